@@ -1,0 +1,1 @@
+"""Teaches: sample the System 2 teacher, filter, fine-tune, keep the checkpoint with its papers."""

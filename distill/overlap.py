@@ -1,0 +1,228 @@
+"""Which training inputs overlap test items, and of what kind: nothing may be learnt from the test (rule 7).
+
+Four kinds, from the plainest to the loosest; each pair of items is judged by what both of them hold:
+
+- `exact`: the same prompt.
+- `normalised`: the same words in the item's own text (its prompt where it has none), whatever the case,
+  punctuation and spacing. The text has no template and no instruction, so two templates of one question meet.
+- `ngram`: NGRAM words in a row of the item's own text are the same (13, as Brown et al. 2020,
+  https://arxiv.org/abs/2005.14165, appendix C, chose). Shorter texts have no such run. Words are what
+  Unicode calls words, so in scripts without spaces only the other kinds can find anything.
+- `symbols`: for symbolic tasks, the same set of names or words, in any order. First names recur between
+  training and test of all public data (both parts of a coin-flip set have an Ann), so a single shared name
+  is no overlap here; `shared_symbols` counts such candidates. `strict_symbols` makes one shared name an
+  overlap: generated data has disjoint lists of names and passes.
+
+Time grows with the words of both sides, not with their product: each kind is a look-up in a table of hashes,
+and an n-gram hit is verified on the words themselves. Where texts come from is not known here.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from harness.errors import RunError, UserError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+KINDS = ("exact", "normalised", "ngram", "symbols")
+"""All kinds, the plainest first: a candidate that overlaps in several ways is counted under the first."""
+
+NGRAM = 13
+"""Words in a row that make an overlap."""
+
+EVIDENCE_LENGTH = 120
+"""Characters of evidence kept per overlap, at most."""
+
+
+@dataclass(frozen=True)
+class OverlapItem:
+    """What of an item is compared."""
+
+    id: str
+    text: str
+    """The item's own words: template and instruction removed."""
+    symbols: tuple[str, ...] = ()
+    """Names and words of a symbolic task, else empty."""
+    prompt: str = ""
+    """What the model is shown."""
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """A candidate that overlaps a test item; of several such test items, one."""
+
+    kind: str
+    candidate_id: str
+    test_id: str
+    evidence: str
+    """What both hold, cut to EVIDENCE_LENGTH characters."""
+
+
+def find_overlaps(
+    candidates: Sequence[OverlapItem],
+    tests: Sequence[OverlapItem],
+    kinds: Collection[str] = KINDS,
+    strict_symbols: bool = False,
+) -> list[Overlap]:
+    """Overlaps of `candidates` with `tests`, at most one per candidate and kind, in the candidates' order.
+
+    UserError for a kind that does not exist.
+    """
+    unknown = sorted(set(kinds) - set(KINDS))
+    if unknown:
+        raise UserError(f"Unknown kind of overlap {', '.join(unknown)}: use {', '.join(KINDS)}.")
+    finders: dict[str, Callable[[], Iterator[tuple[int, int, str]]]] = {
+        "exact": lambda: _equal(candidates, tests, lambda item: [(item.prompt, item.prompt)]),
+        "normalised": lambda: _equal(candidates, tests, _normalised_keys),
+        "ngram": lambda: _ngrams(candidates, tests),
+        "symbols": lambda: _equal(candidates, tests, _each_symbol if strict_symbols else _symbol_set),
+    }
+    found = [
+        (position, rank, Overlap(kind, candidates[position].id, tests[test].id, evidence[:EVIDENCE_LENGTH]))
+        for rank, kind in enumerate(KINDS)
+        if kind in kinds
+        for position, test, evidence in finders[kind]()
+    ]
+    return [overlap for _, _, overlap in sorted(found, key=lambda entry: entry[:2])]
+
+
+def split_overlapping(
+    candidates: Sequence[OverlapItem],
+    tests: Sequence[OverlapItem],
+    kinds: Collection[str] = KINDS,
+    strict_symbols: bool = False,
+) -> tuple[list[OverlapItem], dict[str, int]]:
+    """(candidates without overlap, dropped candidates per kind). The counts add up to what was dropped.
+
+    A candidate is dropped by its id, so candidates that share an id are dropped together. Every kind that
+    was looked for has a count, 0 as well.
+    """
+    reason: dict[str, str] = {}
+    for overlap in find_overlaps(candidates, tests, kinds, strict_symbols):
+        reason.setdefault(overlap.candidate_id, overlap.kind)
+    counts = Counter(reason[item.id] for item in candidates if item.id in reason)
+    kept = [item for item in candidates if item.id not in reason]
+    return kept, {kind: counts[kind] for kind in KINDS if kind in kinds}
+
+
+def require_disjoint(
+    candidates: Sequence[OverlapItem],
+    tests: Sequence[OverlapItem],
+    kinds: Collection[str] = KINDS,
+    strict_symbols: bool = False,
+) -> None:
+    """RunError that names the first overlap, if there is one: the last guard before training."""
+    found = find_overlaps(candidates, tests, kinds, strict_symbols)
+    if found:
+        first = found[0]
+        raise RunError(
+            f"{len({overlap.candidate_id for overlap in found})} training inputs overlap test items, first "
+            f"{first.candidate_id} with {first.test_id} ({first.kind}: {first.evidence!r}): "
+            "take them out, or allow it with --allow-overlap."
+        )
+
+
+def shared_symbols(candidates: Iterable[OverlapItem], tests: Iterable[OverlapItem]) -> int:
+    """Candidates that share at least one name or word with a test item: to be reported, not dropped."""
+    in_tests = {symbol.casefold() for item in tests for symbol in item.symbols}
+    return sum(any(symbol.casefold() in in_tests for symbol in item.symbols) for item in candidates)
+
+
+def words(text: str) -> list[str]:
+    """The words of `text` without case, punctuation and compatibility forms (ligatures, full width)."""
+    return re.findall(r"\w+", unicodedata.normalize("NFKC", text).casefold())
+
+
+def _normalised_keys(item: OverlapItem) -> list[tuple[Hashable, str]]:
+    joined = " ".join(words(item.text) or words(item.prompt))
+    return [(joined, joined)]
+
+
+def _symbol_set(item: OverlapItem) -> list[tuple[Hashable, str]]:
+    return [(frozenset(symbol.casefold() for symbol in item.symbols), ", ".join(item.symbols))]
+
+
+def _each_symbol(item: OverlapItem) -> list[tuple[Hashable, str]]:
+    return [(symbol.casefold(), symbol) for symbol in item.symbols]
+
+
+def _equal(
+    candidates: Sequence[OverlapItem],
+    tests: Sequence[OverlapItem],
+    keys: Callable[[OverlapItem], list[tuple[Hashable, str]]],
+) -> Iterator[tuple[int, int, str]]:
+    """(candidate, test, evidence) where both have a key in common. An empty key is none."""
+    first_test: dict[Hashable, int] = {}
+    for test, item in enumerate(tests):
+        for key, _ in keys(item):
+            if key:
+                first_test.setdefault(key, test)
+    for position, item in enumerate(candidates):
+        for key, evidence in keys(item):
+            if key in first_test:
+                yield position, first_test[key], evidence
+                break
+
+
+def _ngrams(
+    candidates: Sequence[OverlapItem], tests: Sequence[OverlapItem]
+) -> Iterator[tuple[int, int, str]]:
+    """(candidate, test, evidence) where NGRAM words in a row are the same."""
+    import numpy as np
+
+    vocabulary: dict[str, int] = {}
+    hashes, owners, starts = _hash_windows(tests, vocabulary)
+    # Stable, so that of equal hashes the first test item comes first.
+    order = np.argsort(hashes, kind="stable")
+    hashes, owners, starts = hashes[order], owners[order], starts[order]
+    asked, askers, places = _hash_windows(candidates, vocabulary)
+    if not len(hashes):
+        return
+    left = np.minimum(np.searchsorted(hashes, asked, side="left"), len(hashes) - 1)
+    done = -1
+    for hit in np.flatnonzero(hashes[left] == asked):
+        position, test = int(askers[hit]), int(owners[left[hit]])
+        if position == done:
+            continue
+        shared = words(candidates[position].text)[places[hit] : places[hit] + NGRAM]
+        start = int(starts[left[hit]])
+        # Two different runs may have one hash, if rarely: only equal words count.
+        if shared == words(tests[test].text)[start : start + NGRAM]:
+            done = position
+            yield position, test, " ".join(shared)
+
+
+def _hash_windows(
+    items: Sequence[OverlapItem], vocabulary: dict[str, int]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of each run of NGRAM words in one item: hash (uint64), index of the item, index of its first word.
+
+    A run's hash is a polynomial in random 64-bit numbers of its words, modulo 2**64. New words are added
+    to `vocabulary`.
+    """
+    import numpy as np
+
+    ids: list[int] = []
+    lengths: list[int] = []
+    for item in items:
+        found = words(item.text)
+        ids.extend(vocabulary.setdefault(word, len(vocabulary)) for word in found)
+        lengths.append(len(found))
+    # The generator's stream begins the same way for any length: a word keeps its number as words are added.
+    numbers = np.random.default_rng(0).integers(0, 2**64, max(len(vocabulary), 1), dtype=np.uint64)
+    values = numbers[np.array(ids, dtype=np.int64)]
+    owner = np.repeat(np.arange(len(items)), lengths)
+    start = np.arange(len(ids)) - np.repeat(np.cumsum([0, *lengths[:-1]])[: len(lengths)], lengths)
+    windows = max(len(ids) - NGRAM + 1, 0)
+    hashes = np.zeros(windows, dtype=np.uint64)
+    for offset in range(NGRAM):
+        hashes = hashes * np.uint64(0x9E3779B97F4A7C15) + values[offset : offset + windows]
+    inside = owner[:windows] == owner[len(ids) - windows :]
+    return hashes[inside], owner[:windows][inside], start[:windows][inside]

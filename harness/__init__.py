@@ -1,0 +1,1 @@
+"""Runs: programs over an engine over items, one record per model call and one per item."""

@@ -1,0 +1,36 @@
+"""Engines: what turns requests into completions. Each is imported only when it is named."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import UserError
+
+if TYPE_CHECKING:
+    from harness.engines.base import Engine
+    from harness.models import ModelSource
+
+ENGINES = ("hf", "scripted")
+
+
+def open_engine(name: str, source: ModelSource, arguments: dict[str, Any]) -> Engine:
+    """The engine of that name with the model loaded. UserError for an unknown name or argument."""
+    if name == "hf":
+        from harness.engines.hf import HuggingFaceEngine
+
+        return HuggingFaceEngine.load(source, arguments)
+    if name == "scripted":
+        from harness.engines.scripted import ScriptedEngine
+
+        return ScriptedEngine.load(arguments)
+    raise UserError(f"--engine {name} is not known: choose one of {', '.join(ENGINES)}")
+
+
+def take_arguments(engine: str, arguments: dict[str, Any], known: dict[str, Any]) -> dict[str, Any]:
+    """`known` defaults overlaid with `arguments`. UserError names an argument the engine does not have."""
+    for name in arguments:
+        if name not in known:
+            raise UserError(
+                f"--engine-args {name}: the {engine} engine has no such argument; it takes {', '.join(known)}"
+            )
+    return {**known, **arguments}

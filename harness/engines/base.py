@@ -1,0 +1,113 @@
+"""What every engine promises; the contract tests under tests/contract/ hold each one to it.
+
+An engine turns messages into prompt ids and requests into completions, and counts token ids where they
+are generated. It knows nothing of items, programs, tasks or files of a run.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from harness.types import Completion, Message, Request
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """What the manifest and the call keys say of a loaded model."""
+
+    name: str
+    fingerprint: str
+    """Hash of weights, tokenizer and template: equal models have equal call keys (rule 6)."""
+    parameters: int
+    dtype: str
+    template_hash: str
+    context_length: int
+    folder: str | None = None
+    """Where training finds the same weights; None for engines without local weights."""
+
+
+@dataclass(frozen=True)
+class AdapterInfo:
+    """An adapter that the engine can switch on, and the proof that it does something (rule 3)."""
+
+    name: str
+    hash: str
+    probe_change: float
+    """Largest absolute change of the probe prompt's last-position logits."""
+    probe_noise: float
+    """The same between two passes without the adapter."""
+
+
+@dataclass
+class Execution:
+    """What execution cost beyond what the methods asked for (rule 1). Counts of tokens or rows."""
+
+    padding_tokens: int = 0
+    decode_rows: int = 0
+    """Rows that took part in decode steps, useful or not."""
+    useful_decode_rows: int = 0
+    shared_prefix_tokens: int = 0
+    """Prompt tokens that were not computed because another row of the batch had the same prefix."""
+    retries: int = 0
+    seconds: float = 0.0
+    generated_tokens: int = 0
+    prompt_tokens: int = 0
+
+    def as_dict(self) -> dict[str, float]:
+        share = self.useful_decode_rows / self.decode_rows if self.decode_rows else 1.0
+        return {**self.__dict__, "useful_decode_share": share}
+
+
+@dataclass
+class Engine(ABC):
+    """Base of all engines. One loaded model serves all variants; adapters are switched per request."""
+
+    model: ModelInfo
+    execution: Execution = field(default_factory=Execution)
+    awake: bool = True
+
+    name = "abstract"
+    same_batches_same_text = True
+    """False where batch composition can change texts and varies between runs (design section 6)."""
+
+    @abstractmethod
+    def prompt_ids(self, messages: Sequence[Message], thinking: bool = False) -> tuple[int, ...]:
+        """Ids of the templated conversation, generation prompt included; never two BOS ids (rule 2)."""
+
+    @abstractmethod
+    def target_ids(self, text: str) -> tuple[int, ...]:
+        """Ids that the model should generate to say `text` and stop: the end of turn is the last one."""
+
+    @abstractmethod
+    def plan(self, requests: Sequence[Request]) -> list[list[Request]]:
+        """Split all waiting requests into batches. A pure function of its argument, so that a resumed
+        run plans the batches it planned before."""
+
+    @abstractmethod
+    def generate(self, batch: Sequence[Request]) -> list[Completion]:
+        """Completions in the order of `batch`. A request that cannot be served is a completion with
+        `finish_reason` "error", never an exception and never a silent cut."""
+
+    @abstractmethod
+    def add_adapter(self, name: str, folder: Path) -> AdapterInfo:
+        """Load an adapter under `name`. RunError if it changes the probe's logits by no more than noise."""
+
+    def sleep(self) -> None:
+        """Give device memory back while training runs; engines that hold some override it."""
+        self.awake = False
+
+    def wake(self) -> None:
+        """Take device memory again after `sleep`."""
+        self.awake = True
+
+    def close(self) -> None:
+        """Release the model."""
+        self.awake = False
+
+    def facts(self) -> dict[str, Any]:
+        """What the manifest records of the engine."""
+        return {"engine": self.name, "same_batches_same_text": self.same_batches_same_text}

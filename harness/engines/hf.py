@@ -1,0 +1,312 @@
+"""The `hf` engine: transformers with PEFT adapters, in one process.
+
+Batches are planned from the full list of waiting requests, rows of like length and shared beginnings
+together; finished rows cost no decode steps (hf_decode.py). Adapters are PEFT adapters on the one
+loaded model, switched per batch. It knows nothing of tasks or programs.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from harness.engines import take_arguments
+from harness.engines.base import AdapterInfo, Engine, ModelInfo
+from harness.engines.hf_cache import ATTENTION, register
+from harness.engines.hf_decode import Row, decode_batch
+from harness.engines.sharing import plan_batches
+from harness.errors import RunError, UserError
+from harness.models import PICKLE_SUFFIXES, ModelSource, weights_fingerprint
+from harness.types import Completion, Message, Request, stable_hash
+
+DEFAULTS: dict[str, Any] = {
+    "batch_rows": 128,
+    "batch_tokens": 0,
+    "device": "auto",
+    "attention": ATTENTION,
+}
+"""`batch_tokens` is the most key-value positions a batch may hold; 0 takes what memory allows."""
+
+PROBE = [{"role": "user", "content": "What is two plus two? Answer: "}]
+
+_STOP_WINDOW = 8
+"""Ids looked at beyond a stop string's length in characters: some ids decode to part of a character."""
+
+
+class HuggingFaceEngine(Engine):
+    """See the module. Build it with `load`."""
+
+    name = "hf"
+
+    def __init__(self, info: ModelInfo, model: Any, tokenizer: Any, arguments: dict[str, Any]) -> None:
+        super().__init__(info)
+        self._model = model
+        self._tokenizer = tokenizer
+        self._arguments = arguments
+        self._end_ids = _end_ids(model, tokenizer)
+        self._pad_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else min(self._end_ids)
+        self._adapters: dict[str, AdapterInfo] = {}
+        self._token_budget = int(arguments["batch_tokens"]) or _budget_from_memory(model)
+
+    @classmethod
+    def load(cls, source: ModelSource, arguments: dict[str, Any]) -> HuggingFaceEngine:
+        """Load weights and tokenizer. UserError where the model cannot be had or has no chat template."""
+        from transformers import AutoModelForCausalLM, AutoTokenizer
+        from transformers.utils import logging as transformers_logging
+
+        settings = take_arguments(cls.name, arguments, DEFAULTS)
+        transformers_logging.disable_progress_bar()
+        register()
+        device = _device(str(settings["device"]))
+        dtype = pick_dtype(source.dtype, device)
+        common = {"revision": source.revision, "trust_remote_code": source.trust_remote_code}
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(source.location, **common)
+            model = AutoModelForCausalLM.from_pretrained(
+                source.location,
+                dtype=dtype,
+                attn_implementation=settings["attention"],
+                use_safetensors=True,
+                **common,
+            )
+        except (OSError, ValueError) as error:
+            reason = str(error).strip().splitlines() or [type(error).__name__]
+            raise UserError(
+                f"--pretrained {source.name} could not be loaded: {reason[0]} "
+                "(give a hub id that can be reached, or a folder with config.json and safetensors)"
+            ) from error
+        if not tokenizer.chat_template:
+            raise UserError(
+                f"--pretrained {source.name} has no chat template: "
+                "add one (tokenizer.chat_template) or use its instruction-tuned version"
+            )
+        model.to(device).eval()
+        commit = getattr(model.config, "_commit_hash", None)
+        info = ModelInfo(
+            name=source.name,
+            fingerprint=stable_hash([weights_fingerprint(source, commit), str(dtype)]),
+            parameters=sum(parameter.numel() for parameter in model.parameters()),
+            dtype=str(dtype).removeprefix("torch."),
+            template_hash=stable_hash(tokenizer.chat_template),
+            context_length=_context_length(model, tokenizer),
+            folder=source.location,
+        )
+        return cls(info, model, tokenizer, settings)
+
+    def prompt_ids(self, messages: Sequence[Message], thinking: bool = False) -> tuple[int, ...]:
+        encoded = self._tokenizer.apply_chat_template(
+            list(messages),
+            add_generation_prompt=True,
+            tokenize=True,
+            return_dict=True,
+            enable_thinking=thinking,
+        )
+        ids = tuple(encoded["input_ids"])
+        bos = self._tokenizer.bos_token_id
+        if bos is not None and ids[:2] == (bos, bos):
+            raise RunError(
+                "the chat template puts two BOS ids before a prompt: remove one from the template"
+            )
+        return ids
+
+    def target_ids(self, text: str) -> tuple[int, ...]:
+        end = self._tokenizer.eos_token_id
+        return (*self._tokenizer(text, add_special_tokens=False)["input_ids"], end)
+
+    def plan(self, requests: Sequence[Request]) -> list[list[Request]]:
+        return plan_batches(
+            requests,
+            int(self._arguments["batch_rows"]),
+            self._token_budget,
+            separate=lambda request: _length_class(request.sampling.max_tokens),
+        )
+
+    def generate(self, batch: Sequence[Request]) -> list[Completion]:
+        began = time.perf_counter()
+        rows = [
+            Row(
+                request.prompt_ids,
+                request.sampling,
+                request.seed,
+                min(request.sampling.max_tokens, self.model.context_length - len(request.prompt_ids)),
+            )
+            for request in batch
+        ]
+        fitting = [row for row in rows if row.limit > 0]
+        if fitting:
+            self._switch(batch[0].adapter)
+            decode_batch(
+                self._model, fitting, self._end_ids, self._has_stop, self._pad_id, self.execution
+            )
+        completions = [self._completion(row) for row in rows]
+        self.execution.seconds += time.perf_counter() - began
+        self.execution.generated_tokens += sum(done.generated_tokens for done in completions)
+        self.execution.prompt_tokens += sum(done.prompt_tokens for done in completions)
+        return completions
+
+    def _completion(self, row: Row) -> Completion:
+        if row.limit <= 0:
+            return Completion(
+                "", "error", len(row.prompt_ids), 0, prompt_ids=row.prompt_ids,
+                error=f"the prompt has {len(row.prompt_ids)} tokens, the context {self.model.context_length}",
+            )  # fmt: skip
+        text = self._tokenizer.decode(row.generated, skip_special_tokens=True)
+        for stop in row.sampling.stop:
+            text = text.split(stop, 1)[0]
+        reason = "stop" if row.ended_by_stop else "length"
+        return Completion(
+            text, reason, len(row.prompt_ids), len(row.generated),
+            prompt_ids=row.prompt_ids, generated_ids=tuple(row.generated),
+        )  # fmt: skip
+
+    def _has_stop(self, row: Row) -> bool:
+        window = max(len(stop) for stop in row.sampling.stop) + _STOP_WINDOW
+        tail = self._tokenizer.decode(row.generated[-window:], skip_special_tokens=True)
+        return any(stop in tail for stop in row.sampling.stop)
+
+    def add_adapter(self, name: str, folder: Path) -> AdapterInfo:
+        from peft import PeftModel
+
+        _check_adapter(folder, self._model)
+        without = [self._probe_logits(None) for _ in range(2)]
+        if isinstance(self._model, PeftModel):
+            self._model.load_adapter(str(folder), adapter_name=name)
+        else:
+            self._model = PeftModel.from_pretrained(self._model, str(folder), adapter_name=name)
+        self._model.eval()
+        noise = float((without[0] - without[1]).abs().max())
+        change = float((self._probe_logits(name) - without[0]).abs().max())
+        digest = stable_hash((folder / "adapter_model.safetensors").read_bytes().hex())
+        info = AdapterInfo(name, digest, change, noise)
+        if change <= max(10 * noise, 1e-4):
+            raise RunError(
+                f"the adapter in {folder} does not change the model (largest change of a logit {change:.1e}): "
+                "it was trained for another model, or not at all"
+            )
+        self._adapters[name] = info
+        return info
+
+    def _probe_logits(self, adapter: str | None) -> torch.Tensor:
+        self._switch(adapter)
+        ids = torch.tensor([self.prompt_ids(PROBE)], device=self._model.device)
+        with torch.inference_mode():
+            logits: torch.Tensor = self._model(input_ids=ids, logits_to_keep=1).logits[0, -1]
+        return logits.float().cpu()
+
+    def _switch(self, adapter: str | None) -> None:
+        from peft import PeftModel
+
+        if not isinstance(self._model, PeftModel):
+            return
+        if adapter is None:
+            self._model.base_model.disable_adapter_layers()
+        else:
+            self._model.base_model.enable_adapter_layers()
+            self._model.set_adapter(adapter)
+
+    def sleep(self) -> None:
+        super().sleep()
+        if self._model.device.type == "cuda":
+            self._home = self._model.device
+            self._model.to("cpu")
+            torch.cuda.empty_cache()
+
+    def wake(self) -> None:
+        super().wake()
+        if hasattr(self, "_home"):
+            self._model.to(self._home)
+
+    def facts(self) -> dict[str, Any]:
+        return {
+            **super().facts(),
+            "device": str(self._model.device),
+            "batch_rows": self._arguments["batch_rows"],
+            "batch_tokens": self._token_budget,
+            "attention": self._arguments["attention"],
+            "same_tables_promised": True,
+        }
+
+
+def pick_dtype(asked: str, device: str) -> torch.dtype:
+    """`auto` is bfloat16 where the hardware multiplies it, else float32. UserError for other names."""
+    names = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+    if asked in names:
+        return names[asked]
+    if asked != "auto":
+        raise UserError(f"--dtype {asked} is not known: choose auto, {', '.join(names)}")
+    if device.startswith("cuda"):
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+    flags = Path("/proc/cpuinfo")
+    has_bfloat16 = flags.is_file() and any(
+        flag in flags.read_text() for flag in ("amx_bf16", "avx512_bf16")
+    )
+    return torch.bfloat16 if has_bfloat16 else torch.float32
+
+
+def _device(asked: str) -> str:
+    if asked != "auto":
+        return asked
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _end_ids(model: Any, tokenizer: Any) -> frozenset[int]:
+    """Every id that ends a turn: the tokenizer's and those of the generation settings."""
+    configured = model.generation_config.eos_token_id
+    several = configured if isinstance(configured, list) else [configured]
+    found = {identifier for identifier in [*several, tokenizer.eos_token_id] if identifier is not None}
+    if not found:
+        raise UserError("the tokenizer has no end-of-sequence token: set tokenizer.eos_token")
+    return frozenset(found)
+
+
+def _context_length(model: Any, tokenizer: Any) -> int:
+    text = model.config.get_text_config(decoder=True)
+    configured = getattr(text, "max_position_embeddings", None)
+    return int(configured or min(tokenizer.model_max_length, 1 << 20))
+
+
+def _budget_from_memory(model: Any) -> int:
+    """Key-value positions that fit: half of free device memory, or an eighth of the machine's."""
+    import psutil
+
+    text = model.config.get_text_config(decoder=True)
+    heads = getattr(text, "num_key_value_heads", None) or text.num_attention_heads
+    size = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
+    per_position = 2 * text.num_hidden_layers * heads * size * model.dtype.itemsize
+    if model.device.type == "cuda":
+        available = torch.cuda.mem_get_info(model.device)[0] / 2
+    else:
+        # The machine's size, not what is free now: the plan must be the same when a run is resumed.
+        available = psutil.virtual_memory().total / 8
+    return max(4096, int(available / per_position))
+
+
+def _length_class(max_tokens: int) -> int:
+    """Requests of unlike maximum length do not share a batch: the short ones would wait at its memory."""
+    return (max_tokens - 1).bit_length()
+
+
+def _check_adapter(folder: Path, model: Any) -> None:
+    if not (folder / "adapter_config.json").is_file():
+        raise UserError(f"{folder}: it has no adapter_config.json, so it is not a PEFT adapter")
+    if not (folder / "adapter_model.safetensors").is_file():
+        pickles = [path.name for path in folder.iterdir() if path.suffix in PICKLE_SUFFIXES]
+        why = f"only {pickles[0]}, and pickles can run code" if pickles else "no weights"
+        raise UserError(f"{folder}: it holds {why}; save the adapter as safetensors")
+    from safetensors import safe_open
+
+    with safe_open(folder / "adapter_model.safetensors", framework="pt") as tensors:
+        inputs = {
+            name: tensors.get_slice(name).get_shape() for name in tensors.keys() if "lora_A" in name  # noqa: SIM118
+        }
+    sizes = {shape[1] for shape in inputs.values()}
+    known = {module.in_features for module in model.modules() if hasattr(module, "in_features")}
+    if inputs and not sizes <= known:
+        raise UserError(
+            f"{folder}: its layers have sizes {sorted(sizes)}, the model's {sorted(known)}: "
+            "the adapter belongs to another base model"
+        )

@@ -1,0 +1,230 @@
+"""One batch through a transformers model: shared prefill, then decode steps for unfinished rows only.
+
+Rows leave the batch at the step at which they end, so no step is spent on a finished row. Random draws
+come from one generator per row, so a row's draws do not depend on its company. It knows tensors and
+token ids; requests and text are hf.py's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from harness.engines.base import Execution
+from harness.engines.hf_cache import can_grow, join_caches, new_cache
+from harness.engines.sharing import PrefixGroup, group_by_prefix
+from harness.types import Sampling
+
+CHUNK_TOKENS_LEAST = 512
+CHUNK_TOKENS_MOST = 8192
+
+
+@dataclass
+class Row:
+    """A prompt on its way to a completion."""
+
+    prompt_ids: tuple[int, ...]
+    sampling: Sampling
+    seed: int
+    limit: int
+    """Most tokens to generate: the request's maximum, or what the context leaves."""
+    generated: list[int] = field(default_factory=list)
+    ended_by_stop: bool = False
+    draws: torch.Tensor | None = None
+    """Uniform numbers, one per token; None when greedy."""
+
+
+def decode_batch(
+    model: Any,
+    rows: Sequence[Row],
+    end_ids: frozenset[int],
+    stopped: Callable[[Row], bool],
+    pad_id: int,
+    execution: Execution,
+) -> None:
+    """Fill `generated` and `ended_by_stop` of each row. `stopped` tells whether a row's text holds one
+    of its stop strings. Counts of wasted and shared work go to `execution`."""
+    device = model.device
+    for row in rows:
+        if row.sampling.temperature > 0:
+            generator = torch.Generator().manual_seed(row.seed)
+            row.draws = torch.rand(row.limit, generator=generator, dtype=torch.float64)
+    with torch.inference_mode():
+        logits, mask, cache = _prefill(model, rows, pad_id, execution)
+        active = list(range(len(rows)))
+        lengths = mask.sum(dim=1)
+        while True:
+            tokens = _next_tokens(logits, [rows[index] for index in active])
+            keep: list[int] = []
+            for position, index in enumerate(active):
+                row = rows[index]
+                row.generated.append(tokens[position])
+                if tokens[position] in end_ids or (row.sampling.stop and stopped(row)):
+                    row.ended_by_stop = True
+                elif len(row.generated) < row.limit:
+                    keep.append(position)
+            if not keep:
+                return
+            if len(keep) < len(active):
+                chosen = torch.tensor(keep, device=device)
+                cache.batch_select_indices(chosen)
+                mask, lengths = mask[chosen], lengths[chosen]
+                active = [active[position] for position in keep]
+            execution.decode_rows += len(active)
+            execution.useful_decode_rows += len(active)
+            mask = torch.cat([mask, mask.new_ones((len(active), 1))], dim=1)
+            step_ids = torch.tensor([[rows[index].generated[-1]] for index in active], device=device)
+            logits = model(
+                input_ids=step_ids,
+                attention_mask=mask,
+                position_ids=lengths[:, None],
+                past_key_values=cache,
+                use_cache=True,
+                logits_to_keep=1,
+            ).logits[:, -1]
+            lengths = lengths + 1
+
+
+def _prefill(
+    model: Any, rows: Sequence[Row], pad_id: int, execution: Execution
+) -> tuple[torch.Tensor, torch.Tensor, Any]:
+    """Last-position logits (rows, vocabulary), attention mask (rows, positions) and cache. Shared
+    beginnings are computed once per group, then each row's own end."""
+    prompts = [row.prompt_ids for row in rows]
+    groups = group_by_prefix(prompts)
+    if all(group.length == 0 for group in groups):
+        return _forward_in_chunks(model, prompts, pad_id, execution)
+    longest_end = max(
+        len(prompts[row]) - group.length for group in groups if group.length for row in group.rows
+    )
+    starts: list[tuple[int, ...]] = []
+    owner: list[int] = [0] * len(rows)
+    for group in groups:
+        starts.append(prompts[group.rows[0]][: _split(group, prompts, longest_end)])
+        for row in group.rows:
+            owner[row] = len(starts) - 1
+            if row != group.rows[0]:
+                execution.shared_prefix_tokens += len(starts[-1])
+    _, mask, cache = _forward_in_chunks(model, starts, pad_id, execution)
+    chosen = torch.tensor(owner, device=model.device)
+    cache.batch_select_indices(chosen)
+    ends = [prompt[len(starts[owner[row]]) :] for row, prompt in enumerate(prompts)]
+    logits, mask = _forward(model, ends, mask[chosen], cache, pad_id, execution)
+    return logits, mask, cache
+
+
+def _forward_in_chunks(
+    model: Any, pieces: Sequence[tuple[int, ...]], pad_id: int, execution: Execution
+) -> tuple[torch.Tensor, torch.Tensor, Any]:
+    """Prefill in chunks of like length, then put them side by side: a prompt is not padded to the
+    longest of its batch, and activations stay small."""
+    chunks = _chunks([len(piece) for piece in pieces]) if can_grow(model.config) else [list(range(len(pieces)))]
+    if len(chunks) == 1:
+        cache = new_cache(model.config)
+        return *_forward(model, pieces, None, cache, pad_id, execution), cache
+    width = max(len(piece) for piece in pieces)
+    caches, logits = [], None
+    mask = torch.zeros((len(pieces), width), dtype=torch.long, device=model.device)
+    for chunk in chunks:
+        caches.append(new_cache(model.config))
+        part, part_mask = _forward(
+            model, [pieces[row] for row in chunk], None, caches[-1], pad_id, execution
+        )
+        if logits is None:
+            logits = part.new_empty((len(pieces), part.shape[1]))
+        logits[chunk] = part
+        mask[chunk, width - part_mask.shape[1] :] = part_mask
+    assert logits is not None
+    return logits, mask, join_caches(caches, chunks)
+
+
+def _chunks(lengths: Sequence[int]) -> list[list[int]]:
+    """Rows in chunks, longest first: a chunk ends where the next row is much shorter, once it has work
+    enough to keep a matrix product busy, or where it is large."""
+    order = sorted(range(len(lengths)), key=lambda row: (-lengths[row], row))
+    chunks: list[list[int]] = []
+    width = 0
+    for row in order:
+        tokens = len(chunks[-1]) * width if chunks else 0
+        much_shorter = lengths[row] < 0.85 * width and tokens >= CHUNK_TOKENS_LEAST
+        if not chunks or much_shorter or tokens + width > CHUNK_TOKENS_MOST:
+            chunks.append([])
+            width = lengths[row]
+        chunks[-1].append(row)
+    return chunks
+
+
+def _split(group: PrefixGroup, prompts: Sequence[tuple[int, ...]], longest_end: int) -> int:
+    """Where a group's prompts are cut. A lone row is cut near its end, so that the second pass is as
+    short for it as for the others."""
+    if group.length:
+        return group.length
+    length = len(prompts[group.rows[0]])
+    return max(1, length - longest_end) if length > 1 else 0
+
+
+def _forward(
+    model: Any,
+    pieces: Sequence[tuple[int, ...]],
+    past_mask: torch.Tensor | None,
+    cache: Any,
+    pad_id: int,
+    execution: Execution,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Feed one piece per row, padded on the left; returns last logits and the mask so far."""
+    width = max(len(piece) for piece in pieces)
+    execution.padding_tokens += sum(width - len(piece) for piece in pieces)
+    ids = torch.tensor([[pad_id] * (width - len(piece)) + list(piece) for piece in pieces])
+    mask = torch.tensor([[0] * (width - len(piece)) + [1] * len(piece) for piece in pieces])
+    ids, mask = ids.to(model.device), mask.to(model.device)
+    before = 0 if past_mask is None else past_mask.sum(dim=1, keepdim=True)
+    positions = (mask.cumsum(dim=1) - 1).clamp(min=0) + before
+    whole = mask if past_mask is None else torch.cat([past_mask, mask], dim=1)
+    output = model(
+        input_ids=ids,
+        attention_mask=whole,
+        position_ids=positions,
+        past_key_values=cache,
+        use_cache=True,
+        logits_to_keep=1,
+    )
+    return output.logits[:, -1], whole
+
+
+def _next_tokens(logits: torch.Tensor, rows: Sequence[Row]) -> list[int]:
+    """Greedy or sampled next ids; `logits` has shape (rows, vocabulary)."""
+    chosen: list[int] = logits.argmax(dim=-1).tolist()
+    drawn = [position for position, row in enumerate(rows) if row.draws is not None]
+    if drawn:
+        part = logits[drawn].float().cpu()
+        for position, token in zip(drawn, _draw(part, [rows[i] for i in drawn]), strict=True):
+            chosen[position] = token
+    return chosen
+
+
+def _draw(logits: torch.Tensor, rows: Sequence[Row]) -> list[int]:
+    """Inverse-transform sampling with each row's own next uniform number."""
+    temperature = torch.tensor([row.sampling.temperature for row in rows])[:, None]
+    probabilities = torch.softmax(logits / temperature, dim=-1)
+    if any(row.sampling.top_k or row.sampling.top_p < 1 for row in rows):
+        probabilities = _truncate(probabilities, rows)
+    cumulative = probabilities.double().cumsum(dim=-1)
+    uniform = torch.tensor([float(row.draws[len(row.generated)]) for row in rows if row.draws is not None])
+    threshold = uniform.double()[:, None] * cumulative[:, -1:]
+    indices = torch.searchsorted(cumulative, threshold, right=True).squeeze(1)
+    return [int(index) for index in indices.clamp(max=logits.shape[-1] - 1)]
+
+
+def _truncate(probabilities: torch.Tensor, rows: Sequence[Row]) -> torch.Tensor:
+    """Zero what top-k and top-p leave out; the most probable token always stays."""
+    ordered, order = probabilities.sort(dim=-1, descending=True)
+    ranks = torch.arange(ordered.shape[-1])[None, :]
+    size = ordered.shape[-1]
+    top_k = torch.tensor([row.sampling.top_k or size for row in rows])[:, None]
+    top_p = torch.tensor([row.sampling.top_p for row in rows])[:, None]
+    before = ordered.cumsum(dim=-1) - ordered
+    kept = ordered.masked_fill((ranks >= top_k) | (before >= top_p), 0.0)
+    return torch.zeros_like(probabilities).scatter(1, order, kept)

@@ -1,0 +1,128 @@
+"""The `scripted` engine: completions out of a Python function, for tests without a model.
+
+`--engine scripted --engine-args script=FILE.py` imports FILE.py and calls its
+`respond(request, adapter)`, which returns the text, or `(text, finish_reason)`. `adapter` is None or
+what distillation kept for it: the training examples. Ids are made of words, so counts are exact and
+small. Nothing here resembles a language model.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.engines import take_arguments
+from harness.engines.base import AdapterInfo, Engine, ModelInfo
+from harness.errors import RunError, UserError
+from harness.types import Completion, FinishReason, Message, Request, stable_hash
+
+END_ID = 0
+DEFAULTS: dict[str, Any] = {"script": "", "context": 100_000, "batch_rows": 64}
+
+ADAPTER_FILE = "scripted_adapter.json"
+
+
+@dataclass(frozen=True)
+class ScriptedAdapter:
+    """What a scripted distillation left: prompt text -> target text."""
+
+    examples: dict[str, str]
+
+
+Script = Callable[[Request, ScriptedAdapter | None], str | tuple[str, FinishReason]]
+
+
+class ScriptedEngine(Engine):
+    """See the module."""
+
+    name = "scripted"
+
+    def __init__(self, script: Script, context_length: int = 100_000, batch_rows: int = 64) -> None:
+        super().__init__(
+            ModelInfo("scripted", "scripted", 1_000_000, "none", stable_hash("words"), context_length)
+        )
+        self._script = script
+        self._batch_rows = batch_rows
+        self._adapters: dict[str, ScriptedAdapter] = {}
+
+    @classmethod
+    def load(cls, arguments: dict[str, Any]) -> ScriptedEngine:
+        """Import the script. UserError where it is missing or has no `respond`."""
+        settings = take_arguments(cls.name, arguments, DEFAULTS)
+        path = Path(str(settings["script"]))
+        if not path.is_file():
+            raise UserError(
+                f"--engine-args script={settings['script']}: no such file; "
+                "name a Python file with a function respond(request, adapter)"
+            )
+        module_spec = importlib.util.spec_from_file_location(f"scripted_{path.stem}", path)
+        if module_spec is None or module_spec.loader is None:
+            raise UserError(f"--engine-args script={path}: not a Python file; its name must end in .py")
+        module = importlib.util.module_from_spec(module_spec)
+        module_spec.loader.exec_module(module)
+        script = getattr(module, "respond", None)
+        if not callable(script):
+            raise UserError(f"--engine-args script={path}: it has no function respond(request, adapter)")
+        return cls(script, int(settings["context"]), int(settings["batch_rows"]))
+
+    def prompt_ids(self, messages: Sequence[Message], thinking: bool = False) -> tuple[int, ...]:
+        words = [word for message in messages for word in (message["role"], *message["content"].split())]
+        return tuple(_word_id(word) for word in ["<think>", *words] if thinking or word != "<think>")
+
+    def target_ids(self, text: str) -> tuple[int, ...]:
+        return (*(_word_id(word) for word in text.split()), END_ID)
+
+    def plan(self, requests: Sequence[Request]) -> list[list[Request]]:
+        ordered = list(requests)
+        size = self._batch_rows
+        return [ordered[start : start + size] for start in range(0, len(ordered), size)]
+
+    def generate(self, batch: Sequence[Request]) -> list[Completion]:
+        completions = [self._complete(request) for request in batch]
+        self.execution.generated_tokens += sum(done.generated_tokens for done in completions)
+        self.execution.prompt_tokens += sum(done.prompt_tokens for done in completions)
+        return completions
+
+    def _complete(self, request: Request) -> Completion:
+        room = self.model.context_length - len(request.prompt_ids)
+        if room <= 0:
+            return Completion(
+                "", "error", len(request.prompt_ids), 0, prompt_ids=request.prompt_ids,
+                error=f"the prompt has {len(request.prompt_ids)} tokens, the context {self.model.context_length}",
+            )  # fmt: skip
+        adapter = self._adapters[request.adapter] if request.adapter else None
+        said = self._script(request, adapter)
+        text, reason = said if isinstance(said, tuple) else (said, "stop")
+        for stop in request.sampling.stop:
+            text = text.split(stop, 1)[0]
+        words = text.split()
+        limit = min(request.sampling.max_tokens, room)
+        ids = [_word_id(word) for word in words]
+        if len(ids) + 1 > limit and reason == "stop":
+            ids, text, reason = ids[:limit], " ".join(words[:limit]), "length"
+        elif reason == "stop":
+            ids.append(END_ID)
+        return Completion(
+            text, reason, len(request.prompt_ids), len(ids),
+            prompt_ids=request.prompt_ids, generated_ids=tuple(ids),
+        )  # fmt: skip
+
+    def add_adapter(self, name: str, folder: Path) -> AdapterInfo:
+        path = folder / ADAPTER_FILE
+        if not path.is_file():
+            raise UserError(f"{folder}: it has no {ADAPTER_FILE}, so the scripted engine cannot use it")
+        text = path.read_text()
+        examples = json.loads(text)
+        if not examples:
+            raise RunError(f"the adapter in {folder} does not change the model: it has no examples")
+        self._adapters[name] = ScriptedAdapter(examples)
+        return AdapterInfo(name, stable_hash(text), 1.0, 0.0)
+
+
+def _word_id(word: str) -> int:
+    return 1 + zlib.crc32(word.encode()) % 50_000

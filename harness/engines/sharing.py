@@ -1,0 +1,99 @@
+"""Which prompts of a batch begin alike, and how waiting prompts are split into batches.
+
+Samples of one prompt, the criteria of one judging plan and the worked examples of a few-shot prompt
+share long beginnings; their keys and values are computed once. Everything here is a pure function of
+token ids: no tensor, no model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from harness.types import Request
+
+MIN_SHARED = 48
+"""Shorter shared beginnings are not worth a second prefill pass."""
+
+
+@dataclass(frozen=True)
+class PrefixGroup:
+    """Rows (positions in the batch) whose prompts share their first `length` ids."""
+
+    length: int
+    rows: tuple[int, ...]
+
+
+def common_prefix(first: Sequence[int], second: Sequence[int]) -> int:
+    """Number of leading ids that are equal."""
+    limit = min(len(first), len(second))
+    if tuple(first[:limit]) == tuple(second[:limit]):
+        return limit
+    low, high = 0, limit
+    while high - low > 1:  # bisection: tuple comparison is far quicker than a loop over ids
+        middle = (low + high) // 2
+        if tuple(first[low:middle]) == tuple(second[low:middle]):
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+def group_by_prefix(prompts: Sequence[Sequence[int]]) -> list[PrefixGroup]:
+    """Partition of all rows. A group's shared length leaves each row at least one id of its own, and is
+    at least half of the shortest prompt, so that one long stranger cannot spoil a group. Rows without
+    company get length 0."""
+    order = sorted(range(len(prompts)), key=lambda row: tuple(prompts[row]))
+    groups: list[PrefixGroup] = []
+    current: list[int] = []
+    shared = 0
+    for row in order:
+        if current:
+            length = min(shared, common_prefix(prompts[current[0]], prompts[row]), len(prompts[row]) - 1)
+            if length >= MIN_SHARED and 2 * length >= len(prompts[row]):
+                current.append(row)
+                shared = length
+                continue
+            groups.append(PrefixGroup(shared if len(current) > 1 else 0, tuple(current)))
+        current, shared = [row], len(prompts[row]) - 1
+    if current:
+        groups.append(PrefixGroup(shared if len(current) > 1 else 0, tuple(current)))
+    return groups
+
+
+def plan_batches(
+    requests: Sequence[Request], max_rows: int, token_budget: int, separate: Callable[[Request], object]
+) -> list[list[Request]]:
+    """Batches of like requests: one adapter and one `separate` key each, rows of similar length and
+    shared beginnings together, at most `max_rows` rows and `token_budget` key-value positions
+    (rows x (longest prompt + most generated tokens)). The longest come first, so memory that is too
+    small shows at once."""
+    kinds: dict[str, list[Request]] = {}
+    for request in requests:
+        kinds.setdefault(repr((request.adapter, separate(request))), []).append(request)
+    batches: list[list[Request]] = []
+    for kind in sorted(kinds):
+        members = kinds[kind]
+        prompts = [request.prompt_ids for request in members]
+        groups = group_by_prefix(prompts)
+        groups.sort(
+            key=lambda group: (
+                -max(len(prompts[row]) + members[row].sampling.max_tokens for row in group.rows),
+                members[group.rows[0]].key,
+            )
+        )
+        batch: list[Request] = []
+        widest = 0
+        for group in groups:
+            for row in group.rows:
+                width = len(prompts[row]) + members[row].sampling.max_tokens
+                if batch and (
+                    len(batch) >= max_rows or (len(batch) + 1) * max(widest, width) > token_budget
+                ):
+                    batches.append(batch)
+                    batch, widest = [], 0
+                batch.append(members[row])
+                widest = max(widest, width)
+        if batch:
+            batches.append(batch)
+    return batches

@@ -1,0 +1,11 @@
+"""Errors that a person can mend. Each message is one line: what is wrong, then what to do."""
+
+from __future__ import annotations
+
+
+class UserError(Exception):
+    """Bad input: exit status 2, nothing lost."""
+
+
+class RunError(Exception):
+    """A run that failed: exit status 1, everything finished is kept."""

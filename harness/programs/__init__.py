@@ -1,0 +1,32 @@
+"""System 2 methods as short programs around one model, found by name.
+
+A file in this folder that registers a method with `harness.programs.base.method` is all it takes to add
+one: `get_method` imports every file here. What is handed on from here is what the scheduler, the variants
+and a new method need; nothing in this folder knows engines, lm-eval, files or tokens.
+"""
+
+from __future__ import annotations
+
+from harness.programs.base import (
+    Method,
+    Program,
+    Running,
+    check_yield,
+    get_method,
+    load_builtin,
+    method,
+    methods,
+    step_kind,
+)
+
+__all__ = [
+    "Method",
+    "Program",
+    "Running",
+    "check_yield",
+    "get_method",
+    "load_builtin",
+    "method",
+    "methods",
+    "step_kind",
+]

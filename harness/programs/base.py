@@ -1,0 +1,243 @@
+"""What a System 2 method is: a registered generator that asks, is answered, and ends in a response.
+
+    @method("twice", "asks, then asks again", steps=("first", "second"))
+    def twice(item: Item) -> Program:
+        draft = yield Ask("first", [user(item.question)])
+        final = yield Ask("second", [user(f"{item.question}\n{draft.text}")])
+        return final.text
+
+A program yields one `Ask` and gets one `Completion`, or a list of them and gets a list in the same order.
+Step names are unique within one list: `solve:1`, `solve:2`. What stands before `:` and after the last `/`
+is the step's kind, and a task allows tokens by kind.
+
+This file knows nothing of engines, sampling, tasks or lm-eval.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import pkgutil
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from harness.errors import UserError
+from harness.types import Ask, Completion, Item
+
+Program = Generator[Ask | list[Ask], Any, str]
+"""A program under way. It is sent what it asked for: a `Completion`, or a list of them."""
+
+Vote = Callable[[str], str | None]
+"""A task's answer rule: text -> answer, or None where the text holds none."""
+
+
+@dataclass(frozen=True)
+class Method:
+    """A registered method. `start` makes a program of it for one item."""
+
+    name: str
+    description: str
+    """One line for `s2d-bench ls methods`."""
+    steps: tuple[str, ...]
+    """Kinds of its steps in order: the names under which a task allows tokens."""
+    function: Callable[..., Program]
+    paper: str = ""
+    """Link to the paper that the structure follows; empty for none."""
+    visible: bool = True
+    """Whether `ls methods` shows it."""
+    thinking: bool = False
+    """Whether the engine layer switches thinking on in the chat template."""
+    votes: bool = False
+    """Whether the program counts answers and so needs the task's answer rule."""
+    inner: str | None = None
+    """Of a method around another one: the other one's name."""
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+    """Options that the name itself sets, such as k in `cot*5`."""
+
+    @property
+    def options_name(self) -> str:
+        """The name under which a task keeps this method's options: its own, or that of `inner`."""
+        return self.inner or self.name
+
+    def start(
+        self, item: Item, options: Mapping[str, Any] | None = None, vote: Vote | None = None
+    ) -> Program:
+        """A fresh program for `item`. UserError where the method does not take one of `options`.
+
+        Options that the name sets win over `options`. `vote` reaches only methods that vote.
+        """
+        keywords = {**(options or {}), **self.fixed}
+        if self.votes:
+            keywords["vote"] = vote
+        try:
+            # Calling a generator function binds its arguments and runs nothing else.
+            return self.function(item, **keywords)
+        except TypeError as error:
+            raise UserError(
+                f"Method {self.name} does not take these options ({error}): "
+                f"correct the task's method_options for {self.options_name!r}."
+            ) from None
+
+
+_METHODS: dict[str, Method] = {}
+_FAMILIES: list[Callable[[str], Method | None]] = []
+
+
+def method(
+    name: str,
+    description: str,
+    steps: Sequence[str] = (),
+    *,
+    paper: str = "",
+    visible: bool = True,
+    thinking: bool = False,
+    votes: bool = False,
+    inner: str | None = None,
+) -> Callable[[Callable[..., Program]], Callable[..., Program]]:
+    """Register a generator function `program(item, **options)` under `name`. UserError if it is taken."""
+
+    def register(function: Callable[..., Program]) -> Callable[..., Program]:
+        known = _METHODS.get(name)
+        if known is not None and known.function.__module__ != function.__module__:
+            raise UserError(
+                f"Method {name!r} is registered by {known.function.__module__} already: "
+                f"give the one in {function.__module__} another name."
+            )
+        _METHODS[name] = Method(
+            name, description, tuple(steps), function, paper, visible, thinking, votes, inner
+        )
+        return function
+
+    return register
+
+
+def family(resolve: Callable[[str], Method | None]) -> Callable[[str], Method | None]:
+    """Register a rule for names that no single method has, such as `cot*5`; None means: not mine."""
+    _FAMILIES.append(resolve)
+    return resolve
+
+
+def load_builtin() -> None:
+    """Import every file of `harness.programs`, so that its methods are registered."""
+    package = importlib.import_module("harness.programs")
+    for module in pkgutil.iter_modules(package.__path__):
+        importlib.import_module(f"harness.programs.{module.name}")
+
+
+def methods() -> list[Method]:
+    """All visible methods, by name."""
+    load_builtin()
+    return sorted((known for known in _METHODS.values() if known.visible), key=lambda known: known.name)
+
+
+def get_method(name: str) -> Method:
+    """The method of that name (`cot`, `cot*5`). UserError names the known ones."""
+    load_builtin()
+    if name in _METHODS:
+        return _METHODS[name]
+    for resolve in _FAMILIES:
+        found = resolve(name)
+        if found is not None:
+            return found
+    close = difflib.get_close_matches(name, _METHODS, n=1)
+    hint = f"did you mean {close[0]!r}? " if close else ""
+    raise UserError(f"No method is named {name!r}: {hint}known are {', '.join(sorted(_METHODS))}.")
+
+
+def step_kind(step: str) -> str:
+    """The kind of a step, by which tokens are allowed: `3/solve:2` -> `solve`."""
+    return step.rsplit("/", 1)[-1].split(":", 1)[0]
+
+
+def check_yield(value: Any, method: str = "program") -> list[Ask]:
+    """What a program yielded, as a list of asks. UserError names the method and what is wrong."""
+    asks = list(value) if isinstance(value, list | tuple) else [value]
+    if not asks:
+        raise UserError(f"Method {method} yielded an empty list: yield an Ask or a list of at least one.")
+    for ask in asks:
+        if not isinstance(ask, Ask):
+            raise UserError(f"Method {method} yielded {type(ask).__name__}: yield an Ask or a list of them.")
+        if not ask.step or not isinstance(ask.step, str):
+            raise UserError(f"Method {method} yielded an Ask without a step name: give it one.")
+        if not ask.messages or not all(
+            isinstance(message, dict)
+            and isinstance(message.get("role"), str)
+            and isinstance(message.get("content"), str)
+            for message in ask.messages
+        ):
+            raise UserError(
+                f"Method {method}, step {ask.step!r}: messages must be a non-empty list of "
+                '{"role": ..., "content": ...} with text in both.'
+            )
+    steps = [ask.step for ask in asks]
+    if len(set(steps)) < len(steps):
+        raise UserError(
+            f"Method {method} yielded one step name twice in {steps}: "
+            "number them (solve:1, solve:2), since a call's seed is made from its name."
+        )
+    return asks
+
+
+class Running:
+    """One program under way: `asks` waits for completions, `text` is its response once it has ended.
+
+    Errors of the program itself pass through the constructor and `send`; a yield that is no ask and a
+    return that is no text are a UserError that names the method.
+    """
+
+    def __init__(self, program: Program, method: str = "program") -> None:
+        self.method = method
+        self.asks: list[Ask] = []
+        """What the program waits for; empty once it has ended."""
+        self.text: str | None = None
+        """The response; None while the program waits."""
+        self._program = program
+        self._wants_list = False
+        self._advance(None)
+
+    def send(self, completions: Sequence[Completion]) -> None:
+        """Hand in the completions of `asks`, in their order, and go on to the next asks or the end."""
+        if len(completions) != len(self.asks):
+            raise ValueError(f"{self.method} asked {len(self.asks)} calls and got {len(completions)}")
+        self._advance(list(completions) if self._wants_list else completions[0])
+
+    def _advance(self, value: Any) -> None:
+        self.asks = []
+        try:
+            yielded = self._program.send(value)
+        except StopIteration as end:
+            if not isinstance(end.value, str):
+                raise UserError(
+                    f"Method {self.method} returned {type(end.value).__name__}: return the response's text."
+                ) from None
+            self.text = end.value
+        else:
+            self._wants_list = isinstance(yielded, list | tuple)
+            self.asks = check_yield(yielded, self.method)
+
+
+def finish_line(item: Item) -> str:
+    """The sentence that asks for the task's answer form; empty where the task has none."""
+    return f"Finish with {item.answer_form.rstrip('.')}." if item.answer_form else ""
+
+
+def fill(template: str, item: Item, **values: str) -> str:
+    """`template` with {question}, {answer_form}, {finish} of the item and `values` put in.
+
+    Values are put in as they are, so braces in them mean nothing. UserError names a field that the
+    template uses and the step does not have.
+    """
+    known = {
+        "question": item.question,
+        "answer_form": item.answer_form,
+        "finish": finish_line(item),
+        **values,
+    }
+    try:
+        return template.format_map(known).strip()
+    except (KeyError, IndexError, ValueError, AttributeError) as error:
+        raise UserError(
+            f"The wording {template[:60]!r} cannot be filled ({type(error).__name__}: {error}): "
+            f"it may use {', '.join('{' + name + '}' for name in sorted(known))}."
+        ) from None

@@ -1,0 +1,211 @@
+"""Branch-Solve-Merge as a judge of two responses (Saha et al., https://arxiv.org/abs/2310.15123).
+
+*Branch*: from the question alone, never the responses, a plan of up to five criteria. *Solve*: each criterion
+on its own, 1 to 5 for A, then for B; `solve="pair"` asks for both scores in one call, as the paper does,
+`solve="single"` scores one response a call. *Merge*: scores and reasons to a verdict, by the model
+(`merge="neural"`, as in the paper) or by adding the scores (`merge="sum"`). The wording is ours.
+
+Solve prompts hold question and responses first and the criterion last, so the prompts of one item share a
+long prefix that an engine can keep.
+
+Where the model does not follow: no criterion parsed means DEFAULT_CRITERIA; a criterion that lacks a score
+for one response is left out of the sum for both; no score at all gives a response without a verdict, which
+the task scores as no answer, never as a tie.
+
+The item's fields hold the parts: `response_a`, `response_b`, and `user_question` (where a task has none,
+the item's own question).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from harness.errors import UserError
+from harness.programs.base import Program, fill, method
+from harness.types import Ask, Completion, Item, user
+
+WORDING: Mapping[str, str] = {
+    "branch": (
+        "Question:\n{question}\n\n"
+        "Someone will judge answers to this question. List at most {max_criteria} criteria that tell a good "
+        "answer from a bad one. Write one criterion a line, a few words each, and nothing else."
+    ),
+    "solve_pair": (
+        "Question:\n{question}\n\nResponse A:\n{response_a}\n\nResponse B:\n{response_b}\n\n"
+        "Judge both responses on one criterion alone, which stands in the last line. Give a short reason. "
+        "Then give each response a whole number from 1 (poor) to 5 (excellent), in two lines that read "
+        '"Score A:" and "Score B:" with the number behind.\n'
+        "Criterion: {criterion}"
+    ),
+    "solve_single": (
+        "Question:\n{question}\n\nResponse:\n{response}\n\n"
+        "Judge the response on one criterion alone, which stands in the last line. Give a short reason. "
+        'Then give it a whole number from 1 (poor) to 5 (excellent), in a line that reads "Score:" '
+        "with the number behind.\n"
+        "Criterion: {criterion}"
+    ),
+    "merge": (
+        "Question:\n{question}\n\nResponse A:\n{response_a}\n\nResponse B:\n{response_b}\n\n"
+        "A judge scored both responses from 1 to 5, one criterion at a time.\n\n{evaluations}\n\n"
+        "Scores for A: {scores_a}\nScores for B: {scores_b}\n\n"
+        "Weigh this and say which response is better. {finish}"
+    ),
+}
+"""Templates of the four prompts; a task may replace any of them with the option `wording`. {question} is
+the user's question alone, so that a wording of `branch` cannot show the responses."""
+
+DEFAULT_CRITERIA = ("relevance to the question", "correctness", "completeness", "clarity", "tone")
+NO_SCORES = "No scores could be read, so there is no verdict."
+SCORE = r"(?<![\d.])(?P<score>[1-5])(?:\.0+)?(?!\.?\d)"
+BULLET = re.compile(
+    r"\s*(?:[-*•#>]+\s|\**(?:criterion\s*)?\(?\d{1,2}[.):]+(?!\d)|[a-z][.)]\s)\s*", re.IGNORECASE
+)
+
+Score = int | None
+
+
+@method(
+    "bsm",
+    "Branch-Solve-Merge judge: criteria, scores for each, a verdict",
+    steps=("branch", "solve", "merge"),
+    paper="https://arxiv.org/abs/2310.15123",
+)
+def bsm(
+    item: Item,
+    solve: str = "pair",
+    merge: str = "neural",
+    max_criteria: int = 5,
+    wording: Mapping[str, str] = WORDING,
+) -> Program:
+    """One call to branch, one per criterion (`pair`) or two (`single`) to solve, one or none to merge.
+
+    `wording` replaces templates of WORDING by name. UserError for an unknown option value or a missing part.
+    """
+    templates, question, responses = _checked(item, solve, merge, max_criteria, wording)
+
+    def ask(step: str, prompt: str, **values: str) -> Ask:
+        return Ask(step, [user(fill(templates[prompt], item, question=question, **values))])
+
+    plan: Completion = yield ask("branch", "branch", max_criteria=str(max_criteria))
+    criteria = parse_criteria(plan.text, max_criteria) or list(DEFAULT_CRITERIA[:max_criteria])
+
+    if solve == "pair":
+        solved: list[Completion] = yield [
+            ask(f"solve:{number}", "solve_pair", **responses, criterion=criterion)
+            for number, criterion in enumerate(criteria, 1)
+        ]
+        reasons = [completion.text.strip() for completion in solved]
+        scores = [parse_pair(reason) for reason in reasons]
+    else:
+        tasks = [(criterion, text) for criterion in criteria for text in responses.values()]
+        solved = yield [
+            ask(f"solve:{number}", "solve_single", response=text, criterion=criterion)
+            for number, (criterion, text) in enumerate(tasks, 1)
+        ]
+        pairs = list(zip(solved[0::2], solved[1::2], strict=True))
+        reasons = [f"A: {a.text.strip()}\nB: {b.text.strip()}" for a, b in pairs]
+        scores = [(parse_score(a.text), parse_score(b.text)) for a, b in pairs]
+
+    if merge == "sum":
+        return add_scores(scores)
+    verdict: Completion = yield ask(
+        "merge",
+        "merge",
+        **responses,
+        evaluations="\n\n".join(
+            f"Criterion: {criterion}\n{reason}" for criterion, reason in zip(criteria, reasons, strict=True)
+        ),
+        scores_a=_listed(criteria, [a for a, _ in scores]),
+        scores_b=_listed(criteria, [b for _, b in scores]),
+    )
+    return verdict.text
+
+
+def parse_criteria(text: str, most: int) -> list[str]:
+    """At most `most` criteria, one a line: numbering and emphasis stripped, duplicates dropped.
+
+    Where some lines are numbered or bulleted, the others are talk around the list. A line that ends in a
+    colon is a heading.
+    """
+    lines = text.splitlines()
+    listed = [line[bullet.end() :] for line in lines if (bullet := BULLET.match(line))]
+    criteria: dict[str, str] = {}
+    for line in listed or lines:
+        criterion = line.strip().strip("*_").strip().rstrip(".")
+        if criterion and not criterion.endswith(":") and any(letter.isalpha() for letter in criterion):
+            criteria.setdefault(criterion.casefold(), criterion)
+    return list(criteria.values())[:most]
+
+
+def parse_pair(text: str) -> tuple[Score, Score]:
+    """Scores (A, B), 1 to 5; None where one is missing. Any text is fine.
+
+    The last labelled score of each counts (`Score A: 4`, `B: 2/5`). Without any label, the first two
+    numbers from 1 to 5 are those of A and of B.
+    """
+    text = _without_scale(text)
+    labelled = [
+        re.findall(
+            rf"(?<![A-Za-z]){name}(?:'s)?(?:[ \t]+score)?[ \t*]*[:=][ \t*]*{SCORE}", text, re.IGNORECASE
+        )
+        for name in ("A", "B")
+    ]
+    if any(labelled):
+        a, b = (int(found[-1]) if found else None for found in labelled)
+        return a, b
+    numbers = [int(found) for found in re.findall(SCORE, text)]
+    return (numbers[0], numbers[1]) if len(numbers) >= 2 else (None, None)
+
+
+def parse_score(text: str) -> Score:
+    """The score of one response, 1 to 5: the last one after `Score`, else the last such number, else None."""
+    text = _without_scale(text)
+    found = re.findall(rf"score[^\d\n]{{0,20}}{SCORE}", text, re.IGNORECASE) or re.findall(SCORE, text)
+    return int(found[-1]) if found else None
+
+
+def add_scores(scores: list[tuple[Score, Score]]) -> str:
+    """The symbolic merge: both sums and the verdict `[[A]]`, `[[B]]` or, for equal sums, `[[C]]`."""
+    both = [(a, b) for a, b in scores if a is not None and b is not None]
+    if not both:
+        return NO_SCORES
+    sums = [sum(column) for column in zip(*both, strict=True)]
+    shown = [" + ".join(map(str, column)) for column in zip(*both, strict=True)]
+    verdict = "A" if sums[0] > sums[1] else "B" if sums[1] > sums[0] else "C"
+    return f"A: {shown[0]} = {sums[0]}. B: {shown[1]} = {sums[1]}. Verdict: [[{verdict}]]"
+
+
+def _without_scale(text: str) -> str:
+    """`text` without mentions of the scale: `4/5` is 4, `from 1 to 5` is nothing."""
+    text = re.sub(r"(?<=[1-5])[ \t]*(?:/|out of)[ \t]*5(?!\d)", "", text)
+    return re.sub(r"(?<!\d)1[ \t]*(?:-|–|to)[ \t]*5(?!\d)", "", text)
+
+
+def _listed(criteria: list[str], scores: list[Score]) -> str:
+    shown = ("no score" if score is None else str(score) for score in scores)
+    return ", ".join(f"{criterion} {score}" for criterion, score in zip(criteria, shown, strict=True)) + "."
+
+
+def _checked(
+    item: Item, solve: str, merge: str, max_criteria: int, wording: Mapping[str, str]
+) -> tuple[dict[str, str], str, dict[str, str]]:
+    """The templates, the user's question and both responses. UserError names what is wrong."""
+    if solve not in ("pair", "single"):
+        raise UserError(f"Method bsm: solve={solve!r} is unknown: use pair or single.")
+    if merge not in ("neural", "sum"):
+        raise UserError(f"Method bsm: merge={merge!r} is unknown: use neural or sum.")
+    if not 1 <= max_criteria <= len(DEFAULT_CRITERIA):
+        raise UserError(f"Method bsm: max_criteria={max_criteria!r} is out of range: use 3 to 5.")
+    unknown = sorted(set(wording) - set(WORDING))
+    if unknown:
+        raise UserError(f"Method bsm: wording for unknown prompts {unknown}: use {', '.join(WORDING)}.")
+    missing = [name for name in ("response_a", "response_b") if not isinstance(item.fields.get(name), str)]
+    if missing:
+        raise UserError(
+            f"Method bsm judges two responses, and item {item.item_id} has no {' and no '.join(missing)}: "
+            "use a judge task, or another method such as cot."
+        )
+    question = str(item.fields.get("user_question") or item.question)
+    responses = {name: str(item.fields[name]) for name in ("response_a", "response_b")}
+    return {**WORDING, **wording}, question, responses

@@ -1,0 +1,126 @@
+"""Self-consistency (Wang et al., https://arxiv.org/abs/2203.11171): k samples of any method, then a vote.
+
+A name `cot*5` means five samples of `cot`; `self_consistency` alone is DEFAULT_INNER with DEFAULT_SAMPLES,
+and `self_consistency(rar_2step)*8` says both in full. The k programs run side by side, and their steps are
+called `1/reason`, `2/reason`, ...: a call's seed is made from its step's name, so every sample has its own.
+
+At inference the plurality of the parsed answers wins, so that every item has a response: the text of the
+first sample that gave the winning answer; of equal counts, the answer seen first wins. A sample that failed
+or holds no answer never votes. Where none votes, the response is the first text that there is, and the
+task scores it as having no answer. (Distillation asks for more: see `distill.filters.majority`.)
+
+Sampling temperature is not known here: at temperature 0 all samples are equal.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from harness.errors import RunError, UserError
+from harness.programs.base import Method, Program, Running, Vote, family, get_method, method
+from harness.types import Ask, Completion, Item
+
+DEFAULT_INNER = "cot"
+DEFAULT_SAMPLES = 5
+NAME = re.compile(r"(?:self_consistency\((?P<wrapped>[^()*]+)\)|(?P<plain>[^()*]+))(?:\*(?P<k>[0-9]+))?")
+
+
+@method(
+    "self_consistency",
+    f"k samples of a method and a vote; write METHOD*K (default {DEFAULT_INNER}*{DEFAULT_SAMPLES})",
+    steps=("reason",),
+    paper="https://arxiv.org/abs/2203.11171",
+    inner=DEFAULT_INNER,
+    votes=True,
+)
+def self_consistency(
+    item: Item,
+    method: str = DEFAULT_INNER,
+    k: int = DEFAULT_SAMPLES,
+    vote: Vote | None = None,
+    **options: Any,
+) -> Program:
+    """`k` programs of `method`, each with `options`, side by side; then `vote`, the task's answer rule.
+
+    UserError where `vote` is missing or `k` is below 1; RunError where all samples failed.
+    """
+    if vote is None:
+        raise UserError(f"Method {method}*{k} needs the task's answer rule: start it with vote=SPEC.answer.")
+    if k < 1:
+        raise UserError(f"Method {method}*{k} needs at least one sample: write {method}*{DEFAULT_SAMPLES}.")
+    inner = get_method(method)
+    samples = [_Sample(inner, item, options) for _ in range(k)]
+    while any(sample.asks for sample in samples):
+        waiting = [(number, ask) for number, sample in enumerate(samples, 1) for ask in sample.asks]
+        completions = iter((yield [replace(ask, step=f"{number}/{ask.step}") for number, ask in waiting]))
+        for sample in samples:
+            sample.send([next(completions) for _ in sample.asks])
+    texts = [sample.text for sample in samples if sample.text is not None]
+    if not texts:
+        raise RunError(f"All {k} samples of {method} failed, the first with: {samples[0].error}")
+    return elect(texts, vote)
+
+
+def elect(texts: Sequence[str], vote: Vote) -> str:
+    """The first of `texts` whose answer is the plurality's; the first text where none has an answer."""
+    answers = [vote(text) for text in texts]
+    counts = Counter(answer for answer in answers if answer is not None)
+    if not counts:
+        return texts[0]
+    # most_common keeps the order of first insertion among equal counts.
+    return texts[answers.index(counts.most_common(1)[0][0])]
+
+
+class _Sample:
+    """One of the k programs: like `Running`, but a failure ends this sample and not the others."""
+
+    def __init__(self, method: Method, item: Item, options: dict[str, Any]) -> None:
+        self.error: str | None = None
+        self._running = Running(method.start(item, options), method.name)
+
+    @property
+    def asks(self) -> list[Ask]:
+        return [] if self.error is not None else self._running.asks
+
+    @property
+    def text(self) -> str | None:
+        return None if self.error is not None else self._running.text
+
+    def send(self, completions: list[Completion]) -> None:
+        """Go on, unless this sample waits for nothing."""
+        if not completions:
+            return
+        failed = [completion for completion in completions if completion.finish_reason == "error"]
+        if failed:
+            self.error = failed[0].error or "the engine gave no reason"
+        else:
+            self._running.send(completions)
+
+
+@family
+def by_name(name: str) -> Method | None:
+    """`NAME*K` and `self_consistency(NAME)[*K]` as a method; None for any other name."""
+    parsed = NAME.fullmatch(name.strip())
+    if parsed is None or not (parsed["wrapped"] or parsed["k"]):
+        return None
+    k = int(parsed["k"] or DEFAULT_SAMPLES)
+    inner = get_method((parsed["wrapped"] or parsed["plain"]).strip())
+    if inner.name == "self_consistency":
+        inner = get_method(DEFAULT_INNER)
+    if k < 1:
+        raise UserError(f"Method {name!r} draws no sample: write {inner.name}*{DEFAULT_SAMPLES}.")
+    return Method(
+        name=f"{inner.name}*{k}",
+        description=f"{k} samples of {inner.name} and a vote",
+        steps=inner.steps,
+        function=self_consistency,
+        paper="https://arxiv.org/abs/2203.11171",
+        thinking=inner.thinking,
+        votes=True,
+        inner=inner.name,
+        fixed={"method": inner.name, "k": k},
+    )

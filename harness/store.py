@@ -1,0 +1,160 @@
+"""The call store: every finished model call on disk, found again by what it was asked.
+
+One SQLite file per run in write-ahead mode. A batch is committed whole, so after a kill either all of
+its calls are there or none: that is what lets an engine plan the same batches again (design section 6).
+
+It knows nothing of programs or items beyond their ids; it never changes or deletes a row.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from harness.errors import RunError, UserError
+from harness.types import Completion, FinishReason, Request, Sampling, stable_hash
+
+SCHEMA_VERSION = 1
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS calls (
+    key TEXT PRIMARY KEY,
+    phase TEXT NOT NULL,
+    item_id TEXT NOT NULL,
+    step TEXT NOT NULL,
+    sample_index INTEGER NOT NULL,
+    seed INTEGER NOT NULL,
+    adapter TEXT,
+    sampling TEXT NOT NULL,
+    messages TEXT NOT NULL,
+    prompt_ids TEXT NOT NULL,
+    generated_ids TEXT NOT NULL,
+    text TEXT NOT NULL,
+    finish_reason TEXT NOT NULL,
+    prompt_tokens INTEGER NOT NULL,
+    cached_tokens INTEGER NOT NULL,
+    generated_tokens INTEGER NOT NULL,
+    error TEXT,
+    batch TEXT NOT NULL,
+    finished_at REAL NOT NULL
+);
+"""
+
+_COMPLETION_COLUMNS = (
+    "key, text, finish_reason, prompt_tokens, cached_tokens, generated_tokens, error"
+)
+
+
+def call_key(
+    fingerprint: str,
+    adapter_hash: str | None,
+    prompt_ids: Sequence[int],
+    sampling: Sampling,
+    seed: int,
+    step: str,
+    sample_index: int,
+) -> str:
+    """Name of a call: whatever could change its completion, and nothing else (rule 6)."""
+    return stable_hash(
+        [fingerprint, adapter_hash, list(prompt_ids), sampling.as_dict(), seed, step, sample_index], 32
+    )
+
+
+class CallStore:
+    """Calls of one run. One process writes; the run folder's lock sees to that."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or create the file. UserError if it is not a store of this version."""
+        self.path = path
+        try:
+            self._connection = sqlite3.connect(path, isolation_level=None)
+            self._connection.execute("PRAGMA journal_mode=WAL")
+            self._connection.execute("PRAGMA synchronous=NORMAL")
+            self._connection.executescript(_SCHEMA)
+            self._check_version()
+        except sqlite3.DatabaseError as error:
+            raise UserError(
+                f"{path} cannot be read as a call store ({error}): move it away to start the run anew"
+            ) from error
+
+    def _check_version(self) -> None:
+        found = self._connection.execute("SELECT value FROM meta WHERE name='schema'").fetchone()
+        if found is None:
+            self._connection.execute("INSERT INTO meta VALUES ('schema', ?)", (str(SCHEMA_VERSION),))
+        elif found[0] != str(SCHEMA_VERSION):
+            raise UserError(
+                f"{self.path} is a store of version {found[0]}, this is version {SCHEMA_VERSION}: "
+                "finish the run with the release that began it, or use another --output"
+            )
+
+    def lookup(self, keys: Iterable[str]) -> dict[str, Completion]:
+        """Finished calls among `keys`, without their token ids (`with_ids` has them)."""
+        found: dict[str, Completion] = {}
+        wanted = list(dict.fromkeys(keys))
+        for start in range(0, len(wanted), 500):
+            part = wanted[start : start + 500]
+            marks = ",".join("?" * len(part))
+            query = f"SELECT {_COMPLETION_COLUMNS} FROM calls WHERE key IN ({marks})"
+            for key, text, finish, prompt, cached, generated, error in self._connection.execute(query, part):
+                found[key] = Completion(text, finish, prompt, generated, cached, error=error)
+        return found
+
+    def commit(self, phase: str, finished: Sequence[tuple[Request, Completion]]) -> None:
+        """Write a batch whole. RunError where the disk refuses; nothing of the batch is kept then."""
+        now = time.time()
+        batch = stable_hash([request.key for request, _ in finished])
+        rows = [_row(phase, request, completion, batch, now) for request, completion in finished]
+        marks = ",".join("?" * len(rows[0])) if rows else ""
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            self._connection.executemany(f"INSERT OR IGNORE INTO calls VALUES ({marks})", rows)
+            self._connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            raise RunError(
+                f"{self.path} could not be written ({error}): free some space, then repeat the command"
+            ) from error
+
+    def count(self, phase: str | None = None) -> int:
+        """Calls in the store, of one phase or of all."""
+        if phase is None:
+            return int(self._connection.execute("SELECT count(*) FROM calls").fetchone()[0])
+        query = "SELECT count(*) FROM calls WHERE phase = ?"
+        return int(self._connection.execute(query, (phase,)).fetchone()[0])
+
+    def with_ids(self, keys: Iterable[str]) -> dict[str, Completion]:
+        """Finished calls among `keys` with prompt and generated ids."""
+        found: dict[str, Completion] = {}
+        query = f"SELECT {_COMPLETION_COLUMNS}, prompt_ids, generated_ids FROM calls WHERE key = ?"
+        for key in keys:
+            row = self._connection.execute(query, (key,)).fetchone()
+            if row is not None:
+                _, text, finish, prompt, cached, generated, error, prompt_ids, generated_ids = row
+                finish_reason: FinishReason = finish
+                found[key] = Completion(
+                    text, finish_reason, prompt, generated, cached,
+                    tuple(json.loads(prompt_ids)), tuple(json.loads(generated_ids)), error,
+                )
+        return found
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+def _row(
+    phase: str, request: Request, completion: Completion, batch: str, now: float
+) -> tuple[Any, ...]:
+    return (
+        request.key, phase, request.item_id, request.step, request.sample_index, request.seed,
+        request.adapter, json.dumps(request.sampling.as_dict()), json.dumps(request.messages),
+        json.dumps(list(request.prompt_ids), separators=(",", ":")),
+        json.dumps(list(completion.generated_ids), separators=(",", ":")),
+        completion.text, completion.finish_reason, completion.prompt_tokens, completion.cached_tokens,
+        completion.generated_tokens, completion.error, batch, now,
+    )  # fmt: skip

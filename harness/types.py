@@ -1,0 +1,138 @@
+"""The few types that everything in `harness` and `distill` shares, from item to completion.
+
+Item -> program -> Ask -> Request -> engine -> Completion -> program -> response text.
+Nothing here knows lm-eval, torch or a file format.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+Message = dict[str, str]
+"""A chat message: `{"role": ..., "content": ...}`."""
+
+FinishReason = Literal["stop", "length", "error"]
+
+
+def user(text: str) -> Message:
+    """A user turn. Programs put all their text here: templates without a system role drop one."""
+    return {"role": "user", "content": text}
+
+
+def stable_hash(value: Any, length: int = 16) -> str:
+    """Hex digest of JSON-able `value`; equal for equal content on every machine."""
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:length]
+
+
+def derive_seed(run_seed: int, item_id: str, step: str, sample_index: int) -> int:
+    """Seed of one call, in [0, 2**31), from (run seed, item, step, sample): rule 10."""
+    return int(stable_hash([run_seed, item_id, step, sample_index], 16), 16) % 2**31
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How tokens are drawn. `temperature` 0 is greedy."""
+
+    temperature: float = 0.0
+    top_p: float = 1.0
+    top_k: int = 0
+    """0: no limit."""
+    max_tokens: int = 128
+    stop: tuple[str, ...] = ()
+    """Strings that end a completion; the text is cut before the first, the ids keep it."""
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Item:
+    """One scored prompt: a question, one order of a pair, one template of a question."""
+
+    item_id: str
+    """Hash of the content."""
+    cluster_id: str
+    """Items that share a question or a pair share it."""
+    prompt: str
+    """The user turn that System 1 gets."""
+    question: str
+    """The user's own text, without the instruction about the form of the answer."""
+    answer_form: str
+    """How an answer looks, as a noun phrase: `"Answer: " and then yes or no`; empty if the task has none."""
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    """The whole row of the task, for programs that need its parts (judging: question, two responses)."""
+
+
+@dataclass(frozen=True)
+class Ask:
+    """What a program yields: one call to the model."""
+
+    step: str
+    """Name of the step, unique among the asks that one program yields together."""
+    messages: list[Message]
+    max_tokens: int | None = None
+    """None: what the task allows for this step."""
+    stop: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Completion:
+    """What came back for one call. Token counts are of ids, up to and including the stop (rule 1)."""
+
+    text: str
+    """Decoded without special tokens, cut before a stop string."""
+    finish_reason: FinishReason
+    prompt_tokens: int
+    generated_tokens: int
+    cached_tokens: int = 0
+    """Prompt tokens whose keys and values the engine already had, as the engine reports it."""
+    prompt_ids: tuple[int, ...] = ()
+    generated_ids: tuple[int, ...] = ()
+    error: str | None = None
+    """Why `finish_reason` is `error`, one line."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """One call on its way to the engine; `key` names it in the call store (rule 6)."""
+
+    item_id: str
+    step: str
+    sample_index: int
+    messages: list[Message]
+    prompt_ids: tuple[int, ...]
+    sampling: Sampling
+    seed: int
+    adapter: str | None = None
+    """Name under which the engine holds the adapter; None is the model itself."""
+    key: str = ""
+
+
+@dataclass
+class Step:
+    """A finished call as the samples file shows it."""
+
+    name: str
+    messages: list[Message]
+    completion: Completion
+
+
+@dataclass
+class Response:
+    """How one program ended on one item."""
+
+    text: str
+    steps: list[Step]
+    error: str | None = None
+
+    @property
+    def finish_reason(self) -> FinishReason:
+        """Of the last call; `error` where the program or the engine failed."""
+        if self.error is not None or not self.steps:
+            return "error"
+        return self.steps[-1].completion.finish_reason

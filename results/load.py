@@ -1,0 +1,101 @@
+"""A run folder becomes `RunData`: its manifest, and one `Columns` per (task, variant).
+
+This file knows `manifest.json` and where samples lie; `results.samples` knows a row, and nobody here knows
+statistics.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from results.errors import ResultsError
+from results.samples import Columns, lines, parse, read_samples
+
+@dataclass(frozen=True)
+class RunData:
+    """A loaded run folder."""
+
+    folder: Path
+    manifest: dict[str, Any]
+    columns: dict[tuple[str, str], Columns]
+    """By (task, variant), in the manifest's order of tasks, then of variants."""
+    missing: tuple[tuple[str, str], ...] = ()
+    """Pairs of the manifest without a samples file (not distilled, or the run is unfinished)."""
+
+    @property
+    def tasks(self) -> list[str]:
+        return list(self.manifest["tasks"])
+
+    @property
+    def variants(self) -> list[str]:
+        return list(self.manifest["variants"])
+
+    def metrics(self, task: str) -> dict[str, dict[str, Any]]:
+        """Metrics of a task with kind, direction and aggregation, the primary one first."""
+        entry = self.manifest["tasks"][task]
+        primary = entry["primary"]
+        return {primary: entry["metrics"][primary]} | {k: v for k, v in entry["metrics"].items() if k != primary}
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """`manifest.json` of a run folder, checked for what `results` needs."""
+    path = Path(folder) / "manifest.json"
+    if not path.is_file():
+        raise ResultsError(f"{folder} is not a run folder: it holds no manifest.json; name the folder a run wrote")
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ResultsError(f"{path} is not valid JSON ({error}); run again, or restore the file") from error
+    for key in ("tasks", "variants"):
+        if not isinstance(manifest, dict) or not isinstance(manifest.get(key), dict) or not manifest[key]:
+            raise ResultsError(f"{path} names no {key}; run again, or restore the file")
+    for task, entry in manifest["tasks"].items():
+        metrics = entry.get("metrics") if isinstance(entry, dict) else None
+        if not isinstance(metrics, dict) or entry.get("primary") not in metrics:
+            raise ResultsError(f"{path}: task {task!r} has no primary metric among its metrics; restore the file")
+    manifest.setdefault("run", Path(folder).resolve().name)
+    return manifest
+
+
+def load_run(folder: Path) -> RunData:
+    """Load a run folder. Errors name the file, the line and the key at fault."""
+    folder = Path(folder)
+    manifest = read_manifest(folder)
+    files = sample_files(folder)
+    columns: dict[tuple[str, str], Columns] = {}
+    missing = []
+    for task, entry in manifest["tasks"].items():
+        for variant in manifest["variants"]:
+            path = files.get((task, variant))
+            if path is None:
+                missing.append((task, variant))
+                continue
+            columns[task, variant] = read_samples(path, task, variant, list(entry["metrics"]))
+    if not columns:
+        raise ResultsError(f"{folder}/samples holds no rows of the manifest's tasks; let the run finish first")
+    return RunData(folder, manifest, columns, tuple(missing))
+
+
+def sample_files(folder: Path) -> dict[tuple[str, str], Path]:
+    """(task, variant) -> samples file, by the names in the first row of each file."""
+    found: dict[tuple[str, str], Path] = {}
+    for path in sorted(Path(folder).glob("samples/*/*.jsonl")):
+        with path.open("rb") as handle:
+            first = handle.readline()
+        if first.strip():
+            row = parse(first, path, 1)
+            found[str(row.get("task", path.stem)), str(row.get("variant", path.parent.name))] = path
+    return found
+
+
+def iter_rows(run: RunData | Path, variant: str, task: str) -> Iterator[dict[str, Any]]:
+    """Every row of one samples file, texts and all, one at a time in file order."""
+    folder = run.folder if isinstance(run, RunData) else Path(run)
+    path = sample_files(folder).get((task, variant))
+    if path is None:
+        raise ResultsError(f"{folder} holds no samples of variant {variant!r} on task {task!r}")
+    yield from lines(path)

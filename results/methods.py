@@ -1,0 +1,171 @@
+"""Which test and which interval run when: one table decides, and is printed with the results.
+
+Rows are read from the top; the first that fits the data is used. Where a method of the design failed its
+coverage in simulation, the row says what replaced it and why (`tests/benchmarks/simulate.py` shows it).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from results.samplesets import Pair, Sample
+from results.statistics import bootstrap, noninferiority
+from results.statistics.adjusted import adjusted_difference, differing
+from results.statistics.bonett_price import adjusted, bonett_price
+from results.statistics.mcnemar import mcnemar
+from results.statistics.outcomes import Floats, Interval, TestOutcome
+from results.statistics.permutation import sign_flip
+from results.statistics.wilson import wilson, wilson_clustered
+
+LARGE = 5_000
+"""Clusters above which the large-sample methods run."""
+ENOUGH_DIFFERING = 200
+"""Differing clusters from which the bootstrap covers as promised."""
+
+
+@dataclass(frozen=True)
+class Method:
+    """One row of the table."""
+
+    data: str
+    test: str
+    interval: str
+    reason: str
+
+
+TABLE: dict[str, Method] = {
+    "proportion": Method(
+        "one proportion", "", "Wilson", "never a point, never outside 0 to 100 %, right on average over the shares"
+    ),
+    "proportion_clustered": Method(
+        "one proportion, clustered items", "", "Wilson at the effective n",
+        "a cluster bootstrap is a point when every item is right; the design effect keeps Wilson honest",
+    ),
+    "number": Method("one mean of graded scores", "", "BCa (cluster) bootstrap", "no shape assumed, clusters drawn whole"),
+    "paired_binary": Method(
+        "two proportions, paired", "McNemar mid-p (exact in a gate)", "Bonett-Price",
+        "the exact test is conservative, mid-p is near its level; the naive interval is a point when nothing differs",
+    ),
+    "paired_binary_large": Method(
+        "two proportions, paired, above 5,000 items", "McNemar mid-p (exact in a gate)", "multinomial bootstrap (BCa)",
+        "three cells, 2 ms however many items; Bonett-Price where fewer than 200 items differ",
+    ),
+    "paired_number": Method(
+        "paired graded scores", "sign-flip permutation", "BCa bootstrap; adjusted below 200 differing items",
+        "BCa covered 85 to 94 % with few differing items, the adjusted interval 94 to 97 %",
+    ),
+    "clustered": Method(
+        "clustered items (votes, templates, orders, samples, seeds)", "cluster permutation",
+        "cluster bootstrap (BCa); adjusted below 200 differing clusters",
+        "ignoring clusters gave 43 % false alarms; BCa covered 84 to 94 % with few differing clusters",
+    ),
+    "tokens": Method("tokens, paired", "sign-flip permutation", "BCa bootstrap", "token counts are skewed"),
+    "token_ratio": Method("a ratio of mean tokens", "", "BCa bootstrap of the ratio", "items drawn in pairs, clusters whole"),
+    "large_number": Method(
+        "paired numbers above 5,000 items", "normal sign-flip", "linearised",
+        "at this size equal to the permutation and the bootstrap, in no time",
+    ),
+    "non_inferiority": Method(
+        "as good as", "paired non-inferiority at the margin, alpha .025", "lower end of the two-sided 95 % interval",
+        "not significant is not equal",
+    ),
+    "family": Method(
+        "superiority on primary metrics, over tasks and pairs", "Holm", "",
+        "one promise for the whole leaderboard; everything else is unadjusted and marked",
+    ),
+    "overall": Method(
+        "all tasks together, each with equal weight", "stratified sign-flip permutation",
+        "the tasks' intervals combined (MOVER)", "keeps the care of each task's own interval",
+    ),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Second variant minus first. `spread` is the standard deviation of one cluster's difference if the
+    true difference were 0: what the power of the design rests on."""
+
+    n: int
+    estimate: float
+    interval: Interval
+    test: TestOutcome
+    p_above_margin: float | None
+    """One-sided p-value of non-inferiority at the margin asked for."""
+    spread: float
+    differing: int
+    method: str
+    """Key of `TABLE`."""
+
+
+def score_interval(sample: Sample) -> tuple[Interval, str]:
+    """Interval of one variant's score, and the key of the table's row."""
+    if sample.binary:
+        return wilson(float((sample.total > 0).sum()), sample.n), "proportion"
+    if sample.zero_one:
+        return wilson_clustered(sample.total, sample.weight, sample.rows), "proportion_clustered"
+    return bootstrap.bca_interval(sample.total, sample.weight), "number"
+
+
+def difference(pair: Pair, margin: float | None = None, exact: bool = False) -> Difference:
+    """Test and interval of a paired difference of scores. `exact` takes the exact McNemar test (gates)."""
+    values, weight = pair.difference, pair.weight
+    changed = differing(values)
+    p_margin = None
+    if pair.binary:
+        b, c = pair.cells()
+        method, test = "paired_binary", mcnemar(b, c, exact)
+        interval = bonett_price(b, c, pair.n)
+        if margin is not None:
+            p_margin = noninferiority.wald_p(*adjusted(b, c, pair.n), margin)
+    else:
+        method, test = ("paired_number" if pair.single else "clustered"), sign_flip(values)
+        fitted = adjusted_difference(values, weight)
+        interval = fitted.interval()
+        if margin is not None:
+            p_margin = fitted.p_above(-margin)
+    if changed >= ENOUGH_DIFFERING and (not pair.binary or pair.n > LARGE):
+        grouped = bootstrap.bca(values, weight)
+        interval = grouped.interval()
+        p_margin = None if margin is None else grouped.p_above(-margin)
+        method = "paired_binary_large" if pair.binary else ("large_number" if grouped.linearised else method)
+    return Difference(
+        pair.n, pair.estimate, interval, test, p_margin, spread(values, weight), changed, method
+    )
+
+
+def token_difference(pair: Pair) -> Difference:
+    """Test and interval of the paired difference of mean tokens."""
+    fitted = bootstrap.bca(pair.difference, pair.weight)
+    return Difference(
+        pair.n, pair.estimate, fitted.interval(), sign_flip(pair.difference), None,
+        spread(pair.difference, pair.weight), differing(pair.difference),
+        "large_number" if fitted.linearised else "tokens",
+    )  # fmt: skip
+
+
+def ratio(pair: Pair) -> tuple[float | None, Interval | None]:
+    """Mean of the second variant over mean of the first, and its interval; None where the first spent nothing."""
+    return ratio_of(pair.first.total, pair.second.total)
+
+
+def ratio_of(first: Floats, second: Floats) -> tuple[float | None, Interval | None]:
+    """sum(second)/sum(first) over clusters, and its interval; None where the first sum is 0."""
+    if first.sum() <= 0:
+        return None, None
+    return float(second.sum() / first.sum()), bootstrap.bca(second, first).interval()
+
+
+def spread(values: Floats, weight: Floats) -> float:
+    """Root mean square of one cluster's difference, in the unit of the score; for 0/1 items the root of the
+    discordant share."""
+    return float(np.sqrt((values**2).mean()) / weight.mean())
+
+
+def as_rows(used: set[str]) -> list[dict[str, object]]:
+    """The table as it stands in `leaderboard.json`, each row marked with whether it was used."""
+    return [
+        {"data": m.data, "test": m.test, "interval": m.interval, "reason": m.reason, "used": key in used}
+        for key, m in TABLE.items()
+    ]

@@ -1,0 +1,201 @@
+"""`leaderboard.html`: the whole run on one page that needs nothing else, neither network nor model.
+
+`write_page` fills `page_template.html.j2` with words and figures (`page_words.py`), plots (`plots.py`), items on which
+variants differ (`differences.py`) and the paper's figures (`paper.py`); style and script stand inline. The same run
+gives the same bytes, so wall-clock figures stay in the manifest.
+
+Model text is data. Three walls keep it so: jinja2 escapes every value, item data are JSON without `<` that the script
+shows through `textContent`, and a content security policy lets no other script run and no request leave.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import math
+import os
+import tempfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from results import page_words
+from results.differences import BUDGET, LIMIT, Scan, differing_items, scan_run
+from results.errors import ResultsError
+from results.figure import PRINT_COLORS
+from results.load import read_manifest
+from results.paper import LEGEND, beside, marked
+from results.plots import primary_points, score_against_tokens, tokens_by_step, variant_styles
+
+HERE = Path(__file__).parent
+MANIFEST_SECTIONS = ("options", "model", "tasks", "variants", "versions", "hardware", "distillation")
+"""Parts of the manifest that the page repeats; all of them are the same when a run is made again."""
+VOLATILE = ("memory_bandwidth_gbs", "seconds", "wall_s", "started", "finished", "output")
+"""Measured or incidental keys inside of those parts, left out for the same reason."""
+
+
+def write_page(run_folder: Path, leaderboard: Mapping[str, Any]) -> Path:
+    """Write `leaderboard.html` into a run folder and return its path.
+
+    `leaderboard` has the keys of leaderboard.json. The file appears whole or not at all. ResultsError where the
+    folder holds no manifest, a samples row is broken, or a row of the leaderboard lacks a key.
+    """
+    folder = Path(run_folder)
+    page = render_page(folder, leaderboard)
+    path = folder / "leaderboard.html"
+    handle, name = tempfile.mkstemp(dir=folder, prefix=".leaderboard-", suffix=".html")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", errors="replace", newline="\n") as file:
+            file.write(page)
+        Path(name).chmod(0o644)
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    return path
+
+
+def render_page(folder: Path, leaderboard: Mapping[str, Any]) -> str:
+    """The page as text."""
+    manifest = read_manifest(folder)
+    scans = scan_run(folder, manifest)
+    try:
+        context = _context(manifest, scans, leaderboard)
+    except KeyError as error:
+        raise ResultsError(f"the leaderboard of {folder} lacks the key {error}; run `s2d-bench report` again") from error
+    return environment().get_template("page_template.html.j2").render(context)
+
+
+def environment() -> Any:
+    """The jinja2 environment of the page: every value is escaped unless this file says it is safe."""
+    import jinja2
+
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(HERE), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
+    )
+
+
+def _context(
+    manifest: Mapping[str, Any], scans: Mapping[str, Mapping[str, Scan]], leaderboard: Mapping[str, Any]
+) -> dict[str, Any]:
+    from markupsafe import Markup
+
+    script = (HERE / "page.js").read_text(encoding="utf-8")
+    styles = variant_styles([*manifest["variants"], *(row["variant"] for row in leaderboard["rows"])])
+    tasks = list(dict.fromkeys(row["task"] for row in leaderboard["rows"]))
+    use = {
+        task: {variant: _generated(scan) for variant, scan in by_variant.items()}
+        for task, by_variant in scans.items()
+        if by_variant
+    }
+    items = _items(manifest, scans, leaderboard)
+    distillation = page_words.distillation(leaderboard)
+    paper = _paper(leaderboard)
+    sections = [("leaderboard", "Leaderboard"), ("plots", "Plots"), ("claims", "Claims")]
+    sections += [("distillation", "Break-even")] if distillation else []
+    sections += [("steps", "Steps"), ("items", "Items")] + ([("paper", "Paper")] if paper else []) + [("about", "Manifest")]
+    return {
+        "run": str(leaderboard.get("run", manifest["run"])),
+        "css": Markup(_css()),
+        "script": Markup(script),
+        "policy": _policy(script),
+        "sections": sections,
+        "headline": page_words.headline(leaderboard),
+        "subline": page_words.subline(manifest),
+        "matrix": page_words.matrix(leaderboard),
+        "tasks": tasks,
+        "board": page_words.board(leaderboard, manifest, styles),
+        "figures": {
+            "scores": [Markup(score_against_tokens(leaderboard, task)) for task in primary_points(leaderboard)],
+            "steps": [Markup(tokens_by_step(use, task)) for task in use],
+        },
+        "claims": page_words.claims(leaderboard),
+        "distillation": distillation,
+        "steps": list(_step_rows(scans)),
+        "waits": list(_waits(scans)),
+        "has_items": bool(items),
+        "item_tasks": list(items),
+        "items": [(task, Markup(text)) for task, text in items.items()],
+        "limit": LIMIT,
+        "paper": paper,
+        "notes": [*leaderboard.get("notes", []), *(n for n in manifest.get("notes", []) if n not in leaderboard.get("notes", []))],
+        "command": manifest.get("command"),
+        "manifest": _manifest(manifest),
+    }
+
+
+def _css() -> str:
+    plot = " ".join(f"--plot-{name}: {color};" for name, color in PRINT_COLORS.items())
+    dark = (HERE / "page_dark.css").read_text(encoding="utf-8")
+    style = (HERE / "page.css").read_text(encoding="utf-8")
+    return style.replace("  PLOT\n", f"  {plot}\n").replace("{ DARK }", "{\n" + dark + "}")
+
+
+def _policy(script: str) -> str:
+    """Only the page's own script may run, and nothing may be fetched."""
+    digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
+    return f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+
+
+def _items(
+    manifest: Mapping[str, Any], scans: Mapping[str, Mapping[str, Scan]], leaderboard: Mapping[str, Any]
+) -> dict[str, str]:
+    """task -> JSON of the items on which its compared variants differ. Each task has its share of the budget."""
+    pairs: dict[str, list[tuple[str, str]]] = {task: [] for task in scans}
+    for claim in leaderboard.get("comparisons", []):
+        pair = (claim["a"], claim["b"])
+        if claim["task"] in pairs and pair not in pairs[claim["task"]]:
+            pairs[claim["task"]].append(pair)
+    for task, wanted in pairs.items():
+        wanted += [(a, b) for a, b in manifest.get("comparisons", []) if (a, b) not in wanted]
+        pairs[task] = [(a, b) for a, b in wanted if a in scans[task] and b in scans[task]]
+    compared = {task: wanted for task, wanted in pairs.items() if wanted}
+    share = BUDGET // max(1, len(compared))
+    return {task: differing_items(task, scans[task], wanted, share).as_json() for task, wanted in compared.items()}
+
+
+def _generated(scan: Scan) -> dict[str, float]:
+    return {step: use["generated_tokens"] for step, use in scan.steps.items()}
+
+
+def _step_rows(scans: Mapping[str, Mapping[str, Scan]]) -> Iterable[list[str]]:
+    for task, by_variant in scans.items():
+        for variant, scan in by_variant.items():
+            for step, use in scan.steps.items():
+                yield [task, variant, step, *(f"{figure:,.1f}" for figure in use.values())]
+
+
+def _waits(scans: Mapping[str, Mapping[str, Scan]]) -> Iterable[list[Any]]:
+    for task, by_variant in scans.items():
+        for variant, scan in by_variant.items():
+            if spent := sorted(scan.generated):
+                marks = (spent[(len(spent) - 1) // 2], spent[math.ceil(0.95 * len(spent)) - 1], spent[-1])
+                yield [task, variant, *({"value": mark, "text": f"{mark:,}"} for mark in marks)]
+
+
+def _paper(leaderboard: Mapping[str, Any]) -> dict[str, Any] | None:
+    laid = beside(leaderboard)
+    if not laid["tasks"]:
+        return None
+    rows = []
+    for task in laid["tasks"]:
+        for row in task["rows"]:
+            name = row["system"] + (f" ({row['model']})" if row["model"] and "GPT" not in row["system"] else "")
+            score = "" if row["run_score"] is None else f"{row['run_score']:.1f}"
+            score += " [{:.1f}, {:.1f}]".format(*row["run_interval"]) if row["run_interval"] else ""
+            tokens = "" if row["run_tokens"] is None else f"{row['run_tokens']:,.1f}"
+            rows.append([task["task"], name, row["metric"], marked(row["paper_score"]), score, marked(row["paper_tokens"]), tokens])
+    return {"source": laid["source"], "findings": laid["findings"], "rows": rows, "legend": LEGEND}
+
+
+def _manifest(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
+    def steady(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {key: steady(entry) for key, entry in value.items() if key not in VOLATILE}
+        return [steady(entry) for entry in value] if isinstance(value, list) else value
+
+    parts = [(name, manifest[name]) for name in MANIFEST_SECTIONS if manifest.get(name)]
+    if manifest.get("git_commit"):
+        parts.append(("git commit", manifest["git_commit"]))
+    return [(name, json.dumps(steady(value), indent=2, ensure_ascii=False)) for name, value in parts]

@@ -1,0 +1,207 @@
+"""The paper beside a run: published figures next to ours, and which findings the run shows.
+
+The figures of "Distilling System 2 into System 1" (arXiv 2407.06023) stand in `published/paper.json`, each with how
+sure we are of it. This file lays them beside a leaderboard and decides, finding by finding, whether the run shows it,
+contradicts it or cannot tell. It decides from the paired comparisons of the leaderboard alone: a difference between two
+rows without an interval never shows anything.
+
+It does not know run folders, HTML or how the statistics were made.
+"""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+PAPER_FILE = Path(__file__).with_name("published") / "paper.json"
+WORDS = {"shows": "shows", "contradicts": "contradicts", "cannot_tell": "cannot tell"}
+MARKS = {"two_sources": "*", "one_source": "", "memory": "?"}
+LEGEND = "* found in two independent notes, ? from memory only, no mark: one careful note. Scores in percent."
+COLUMNS = 100
+
+
+def published() -> dict[str, Any]:
+    """The paper's figures: `source`, `certainty`, `tasks{NAME: {rows[]}}`, `findings[]`. Scores in percent."""
+    document: dict[str, Any] = json.loads(PAPER_FILE.read_text(encoding="utf-8"))
+    return document
+
+
+def beside(leaderboard: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay the paper's rows beside those of a run.
+
+    Returns `source`, `certainty`, `tasks[]` with `task, paper_task, title, stand_in, rows[]` (scores in percent, tokens
+    per item; null where one side has no such row) and `findings[]` with `task, text, paper, verdict, why`, where verdict
+    is shows, contradicts or cannot_tell. Tasks that the paper does not have are left out.
+    """
+    paper = published()
+    tasks, findings = [], []
+    for task in dict.fromkeys(row["task"] for row in leaderboard.get("rows", [])):
+        name = _paper_task(task, paper["tasks"])
+        if name is None:
+            continue
+        entry = paper["tasks"][name]
+        metrics = _metric_names(task, entry, leaderboard)
+        rows = [
+            _line(system, metric, metrics.get(metric), task, leaderboard)
+            for system in entry["rows"]
+            if not system.get("wording") and system.get("votes", 1) == 1
+            for metric in system["metrics"]
+        ]
+        tasks.append(
+            {"task": task, "paper_task": name, "title": entry["title"], "stand_in": task != name, "rows": rows}
+        )
+        findings += [
+            _finding(finding, task, entry, metrics, leaderboard)
+            for finding in paper["findings"]
+            if finding["task"] == name
+        ]
+    return {"source": paper["source"], "certainty": paper["certainty"], "tasks": tasks, "findings": findings}
+
+
+def render(laid: Mapping[str, Any]) -> str:
+    """The result of `beside` as text for a terminal of 100 columns."""
+    from tabulate import tabulate
+
+    source = laid["source"]
+    lines = [f"{source['title']} ({source['year']}, arXiv {source['arxiv']}, {source['model']}) beside this run", ""]
+    if not laid["tasks"]:
+        return "\n".join([*lines, "The run has none of the paper's tasks."])
+    for task in laid["tasks"]:
+        table = [
+            [row["system"], row["metric"], marked(row["paper_score"]), _number(row["run_score"], row["run_interval"])]
+            + [marked(row["paper_tokens"]), _number(row["run_tokens"])]
+            for row in task["rows"]
+            if row["model"] is None
+        ]
+        headers = ["system", "metric", "paper, %", "run, %", "paper, tokens", "run, tokens"]
+        stand_in = f" (the paper's figures are of {task['title']})" if task["stand_in"] else ""
+        lines += [task["task"] + stand_in, ""]
+        lines += tabulate(
+            table, headers, disable_numparse=True, colalign=["left", "left"] + ["right"] * 4, maxcolwidths=[32, 20] + [None] * 4
+        ).splitlines()
+        lines.append("")
+    lines += [LEGEND, "", "Findings of the paper:"]
+    for finding in laid["findings"]:
+        head = f"  {WORDS[finding['verdict']]:<12} {finding['task']}: {finding['text']} (paper: {finding['paper']})"
+        lines += textwrap.wrap(head, COLUMNS, subsequent_indent=" " * 15)
+        lines += textwrap.wrap(finding["why"], COLUMNS, initial_indent=" " * 15, subsequent_indent=" " * 15)
+    return "\n".join(lines)
+
+
+def marked(figure: Mapping[str, Any] | None) -> str:
+    """A published figure with the mark of its certainty; empty where the paper gives none."""
+    return "" if figure is None else f"{figure['value']}{MARKS[figure['certainty']]}"
+
+
+def _paper_task(task: str, tasks: Mapping[str, Any]) -> str | None:
+    if task in tasks:
+        return task
+    return next((name for name, entry in tasks.items() if task in entry["also"]), None)
+
+
+def _metric_names(task: str, entry: Mapping[str, Any], leaderboard: Mapping[str, Any]) -> dict[str, str]:
+    """Paper metric -> metric of the run. The primary one is the first row's; others go by a part of their name."""
+    ours = list(dict.fromkeys(row["metric"] for row in leaderboard["rows"] if row["task"] == task))
+    names = {entry["primary"]: ours[0]}
+    for metric, part in entry["other_metrics"].items():
+        found = next((name for name in ours[1:] if part in name), None)
+        if found is not None:
+            names[metric] = found
+    return names
+
+
+def _line(
+    system: Mapping[str, Any], metric: str, ours: str | None, task: str, leaderboard: Mapping[str, Any]
+) -> dict[str, Any]:
+    row = _row(leaderboard, task, system["variant"], ours)
+    known = row is not None and row.get("score") is not None
+    interval = [row["ci_low"], row["ci_high"]] if known and row.get("ci_low") is not None else None
+    return {
+        "system": system["system"],
+        "variant": system["variant"],
+        "model": system.get("model"),
+        "metric": metric,
+        "paper_score": system["metrics"][metric],
+        "paper_tokens": system["generated_tokens"],
+        "run_score": 100 * row["score"] if known else None,
+        "run_interval": [100 * end for end in interval] if interval else None,
+        "run_tokens": row.get("generated_tokens") if row else None,
+    }
+
+
+def _row(leaderboard: Mapping[str, Any], task: str, variant: str | None, metric: str | None) -> dict[str, Any] | None:
+    for row in leaderboard["rows"]:
+        if (row["task"], row["variant"], row["metric"]) == (task, variant, metric):
+            return dict(row)
+    return None
+
+
+def _finding(
+    finding: Mapping[str, Any],
+    task: str,
+    entry: Mapping[str, Any],
+    metrics: Mapping[str, str],
+    leaderboard: Mapping[str, Any],
+) -> dict[str, Any]:
+    expects, metric = finding["expects"], finding.get("metric", entry["primary"])
+    claims = {
+        claim["claim"]: claim
+        for claim in leaderboard.get("comparisons", [])
+        if (claim["task"], claim["a"], claim["b"]) == (task, finding["a"], finding["b"])
+        and (claim["claim"] == "cheaper" or claim["metric"] == metrics.get(metric))
+    }
+    verdict, why = _decide(expects, claims, finding["a"], finding["b"])
+    sides = [
+        next(
+            row["generated_tokens"] if expects == "cheaper" else row["metrics"][metric]
+            for row in entry["rows"]
+            if row["variant"] == finding[side]
+        )
+        for side in ("a", "b")
+    ]
+    unit = "\N{NO-BREAK SPACE}tokens" if expects == "cheaper" else "\N{NO-BREAK SPACE}%"
+    paper = f"{marked(sides[0])} to {marked(sides[1])}{unit}"
+    return {"task": task, "text": finding["text"], "paper": paper, "verdict": verdict, "why": why}
+
+
+def _decide(expects: str, claims: Mapping[str, Mapping[str, Any]], a: str, b: str) -> tuple[str, str]:
+    """Verdict and its reason. `lower` and `no_gain` read the interval of the superiority comparison."""
+    claim = claims.get({"cheaper": "cheaper", "as_good": "non_inferior"}.get(expects, "superior"))
+    if claim is None:
+        return "cannot_tell", f"The run does not compare {a} with {b} here."
+    if expects == "cheaper":
+        ratio = [claim.get(key) for key in ("token_ratio", "token_ratio_low", "token_ratio_high")]
+        why = "Tokens of {b} over {a}: {0:.2f} [{1:.2f}, {2:.2f}].".format(*ratio, a=a, b=b) if None not in ratio else ""
+        return _as_finding(claim["verdict"]), why or f"The run has no token ratio of {b} over {a}."
+    low, high = claim.get("ci_low"), claim.get("ci_high")
+    if low is None or high is None:
+        return "cannot_tell", f"The run has no interval for {b} minus {a}."
+    why = f"{b} minus {a}: {100 * claim['difference']:+.1f} points [{100 * low:+.1f}, {100 * high:+.1f}]"
+    if expects == "as_good":
+        return _as_finding(claim["verdict"]), why + f", margin {100 * claim['margin']:g} points."
+    seen = f"; a difference of {100 * claim['mde']:.1f} points could have been seen" if claim.get("mde") else ""
+    if expects == "no_gain":
+        margin = claims.get("non_inferior", claim).get("margin") or 0.05
+        if claim["verdict"] == "yes":
+            return "contradicts", why + "."
+        if high < margin:
+            return "shows", why + f": a gain of {100 * margin:g} points is ruled out."
+        return "cannot_tell", why + f": a gain of {100 * margin:g} points is not ruled out."
+    if expects == "lower":
+        verdict = "shows" if high < 0 else "contradicts" if low > 0 else "cannot_tell"
+    else:
+        verdict = "contradicts" if high < 0 else _as_finding(claim["verdict"])
+    return verdict, why + (seen if verdict == "cannot_tell" else "") + "."
+
+
+def _as_finding(verdict: str) -> str:
+    return {"yes": "shows", "no": "contradicts"}.get(verdict, "cannot_tell")
+
+
+def _number(value: float | None, interval: list[float] | None = None) -> str:
+    if value is None:
+        return ""
+    return f"{value:.1f}" + (f" [{interval[0]:.0f}, {interval[1]:.0f}]" if interval else "")

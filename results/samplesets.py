@@ -1,0 +1,163 @@
+"""Rows of one or two variants become one line per cluster: what every statistical method starts from.
+
+A cluster is what would have been drawn anew: a question with its templates, a pair with both orders and all
+votes, an item with its samples and seeds. All sums are weighted. This file knows which rows belong together,
+not which method will look at them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from results.errors import ResultsError
+from results.samples import Columns
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One variant on one metric; arrays have one entry per cluster."""
+
+    total: Floats
+    """Sum of weight * score."""
+    weight: Floats
+    """Sum of weights, above 0."""
+    rows: int
+    """Scored rows behind the clusters."""
+    zero_one: bool
+    """Every row scores 0 or 1."""
+
+    @property
+    def n(self) -> int:
+        return int(self.total.size)
+
+    @property
+    def score(self) -> float:
+        return float(self.total.sum() / self.weight.sum())
+
+    @property
+    def binary(self) -> bool:
+        """Each cluster has one value, 0 or 1, and all weigh the same: a plain proportion of n."""
+        return self.zero_one and _equal(self.weight) and bool(np.all((self.total == 0) | (self.total == self.weight)))
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two variants on the same rows, one metric. `first` and `second` share clusters and weights."""
+
+    first: Sample
+    second: Sample
+    left_out: int = 0
+    """Rows on which the metric applies to one variant only."""
+
+    @property
+    def n(self) -> int:
+        return self.first.n
+
+    @property
+    def weight(self) -> Floats:
+        return self.first.weight
+
+    @property
+    def difference(self) -> Floats:
+        """Weighted sum of (second - first) per cluster."""
+        return self.second.total - self.first.total
+
+    @property
+    def estimate(self) -> float:
+        return float(self.difference.sum() / self.weight.sum())
+
+    @property
+    def binary(self) -> bool:
+        return self.first.binary and self.second.binary
+
+    @property
+    def single(self) -> bool:
+        """One row per cluster, all of equal weight: paired numbers without clusters."""
+        return self.first.rows == self.n and _equal(self.weight)
+
+    def negated(self) -> Pair:
+        """The same with signs turned, for metrics where less is better."""
+        turned = [Sample(-s.total, s.weight, s.rows, False) for s in (self.first, self.second)]
+        return Pair(turned[0], turned[1], self.left_out)
+
+    def cells(self) -> tuple[int, int]:
+        """(b, c) of a binary pair: clusters that only the first, only the second variant has."""
+        return int((self.difference < 0).sum()), int((self.difference > 0).sum())
+
+
+def sample(columns: Columns, metric: str) -> Sample | None:
+    """Clusters of one variant; None where the metric applies to no row."""
+    weights = columns.weights[metric]
+    applies = ~np.isnan(columns.scores[metric]) & (weights > 0)
+    return _sample(columns, columns.scores[metric], weights, applies)
+
+
+def pair(a: Columns, b: Columns, metric: str) -> Pair | None:
+    """Clusters of two variants with equal rows (see `require_same_items`); None where no row is scored by both."""
+    weights = a.weights[metric]
+    in_a, in_b = ~np.isnan(a.scores[metric]), ~np.isnan(b.scores[metric])
+    applies = in_a & in_b & (weights > 0)
+    first = _sample(a, a.scores[metric], weights, applies)
+    second = _sample(a, b.scores[metric], weights, applies)
+    if first is None or second is None:
+        return None
+    return Pair(first, second, int((in_a != in_b).sum()))
+
+
+def token_pair(a: Columns, b: Columns, usage: str = "generated_tokens") -> Pair:
+    """The same for tokens per row; every row weighs 1."""
+    ones = np.ones(a.n_rows)
+    everywhere = np.ones(a.n_rows, dtype=bool)
+    first, second = (_sample(a, columns.usage[usage], ones, everywhere) for columns in (a, b))
+    if first is None or second is None:
+        raise ResultsError(f"{a.path} holds no rows; let the run finish first")
+    return Pair(first, second)
+
+
+def require_same_items(a: Columns, b: Columns) -> None:
+    """Within a run, two variants must have answered the same rows: another set is refused, never cut to fit."""
+    same = a.n_rows == b.n_rows and all(
+        np.array_equal(getattr(a, key), getattr(b, key)) for key in ("item_id", "seed", "sample_index")
+    )
+    if not same:
+        only_a, only_b = len(keys(a) - keys(b)), len(keys(b) - keys(a))
+        raise ResultsError(
+            f"task {a.task!r}: {a.variant!r} and {b.variant!r} have different items ({only_a} only in the first, "
+            f"{only_b} only in the second); resume the run with the same options until it is finished"
+        )
+    if not np.array_equal(a.cluster_id, b.cluster_id):
+        raise ResultsError(f"task {a.task!r}: {a.variant!r} and {b.variant!r} give one item different clusters")
+
+
+def keys(columns: Columns) -> set[tuple[str, int, int]]:
+    """What rows are paired by: item, seed and sample."""
+    return set(
+        zip(columns.item_id.tolist(), columns.seed.tolist(), columns.sample_index.tolist(), strict=True)
+    )
+
+
+def _sample(
+    columns: Columns, values: Floats, weights: Floats, applies: npt.NDArray[np.bool_]
+) -> Sample | None:
+    if not applies.any():
+        return None
+    codes, count = columns.clusters
+    chosen, scores, weight = codes[applies], values[applies], weights[applies]
+    rows = np.bincount(chosen, minlength=count)
+    present = rows > 0
+    total = np.bincount(chosen, scores * weight, minlength=count)[present]
+    return Sample(
+        total=total,
+        weight=np.bincount(chosen, weight, minlength=count)[present],
+        rows=int(applies.sum()),
+        zero_one=bool(np.all((scores == 0) | (scores == 1))),
+    )
+
+
+def _equal(weight: Floats) -> bool:
+    return bool(np.ptp(weight) <= 1e-9 * float(weight[0]))

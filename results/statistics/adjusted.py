@@ -1,0 +1,61 @@
+"""An adjusted interval for differences of clustered or graded scores, after Bonett and Price.
+
+With few differing clusters the bootstrap redraws the same handful again and again and its interval is too
+short: in our simulation BCa covered the truth 84 to 94 times in 100 with fewer than 40 differing
+clusters, where 95 were promised. Bonett and Price cured the same illness for 0/1 scores by adding one
+imaginary item on each side. Here one imaginary cluster is added on each side too, as large as the differing
+clusters are on average (root mean square), and the standard error is that of a ratio of sums. On 0/1 scores
+without clusters the centre and the error are Bonett and Price's own.
+
+Because that error itself rests on k differing clusters, the quantile is Student's with k*k/9 + 1 degrees of
+freedom: found by simulation (`tests/benchmarks/simulate.py`), wide for k below 10 and normal from k = 40 on.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from results.statistics.outcomes import Floats, Interval
+
+
+@dataclass(frozen=True)
+class Adjusted:
+    """Centre, standard error and degrees of freedom of the adjusted difference."""
+
+    centre: float
+    error: float
+    freedom: float
+
+    def interval(self, confidence: float = 0.95) -> Interval:
+        from scipy.special import stdtrit
+
+        reach = float(stdtrit(self.freedom, 0.5 + confidence / 2)) * self.error
+        return Interval(
+            max(self.centre - reach, -1.0), min(self.centre + reach, 1.0), "adjusted (one imaginary cluster a side)"
+        )
+
+    def p_above(self, value: float) -> float:
+        """One-sided p-value against "the true difference is at most `value`"."""
+        from scipy.special import stdtr
+
+        return float(stdtr(self.freedom, (value - self.centre) / self.error))
+
+
+def adjusted_difference(difference: Floats, weight: Floats) -> Adjusted:
+    """From sums of weight * (score b - score a) and sums of weights, one of each per cluster. Scores in [0, 1]."""
+    differing = difference[difference != 0]
+    mean_weight = float(weight.mean())
+    size = math.sqrt(float((differing**2).mean())) if differing.size else mean_weight
+    total = float(weight.sum()) + 2 * mean_weight
+    centre = float(difference.sum()) / total
+    square = float(((difference - centre * weight) ** 2).sum())
+    square += (size - centre * mean_weight) ** 2 + (size + centre * mean_weight) ** 2
+    return Adjusted(centre, math.sqrt(square) / total, differing.size**2 / 9 + 1)
+
+
+def differing(difference: Floats) -> int:
+    """How many clusters differ at all."""
+    return int(np.count_nonzero(difference))

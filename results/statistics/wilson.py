@@ -1,0 +1,50 @@
+"""Wilson's interval: where the true share may lie, given k successes among n.
+
+The naive interval (share plus and minus two standard errors) collapses to a point when every item is right
+and leaves the range [0, 1] near its ends. Wilson (1927) asks the other way round: which true shares would
+make the observed one unsurprising? The answer is never a point, stays within [0, 1], and covers the true
+share 95 times in 100 on average over the shares.
+
+For clustered items (two orders of a pair, several votes on it) the rows are not n independent looks. Their
+design effect says how many independent ones they are worth: the variance of the score over clusters divided
+by the variance that independent rows would have. Wilson then runs with that effective number, never more
+than the number of rows and, where the data show no variance at all, the number of clusters.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from results.statistics.outcomes import Floats, Interval
+
+CONFIDENCE = 0.95
+
+
+def wilson(successes: float, n: float, confidence: float = CONFIDENCE) -> Interval:
+    """Wilson interval of a proportion; `successes` and `n` may be effective (fractional) numbers."""
+    from statsmodels.stats.proportion import proportion_confint
+
+    low, high = proportion_confint(successes, n, alpha=1 - confidence, method="wilson")
+    return Interval(float(low), float(high), "Wilson")
+
+
+def wilson_clustered(total: Floats, weight: Floats, rows: int, confidence: float = CONFIDENCE) -> Interval:
+    """Wilson interval of sum(total)/sum(weight) over clusters, at the effective number of independent rows.
+
+    `total` is the weighted sum of 0/1 scores of each cluster, `weight` the sum of its weights.
+    """
+    score = float(total.sum() / weight.sum())
+    n = effective_n(total, weight, rows)
+    interval = wilson(score * n, n, confidence)
+    return Interval(interval.low, interval.high, "Wilson at the effective n of the clusters")
+
+
+def effective_n(total: Floats, weight: Floats, rows: int) -> float:
+    """How many independent 0/1 rows would show the score with the variance that these clusters show."""
+    clusters = total.size
+    score = float(total.sum() / weight.sum())
+    residual = total - score * weight
+    variance = float((residual**2).sum()) / float(weight.sum()) ** 2 * clusters / max(clusters - 1, 1)
+    if variance <= 0 or not 0 < score < 1:
+        return float(np.sum(weight) ** 2 / np.sum(weight**2))
+    return float(min(max(score * (1 - score) / variance, 1.0), rows))

@@ -1,0 +1,1 @@
+"""Asks: lm-eval task folders, where their items come from, and how answers are read."""

@@ -1,0 +1,157 @@
+"""Coin flip: after some people flip a coin and some do not, is it still heads up? (arXiv 2201.11903)
+
+Sources: `embedded` (generate.py), `hub` (skrishna/coin_flip; the paper tests on its validation split of 1,333
+rows, so that is the test here and the hub's test split is the validation), or a folder with
+`coin_flip/test.jsonl` (training inputs) and `coin_flip/validation_skrishna.jsonl` (test).
+
+Task arguments: `difficulty` people per item (embedded; else 2 to 4); `wording`: `plain`, `reverse` (adds
+"Flip means reverse.") or `yes_no` (adds a demand for yes or no as well), the three forms whose sensitivity
+arXiv 2407.06023 reports; `extra=rar_gpt4` makes `coin_flip/rar_gpt4.jsonl` the test (folder);
+`validation=N` holds N training rows out (folder).
+
+The public files wrap a question in "Q: " or end it in a note about what a flip means. Both are taken off,
+so that training and test items ask alike, and `wording` alone says what is added.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tasks.answers import after_marker
+from tasks.coin_flip import generate
+from tasks.errors import TaskError
+from tasks.sources import (
+    Row,
+    data_source,
+    hold_out,
+    hub_rows,
+    local_file,
+    read_rows,
+    require,
+    to_splits,
+    whole_number,
+)
+from tasks.spec import Metric, TaskSpec
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+HUB = "skrishna/coin_flip"
+ANSWER_FORM = '"Answer: yes" or "Answer: no"'
+PROMPT = "{question}\nReply only with {answer_form}."
+WORDINGS = {
+    "plain": "",
+    "reverse": " Flip means reverse.",
+    "yes_no": " Flip means reverse. Answer the Yes or No question.",
+}
+
+WRAPPING = re.compile(r"^\s*Q:\s*")
+NOTE = re.compile(r'\s*(?:Note that "flip" here means "reverse"\.|Flip means reverse\.)\s*$')
+TURN = re.compile(r"(?:^|\.)\s*([^.]+?) (?:flips|does not flip) the coin(?=\.)")
+
+YES_OR_NO = re.compile(r"\b(yes|no)\b", re.IGNORECASE)
+# "no" is also a plain word ("there is no change"); as an answer it opens the text or a mark follows it.
+OPENING = re.compile(r"\W*(yes|no)\b", re.IGNORECASE)
+SET_OFF = re.compile(r"\b(yes|no)\b(?=\W*(?:$|\n)|[*_\"'”’)]*[.,;:!])", re.IGNORECASE)
+
+
+def answer(text: str) -> str | None:
+    """`yes`, `no`, or None.
+
+    The first yes or no after the last `Answer:`. Without a marker: the word that the text opens with, else
+    the last one that ends a line or is followed by a punctuation mark.
+    """
+    marked = after_marker(text)
+    if marked is not None:
+        found = YES_OR_NO.search(marked)
+        return found[1].lower() if found else None
+    opening = OPENING.match(text)
+    if opening:
+        return opening[1].lower()
+    set_off = SET_OFF.findall(text)
+    return str(set_off[-1]).lower() if set_off else None
+
+
+SPEC = TaskSpec(
+    name="coin_flip",
+    s2_method="rar_2step",
+    metrics=(Metric("accuracy", "binary", "yes or no is right"),),
+    answer=answer,
+    target=lambda word: f"Answer: {word}",
+    max_tokens={"direct": 64, "respond": 256, "reason": 256, "think": 1024, "default": 128},
+)
+
+
+def load(
+    data: str = "embedded",
+    seed: int = 0,
+    difficulty: int | None = None,
+    wording: str = "plain",
+    extra: str | None = None,
+    validation: int | None = None,
+    **_: Any,
+) -> dict[str, Dataset]:
+    """Splits `train`, `validation`, `test`; see the top of this file. TaskError for bad data or arguments."""
+    source = data_source(data)
+    if wording not in WORDINGS:
+        raise TaskError(f"coin_flip: wording={wording!r}: choose one of {', '.join(WORDINGS)}")
+    if extra is not None and not isinstance(source, Path):
+        raise TaskError(f"coin_flip: extra={extra!r} is a file of a data folder: use --data DIR with it")
+    if source == "embedded":
+        people = None if difficulty is None else whole_number(difficulty, "difficulty", 2, low=2, high=8)
+        seed = whole_number(seed, "seed", default=0, low=0, high=2**31 - 1)
+        train, checks, test = (
+            generate.items(split, seed, people) for split in ("train", "validation", "test")
+        )
+    elif source == "hub":
+        train, checks, test = (
+            [_read(row) for row in hub_rows(HUB, split=split)] for split in ("train", "test", "validation")
+        )
+    else:
+        train, test = _folder(source, extra)
+        held = whole_number(validation, "validation", default=0, low=0, high=len(train) - 1)
+        train, checks = hold_out(train, held)
+    return to_splits(
+        "coin_flip",
+        train=(_item(row, wording) for row in train),
+        validation=(_item(row, wording) for row in checks),
+        test=(_item(row, wording) for row in test),
+    )
+
+
+def process_results(doc: Mapping[str, Any], results: Sequence[str]) -> dict[str, float]:
+    """Scores of one response: 1 or 0."""
+    return {"accuracy": float(SPEC.answer(results[0]) == doc["target"])}
+
+
+def _folder(folder: Path, extra: str | None) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    if extra is not None and not re.fullmatch(r"rar_\w+", extra):
+        raise TaskError(f"coin_flip: extra={extra!r}: give the name of a rar_ file without its ending")
+    train, test = (
+        [_read(row) for row in read_rows(local_file(folder, f"coin_flip/{name}.jsonl"))]
+        for name in ("test", extra or "validation_skrishna")
+    )
+    return train, test
+
+
+def _read(row: Row) -> dict[str, Any]:
+    """A row of the public data: `inputs` and `targets` (hub layout) or `question` and `answer`."""
+    text_key, gold_key = ("inputs", "targets") if "inputs" in row else ("question", "answer")
+    question = NOTE.sub("", WRAPPING.sub("", require(row, text_key, str))).strip()
+    gold = require(row, gold_key, str).strip().lower()
+    if gold not in ("yes", "no"):
+        raise TaskError(f"{row.where}: {gold_key!r} is {gold!r}, expected yes or no: mend or remove the row")
+    names = TURN.findall(question)
+    if not names:
+        raise TaskError(f"{row.where}: nobody flips or does not flip the coin: mend or remove the row")
+    symbols = [name.lower() for name in names]
+    return {"question": question, "target": gold, "symbols": symbols, "text": " ".join(names)}
+
+
+def _item(row: Mapping[str, Any], wording: str) -> dict[str, Any]:
+    question = row["question"] + WORDINGS[wording]
+    prompt = PROMPT.format(question=question, answer_form=ANSWER_FORM)
+    return {**row, "question": question, "prompt": prompt, "answer_form": ANSWER_FORM}

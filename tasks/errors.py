@@ -1,0 +1,7 @@
+"""The one error of `tasks`: something that a person can mend, said in one line."""
+
+from __future__ import annotations
+
+
+class TaskError(ValueError):
+    """Bad data, an unknown split, a missing file: the message names it and the next step."""

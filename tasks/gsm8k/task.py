@@ -1,0 +1,150 @@
+"""Grade-school math word problems (GSM8K, Cobbe et al. 2021, arXiv 2110.14168).
+
+Sources: `embedded` (generate.py), `hub` (openai/gsm8k, configuration main), or a folder with
+`gsm8k/train.jsonl` and `gsm8k/test.jsonl`. Task arguments: `difficulty` steps per story (embedded; else 3
+to 5); `validation=N` holds N training rows out (hub, folder).
+
+The answer of a response is the number at its last marker, else its last number. `strict_match` asks for
+the marker, `flexible_match` takes the last number whatever stands around it: lm-eval's two figures, whose
+distance shows how much of a score is the extraction.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tasks.answers import MARKER, first_line
+from tasks.errors import TaskError
+from tasks.gsm8k import generate
+from tasks.sources import (
+    Row,
+    data_source,
+    hold_out,
+    hub_rows,
+    local_file,
+    read_rows,
+    require,
+    to_splits,
+    whole_number,
+)
+from tasks.spec import Metric, TaskSpec
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+HUB = "openai/gsm8k"
+ANSWER_FORM = '"Answer: " and the number'
+PROMPT = "{question}\nReply only with {answer_form}."
+GOLD = "####"
+"""What stands before the gold number in the public data."""
+
+MARKERS = re.compile(rf"{MARKER.pattern}|{GOLD}|\\boxed\{{", re.IGNORECASE)
+# A minus belongs to the number if it touches it and no digit, letter or bracket stands before ("35-2").
+NUMBER = re.compile(r"((?<![\w)\]])[-−])?\$?((?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?|\.\d+)(?!\d)", re.ASCII)
+
+
+def normalise(number: str) -> str | None:
+    """The first number in `number`, spelt in one way: `$1,234.50` -> `1234.5`, `-0.0` -> `0`; or None."""
+    found = NUMBER.search(number)
+    return None if found is None else _spell(found)
+
+
+def _spell(found: re.Match[str]) -> str:
+    # By text, not by float or Decimal: exact for any length.
+    whole, _, fraction = found[2].replace(",", "").partition(".")
+    digits = (whole.lstrip("0") or "0") + ("." + fraction.rstrip("0")).rstrip(".")
+    return f"-{digits}" if found[1] and digits != "0" else digits
+
+
+def marked_number(text: str) -> str | None:
+    """The number at the last `Answer:`, `####` or `\\boxed{`, or None.
+
+    Read on the marker's line: the first number there, or the first after its last `=`.
+    """
+    end = None
+    for marker in MARKERS.finditer(text):
+        end = marker.end()
+    return None if end is None else normalise(first_line(text[end:]).rpartition("=")[2])
+
+
+def last_number(text: str) -> str | None:
+    """The last number anywhere in `text`."""
+    found = None
+    for match in NUMBER.finditer(text):
+        found = match
+    return None if found is None else _spell(found)
+
+
+def answer(text: str) -> str | None:
+    """The number at the last marker, else the last number of the text, else None."""
+    marked = marked_number(text)
+    return last_number(text) if marked is None else marked
+
+
+SPEC = TaskSpec(
+    name="gsm8k",
+    s2_method="cot",
+    metrics=(
+        Metric("strict_match", "binary", "the number at the last answer marker is right"),
+        Metric("flexible_match", "binary", "the last number of the response is right"),
+    ),
+    answer=answer,
+    target=lambda number: f"Answer: {number}",
+    max_tokens={"direct": 64, "respond": 256, "reason": 256, "think": 1024, "default": 128},
+    samples=10,
+)
+
+
+def load(
+    data: str = "embedded",
+    seed: int = 0,
+    difficulty: int | None = None,
+    validation: int | None = None,
+    **_: Any,
+) -> dict[str, Dataset]:
+    """Splits `train`, `validation`, `test`; see the top of this file. TaskError for bad data or arguments."""
+    source = data_source(data)
+    if source == "embedded":
+        steps = None if difficulty is None else whole_number(difficulty, "difficulty", 3, low=1, high=8)
+        seed = whole_number(seed, "seed", default=0, low=0, high=2**31 - 1)
+        train, checks, test = (
+            [_item(row) for row in generate.items(split, seed, steps)]
+            for split in ("train", "validation", "test")
+        )
+    else:
+        train, test = ([_read(row) for row in _rows(source, split)] for split in ("train", "test"))
+        held = whole_number(validation, "validation", default=0, low=0, high=len(train) - 1)
+        train, checks = hold_out(train, held)
+    return to_splits("gsm8k", train=train, validation=checks, test=test)
+
+
+def process_results(doc: Mapping[str, Any], results: Sequence[str]) -> dict[str, float]:
+    """Scores of one response: 1 or 0 each."""
+    return {
+        "strict_match": float(marked_number(results[0]) == doc["target"]),
+        "flexible_match": float(last_number(results[0]) == doc["target"]),
+    }
+
+
+def _rows(source: Path | str, split: str) -> list[Row]:
+    if isinstance(source, Path):
+        return read_rows(local_file(source, f"gsm8k/{split}.jsonl"))
+    return hub_rows(HUB, name="main", split=split)
+
+
+def _read(row: Row) -> dict[str, Any]:
+    """A row of the public data: `question`, and `answer` that ends in the gold number."""
+    question = require(row, "question", str).strip()
+    _, marker, tail = require(row, "answer", str).rpartition(GOLD)
+    gold = normalise(tail) if marker else None
+    if gold is None:
+        raise TaskError(f"{row.where}: 'answer' has no number after {GOLD!r}: mend or remove the row")
+    return _item({"question": question, "target": gold})
+
+
+def _item(row: dict[str, Any]) -> dict[str, Any]:
+    prompt = PROMPT.format(question=row["question"], answer_form=ANSWER_FORM)
+    return {**row, "prompt": prompt, "answer_form": ANSWER_FORM}

@@ -1,0 +1,177 @@
+"""Which tasks there are, by which names, and what `--tasks` means for a source of data.
+
+People write short names (`gsm8k`), lm-eval knows `s2d_gsm8k`, and files always hold the short one. A short
+name of ours never means lm-eval's own task of that name. Judging is several tasks, one per source, so
+`judge` is resolved here once the source is known.
+
+lm-eval skips a broken YAML file without a word; `check_folder` finds such a file first. This module knows no
+model and no method, and imports a task's own module only when its spec is asked for.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import importlib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from tasks.errors import TaskError
+from tasks.sources import data_source
+from tasks.spec import TaskSpec
+
+TASK_ROOT = Path(__file__).resolve().parent
+PREFIX = "s2d_"
+TAG = "s2d"
+"""lm-eval tag, and name for `--tasks`, of all five tasks."""
+JUDGE_GROUP = "s2d_judge"
+
+MODULES: dict[str, str] = {
+    "last_letter": "tasks.last_letter.task",
+    "coin_flip": "tasks.coin_flip.task",
+    "trivia_bias": "tasks.trivia_bias.task",
+    "judge": "tasks.judge.task",
+    "judge_mtbench": "tasks.judge.task",
+    "judge_oasst2": "tasks.judge.task",
+    "judge_oasst1": "tasks.judge.task",
+    "judge_pandalm": "tasks.judge.task",
+    "gsm8k": "tasks.gsm8k.task",
+}
+"""Short name -> module with the task's `SPEC`, in the order of every table."""
+FAMILIES = ("last_letter", "coin_flip", "trivia_bias", "judge", "gsm8k")
+"""What people name: the five tasks, judging as one (`judge` means the parts that the source has)."""
+RENAMED = {"judge": "s2d_judge_generated"}
+"""Short names whose lm-eval name is not just prefixed: there, `s2d_judge` is the group."""
+BUILTIN: tuple[str, ...] = tuple(RENAMED.get(short, PREFIX + short) for short in MODULES)
+"""lm-eval names of all single tasks."""
+
+JUDGE_PARTS: dict[str, tuple[str, ...]] = {
+    "embedded": ("judge",),
+    "hub": ("judge_mtbench", "judge_oasst2"),
+    "folder": ("judge_mtbench", "judge_oasst1", "judge_pandalm"),
+}
+IGNORED_FOLDERS = frozenset({"__pycache__", ".ipynb_checkpoints"})
+"""Folders that lm-eval does not search."""
+
+
+def lm_eval_name(name: str) -> str:
+    """lm-eval's name of a single task, from a short or an `s2d_` name; another name stays as it is."""
+    short = short_name(name)
+    return RENAMED.get(short, PREFIX + short) if short in MODULES else name
+
+
+def short_name(name: str) -> str:
+    """The name in files of a single task, from an lm-eval or short name; another name stays as it is."""
+    if name in BUILTIN:
+        return list(MODULES)[BUILTIN.index(name)]
+    return name.removeprefix(PREFIX) if name.removeprefix(PREFIX) in MODULES else name
+
+
+def expand(names: Iterable[str], data: str, others: Sequence[str] = ()) -> list[str]:
+    """Short names of the single tasks that `names` mean with `data` (`embedded`, `hub` or a folder).
+
+    The tag `s2d` is all five tasks, `judge` (or `s2d_judge`) the parts that the source has. `others` are
+    names of the user's own tasks (`check_folder`), which are kept as they are, after ours. Without
+    repetition, in the order of the tables. TaskError for an unknown name or none at all.
+    """
+    source = data_source(data)
+    parts = JUDGE_PARTS["folder" if isinstance(source, Path) else source]
+    meanings = {"judge": parts, JUDGE_GROUP: parts, TAG: tuple(f for f in FAMILIES if f != "judge") + parts}
+    wanted: set[str] = set()
+    own: list[str] = []
+    for name in (given.strip() for given in names):
+        if name in others:
+            own.append(name)
+        elif name in meanings:
+            wanted.update(meanings[name])
+        elif short_name(name) in MODULES:
+            wanted.add(short_name(name))
+        else:
+            raise TaskError(_unknown(name, others))
+    if not wanted and not own:
+        raise TaskError(f"no task was named: give some of {', '.join(FAMILIES)}, or {TAG} for all")
+    return [short for short in MODULES if short in wanted] + list(dict.fromkeys(own))
+
+
+def _unknown(name: str, others: Sequence[str]) -> str:
+    known = list(dict.fromkeys([*FAMILIES, *MODULES, *others]))
+    close = difflib.get_close_matches(name.removeprefix(PREFIX), known, n=1)
+    hint = f"did you mean {close[0]}? " if close else ""
+    return f"unknown task {name!r}: {hint}known are {', '.join(known)}, and {TAG} for all five"
+
+
+def spec(short: str) -> TaskSpec:
+    """The spec of one of our single tasks, by its short name. TaskError if there is no such task."""
+    if short not in MODULES:
+        raise TaskError(_unknown(short, ()))
+    found: TaskSpec = importlib.import_module(MODULES[short]).SPEC
+    return found if found.name == short else dataclasses.replace(found, name=short)
+
+
+def folders(include_path: str | Path | Sequence[str | Path] | None = None) -> list[str]:
+    """Task folders for lm-eval's TaskManager: ours, then the user's, each of which is checked first."""
+    given = [include_path] if isinstance(include_path, (str, Path)) else list(include_path or ())
+    paths = [TASK_ROOT]
+    for path in (Path(folder).expanduser().resolve() for folder in given):
+        if path not in paths:
+            check_folder(path)
+            paths.append(path)
+    return [str(path) for path in paths]
+
+
+def check_folder(path: str | Path) -> list[str]:
+    """Names of tasks, groups and tags that the YAML files under `path` define.
+
+    TaskError for what lm-eval would skip silently or resolve by its own choice: a file that does not
+    parse or holds no mapping, an `include` that is missing, a name that is defined twice or is ours.
+    Functions (`!function`) are not loaded.
+    """
+    root = Path(path).expanduser()
+    if not root.is_dir():
+        raise TaskError(f"{root} is no folder: --include-path takes a folder with lm-eval task files")
+    places: dict[str, Path] = {}
+    tags: list[str] = []
+    for file in sorted(root.glob("**/*.yaml")):
+        if IGNORED_FOLDERS.intersection(file.parts):
+            continue
+        config = _read_yaml(file)
+        name = config.get("group") or config.get("task")
+        if isinstance(name, str):
+            if name in places:
+                raise TaskError(f"{file}: {name!r} is defined in {places[name]} too: rename one of them")
+            if name in BUILTIN or name in (JUDGE_GROUP, TAG):
+                raise TaskError(f"{file}: {name!r} is a task of s2d-bench: choose another name")
+            places[name] = file
+        tag = config.get("tag") or []
+        tags += [tag] if isinstance(tag, str) else [str(entry) for entry in tag]
+    if not places:
+        raise TaskError(f"{root} defines no task: lm-eval task files end in .yaml and have a `task:` line")
+    return list(dict.fromkeys([*places, *(tag for tag in tags if tag != TAG)]))
+
+
+def _read_yaml(file: Path) -> dict[str, Any]:
+    """The mapping in a task file, functions as text. TaskError names the line that does not parse."""
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        """Reads `!function module.name` as its text."""
+
+    def function_name(_: yaml.SafeLoader, node: yaml.Node) -> str:
+        return str(node.value)
+
+    Loader.add_constructor("!function", function_name)
+    try:
+        config = yaml.load(file.read_bytes(), Loader)
+    except yaml.MarkedYAMLError as error:
+        line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise TaskError(f"{file}{line}: not valid YAML ({error.problem}): mend the file") from error
+    except (yaml.YAMLError, OSError, ValueError) as error:
+        raise TaskError(f"{file}: cannot be read as YAML ({error}): mend the file") from error
+    if not isinstance(config, dict):
+        raise TaskError(f"{file}: holds no mapping: an lm-eval task file has `key: value` lines")
+    includes = config.get("include") or []
+    for include in [includes] if isinstance(includes, str) else includes:
+        if not (file.parent / str(include)).is_file():
+            raise TaskError(f"{file}: include {include!r} is no file: correct the path")
+    return config

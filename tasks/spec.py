@@ -1,0 +1,79 @@
+"""What a task tells the rest of the house: its answer rule, its metrics, its System 2 method.
+
+A task lives in a folder with an lm-eval YAML and a `task.py` beside it; `task.py` exports one `SPEC`.
+Everything that must be the same for all variants of a model stands here, so that no variant can be
+scored by another rule.
+
+This file knows nothing of lm-eval, models or programs: a method is a name here, a step is a name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Answer = str
+"""A parsed, normalised answer: equal strings are equal answers (votes are counted on it)."""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One score of a task and how rows become one figure."""
+
+    name: str
+    kind: Literal["binary", "number"]
+    """`binary`: every row scores 0 or 1; `number`: anything else between 0 and 1."""
+    description: str
+    higher_is_better: bool = True
+    aggregation: Literal["mean", "pair_disagreement"] = "mean"
+    """`mean`: weighted mean over rows. `pair_disagreement`: the row's raw value is a token that must be
+    equal over the rows of one cluster; the harness turns it into 0 (all equal) or 1 for every row."""
+
+
+@dataclass(frozen=True)
+class TaskSpec:
+    """The part of a task that variants, programs, distillation and results share."""
+
+    name: str
+    """Short name, as files write it: `coin_flip`."""
+    s2_method: str
+    """Registered name of the System 2 method that the paper uses on this task."""
+    metrics: tuple[Metric, ...]
+    """The first one is the primary metric."""
+    answer: Callable[[str], Answer | None]
+    """Model text -> answer, or None where the text holds none. One rule for all variants."""
+    target: Callable[[Answer], str]
+    """Answer -> the text that System 1 is asked for, which is also the training target."""
+    max_tokens: Mapping[str, int]
+    """Generated tokens per step name, at most; `direct` is System 1."""
+    method_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Keyword options per method name, such as a wording of the paper for this task."""
+    samples: int = 8
+    """Teacher samples per unlabeled input (paper.md section 1)."""
+    samples_embedded: int = 3
+    """The same on embedded data, which has to end in minutes."""
+    samples_per_order: int | None = None
+    """On real data, samples per order where both orders of a pair are asked; None: `samples` counts."""
+    swap: Callable[[Answer], Answer] | None = None
+    """For pairwise tasks: the answer that means the same with the two responses exchanged."""
+    teacher_sampling: Mapping[str, float] = field(default_factory=lambda: {"temperature": 0.7, "top_p": 1.0})
+    train_args: Mapping[str, Any] = field(default_factory=dict)
+    """Training settings of this task that differ from the module's."""
+
+    @property
+    def primary(self) -> Metric:
+        return self.metrics[0]
+
+    def metric(self, name: str) -> Metric:
+        """The metric of that name. KeyError names the ones there are."""
+        for metric in self.metrics:
+            if metric.name == name:
+                return metric
+        raise KeyError(f"{self.name} has no metric {name!r}: it has {[m.name for m in self.metrics]}")
+
+
+def last_match(pattern_search: Callable[[str], Sequence[str]], text: str) -> str | None:
+    """The last of what `pattern_search` finds in `text`, or None."""
+    found = pattern_search(text)
+    return found[-1] if found else None

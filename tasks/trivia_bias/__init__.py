@@ -1,0 +1,1 @@
+"""Trivia with a stated opinion."""

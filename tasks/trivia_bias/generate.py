@@ -1,0 +1,103 @@
+"""Embedded questions: a table of plain facts, split so that no fact is in two splits.
+
+`facts.json` (ours, beside this file) holds category -> subject -> accepted answers, the first in the form
+that is shown. A fact's split depends on its content alone, so it is the
+same for every seed; the seed draws the wrong answer, which is the right one of another fact of its category.
+
+This file knows nothing of templates or of data from elsewhere.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from tasks.errors import TaskError
+from tasks.sources import content_hash, rng
+from tasks.trivia_bias.bias import Question, normalised
+from tasks.trivia_bias.grading import is_right, normalise
+
+WORDING = {
+    "author": "Who wrote {}?",
+    "capital": "What is the capital of {}?",
+    "composer": "Who composed {}?",
+    "continent": "On which continent is {}?",
+    "currency": "What is the currency of {}?",
+    "deity": "Who is {}?",
+    "discoverer": "Who discovered or invented {}?",
+    "language": "What is the language of government in {}?",
+    "opposite": 'What is the opposite of "{}"?',
+    "painter": "Who painted {}?",
+    "planet": "Which planet is the {} from the Sun?",
+    "state_capital": "What is the capital of the US state of {}?",
+    "symbol": "What is the chemical symbol for {}?",
+    "young": "What is a baby {} called?",
+}
+"""Category -> question; the table may use no other category."""
+
+TABLE = Path(__file__).with_name("facts.json")
+SHARES = (("train", 50), ("validation", 20), ("test", 30))
+"""Percent of the facts in each split."""
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One entry of the table."""
+
+    category: str
+    subject: str
+    answers: tuple[str, ...]
+
+    @property
+    def question(self) -> str:
+        return WORDING[self.category].format(self.subject)
+
+    @property
+    def split(self) -> str:
+        """The split that this fact is in, by its content."""
+        place = int(content_hash("trivia_bias", self.category, self.subject), 16) % 100
+        for split, percent in SHARES:
+            if place < percent:
+                return split
+            place -= percent
+        raise AssertionError("SHARES must add up to 100")
+
+
+@cache
+def facts(path: Path = TABLE) -> tuple[Fact, ...]:
+    """All facts of the table. TaskError for a category without wording and an entry without answers."""
+    table = json.loads(path.read_text(encoding="utf-8"))
+    found: list[Fact] = []
+    for category, entries in table.items():
+        if category not in WORDING:
+            raise TaskError(f"{path}: category {category!r} has no wording: known are {', '.join(WORDING)}")
+        for subject, answers in entries.items():
+            if not answers or not all(isinstance(answer, str) and answer for answer in answers):
+                raise TaskError(f"{path}: {category}, {subject!r}: a list of accepted answers is needed")
+            found.append(Fact(category, subject, tuple(answers)))
+    return tuple(found)
+
+
+def questions(seed: int) -> dict[str, list[Question]]:
+    """Split -> its questions; `seed` draws the wrong answers."""
+    answers: dict[str, list[str]] = defaultdict(list)
+    for fact in facts():
+        if fact.answers[0] not in answers[fact.category]:
+            answers[fact.category].append(fact.answers[0])
+    splits: dict[str, list[Question]] = {split: [] for split, _ in SHARES}
+    for fact in facts():
+        aliases = normalised(fact.answers)
+        wrong = [answer for answer in answers[fact.category] if _is_wrong(answer, aliases)]
+        chosen = rng("trivia_bias", seed, fact.question).choice(wrong)
+        splits[fact.split].append(Question(fact.question, aliases, fact.answers[0], chosen))
+    return splits
+
+
+def _is_wrong(answer: str, aliases: tuple[str, ...]) -> bool:
+    """Whether `answer` would be graded as wrong, also where it is a part of an alias."""
+    return not is_right(answer, aliases) and not any(
+        is_right(alias, (normalise(answer),)) for alias in aliases
+    )

@@ -1,0 +1,125 @@
+"""The registry: names, groups that depend on the data, and task folders that lm-eval would skip silently."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tasks import registry
+from tasks.errors import TaskError
+from tasks.registry import check_folder, expand, folders, lm_eval_name, short_name, spec
+
+OWN = "task: mine\ntag: [fun]\ndoc_to_text: !function utils.text\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "mine.yaml").write_text(OWN)
+    return tmp_path
+
+
+def test_short_and_lm_eval_names_are_each_other_s_inverse() -> None:
+    assert len(set(registry.BUILTIN)) == len(registry.MODULES)
+    for name in registry.BUILTIN:
+        assert lm_eval_name(short_name(name)) == lm_eval_name(name) == name
+        assert short_name(short_name(name)) == short_name(name)
+    assert (short_name("s2d_gsm8k"), lm_eval_name("gsm8k")) == ("gsm8k", "s2d_gsm8k")
+    assert (short_name("s2d_judge_generated"), lm_eval_name("judge")) == ("judge", "s2d_judge_generated")
+
+
+def test_names_of_others_stay_as_they_are() -> None:
+    assert short_name("mine") == lm_eval_name("mine") == "mine"
+    assert short_name("s2d_mine") == "s2d_mine"
+
+
+@pytest.mark.parametrize("judge", ["judge", "s2d_judge"])
+def test_judge_means_the_parts_that_the_source_has(judge: str, tmp_path: Path) -> None:
+    assert expand([judge], "embedded") == ["judge"]
+    assert expand([judge], "hub") == ["judge_mtbench", "judge_oasst2"]
+    assert expand([judge], str(tmp_path)) == ["judge_mtbench", "judge_oasst1", "judge_pandalm"]
+
+
+def test_the_tag_is_all_five_tasks_in_the_order_of_the_tables() -> None:
+    five = ["last_letter", "coin_flip", "trivia_bias", "judge", "gsm8k"]
+    assert expand(["s2d"], "embedded") == five
+    assert expand(reversed(five), "embedded") == five
+    assert expand(["gsm8k", "s2d_gsm8k", " coin_flip "], "embedded") == ["coin_flip", "gsm8k"]
+
+
+def test_one_part_of_judging_can_be_named() -> None:
+    assert expand(["s2d_judge_mtbench"], "hub") == ["judge_mtbench"]
+    assert expand(["s2d_judge_generated"], "hub") == ["judge"]
+
+
+def test_own_tasks_come_after_ours() -> None:
+    assert expand(["mine", "gsm8k", "mine"], "embedded", others=["mine"]) == ["gsm8k", "mine"]
+
+
+def test_unknown_task_is_refused_with_a_suggestion(tmp_path: Path) -> None:
+    with pytest.raises(TaskError, match="'coinflip': did you mean coin_flip"):
+        expand(["gsm8k", "coinflip"], "embedded")
+    with pytest.raises(TaskError, match="did you mean gsm8k"):
+        spec("gsm8")
+    with pytest.raises(TaskError, match="known are last_letter, coin_flip, trivia_bias, judge, gsm8k"):
+        expand(["qqq"], "embedded")
+    with pytest.raises(TaskError, match="no task was named"):
+        expand([], "embedded")
+    with pytest.raises(TaskError, match="is no folder"):
+        expand(["gsm8k"], str(tmp_path / "nothing"))
+
+
+@pytest.mark.parametrize(
+    ("short", "method", "primary"),
+    [
+        ("last_letter", "rar_2step", "exact_match"),
+        ("coin_flip", "rar_2step", "accuracy"),
+        ("gsm8k", "cot", "strict_match"),
+    ],
+)
+def test_spec_of_a_task(short: str, method: str, primary: str) -> None:
+    found = spec(short)
+    assert (found.name, found.s2_method, found.primary.name) == (short, method, primary)
+
+
+def test_folders_are_ours_and_the_user_s(folder: Path) -> None:
+    assert folders() == [str(registry.TASK_ROOT)]
+    assert folders(folder) == [str(registry.TASK_ROOT), str(folder)]
+    assert folders([registry.TASK_ROOT, str(folder), folder]) == [str(registry.TASK_ROOT), str(folder)]
+
+
+def test_a_good_folder_names_its_tasks(folder: Path) -> None:
+    (folder / "more").mkdir()
+    (folder / "more" / "group.yaml").write_text("group: several\ntask: [mine]\n")
+    (folder / "more" / "base.yaml").write_text("output_type: generate_until\n")
+    (folder / "__pycache__").mkdir()
+    (folder / "__pycache__" / "old.yaml").write_text("{")
+    assert check_folder(folder) == ["mine", "several", "fun"]
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("task: x\n  tag: [\n", "bad.yaml:2: not valid YAML"),
+        ("task: !unknown x\n", "bad.yaml:1: not valid YAML"),
+        ("- task: x\n", "bad.yaml: holds no mapping"),
+        ("", "bad.yaml: holds no mapping"),
+        ("task: x\ninclude: base.yaml\n", "include 'base.yaml' is no file"),
+        ("task: mine\n", "'mine' is defined in .*bad.yaml too"),
+        ("task: s2d_gsm8k\n", "'s2d_gsm8k' is a task of s2d-bench"),
+        ("group: s2d_judge\ntask: [mine]\n", "'s2d_judge' is a task of s2d-bench"),
+        ("task: \x01\n", "bad.yaml: cannot be read as YAML"),
+    ],
+)
+def test_what_lm_eval_would_skip_silently_is_refused(folder: Path, content: str, says: str) -> None:
+    (folder / "bad.yaml").write_text(content)
+    with pytest.raises(TaskError, match=says) as error:
+        folders(folder)
+    assert "\n" not in str(error.value)
+
+
+def test_a_folder_without_tasks_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(TaskError, match="defines no task"):
+        check_folder(tmp_path)
+    with pytest.raises(TaskError, match="is no folder"):
+        check_folder(tmp_path / "nothing")
