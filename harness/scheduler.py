@@ -65,6 +65,10 @@ class Scheduler:
         self._engine = engine
         self._store = store
 
+    def on(self, engine: Engine) -> Scheduler:
+        """The same store with another engine."""
+        return Scheduler(engine, self._store)
+
     def run(self, jobs: Sequence[Job], phase: str) -> list[Response]:
         """Responses in the order of `jobs`. `phase` names the work in progress lines and in the store."""
         responses: list[Response | None] = [None] * len(jobs)

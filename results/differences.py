@@ -1,10 +1,12 @@
 """Where two variants differ, item by item: which items to show, and their texts, for the page.
 
-A samples file is read twice: once for scores and answers, keeping only the place of each row, then only the rows that
-are shown. So a run of 5 tasks, 6 variants and 2,000 items is read without its texts ever being in memory together.
+A samples file is read twice: once for scores and answers, keeping only the place of each row, then only the
+rows that are shown. So a run of 5 tasks, 6 variants and 2,000 items is read without its texts ever being in
+memory together.
 
-Two rows differ when their scores or their answers do. At most 200 differing items per task and pair are shown, rare
-kinds first in turn, in an order made from the item's hash, so that what is shown is no choice of ours; all are counted.
+Two rows differ when their scores or their answers do. At most 200 differing items per task and pair are
+shown, rare kinds first in turn, in an order made from the item's hash, so that what is shown is no choice of
+ours; all are counted.
 
 This file does not know HTML or statistics.
 """
@@ -27,9 +29,11 @@ LIMIT = 200
 BUDGET = 11_000_000
 """Bytes of item data on one page; the whole page stays under 15 MB."""
 CLIPS = (6000, 2500, 1000, 400)
-"""Characters of one text that are shown: the longest of these with which a task keeps to its share of the budget."""
+"""Characters of one text that are shown: the longest of these with which a task keeps to its share of the
+budget."""
 KINDS = ("gained", "lost", "both_right", "both_wrong", "same_score")
-"""`gained`: b scores higher than a. The last three have equal scores and other answers; `same_score` is neither 0 nor 1."""
+"""`gained`: b scores higher than a. The last three have equal scores and other answers; `same_score` is
+neither 0 nor 1."""
 
 Key = tuple[str, int, int]
 """item_id, seed, sample_index: what rows of two variants are paired by."""
@@ -88,12 +92,18 @@ class TaskItems:
              "shown": [[place[key], kind] for key, kind in pair.shown.items()]}
             for pair in self.pairs
         ]  # fmt: skip
-        document = {"task": self.task, "clipped": self.clipped, "pairs": pairs, "items": list(self.items.values())}
+        document = {
+            "task": self.task,
+            "clipped": self.clipped,
+            "pairs": pairs,
+            "items": list(self.items.values()),
+        }
         return embeddable(document)
 
 
 def embeddable(document: Any) -> str:
-    """JSON text for a script element. Model text cannot end the element: every `<`, `>` and `&` is an escape."""
+    """JSON text for a script element. Model text cannot end the element: every `<`, `>` and `&` is an
+    escape."""
     text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")
@@ -101,7 +111,8 @@ def embeddable(document: Any) -> str:
 
 
 def scan_run(folder: Path, manifest: Mapping[str, Any]) -> dict[str, dict[str, Scan]]:
-    """task -> variant -> what its samples file holds, in the manifest's order; files that do not exist are left out."""
+    """task -> variant -> what its samples file holds, in the manifest's order; files that do not exist are
+    left out."""
     files = sample_files(folder)
     return {
         task: {
@@ -213,10 +224,14 @@ def _kind(left: Place, right: Place) -> str | None:
         return "gained" if right.score > left.score else "lost"
     if left.answer == right.answer:
         return None
-    return {1.0: "both_right", 0.0: "both_wrong"}.get(-1.0 if left.score is None else left.score, "same_score")
+    return {1.0: "both_right", 0.0: "both_wrong"}.get(
+        -1.0 if left.score is None else left.score, "same_score"
+    )
 
 
-def _read_rows(scans: Mapping[str, Scan], wanted: Mapping[Key, Sequence[str]]) -> dict[tuple[str, Key], dict[str, Any]]:
+def _read_rows(
+    scans: Mapping[str, Scan], wanted: Mapping[Key, Sequence[str]]
+) -> dict[tuple[str, Key], dict[str, Any]]:
     rows = {}
     for variant, scanned in scans.items():
         with scanned.path.open("rb") as handle:
@@ -229,7 +244,11 @@ def _read_rows(scans: Mapping[str, Scan], wanted: Mapping[Key, Sequence[str]]) -
 
 
 def _item(
-    key: Key, variants: Sequence[str], rows: Mapping[tuple[str, Key], Mapping[str, Any]], scans: Mapping[str, Scan], clip: int
+    key: Key,
+    variants: Sequence[str],
+    rows: Mapping[tuple[str, Key], Mapping[str, Any]],
+    scans: Mapping[str, Scan],
+    clip: int,
 ) -> dict[str, Any]:
     first = rows[variants[0], key]
     return {
@@ -239,7 +258,9 @@ def _item(
         "metric": scans[variants[0]].places[key].metric,
         "prompt": _clip(first.get("prompt"), clip),
         "target": _clip(first.get("target"), clip),
-        "variants": {variant: _record(rows[variant, key], scans[variant].places[key], clip) for variant in variants},
+        "variants": {
+            variant: _record(rows[variant, key], scans[variant].places[key], clip) for variant in variants
+        },
     }
 
 
@@ -251,7 +272,12 @@ def _record(row: Mapping[str, Any], place: Place, clip: int) -> dict[str, Any]:
         "failure": row.get("failure"),
         "usage": [(row.get("usage") or {}).get(name) for name in _STEP_USE],
         "steps": [
-            [step.get("name") or "", _clip(step.get("text"), clip), step.get("generated_tokens"), step.get("finish_reason")]
+            [
+                step.get("name") or "",
+                _clip(step.get("text"), clip),
+                step.get("generated_tokens"),
+                step.get("finish_reason"),
+            ]
             for step in steps
         ],
     }
@@ -264,8 +290,9 @@ def _record(row: Mapping[str, Any], place: Place, clip: int) -> dict[str, Any]:
 def _clip(text: Any, most: int) -> str | None:
     if text is None:
         return None
-    text = text if isinstance(text, str) else json.dumps(text, ensure_ascii=False)
-    if len(text) <= most:
-        return text
+    words = text if isinstance(text, str) else json.dumps(text, ensure_ascii=False)
+    if len(words) <= most:
+        return words
     head, tail = most * 2 // 3, most // 3
-    return f"{text[:head]}\n[... {len(text) - head - tail:,} characters left out; all of it is in samples/ ...]\n{text[-tail:]}"
+    left_out = len(words) - head - tail
+    return f"{words[:head]}\n[... {left_out:,} characters left out, all are in samples/ ...]\n{words[-tail:]}"

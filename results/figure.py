@@ -1,8 +1,9 @@
 """One clean style for every figure: a matplotlib figure becomes an SVG that a page can restyle.
 
-`to_svg` writes text as text, leaves the background out, turns the colours of `INK`, `GRID`, ... into CSS variables with
-the print colour as fallback (so a page in dark mode only sets variables), adds alternative text, and makes the bytes
-depend on the figure alone: fixed hash salt, no date, no version, ids prefixed so that many figures fit on one page.
+`to_svg` writes text as text, leaves the background out, turns the colours of `INK`, `GRID`, ... into CSS
+variables with the print colour as fallback (so a page in dark mode only sets variables), adds alternative
+text, and makes the bytes depend on the figure alone: fixed hash salt, no date, no version, ids prefixed so
+that many figures fit on one page.
 
 It does not know leaderboards or what is drawn.
 """
@@ -30,8 +31,9 @@ PRINT_COLORS = {
 }
 """CSS variable `--plot-NAME` -> colour on white paper."""
 
-_STYLE: dict[str, Any] = {
+_STYLE: Any = {
     "svg.fonttype": "none",
+    "text.parse_math": False,  # names are data: a dollar sign starts no formula
     "svg.hashsalt": "s2d-bench",
     "font.size": FONT_SIZE,
     "axes.titlesize": FONT_SIZE + 1,
@@ -62,7 +64,8 @@ _FAMILY = "system-ui, -apple-system, 'Segoe UI', 'Helvetica Neue', Arial, sans-s
 
 @contextmanager
 def house_style() -> Iterator[None]:
-    """Draw inside of this: matplotlib's defaults and the house style, whatever the user's own settings are."""
+    """Draw inside of this: matplotlib's defaults and the house style, whatever the user's own settings
+    are."""
     import matplotlib
 
     with matplotlib.rc_context():
@@ -74,8 +77,8 @@ def house_style() -> Iterator[None]:
 def panels(count: int, columns: int, width: float, height: float, left: float = 0.5) -> tuple[Any, list[Any]]:
     """A figure of `count` panels of `width` x `height` inches, margins included, `columns` in a row.
 
-    Margins are fixed, not fitted, so that positions in points are known while drawing. `left` is the margin, in inches,
-    that the labels of the y axis get.
+    Margins are fixed, not fitted, so that positions in points are known while drawing. `left` is the margin,
+    in inches, that the labels of the y axis get.
     """
     from matplotlib.figure import Figure
 
@@ -119,15 +122,20 @@ def to_svg(figure: Any, name: str, title: str, description: str) -> str:
     head, rest = svg.split(">", 1)
     head = re.sub(r' (width|height)="[^"]*"', "", head)
     label = f'role="img" aria-labelledby="{name}-title {name}-desc"'
-    words = f'<title id="{name}-title">{escape(title)}</title><desc id="{name}-desc">{escape(description)}</desc>'
+    words = (
+        f'<title id="{name}-title">{escape(title)}</title><desc id="{name}-desc">{escape(description)}</desc>'
+    )
     return f"{head} {label}>{words}{rest}".strip()
 
 
 def free_spot(
-    anchor: tuple[float, float], size: tuple[float, float], taken: Sequence[tuple[float, float, float, float]],
+    anchor: tuple[float, float],
+    size: tuple[float, float],
+    taken: Sequence[tuple[float, float, float, float]],
     frame: tuple[float, float, float, float],
 ) -> tuple[float, float]:
-    """Lower left corner for a label of `size` near `anchor`: the candidate that covers least of what is `taken`.
+    """Lower left corner for a label of `size` near `anchor`: the candidate that covers least of what is
+    `taken`.
 
     All in points; boxes are (x0, y0, x1, y1). Leaving the `frame` costs more than covering something.
     """

@@ -15,6 +15,7 @@ from typing import Any
 from results.errors import ResultsError
 from results.samples import Columns, lines, parse, read_samples
 
+
 @dataclass(frozen=True)
 class RunData:
     """A loaded run folder."""
@@ -38,14 +39,18 @@ class RunData:
         """Metrics of a task with kind, direction and aggregation, the primary one first."""
         entry = self.manifest["tasks"][task]
         primary = entry["primary"]
-        return {primary: entry["metrics"][primary]} | {k: v for k, v in entry["metrics"].items() if k != primary}
+        return {primary: entry["metrics"][primary]} | {
+            k: v for k, v in entry["metrics"].items() if k != primary
+        }
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
     """`manifest.json` of a run folder, checked for what `results` needs."""
     path = Path(folder) / "manifest.json"
     if not path.is_file():
-        raise ResultsError(f"{folder} is not a run folder: it holds no manifest.json; name the folder a run wrote")
+        raise ResultsError(
+            f"{folder} is not a run folder: it holds no manifest.json; name the folder a run wrote"
+        )
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
@@ -56,7 +61,9 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     for task, entry in manifest["tasks"].items():
         metrics = entry.get("metrics") if isinstance(entry, dict) else None
         if not isinstance(metrics, dict) or entry.get("primary") not in metrics:
-            raise ResultsError(f"{path}: task {task!r} has no primary metric among its metrics; restore the file")
+            raise ResultsError(
+                f"{path}: task {task!r} has no primary metric among its metrics; restore the file"
+            )
     manifest.setdefault("run", Path(folder).resolve().name)
     return manifest
 
@@ -76,7 +83,9 @@ def load_run(folder: Path) -> RunData:
                 continue
             columns[task, variant] = read_samples(path, task, variant, list(entry["metrics"]))
     if not columns:
-        raise ResultsError(f"{folder}/samples holds no rows of the manifest's tasks; let the run finish first")
+        raise ResultsError(
+            f"{folder}/samples holds no rows of the manifest's tasks; let the run finish first"
+        )
     return RunData(folder, manifest, columns, tuple(missing))
 
 

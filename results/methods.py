@@ -6,12 +6,11 @@ coverage in simulation, the row says what replaced it and why (`tests/benchmarks
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
-import numpy as np
-
 from results.samplesets import Pair, Sample
-from results.statistics import bootstrap, noninferiority
+from results.statistics import bootstrap, noninferiority, power
 from results.statistics.adjusted import adjusted_difference, differing
 from results.statistics.bonett_price import adjusted, bonett_price
 from results.statistics.mcnemar import mcnemar
@@ -94,6 +93,8 @@ class Difference:
     p_above_margin: float | None
     """One-sided p-value of non-inferiority at the margin asked for."""
     spread: float
+    size: float
+    """Root mean square of the clusters that differ, 1 where none does: for 0/1 items always 1."""
     differing: int
     method: str
     """Key of `TABLE`."""
@@ -131,7 +132,7 @@ def difference(pair: Pair, margin: float | None = None, exact: bool = False) -> 
         p_margin = None if margin is None else grouped.p_above(-margin)
         method = "paired_binary_large" if pair.binary else ("large_number" if grouped.linearised else method)
     return Difference(
-        pair.n, pair.estimate, interval, test, p_margin, spread(values, weight), changed, method
+        pair.n, pair.estimate, interval, test, p_margin, *spread(values, weight), changed, method
     )
 
 
@@ -140,7 +141,7 @@ def token_difference(pair: Pair) -> Difference:
     fitted = bootstrap.bca(pair.difference, pair.weight)
     return Difference(
         pair.n, pair.estimate, fitted.interval(), sign_flip(pair.difference), None,
-        spread(pair.difference, pair.weight), differing(pair.difference),
+        *spread(pair.difference, pair.weight), differing(pair.difference),
         "large_number" if fitted.linearised else "tokens",
     )  # fmt: skip
 
@@ -157,10 +158,25 @@ def ratio_of(first: Floats, second: Floats) -> tuple[float | None, Interval | No
     return float(second.sum() / first.sum()), bootstrap.bca(second, first).interval()
 
 
-def spread(values: Floats, weight: Floats) -> float:
-    """Root mean square of one cluster's difference, in the unit of the score; for 0/1 items the root of the
-    discordant share."""
-    return float(np.sqrt((values**2).mean()) / weight.mean())
+def spread(values: Floats, weight: Floats) -> tuple[float, float]:
+    """Root mean square of one cluster's difference over all clusters (for 0/1 items the root of the discordant
+    share) and over those that differ, in the unit of the score."""
+    square, changed = float((values**2).sum()), differing(values)
+    unit = float(weight.mean())
+    return math.sqrt(square / values.size) / unit, math.sqrt(square / changed) / unit if changed else 1.0
+
+
+def detectable(seen: Difference) -> float:
+    """The smallest difference that this many clusters could have shown (two-sided 5 %, power 80 %)."""
+    return max(power.mde(seen.spread, seen.n), power.FEWEST_DISCORDANT * seen.size / seen.n)
+
+
+def clusters_needed(seen: Difference, target: float) -> int | None:
+    """Clusters that would show a difference (or a margin) of `target`; None where `target` is 0."""
+    needed = power.needed_n(seen.spread, target)
+    if needed is None:
+        return None
+    return max(needed, math.ceil(power.FEWEST_DISCORDANT * seen.size / abs(target)))
 
 
 def as_rows(used: set[str]) -> list[dict[str, object]]:

@@ -1,11 +1,12 @@
 """`leaderboard.html`: the whole run on one page that needs nothing else, neither network nor model.
 
-`write_page` fills `page_template.html.j2` with words and figures (`page_words.py`), plots (`plots.py`), items on which
-variants differ (`differences.py`) and the paper's figures (`paper.py`); style and script stand inline. The same run
-gives the same bytes, so wall-clock figures stay in the manifest.
+`write_page` fills `page_template.html.j2` with words and tables (`page_words.py`, `page_tables.py`), plots
+(`plots.py`), items on which variants differ (`differences.py`) and the paper's figures (`paper.py`); style
+and script stand inline. The same run gives the same bytes, so wall-clock figures stay in the manifest.
 
-Model text is data. Three walls keep it so: jinja2 escapes every value, item data are JSON without `<` that the script
-shows through `textContent`, and a content security policy lets no other script run and no request leave.
+Model text is data. Three walls keep it so: jinja2 escapes every value, item data are JSON without `<` that
+the script shows through `textContent`, and a content security policy lets no other script run and no request
+leave.
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ import hashlib
 import json
 import math
 import os
+import re
 import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from results import page_words
+from results import page_tables, page_words
 from results.differences import BUDGET, LIMIT, Scan, differing_items, scan_run
 from results.errors import ResultsError
 from results.figure import PRINT_COLORS
@@ -38,8 +40,8 @@ VOLATILE = ("memory_bandwidth_gbs", "seconds", "wall_s", "started", "finished", 
 def write_page(run_folder: Path, leaderboard: Mapping[str, Any]) -> Path:
     """Write `leaderboard.html` into a run folder and return its path.
 
-    `leaderboard` has the keys of leaderboard.json. The file appears whole or not at all. ResultsError where the
-    folder holds no manifest, a samples row is broken, or a row of the leaderboard lacks a key.
+    `leaderboard` has the keys of leaderboard.json. The file appears whole or not at all. ResultsError where
+    the folder holds no manifest, a samples row is broken, or a row of the leaderboard lacks a key.
     """
     folder = Path(run_folder)
     page = render_page(folder, leaderboard)
@@ -49,7 +51,7 @@ def write_page(run_folder: Path, leaderboard: Mapping[str, Any]) -> Path:
         with os.fdopen(handle, "w", encoding="utf-8", errors="replace", newline="\n") as file:
             file.write(page)
         Path(name).chmod(0o644)
-        os.replace(name, path)
+        Path(name).replace(path)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
@@ -63,8 +65,11 @@ def render_page(folder: Path, leaderboard: Mapping[str, Any]) -> str:
     try:
         context = _context(manifest, scans, leaderboard)
     except KeyError as error:
-        raise ResultsError(f"the leaderboard of {folder} lacks the key {error}; run `s2d-bench report` again") from error
-    return environment().get_template("page_template.html.j2").render(context)
+        raise ResultsError(
+            f"the leaderboard of {folder} lacks the key {error}; run `s2d-bench report` again"
+        ) from error
+    page: str = environment().get_template("page_template.html.j2").render(context)
+    return page
 
 
 def environment() -> Any:
@@ -72,7 +77,10 @@ def environment() -> Any:
     import jinja2
 
     return jinja2.Environment(
-        loader=jinja2.FileSystemLoader(HERE), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
+        loader=jinja2.FileSystemLoader(HERE),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
     )
 
 
@@ -81,7 +89,7 @@ def _context(
 ) -> dict[str, Any]:
     from markupsafe import Markup
 
-    script = (HERE / "page.js").read_text(encoding="utf-8")
+    script = read_script()
     styles = variant_styles([*manifest["variants"], *(row["variant"] for row in leaderboard["rows"])])
     tasks = list(dict.fromkeys(row["task"] for row in leaderboard["rows"]))
     use = {
@@ -90,11 +98,15 @@ def _context(
         if by_variant
     }
     items = _items(manifest, scans, leaderboard)
-    distillation = page_words.distillation(leaderboard)
+    distillation = page_tables.distillation(leaderboard)
     paper = _paper(leaderboard)
     sections = [("leaderboard", "Leaderboard"), ("plots", "Plots"), ("claims", "Claims")]
     sections += [("distillation", "Break-even")] if distillation else []
-    sections += [("steps", "Steps"), ("items", "Items")] + ([("paper", "Paper")] if paper else []) + [("about", "Manifest")]
+    sections += (
+        [("steps", "Steps"), ("items", "Items")]
+        + ([("paper", "Paper")] if paper else [])
+        + [("about", "Manifest")]
+    )
     return {
         "run": str(leaderboard.get("run", manifest["run"])),
         "css": Markup(_css()),
@@ -105,12 +117,14 @@ def _context(
         "subline": page_words.subline(manifest),
         "matrix": page_words.matrix(leaderboard),
         "tasks": tasks,
-        "board": page_words.board(leaderboard, manifest, styles),
+        "board": page_tables.board(leaderboard, manifest, styles),
         "figures": {
-            "scores": [Markup(score_against_tokens(leaderboard, task)) for task in primary_points(leaderboard)],
+            "scores": [
+                Markup(score_against_tokens(leaderboard, task)) for task in primary_points(leaderboard)
+            ],
             "steps": [Markup(tokens_by_step(use, task)) for task in use],
         },
-        "claims": page_words.claims(leaderboard),
+        "claims": page_tables.claims(leaderboard),
         "distillation": distillation,
         "steps": list(_step_rows(scans)),
         "waits": list(_waits(scans)),
@@ -119,10 +133,18 @@ def _context(
         "items": [(task, Markup(text)) for task, text in items.items()],
         "limit": LIMIT,
         "paper": paper,
-        "notes": [*leaderboard.get("notes", []), *(n for n in manifest.get("notes", []) if n not in leaderboard.get("notes", []))],
+        "notes": [
+            *leaderboard.get("notes", []),
+            *(n for n in manifest.get("notes", []) if n not in leaderboard.get("notes", [])),
+        ],
         "command": manifest.get("command"),
         "manifest": _manifest(manifest),
     }
+
+
+def read_script() -> str:
+    """The page's script, as it stands inline."""
+    return (HERE / "page.js").read_text(encoding="utf-8")
 
 
 def _css() -> str:
@@ -135,13 +157,15 @@ def _css() -> str:
 def _policy(script: str) -> str:
     """Only the page's own script may run, and nothing may be fetched."""
     digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
-    return f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+    rules = ("default-src 'none'", "style-src 'unsafe-inline'", f"script-src 'sha256-{digest}'")
+    return "; ".join([*rules, "base-uri 'none'", "form-action 'none'"])
 
 
 def _items(
     manifest: Mapping[str, Any], scans: Mapping[str, Mapping[str, Scan]], leaderboard: Mapping[str, Any]
 ) -> dict[str, str]:
-    """task -> JSON of the items on which its compared variants differ. Each task has its share of the budget."""
+    """task -> JSON of the items on which its compared variants differ. Each task has its share of the
+    budget."""
     pairs: dict[str, list[tuple[str, str]]] = {task: [] for task in scans}
     for claim in leaderboard.get("comparisons", []):
         pair = (claim["a"], claim["b"])
@@ -152,7 +176,9 @@ def _items(
         pairs[task] = [(a, b) for a, b in wanted if a in scans[task] and b in scans[task]]
     compared = {task: wanted for task, wanted in pairs.items() if wanted}
     share = BUDGET // max(1, len(compared))
-    return {task: differing_items(task, scans[task], wanted, share).as_json() for task, wanted in compared.items()}
+    return {
+        task: differing_items(task, scans[task], wanted, share).as_json() for task, wanted in compared.items()
+    }
 
 
 def _generated(scan: Scan) -> dict[str, float]:
@@ -181,12 +207,28 @@ def _paper(leaderboard: Mapping[str, Any]) -> dict[str, Any] | None:
     rows = []
     for task in laid["tasks"]:
         for row in task["rows"]:
-            name = row["system"] + (f" ({row['model']})" if row["model"] and "GPT" not in row["system"] else "")
+            name = row["system"] + (
+                f" ({row['model']})" if row["model"] and "GPT" not in row["system"] else ""
+            )
             score = "" if row["run_score"] is None else f"{row['run_score']:.1f}"
             score += " [{:.1f}, {:.1f}]".format(*row["run_interval"]) if row["run_interval"] else ""
             tokens = "" if row["run_tokens"] is None else f"{row['run_tokens']:,.1f}"
-            rows.append([task["task"], name, row["metric"], marked(row["paper_score"]), score, marked(row["paper_tokens"]), tokens])
-    return {"source": laid["source"], "findings": laid["findings"], "rows": rows, "legend": LEGEND}
+            rows.append(
+                [
+                    task["task"],
+                    name,
+                    row["metric"],
+                    marked(row["paper_score"]),
+                    score,
+                    marked(row["paper_tokens"]),
+                    tokens,
+                ]
+            )
+    findings = [
+        {**found, "why": re.sub(r"(?<=[ \[])-(?=\d)", page_words.MINUS, found["why"])}
+        for found in laid["findings"]
+    ]
+    return {"source": laid["source"], "findings": findings, "rows": rows, "legend": LEGEND}
 
 
 def _manifest(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -1,9 +1,9 @@
 """The paper beside a run: published figures next to ours, and which findings the run shows.
 
-The figures of "Distilling System 2 into System 1" (arXiv 2407.06023) stand in `published/paper.json`, each with how
-sure we are of it. This file lays them beside a leaderboard and decides, finding by finding, whether the run shows it,
-contradicts it or cannot tell. It decides from the paired comparisons of the leaderboard alone: a difference between two
-rows without an interval never shows anything.
+The figures of "Distilling System 2 into System 1" (arXiv 2407.06023) stand in `published/paper.json`, each
+with how sure we are of it. This file lays them beside a leaderboard and decides, finding by finding, whether
+the run shows it, contradicts it or cannot tell. It decides from the paired comparisons of the leaderboard
+alone: a difference between two rows without an interval never shows anything.
 
 It does not know run folders, HTML or how the statistics were made.
 """
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,8 @@ COLUMNS = 100
 
 
 def published() -> dict[str, Any]:
-    """The paper's figures: `source`, `certainty`, `tasks{NAME: {rows[]}}`, `findings[]`. Scores in percent."""
+    """The paper's figures: `source`, `certainty`, `tasks{NAME: {rows[]}}`, `findings[]`. Scores in
+    percent."""
     document: dict[str, Any] = json.loads(PAPER_FILE.read_text(encoding="utf-8"))
     return document
 
@@ -32,9 +33,10 @@ def published() -> dict[str, Any]:
 def beside(leaderboard: Mapping[str, Any]) -> dict[str, Any]:
     """Lay the paper's rows beside those of a run.
 
-    Returns `source`, `certainty`, `tasks[]` with `task, paper_task, title, stand_in, rows[]` (scores in percent, tokens
-    per item; null where one side has no such row) and `findings[]` with `task, text, paper, verdict, why`, where verdict
-    is shows, contradicts or cannot_tell. Tasks that the paper does not have are left out.
+    Returns `source`, `certainty`, `tasks[]` with `task, paper_task, title, stand_in, rows[]` (scores in
+    percent, tokens per item; null where one side has no such row) and `findings[]` with `task, text, paper,
+    verdict, why`, where verdict is shows, contradicts or cannot_tell. Tasks that the paper does not have are
+    left out.
     """
     paper = published()
     tasks, findings = [], []
@@ -51,7 +53,13 @@ def beside(leaderboard: Mapping[str, Any]) -> dict[str, Any]:
             for metric in system["metrics"]
         ]
         tasks.append(
-            {"task": task, "paper_task": name, "title": entry["title"], "stand_in": task != name, "rows": rows}
+            {
+                "task": task,
+                "paper_task": name,
+                "title": entry["title"],
+                "stand_in": task != name,
+                "rows": rows,
+            }
         )
         findings += [
             _finding(finding, task, entry, metrics, leaderboard)
@@ -66,26 +74,40 @@ def render(laid: Mapping[str, Any]) -> str:
     from tabulate import tabulate
 
     source = laid["source"]
-    lines = [f"{source['title']} ({source['year']}, arXiv {source['arxiv']}, {source['model']}) beside this run", ""]
+    lines = [
+        f"{source['title']} ({source['year']}, arXiv {source['arxiv']}, {source['model']}) beside this run",
+        "",
+    ]
     if not laid["tasks"]:
         return "\n".join([*lines, "The run has none of the paper's tasks."])
     for task in laid["tasks"]:
         table = [
-            [row["system"], row["metric"], marked(row["paper_score"]), _number(row["run_score"], row["run_interval"])]
-            + [marked(row["paper_tokens"]), _number(row["run_tokens"])]
+            [
+                row["system"],
+                row["metric"],
+                marked(row["paper_score"]),
+                _number(row["run_score"], row["run_interval"]),
+                marked(row["paper_tokens"]),
+                _number(row["run_tokens"]),
+            ]
             for row in task["rows"]
             if row["model"] is None
         ]
-        headers = ["system", "metric", "paper, %", "run, %", "paper, tokens", "run, tokens"]
+        headers = ["system", "metric", "paper, %", "run, %", "paper,\ntokens", "run,\ntokens"]
         stand_in = f" (the paper's figures are of {task['title']})" if task["stand_in"] else ""
         lines += [task["task"] + stand_in, ""]
         lines += tabulate(
-            table, headers, disable_numparse=True, colalign=["left", "left"] + ["right"] * 4, maxcolwidths=[32, 20] + [None] * 4
+            table,
+            headers,
+            disable_numparse=True,
+            colalign=["left", "left"] + ["right"] * 4,
+            maxcolwidths=[28, 20] + [None] * 4,
         ).splitlines()
         lines.append("")
     lines += [LEGEND, "", "Findings of the paper:"]
     for finding in laid["findings"]:
-        head = f"  {WORDS[finding['verdict']]:<12} {finding['task']}: {finding['text']} (paper: {finding['paper']})"
+        head = f"  {WORDS[finding['verdict']]:<12} {finding['task']}: {finding['text']}"
+        head += f" (paper: {finding['paper']})"
         lines += textwrap.wrap(head, COLUMNS, subsequent_indent=" " * 15)
         lines += textwrap.wrap(finding["why"], COLUMNS, initial_indent=" " * 15, subsequent_indent=" " * 15)
     return "\n".join(lines)
@@ -103,7 +125,8 @@ def _paper_task(task: str, tasks: Mapping[str, Any]) -> str | None:
 
 
 def _metric_names(task: str, entry: Mapping[str, Any], leaderboard: Mapping[str, Any]) -> dict[str, str]:
-    """Paper metric -> metric of the run. The primary one is the first row's; others go by a part of their name."""
+    """Paper metric -> metric of the run. The primary one is the first row's; others go by a part of their
+    name."""
     ours = list(dict.fromkeys(row["metric"] for row in leaderboard["rows"] if row["task"] == task))
     names = {entry["primary"]: ours[0]}
     for metric, part in entry["other_metrics"].items():
@@ -117,8 +140,7 @@ def _line(
     system: Mapping[str, Any], metric: str, ours: str | None, task: str, leaderboard: Mapping[str, Any]
 ) -> dict[str, Any]:
     row = _row(leaderboard, task, system["variant"], ours)
-    known = row is not None and row.get("score") is not None
-    interval = [row["ci_low"], row["ci_high"]] if known and row.get("ci_low") is not None else None
+    score, ends = row.get("score"), [row.get("ci_low"), row.get("ci_high")]
     return {
         "system": system["system"],
         "variant": system["variant"],
@@ -126,17 +148,20 @@ def _line(
         "metric": metric,
         "paper_score": system["metrics"][metric],
         "paper_tokens": system["generated_tokens"],
-        "run_score": 100 * row["score"] if known else None,
-        "run_interval": [100 * end for end in interval] if interval else None,
-        "run_tokens": row.get("generated_tokens") if row else None,
+        "run_score": None if score is None else 100 * score,
+        "run_interval": [100 * end for end in ends if end is not None],
+        "run_tokens": row.get("generated_tokens"),
     }
 
 
-def _row(leaderboard: Mapping[str, Any], task: str, variant: str | None, metric: str | None) -> dict[str, Any] | None:
+def _row(
+    leaderboard: Mapping[str, Any], task: str, variant: str | None, metric: str | None
+) -> Mapping[str, Any]:
+    """The run's row, empty where it has none."""
     for row in leaderboard["rows"]:
         if (row["task"], row["variant"], row["metric"]) == (task, variant, metric):
             return dict(row)
-    return None
+    return {}
 
 
 def _finding(
@@ -171,18 +196,22 @@ def _decide(expects: str, claims: Mapping[str, Mapping[str, Any]], a: str, b: st
     """Verdict and its reason. `lower` and `no_gain` read the interval of the superiority comparison."""
     claim = claims.get({"cheaper": "cheaper", "as_good": "non_inferior"}.get(expects, "superior"))
     if claim is None:
-        return "cannot_tell", f"The run does not compare {a} with {b} here."
+        return "cannot_tell", f"{a} and {b} are not compared."
     if expects == "cheaper":
-        ratio = [claim.get(key) for key in ("token_ratio", "token_ratio_low", "token_ratio_high")]
-        why = "Tokens of {b} over {a}: {0:.2f} [{1:.2f}, {2:.2f}].".format(*ratio, a=a, b=b) if None not in ratio else ""
-        return _as_finding(claim["verdict"]), why or f"The run has no token ratio of {b} over {a}."
+        ratio, *ends = (claim.get(key) for key in ("token_ratio", "token_ratio_low", "token_ratio_high"))
+        if ratio is None or None in ends:
+            return "cannot_tell", f"no token ratio of {b} over {a}."
+        why = f"tokens of {b} over those of {a}: {ratio:.2f} [{ends[0]:.2f}, {ends[1]:.2f}]."
+        return _as_finding(claim["verdict"]), why
     low, high = claim.get("ci_low"), claim.get("ci_high")
     if low is None or high is None:
-        return "cannot_tell", f"The run has no interval for {b} minus {a}."
+        return "cannot_tell", f"no interval for {b} minus {a}."
     why = f"{b} minus {a}: {100 * claim['difference']:+.1f} points [{100 * low:+.1f}, {100 * high:+.1f}]"
     if expects == "as_good":
         return _as_finding(claim["verdict"]), why + f", margin {100 * claim['margin']:g} points."
-    seen = f"; a difference of {100 * claim['mde']:.1f} points could have been seen" if claim.get("mde") else ""
+    seen = (
+        f"; a difference of {100 * claim['mde']:.1f} points could have been seen" if claim.get("mde") else ""
+    )
     if expects == "no_gain":
         margin = claims.get("non_inferior", claim).get("margin") or 0.05
         if claim["verdict"] == "yes":
@@ -201,7 +230,7 @@ def _as_finding(verdict: str) -> str:
     return {"yes": "shows", "no": "contradicts"}.get(verdict, "cannot_tell")
 
 
-def _number(value: float | None, interval: list[float] | None = None) -> str:
+def _number(value: float | None, interval: Sequence[float] = ()) -> str:
     if value is None:
         return ""
     return f"{value:.1f}" + (f" [{interval[0]:.0f}, {interval[1]:.0f}]" if interval else "")

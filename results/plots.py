@@ -1,14 +1,15 @@
 """Two figures of a leaderboard: score against generated tokens, and generated tokens by step.
 
-Both are small multiples, one panel a task, drawn the same for every task so that panels compare. They return SVG text
-and take a leaderboard (or the token use by step) alone; matplotlib is loaded when a figure is drawn.
+Both are small multiples, one panel a task, drawn the same for every task so that panels compare. They return
+SVG text and take a leaderboard (or the token use by step) alone; matplotlib is loaded when a figure is drawn.
 
 It does not know run folders, HTML or colours (see `figure.py`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from results.figure import (
@@ -36,9 +37,9 @@ PANEL = (3.5, 2.75)
 def score_against_tokens(leaderboard: Mapping[str, Any], task: str | None = None, columns: int = 3) -> str:
     """Primary score (percent, 95 % interval) against mean generated tokens per item, as SVG.
 
-    One panel a task, or only `task`; the axes are those of the whole leaderboard either way, the token axis logarithmic
-    where the tokens differ more than eightfold. The line is the Pareto front: no variant reaches a higher score with as
-    few tokens. Scores count as better when higher.
+    One panel a task, or only `task`; the axes are those of the whole leaderboard either way, the token axis
+    logarithmic where the tokens differ more than eightfold. The line is the Pareto front: no variant reaches
+    a higher score with as few tokens. Scores count as better when higher.
     """
     points = primary_points(leaderboard)
     styles = variant_styles(row["variant"] for rows in points.values() for row in rows)
@@ -54,7 +55,8 @@ def score_against_tokens(leaderboard: Mapping[str, Any], task: str | None = None
 
 
 def tokens_by_step(use: StepUse, task: str | None = None, columns: int = 3) -> str:
-    """Mean generated tokens per item, stacked by the step that spent them, as SVG. One panel a task, or only `task`."""
+    """Mean generated tokens per item, stacked by the step that spent them, as SVG. One panel a task, or only
+    `task`."""
     tasks = [name for name in use if task in (None, name)]
     tallest = max((len(use[name]) for name in tasks), default=1)
     with house_style():
@@ -63,7 +65,11 @@ def tokens_by_step(use: StepUse, task: str | None = None, columns: int = 3) -> s
             _draw_steps(axis, name, use[name])
         alternative = " ".join(
             f"{name}: {variant} {sum(steps.values()):.1f} tokens"
-            + (" (" + ", ".join(f"{step} {spent:.1f}" for step, spent in steps.items()) + ")." if steps else ".")
+            + (
+                " (" + ", ".join(f"{step} {spent:.1f}" for step, spent in steps.items()) + ")."
+                if steps
+                else "."
+            )
             for name in tasks
             for variant, steps in use[name].items()
         )
@@ -92,18 +98,24 @@ def pareto_front(points: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]
     return front
 
 
-def variant_styles(variants: Any) -> dict[str, int]:
+def variant_styles(variants: Iterable[str]) -> dict[str, int]:
     """Variant -> number of its colour and marker. Known names always look the same, in every run."""
     names = list(dict.fromkeys(variants))
     styles = {name: KNOWN.index(name) for name in names if name in KNOWN}
-    free = [number for number in range(len(MARKERS)) if number not in styles.values()] or list(range(len(MARKERS)))
+    free = [number for number in range(len(MARKERS)) if number not in styles.values()] or list(
+        range(len(MARKERS))
+    )
     for position, name in enumerate(name for name in names if name not in KNOWN):
         styles[name] = free[position % len(free)]
     return styles
 
 
 def _draw_scores(
-    axis: Any, task: str, rows: Sequence[Mapping[str, Any]], styles: Mapping[str, int], tokens: Sequence[float]
+    axis: Any,
+    task: str,
+    rows: Sequence[Mapping[str, Any]],
+    styles: Mapping[str, int],
+    tokens: Sequence[float],
 ) -> None:
     from matplotlib.ticker import FuncFormatter, LogLocator, MultipleLocator, NullFormatter
 
@@ -119,7 +131,7 @@ def _draw_scores(
     axis.set_ylim(-4, 104)
     axis.yaxis.set_major_locator(MultipleLocator(25))
     axis.grid(True, axis="y")
-    axis.set_title(_safe(task))
+    axis.set_title(task)
     axis.set_xlabel("generated tokens per item")
     axis.set_ylabel("score, %")
     boxes = _draw_front(axis, pareto_front(rows), low)
@@ -131,7 +143,9 @@ def _draw_scores(
         ends = [y if end is None else 100 * end for end in ends]
         axis.plot([x, x], ends, color=color, linewidth=1.3, solid_capstyle="butt", zorder=2)
         axis.plot([x], [y], marker=MARKERS[number], markersize=5.5, color=color, linestyle="none", zorder=3)
-        (left, top), (_, bottom), (_, middle) = (axis.transData.transform((x, at)) for at in (ends[1], ends[0], y))
+        (left, top), (_, bottom), (_, middle) = (
+            axis.transData.transform((x, at)) for at in (ends[1], ends[0], y)
+        )
         boxes += [(left - 1, bottom, left + 1, top), (left - 4, middle - 4, left + 4, middle + 4)]
         anchors.append((row["variant"], color, left, middle))
     frame = axis.get_window_extent().extents
@@ -140,18 +154,26 @@ def _draw_scores(
         corner = free_spot((x, y), size, boxes, tuple(frame))
         boxes.append((*corner, corner[0] + size[0], corner[1] + size[1]))
         at = axis.transAxes.inverted().transform((corner[0], corner[1] + 0.2 * FONT_SIZE))
-        axis.text(*at, _safe(variant), color=color, transform=axis.transAxes, fontweight="bold")
+        axis.text(*at, variant, color=color, transform=axis.transAxes, fontweight="bold")
 
 
-def _draw_front(axis: Any, front: Sequence[Mapping[str, Any]], low: float) -> list[tuple[float, float, float, float]]:
+def _draw_front(
+    axis: Any, front: Sequence[Mapping[str, Any]], low: float
+) -> list[tuple[float, float, float, float]]:
     """The Pareto front as a staircase; returns the boxes its parts take, in points."""
     across = [max(row["generated_tokens"], low) for row in front] + [axis.get_xlim()[1]]
     up = [100 * row["score"] for row in front]
-    axis.step(across, [*up, up[-1]], where="post", color=MUTED, linewidth=0.8, linestyle=(0, (4, 2)), zorder=1)
-    corners = [axis.transData.transform(at) for x0, x1, y in zip(across, across[1:], up, strict=False) for at in ((x0, y), (x1, y))]
+    axis.step(
+        across, [*up, up[-1]], where="post", color=MUTED, linewidth=0.8, linestyle=(0, (4, 2)), zorder=1
+    )
+    corners = [
+        axis.transData.transform(at)
+        for x0, x1, y in zip(across, across[1:], up, strict=False)
+        for at in ((x0, y), (x1, y))
+    ]
     return [
         (min(x0, x1) - 1, min(y0, y1) - 1, max(x0, x1) + 1, max(y0, y1) + 1)
-        for (x0, y0), (x1, y1) in zip(corners, corners[1:], strict=False)
+        for (x0, y0), (x1, y1) in pairwise(corners)
     ]
 
 
@@ -162,13 +184,13 @@ def _draw_steps(axis: Any, task: str, use: Mapping[str, Mapping[str, float]]) ->
     steps = list(dict.fromkeys(step for spent in use.values() for step in spent))
     colors = {step: STEP_COLORS[number % len(STEP_COLORS)] for number, step in enumerate(steps)}
     longest = max((sum(spent.values()) for spent in use.values()), default=0) or 1.0
-    for height, (variant, spent) in enumerate(use.items()):
+    for height, spent in enumerate(use.values()):
         start = 0.0
         for step, tokens in spent.items():
             axis.barh(height, tokens, left=start, height=0.62, color=colors[step], linewidth=0)
             start += tokens
         axis.text(start + 0.02 * longest, height, f"{start:,.1f}", va="center", color=INK)
-    axis.set_yticks(range(len(use)), [_safe(variant) for variant in use])
+    axis.set_yticks(range(len(use)), list(use))
     axis.set_ylim(len(use) - 0.5, -0.5)
     axis.set_xlim(0, 1.22 * longest)
     axis.xaxis.set_major_locator(MaxNLocator(4))
@@ -177,11 +199,18 @@ def _draw_steps(axis: Any, task: str, use: Mapping[str, Mapping[str, float]]) ->
     axis.grid(True, axis="x", color=GRID)
     axis.spines["left"].set_visible(False)
     axis.set_xlabel("generated tokens per item")
-    axis.set_title(_safe(task), x=0, pad=16)
-    handles = [Patch(color=colors[step], label=_safe(step), linewidth=0) for step in steps]
+    axis.set_title(task, x=0, pad=16)
+    handles = [Patch(color=colors[step], label=step, linewidth=0) for step in steps]
     axis.legend(
-        handles=handles, loc="lower left", bbox_to_anchor=(-0.02, 0.985), ncols=max(1, len(handles)),
-        handlelength=0.8, handleheight=0.8, columnspacing=0.9, handletextpad=0.4, borderpad=0,
+        handles=handles,
+        loc="lower left",
+        bbox_to_anchor=(-0.02, 0.985),
+        ncols=max(1, len(handles)),
+        handlelength=0.8,
+        handleheight=0.8,
+        columnspacing=0.9,
+        handletextpad=0.4,
+        borderpad=0,
     )
 
 
@@ -191,15 +220,12 @@ def _in_words(rows: Sequence[Mapping[str, Any]]) -> str:
         interval = ""
         if row.get("ci_low") is not None and row.get("ci_high") is not None:
             interval = f" ({100 * row['ci_low']:.1f} to {100 * row['ci_high']:.1f})"
-        parts.append(f"{row['variant']} {100 * row['score']:.1f} %{interval} at {row['generated_tokens']:.1f} tokens")
+        parts.append(
+            f"{row['variant']} {100 * row['score']:.1f} %{interval} at {row['generated_tokens']:.1f} tokens"
+        )
     front = ", ".join(row["variant"] for row in pareto_front(rows))
     return "; ".join(parts) + f". On the Pareto front: {front}."
 
 
 def _short(value: float) -> str:
     return f"{value / 1000:g}k" if value >= 1000 else f"{value:g}"
-
-
-def _safe(text: str) -> str:
-    """Names are data: a dollar sign must not start a formula."""
-    return text.replace("$", r"\$")

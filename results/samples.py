@@ -133,7 +133,11 @@ def _read_with_arrow(path: Path, metrics: Sequence[str]) -> dict[str, Any]:
     def array(name: str, *fields: str) -> Any:
         column = table.column(name).combine_chunks()
         for part in fields:
-            column = column.field(part) if not column.null_count else column.flatten()[column.type.get_field_index(part)]
+            column = (
+                column.field(part)
+                if not column.null_count
+                else column.flatten()[column.type.get_field_index(part)]
+            )
         return column
 
     def numbers(name: str, *fields: str, default: float = np.nan) -> Floats:
@@ -155,7 +159,9 @@ def _read_with_arrow(path: Path, metrics: Sequence[str]) -> dict[str, Any]:
         mine = codes == code
         totals[name] = {"calls": float(mine.sum())}
         for key in STEP_USAGE:
-            totals[name][key] = float(steps.field(key).fill_null(0.0).to_numpy(zero_copy_only=False)[mine].sum())
+            totals[name][key] = float(
+                steps.field(key).fill_null(0.0).to_numpy(zero_copy_only=False)[mine].sum()
+            )
     method = array("method")
     return {
         "item_id": item_id, "cluster_id": cluster_id,
@@ -240,7 +246,9 @@ def parse(line: bytes, path: Path, number: int) -> dict[str, Any]:
     try:
         row = json.loads(line)
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ResultsError(f"{path}:{number}: not a JSON row ({error}); delete the file and resume the run") from error
+        raise ResultsError(
+            f"{path}:{number}: not a JSON row ({error}); delete the file and resume the run"
+        ) from error
     if not isinstance(row, dict):
         raise ResultsError(f"{path}:{number}: not a JSON object; delete the file and resume the run")
     return row

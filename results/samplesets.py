@@ -42,7 +42,11 @@ class Sample:
     @property
     def binary(self) -> bool:
         """Each cluster has one value, 0 or 1, and all weigh the same: a plain proportion of n."""
-        return self.zero_one and _equal(self.weight) and bool(np.all((self.total == 0) | (self.total == self.weight)))
+        return (
+            self.zero_one
+            and _equal(self.weight)
+            and bool(np.all((self.total == 0) | (self.total == self.weight)))
+        )
 
 
 @dataclass(frozen=True)
@@ -109,14 +113,14 @@ def pair(a: Columns, b: Columns, metric: str) -> Pair | None:
     return Pair(first, second, int((in_a != in_b).sum()))
 
 
-def token_pair(a: Columns, b: Columns, usage: str = "generated_tokens") -> Pair:
-    """The same for tokens per row; every row weighs 1."""
-    ones = np.ones(a.n_rows)
-    everywhere = np.ones(a.n_rows, dtype=bool)
-    first, second = (_sample(a, columns.usage[usage], ones, everywhere) for columns in (a, b))
-    if first is None or second is None:
-        raise ResultsError(f"{a.path} holds no rows; let the run finish first")
-    return Pair(first, second)
+def row_pair(columns: Columns, first: Floats, second: Floats) -> Pair:
+    """The same for any figure per row (tokens, FLOPs, dollars) of two variants on the rows of `columns`."""
+    ones = np.ones(columns.n_rows)
+    everywhere = np.ones(columns.n_rows, dtype=bool)
+    a, b = (_sample(columns, values, ones, everywhere) for values in (first, second))
+    if a is None or b is None:
+        raise ResultsError(f"{columns.path} holds no rows; let the run finish first")
+    return Pair(a, b)
 
 
 def require_same_items(a: Columns, b: Columns) -> None:
@@ -131,7 +135,9 @@ def require_same_items(a: Columns, b: Columns) -> None:
             f"{only_b} only in the second); resume the run with the same options until it is finished"
         )
     if not np.array_equal(a.cluster_id, b.cluster_id):
-        raise ResultsError(f"task {a.task!r}: {a.variant!r} and {b.variant!r} give one item different clusters")
+        raise ResultsError(
+            f"task {a.task!r}: {a.variant!r} and {b.variant!r} give one item different clusters"
+        )
 
 
 def keys(columns: Columns) -> set[tuple[str, int, int]]:

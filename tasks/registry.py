@@ -125,11 +125,13 @@ def check_folder(path: str | Path) -> list[str]:
 
     TaskError for what lm-eval would skip silently or resolve by its own choice: a file that does not
     parse or holds no mapping, an `include` that is missing, a name that is defined twice or is ours.
-    Functions (`!function`) are not loaded.
+    Functions (`!function`) are not loaded. Our own folder has no names of others.
     """
     root = Path(path).expanduser()
     if not root.is_dir():
         raise TaskError(f"{root} is no folder: --include-path takes a folder with lm-eval task files")
+    if root.resolve() == TASK_ROOT:
+        return []
     places: dict[str, Path] = {}
     tags: list[str] = []
     for file in sorted(root.glob("**/*.yaml")):
@@ -167,7 +169,8 @@ def _read_yaml(file: Path) -> dict[str, Any]:
         line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
         raise TaskError(f"{file}{line}: not valid YAML ({error.problem}): mend the file") from error
     except (yaml.YAMLError, OSError, ValueError) as error:
-        raise TaskError(f"{file}: cannot be read as YAML ({error}): mend the file") from error
+        reason = " ".join(str(error).split())
+        raise TaskError(f"{file}: cannot be read as YAML ({reason}): mend the file") from error
     if not isinstance(config, dict):
         raise TaskError(f"{file}: holds no mapping: an lm-eval task file has `key: value` lines")
     includes = config.get("include") or []

@@ -118,6 +118,10 @@ def test_what_lm_eval_would_skip_silently_is_refused(folder: Path, content: str,
     assert "\n" not in str(error.value)
 
 
+def test_our_own_folder_may_be_named_too() -> None:
+    assert check_folder(registry.TASK_ROOT) == []
+
+
 def test_a_folder_without_tasks_is_refused(tmp_path: Path) -> None:
     with pytest.raises(TaskError, match="defines no task"):
         check_folder(tmp_path)

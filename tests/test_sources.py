@@ -90,7 +90,7 @@ def test_a_damaged_gzip_file_is_named(tmp_path: Path) -> None:
 def test_a_packed_file_serves_for_a_plain_one_and_a_missing_one_is_named(tmp_path: Path) -> None:
     (tmp_path / "b.jsonl.gz").touch()
     assert local_file(tmp_path, "a.jsonl", "b.jsonl") == tmp_path / "b.jsonl.gz"
-    with pytest.raises(TaskError, match="a.jsonl or c.jsonl") as error:
+    with pytest.raises(TaskError, match=r"a\.jsonl or c\.jsonl") as error:
         local_file(tmp_path, "a.jsonl", "c.jsonl")
     assert str(tmp_path) in one_line(error)
 
@@ -107,7 +107,7 @@ def test_data_is_embedded_hub_or_an_existing_folder(tmp_path: Path) -> None:
 def test_a_task_argument_out_of_range_is_refused(value: Any) -> None:
     assert whole_number(" 3", "difficulty", 2, low=2, high=8) == 3
     assert whole_number(None, "difficulty", 2, low=2, high=8) == 2
-    with pytest.raises(TaskError, match="difficulty=.* from 2 to 8"):
+    with pytest.raises(TaskError, match=r"difficulty=.* from 2 to 8"):
         whole_number(value, "difficulty", 2, low=2, high=8)
 
 

@@ -34,7 +34,9 @@ class Adjusted:
 
         reach = float(stdtrit(self.freedom, 0.5 + confidence / 2)) * self.error
         return Interval(
-            max(self.centre - reach, -1.0), min(self.centre + reach, 1.0), "adjusted (one imaginary cluster a side)"
+            max(self.centre - reach, -1.0),
+            min(self.centre + reach, 1.0),
+            "adjusted (one imaginary cluster a side)",
         )
 
     def p_above(self, value: float) -> float:

@@ -18,17 +18,21 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
-from results.statistics.outcomes import Floats, Interval, content_seed, normal_quantile, normal_tail
+from results.statistics.noninferiority import wald_p
+from results.statistics.outcomes import Floats, Interval, content_seed, normal_quantile
 
 REPLICATES = 10_000
 LINEARISED_ABOVE = 5_000
 """Clusters with many distinct values from which the interval is linearised."""
 MAX_CELLS = 256
-"""Most distinct clusters that count as cells of a multinomial."""
+"""Most distinct clusters that count as cells of a multinomial in a large sample."""
+FEW_CELLS = 32
+"""The same in a small sample, where drawing every cluster is as fast."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,7 @@ class Fitted:
     def p_above(self, value: float) -> float:
         """One-sided p-value against "the truth is at most `value`": the level at which the lower limit reaches it."""
         if self.linearised:
-            return normal_tail((self.estimate - value) / self.error)
+            return wald_p(self.estimate, self.error, -value)
         if self.drawn.size == 0:
             return float(self.estimate <= value)
         return bca_share_below(self.drawn, self.estimate, self.skew, value)
@@ -150,16 +154,28 @@ def _share_below(drawn: Floats, value: float) -> float:
 
 def _replicates(grouped: Cells, replicates: int) -> Floats:
     """`replicates` bootstrap values of the ratio of sums."""
-    rng = np.random.default_rng(content_seed(grouped.numerator, grouped.denominator, grouped.count.astype(float)))
     n = int(grouped.count.sum())
-    if grouped.count.size <= MAX_CELLS:
-        drawn = rng.multinomial(n, grouped.count / n, size=replicates).astype(np.float64)
+    if grouped.count.size <= FEW_CELLS or n > LINEARISED_ABOVE:
+        seed = content_seed(grouped.numerator, grouped.denominator, grouped.count.astype(float))
+        drawn = (
+            np.random.default_rng(seed).multinomial(n, grouped.count / n, size=replicates).astype(np.float64)
+        )
         return np.asarray((drawn @ grouped.numerator) / (drawn @ grouped.denominator))
-    top = np.repeat(grouped.numerator, grouped.count)
-    bottom = np.repeat(grouped.denominator, grouped.count)
+    sums = np.column_stack((grouped.numerator, grouped.denominator)).repeat(grouped.count, axis=0)
+    counts = _draw_counts(n, replicates)
     values = np.empty(replicates)
-    rows = max(1, 2_000_000 // n)
-    for start in range(0, replicates, rows):
-        chosen = rng.integers(0, n, (min(rows, replicates - start), n), dtype=np.int32)
-        values[start : start + rows] = top[chosen].sum(axis=1) / bottom[chosen].sum(axis=1)
+    for start in range(0, replicates, 500):
+        top, bottom = (counts[start : start + 500].astype(np.float64) @ sums).T
+        values[start : start + 500] = top / bottom
     return values
+
+
+@lru_cache(maxsize=1)
+def _draw_counts(n: int, replicates: int) -> npt.NDArray[np.uint8]:
+    """How often each of `n` clusters is drawn, shape (replicates, n). One draw serves all figures of a task, so
+    it is seeded by its shape; no cluster is drawn 256 times in n <= 5,000 draws."""
+    rng = np.random.default_rng([n, replicates])
+    counts = np.empty((replicates, n), dtype=np.uint8)
+    for row in counts:
+        row[:] = np.bincount(rng.integers(0, n, n, dtype=np.int32), minlength=n)
+    return counts

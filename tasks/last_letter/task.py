@@ -104,10 +104,10 @@ SPEC = TaskSpec(
 
 def load(
     data: str = "embedded",
-    seed: int = 0,
-    difficulty: int | None = None,
+    seed: int | str = 0,
+    difficulty: int | str | None = None,
     extra: str | None = None,
-    validation: int | None = None,
+    validation: int | str | None = None,
     **_: Any,
 ) -> dict[str, Dataset]:
     """Splits `train`, `validation`, `test`; see the top of this file. TaskError for bad data or arguments."""

@@ -18,7 +18,7 @@ from pathlib import Path
 from tasks.errors import TaskError
 from tasks.sources import content_hash, rng
 from tasks.trivia_bias.bias import Question, normalised
-from tasks.trivia_bias.grading import is_right, normalise
+from tasks.trivia_bias.grading import holds, normalise
 
 WORDING = {
     "author": "Who wrote {}?",
@@ -83,21 +83,18 @@ def facts(path: Path = TABLE) -> tuple[Fact, ...]:
 
 def questions(seed: int) -> dict[str, list[Question]]:
     """Split -> its questions; `seed` draws the wrong answers."""
-    answers: dict[str, list[str]] = defaultdict(list)
+    answers: dict[str, dict[str, str]] = defaultdict(dict)
     for fact in facts():
-        if fact.answers[0] not in answers[fact.category]:
-            answers[fact.category].append(fact.answers[0])
+        answers[fact.category][normalise(fact.answers[0])] = fact.answers[0]
     splits: dict[str, list[Question]] = {split: [] for split, _ in SHARES}
     for fact in facts():
         aliases = normalised(fact.answers)
-        wrong = [answer for answer in answers[fact.category] if _is_wrong(answer, aliases)]
+        wrong = [shown for form, shown in answers[fact.category].items() if not _related(form, aliases)]
         chosen = rng("trivia_bias", seed, fact.question).choice(wrong)
         splits[fact.split].append(Question(fact.question, aliases, fact.answers[0], chosen))
     return splits
 
 
-def _is_wrong(answer: str, aliases: tuple[str, ...]) -> bool:
-    """Whether `answer` would be graded as wrong, also where it is a part of an alias."""
-    return not is_right(answer, aliases) and not any(
-        is_right(alias, (normalise(answer),)) for alias in aliases
-    )
+def _related(form: str, aliases: tuple[str, ...]) -> bool:
+    """Whether a normalised answer is an alias, holds one, or is a part of one."""
+    return any(holds(form, alias) or holds(alias, form) for alias in aliases)

@@ -16,6 +16,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from typing import TypeGuard
 
 from tasks.errors import TaskError
 from tasks.sources import Row, require, rng
@@ -120,7 +121,7 @@ def _read(row: Row) -> tuple[str, tuple[str, ...], str]:
     return text, aliases, correct
 
 
-def _texts(value: object) -> bool:
+def _texts(value: object) -> TypeGuard[list[str]]:
     return isinstance(value, list) and bool(value) and all(isinstance(text, str) and text for text in value)
 
 

@@ -1,0 +1,31 @@
+# Every target sets up what it needs: a virtual environment with the pinned versions, once.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+DATA ?= ../shared/data
+BENCH ?= --pretrained smollm2 --data embedded --tasks last_letter,coin_flip --limit 24 --distill-inputs 32 --samples 3
+
+.PHONY: setup bench test test-slow lint clean
+
+setup: $(VENV)/.ready
+
+$(VENV)/.ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --constraint constraints.txt torch
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[dev]"
+	touch $@
+
+bench: setup
+	$(BIN)/s2d-bench --models base,s2,distilled $(BENCH)
+
+test: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -m "not slow and not vllm" --data $(DATA)
+
+test-slow: setup
+	$(BIN)/python -m pytest -m "slow and not vllm" --data $(DATA) --durations=10
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,68 @@
+"""What a run will ask of the machine, said before it starts: calls, tokens and disk at most.
+
+Counts are upper bounds from the tasks' limits: answers usually end sooner, and a plan may have fewer
+criteria. No time is promised that was not measured: tokens per second show once the first batch is done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness.lm import TaskData
+from harness.options import RunOptions
+from harness.programs.base import get_method
+from harness.variants import Variant
+
+DISK_PER_CALL = 4_000
+"""Bytes in store and samples, about: prompt text and ids, response, keys."""
+
+
+def estimate(options: RunOptions, variants: Sequence[Variant], tasks: Sequence[TaskData]) -> str:
+    """One line: scored prompts, calls, generated tokens at most, disk."""
+    prompts = calls = tokens = 0
+    for task in tasks:
+        rows = len(task.indices)
+        for variant in variants:
+            per_item, most = _cost(task, variant.method_for(task.spec.s2_method))
+            prompts += rows
+            calls += rows * per_item * options.seeds
+            tokens += rows * most * options.seeds
+            if variant.kind == "distilled":
+                teacher_calls, teacher_most = _cost(task, task.spec.s2_method)
+                samples = teacher_samples(options, task)
+                inputs = min(options.distill_inputs, len(task.rows("train"))) * (2 if task.spec.swap else 1)
+                calls += inputs * samples * teacher_calls * options.seeds
+                tokens += inputs * samples * teacher_most * options.seeds
+    return (
+        f"{len(tasks)} tasks x {len(variants)} variants, {prompts} scored prompts: at most about {calls} calls, "
+        f"{tokens / 1e3:.0f} thousand generated tokens, {calls * DISK_PER_CALL / 1e6:.0f} MB on disk"
+    )
+
+
+def teacher_samples(options: RunOptions, task: TaskData) -> int:
+    """Teacher samples per input, or per order where both orders of a pair are asked."""
+    if options.data != "embedded" and task.spec.samples_per_order is not None:
+        return task.spec.samples_per_order
+    if options.samples is not None:
+        return options.samples
+    return task.spec.samples_embedded if options.data == "embedded" else task.spec.samples
+
+
+def _cost(task: TaskData, method_name: str) -> tuple[int, int]:
+    """Calls and generated tokens per item, at most."""
+    method = get_method(method_name)
+    limits = task.spec.max_tokens
+    calls = tokens = 0
+    for step in method.steps:
+        times = _times(task, method_name, step) * int(method.fixed.get("k", 1))
+        calls += times
+        tokens += times * limits.get(step, limits.get("default", 128))
+    return calls, tokens
+
+
+def _times(task: TaskData, method_name: str, step: str) -> int:
+    """How often one item makes a step: a judging plan has a call per criterion."""
+    if step != "solve":
+        return 1
+    options = task.spec.method_options.get(method_name, {})
+    return int(options.get("max_criteria", 5)) * (2 if options.get("solve") == "single" else 1)

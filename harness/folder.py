@@ -1,0 +1,181 @@
+"""The run folder: found or made, locked for one process, with a manifest that says what the run is.
+
+It writes and reads files only; what a run does stands in run.py.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import time
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from harness.errors import UserError
+from harness.options import RunOptions
+from harness.records import write_whole
+
+SCHEMA = 1
+PACKAGES = ("s2d-bench", "torch", "transformers", "lm-eval", "peft", "trl", "datasets", "scipy", "vllm")
+
+
+class RunFolder:
+    """One run on disk. `open` finds or makes it."""
+
+    def __init__(self, path: Path, lock: FileLock) -> None:
+        self.path = path
+        self._lock = lock
+        self.manifest: dict[str, Any] = {}
+
+    @classmethod
+    def open(cls, options: RunOptions, command: str) -> RunFolder:
+        """The folder of `--output`, else the newest unfinished run with these options, else a new one.
+
+        UserError where another process holds it or its options differ."""
+        path = Path(options.output) if options.output else _find_or_name(options)
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(path / ".lock", timeout=0)
+            lock.acquire()
+        except Timeout as error:
+            raise UserError(f"{path} is used by another process: wait for it, or name another --output") from error
+        except OSError as error:
+            raise UserError(
+                f"{path} cannot be written ({error.strerror}): name another --output"
+            ) from error
+        folder = cls(path, lock)
+        folder._take_up(options, command)
+        return folder
+
+    def _take_up(self, options: RunOptions, command: str) -> None:
+        found = read_manifest(self.path)
+        if found is None:
+            others = [entry.name for entry in self.path.iterdir() if entry.name != ".lock"]
+            if others:
+                raise UserError(
+                    f"{self.path} is not empty and holds no run ({others[0]}): name another --output"
+                )
+        else:
+            _refuse_other_options(self.path, found.get("options", {}), options)
+        self.manifest = {
+            **(found or {}),
+            "schema": SCHEMA,
+            "run": self.path.name,
+            "status": "running",
+            "command": command,
+            "options": options.as_dict(),
+            "versions": _versions(),
+            "git_commit": _git_commit(),
+            "hardware": _hardware(),
+            "started": (found or {}).get("started") or time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        }
+        self.save()
+
+    def save(self, **more: Any) -> None:
+        """Merge `more` into the manifest and write it in one step."""
+        self.manifest.update(more)
+        text = json.dumps(self.manifest, indent=1, ensure_ascii=False, default=str)
+        write_whole(self.path / "manifest.json", text + "\n")
+
+    def samples_path(self, variant: str, task: str) -> Path:
+        return self.path / "samples" / variant / f"{task}.jsonl"
+
+    def close(self) -> None:
+        self._lock.release()
+
+
+def read_manifest(path: Path) -> dict[str, Any] | None:
+    """The manifest of a run folder; None where there is none. UserError for one that cannot be read."""
+    file = path / "manifest.json"
+    if not file.is_file():
+        return None
+    try:
+        manifest = json.loads(file.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{file} is damaged ({error}): restore it, or name another --output") from error
+    if not isinstance(manifest, dict) or manifest.get("schema") != SCHEMA:
+        raise UserError(f"{file} is of another version: use the release that wrote it, or another --output")
+    return manifest
+
+
+def _refuse_other_options(path: Path, before: dict[str, Any], options: RunOptions) -> None:
+    now = json.loads(json.dumps(options.compared()))
+    differing = [name for name, value in now.items() if before.get(name, value) != value]
+    if differing:
+        name = differing[0]
+        raise UserError(
+            f"{path} was begun with --{name.replace('_', '-')} {_shown(before.get(name))}, "
+            f"now it is {_shown(now[name])}: repeat the options of the run, or name another --output"
+        )
+
+
+def _shown(value: Any) -> str:
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _find_or_name(options: RunOptions) -> Path:
+    """The newest unfinished run under runs/ with the same options, or a new name."""
+    root = Path("runs")
+    if not options.fresh and root.is_dir():
+        same = json.loads(json.dumps(options.compared()))
+        for path in sorted(root.iterdir(), key=lambda entry: entry.name, reverse=True):
+            try:
+                manifest = read_manifest(path)
+            except UserError:
+                continue
+            if manifest is None or manifest.get("status") == "finished":
+                continue
+            before = manifest.get("options", {})
+            if all(before.get(name, value) == value for name, value in same.items()):
+                return path
+    name = Path(options.pretrained).name.removesuffix(".gguf") or "model"
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    path = root / f"{stamp}-{name}"
+    number = 2
+    while path.exists():
+        path = root / f"{stamp}-{name}-{number}"
+        number += 1
+    return path
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _git_commit() -> str | None:
+    """Commit of the source checkout that runs; None for an installed package."""
+    here = Path(__file__).resolve().parent
+    done = subprocess.run(
+        ["git", "-C", str(here), "rev-parse", "HEAD"], capture_output=True, text=True, check=False
+    ) if (here.parent / ".git").exists() else None  # fmt: skip
+    return done.stdout.strip() or None if done else None
+
+
+def _hardware() -> dict[str, Any]:
+    import psutil
+
+    name = platform.processor() or platform.machine()
+    information = Path("/proc/cpuinfo")
+    if information.is_file():
+        for line in information.read_text().splitlines():
+            if line.startswith("model name"):
+                name = line.partition(":")[2].strip()
+                break
+    return {
+        "cpu": name,
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
+        "gpu": None,
+        "memory_bandwidth_gbs": None,
+    }

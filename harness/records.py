@@ -1,0 +1,136 @@
+"""One row per scored prompt, as `samples/VARIANT/TASK.jsonl` holds it (design section 3).
+
+It joins what lm-eval scored with what the programs did. Failures are set here, once, for every variant:
+a failure scores as wrong and is counted (rule 5). It computes no statistics.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from harness.lm import TaskData
+from harness.types import Response
+
+
+def build_rows(
+    task: TaskData,
+    variant: str,
+    method: str,
+    seed: int,
+    logged: Sequence[Mapping[str, Any]],
+    responses: Sequence[Response],
+) -> list[dict[str, Any]]:
+    """Rows of one task and variant in the order of the task's test split.
+
+    `logged` are lm-eval's samples, one per row and filter; scores of a second filter are named
+    `metric,filter`.
+    """
+    scores = _scores(task, logged)
+    documents = {sample["doc_id"]: sample["doc"] for sample in logged}
+    rows = []
+    for index, response in zip(task.indices, responses, strict=True):
+        row = documents[index]
+        item = task.item(row)
+        answer = None if response.error is not None else task.spec.answer(response.text)
+        target = task.task.doc_to_target(row)
+        rows.append(
+            {
+                "item_id": item.item_id,
+                "cluster_id": item.cluster_id,
+                "weight": float(row.get("weight") or 1.0),
+                "weights": json.loads(row["weights"]) if row.get("weights") else {},
+                "sample_index": 0,
+                "task": task.name,
+                "variant": variant,
+                "method": method,
+                "seed": seed,
+                "prompt": item.prompt,
+                "response": response.text,
+                "answer": answer,
+                "target": target if isinstance(target, str | int | float) else json.dumps(target),
+                "scores": scores[index],
+                "failure": failure(response, answer),
+                "truncated": any(step.completion.finish_reason == "length" for step in response.steps),
+                "error": response.error,
+                "usage": usage(response),
+                "steps": [
+                    {
+                        "name": step.name,
+                        "messages": step.messages,
+                        "text": step.completion.text,
+                        "prompt_tokens": step.completion.prompt_tokens,
+                        "cached_tokens": step.completion.cached_tokens,
+                        "generated_tokens": step.completion.generated_tokens,
+                        "finish_reason": step.completion.finish_reason,
+                    }
+                    for step in response.steps
+                ],
+            }
+        )
+    _settle_pairs(task, rows)
+    return rows
+
+
+def failure(response: Response, answer: str | None) -> str | None:
+    """Why a response has no answer: `error`, `empty`, `truncated`, `no_answer`; None where it has one."""
+    if response.error is not None:
+        return "error"
+    if answer is not None:
+        return None
+    if not response.text.strip():
+        return "empty"
+    return "truncated" if response.finish_reason == "length" else "no_answer"
+
+
+def usage(response: Response) -> dict[str, int]:
+    """Sums over all calls of a program (rule 1)."""
+    done = [step.completion for step in response.steps]
+    return {
+        "calls": len(done),
+        "prompt_tokens": sum(completion.prompt_tokens for completion in done),
+        "cached_tokens": sum(completion.cached_tokens for completion in done),
+        "generated_tokens": sum(completion.generated_tokens for completion in done),
+    }
+
+
+def _scores(task: TaskData, logged: Sequence[Mapping[str, Any]]) -> dict[int, dict[str, Any]]:
+    filters = list(dict.fromkeys(sample["filter"] for sample in logged))
+    scores: dict[int, dict[str, Any]] = {index: {} for index in task.indices}
+    for sample in logged:
+        suffix = "" if sample["filter"] == filters[0] else f",{sample['filter']}"
+        for metric in sample["metrics"]:
+            scores[sample["doc_id"]][metric + suffix] = sample[metric]
+    return scores
+
+
+def _settle_pairs(task: TaskData, rows: Sequence[dict[str, Any]]) -> None:
+    """Turn the raw `[pair, token]` values of pair metrics into 0 (tokens of the cluster agree) or 1."""
+    for metric in task.spec.metrics:
+        if metric.aggregation != "pair_disagreement":
+            continue
+        tokens: dict[str, set[str]] = {}
+        for row in rows:
+            tokens.setdefault(row["cluster_id"], set()).add(str(row["scores"][metric.name][1]))
+        for row in rows:
+            row["scores"][metric.name] = float(len(tokens[row["cluster_id"]]) > 1)
+
+
+def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write JSON lines in one step: the file is the old one or the new one, never a part."""
+    text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    write_whole(path, text)
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Replace a file in one step."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scratch = path.with_name(f".{path.name}.{os.getpid()}")
+    with scratch.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    scratch.replace(path)

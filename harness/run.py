@@ -1,0 +1,322 @@
+"""One run from options to records: evaluate variants, have checkpoints made, evaluate them too.
+
+The order of phases is fixed, so a resumed run meets its calls in the order it first made them. `distill`
+is handed in as a function (`FindOrMake`), since this package does not look up at it; `results` reads the
+folder afterwards.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from harness.engines import open_engine
+from harness.engines.base import AdapterInfo, Engine
+from harness.errors import UserError
+from harness.estimate import estimate
+from harness.folder import RunFolder
+from harness.lm import TaskData, load_tasks, score
+from harness.models import ModelSource, resolve_model
+from harness.options import RunOptions
+from harness.programs.base import Method, get_method
+from harness.progress import say
+from harness.records import build_rows, write_rows
+from harness.scheduler import Job, Scheduler
+from harness.store import CallStore
+from harness.types import Item, Message, Response, Sampling, stable_hash
+from harness.variants import Variant, parse_variants
+
+
+@dataclass(frozen=True)
+class Distilled:
+    """What distillation left for one task: a checkpoint, or the reason why there is none."""
+
+    folder: Path | None
+    record: dict[str, Any]
+    """The entry of the manifest's `distillation`."""
+
+
+@dataclass
+class RunContext:
+    """What a phase needs. Distillation gets it too, so that its calls land in the same store."""
+
+    options: RunOptions
+    source: ModelSource
+    engine: Engine
+    scheduler: Scheduler
+    tasks: list[TaskData]
+
+    def sampling(self, task: TaskData, teacher: bool = False, votes: bool = False) -> Callable[[str], Sampling]:
+        """Step kind -> sampling. Evaluation is greedy unless asked otherwise; the teacher, and methods
+        that vote over samples, draw as the task says."""
+        asked = self.options.sampling
+        drawn = task.spec.teacher_sampling if teacher or votes else {"temperature": 0.0, "top_p": 1.0}
+        prefix = "teacher_" if teacher else ""
+        base = Sampling(
+            temperature=float(asked.get(f"{prefix}temperature", drawn.get("temperature", 0.0))),
+            top_p=float(asked.get(f"{prefix}top_p", drawn.get("top_p", 1.0))),
+            top_k=int(asked.get(f"{prefix}top_k", drawn.get("top_k", 0))),
+        )
+        most = asked.get("max_tokens")
+        limits = task.spec.max_tokens
+
+        def of(kind: str) -> Sampling:
+            limit = limits.get(kind, limits.get("default", 128))
+            # A blank line ends a direct answer of many tasks; inside a chain of thought it ends nothing.
+            stops = task.stops if kind == "direct" else tuple(stop for stop in task.stops if stop.strip())
+            return replace(base, max_tokens=min(limit, int(most)) if most else limit, stop=stops)
+
+        return of
+
+    def job(
+        self,
+        task: TaskData,
+        item: Item,
+        method: Method,
+        seed: int,
+        *,
+        sample_index: int = 0,
+        teacher: bool = False,
+        adapter: AdapterInfo | None = None,
+        history: tuple[Message, ...] = (),
+    ) -> Job:
+        """A program of `method` on an item of `task`, under the task's options and limits."""
+        return Job(
+            item=item,
+            method=method,
+            sampling=self.sampling(task, teacher, method.votes),
+            run_seed=seed,
+            sample_index=sample_index,
+            options=task.spec.method_options.get(method.options_name, {}),
+            vote=task.spec.answer,
+            adapter=adapter,
+            history=history,
+        )
+
+
+FindOrMake = Callable[[RunContext, Variant, int], dict[str, Distilled]]
+"""(context, variant, seed) -> checkpoint per task name."""
+
+SAMPLING_KEYS = frozenset(
+    f"{prefix}{key}" for prefix in ("", "teacher_") for key in ("temperature", "top_p", "top_k")
+) | {"max_tokens"}
+
+
+def run(options: RunOptions, command: str, find_or_make: FindOrMake) -> Path:
+    """Do or continue the run; the folder with manifest and samples. Errors keep what was finished."""
+    variants = parse_variants(options.models)
+    tasks = _load(options)
+    say(estimate(options, variants, tasks))
+    if options.dry_run:
+        return Path(options.output or "runs")
+    with _opened(options, command, tasks, variants) as (context, folder):
+        began = time.perf_counter()
+        records, timing = _phases(context, folder, variants, find_or_make)
+        folder.save(
+            status="finished",
+            distillation=records,
+            timing={**timing, "total": time.perf_counter() - began},
+            execution=context.engine.execution.as_dict(),
+        )
+    return folder.path
+
+
+def make_checkpoints(
+    options: RunOptions, command: str, find_or_make: FindOrMake
+) -> tuple[Path, list[dict[str, Any]]]:
+    """Distil every task of the options and evaluate nothing; the run folder and the records."""
+    variant = Variant("distilled", "distilled")
+    with _opened(options, command, _load(options), [variant]) as (context, folder):
+        seeds = range(options.seed, options.seed + options.seeds)
+        records = [
+            entry.record for seed in seeds for entry in find_or_make(context, variant, seed).values()
+        ]
+        folder.save(status="finished", distillation=records)
+    return folder.path, records
+
+
+def _load(options: RunOptions) -> list[TaskData]:
+    options.check()
+    for key in options.sampling:
+        if key not in SAMPLING_KEYS:
+            raise UserError(f"--sampling {key}: not known; there are {', '.join(sorted(SAMPLING_KEYS))}")
+    arguments = {"seed": 0, **options.task_args}
+    return load_tasks(options.tasks, options.data, options.include_path, arguments, options.limit)
+
+
+@contextmanager
+def _opened(
+    options: RunOptions, command: str, tasks: list[TaskData], variants: Sequence[Variant]
+) -> Iterator[tuple[RunContext, RunFolder]]:
+    """Folder, store and engine of a run. Whatever ends it early leaves the manifest saying `failed`."""
+    folder = RunFolder.open(options, command)
+    say(f"run folder: {folder.path}")
+    store = CallStore(folder.path / "calls.sqlite")
+    try:
+        source = (
+            ModelSource("scripted", "scripted")
+            if options.engine == "scripted"
+            else resolve_model(options.pretrained, options.revision, options.dtype, options.trust_remote_code)
+        )
+        engine = open_engine(options.engine, source, dict(options.engine_args))
+        folder.save(**_facts(engine, tasks, variants, options))
+        yield RunContext(options, source, engine, Scheduler(engine, store), tasks), folder
+        engine.close()
+    except BaseException:
+        folder.save(status="failed")
+        raise
+    finally:
+        store.close()
+        folder.close()
+
+
+def _phases(
+    context: RunContext, folder: RunFolder, variants: Sequence[Variant], find_or_make: FindOrMake
+) -> tuple[list[dict[str, Any]], dict[str, float]]:
+    """All variants of all seeds; those without training first, so that the engine loads once a phase."""
+    records: list[dict[str, Any]] = []
+    timing: dict[str, float] = {}
+    rows: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    seeds = range(context.options.seed, context.options.seed + context.options.seeds)
+    ordered = sorted(variants, key=lambda variant: variant.kind == "distilled")
+    for variant in ordered:
+        began = time.perf_counter()
+        for seed in seeds:
+            adapters: dict[str, AdapterInfo | None]
+            where = context
+            if variant.kind == "distilled":
+                made = find_or_make(context, variant, seed)
+                records += [entry.record for entry in made.values()]
+                folder.save(distillation=records)
+                adapters = _add_adapters(context.engine, variant, seed, made)
+            elif variant.kind == "named":
+                where, adapters = _named(context, variant)
+            else:
+                adapters = {task.name: None for task in context.tasks}
+            chosen = [task for task in context.tasks if task.name in adapters]
+            for name, found in evaluate(where, variant, seed, chosen, adapters).items():
+                rows.setdefault((variant.name, name), []).extend(found)
+                write_rows(folder.samples_path(variant.name, name), rows[variant.name, name])
+        timing[variant.name] = time.perf_counter() - began
+    return records, timing
+
+
+def evaluate(
+    context: RunContext,
+    variant: Variant,
+    seed: int,
+    tasks: Sequence[TaskData],
+    adapters: Mapping[str, AdapterInfo | None],
+) -> dict[str, list[dict[str, Any]]]:
+    """Sample rows of one variant by task; all tasks go through one stream of batches."""
+    if not tasks:
+        return {}
+    by_name = {task.name: task for task in tasks}
+    methods = {task.name: get_method(variant.method_for(task.spec.s2_method)) for task in tasks}
+
+    def respond(asked: Sequence[tuple[str, Item, tuple[Message, ...]]]) -> list[Response]:
+        jobs = [
+            context.job(by_name[name], item, methods[name], seed, adapter=adapters[name], history=history)
+            for name, item, history in asked
+        ]
+        seeds = context.options.seeds
+        return context.scheduler.run(jobs, variant.name if seeds == 1 else f"{variant.name} seed {seed}")
+
+    logged, responses = score(tasks, respond)
+    return {
+        name: build_rows(
+            by_name[name], variant.name, methods[name].name, seed, logged[name], responses[name]
+        )
+        for name in by_name
+    }
+
+
+def _add_adapters(
+    engine: Engine, variant: Variant, seed: int, made: Mapping[str, Distilled]
+) -> dict[str, AdapterInfo | None]:
+    """Adapters of the tasks that have a checkpoint; the others have no samples and keep their row."""
+    adapters: dict[str, AdapterInfo | None] = {}
+    for task, distilled in made.items():
+        if distilled.folder is not None:
+            info = engine.add_adapter(f"{variant.name}-{task}-{seed}", distilled.folder)
+            distilled.record["probe_change"] = info.probe_change
+            adapters[task] = info
+    return adapters
+
+
+def _named(context: RunContext, variant: Variant) -> tuple[RunContext, dict[str, AdapterInfo | None]]:
+    """Where a named checkpoint runs: an adapter on the loaded model, or a full model on an engine of
+    its own."""
+    from huggingface_hub import snapshot_download
+
+    folder = Path(str(variant.location))
+    if not folder.is_dir():
+        try:
+            folder = Path(snapshot_download(str(variant.location), revision=variant.revision))
+        except (OSError, ValueError) as error:
+            raise UserError(
+                f"--models {variant.name}={variant.location}: no such folder, and the hub did not give it "
+                f"({type(error).__name__}); check the path"
+            ) from error
+    if (folder / "adapter_config.json").is_file():
+        info = context.engine.add_adapter(variant.name, folder)
+        return context, {task.name: info for task in context.tasks}
+    options = context.options
+    source = resolve_model(str(folder), variant.revision, options.dtype, options.trust_remote_code)
+    engine = open_engine(options.engine, source, dict(options.engine_args))
+    other = replace(context, engine=engine, scheduler=context.scheduler.on(engine))
+    return other, {task.name: None for task in context.tasks}
+
+
+def _facts(
+    engine: Engine, tasks: Sequence[TaskData], variants: Sequence[Variant], options: RunOptions
+) -> dict[str, Any]:
+    """What the manifest says of model, tasks and variants: all that `results` needs."""
+    described: dict[str, Any] = {}
+    for task in tasks:
+        rows = task.rows("test")
+        items = [task.item(rows[index]) for index in task.indices]
+        described[task.name] = {
+            "primary": task.spec.primary.name,
+            "s2_method": task.spec.s2_method,
+            "n_items": len(items),
+            "n_clusters": len({item.cluster_id for item in items}),
+            "metrics": {
+                metric.name: {
+                    "kind": metric.kind,
+                    "direction": "higher" if metric.higher_is_better else "lower",
+                    "aggregation": "mean",
+                    "description": metric.description,
+                }
+                for metric in task.spec.metrics
+            },
+            "items_hash": stable_hash(sorted(item.item_id for item in items)),
+            "task_hash": stable_hash([task.task.dump_config(), dict(task.spec.max_tokens)]),
+            "data": options.data,
+        }
+    return {
+        "model": {
+            "name": engine.model.name,
+            "fingerprint": engine.model.fingerprint,
+            "parameters": engine.model.parameters,
+            "dtype": engine.model.dtype,
+            "template_hash": engine.model.template_hash,
+            "context_length": engine.model.context_length,
+        },
+        "engine": engine.facts(),
+        "tasks": described,
+        "variants": {
+            variant.name: {
+                "kind": variant.kind,
+                "weights": variant.location or ("adapter per task" if variant.kind == "distilled" else "model"),
+                "method": variant.method or ("task's" if variant.kind == "s2" else "direct"),
+            }
+            for variant in variants
+        },
+        "comparisons": [],
+        "notes": [],
+    }

@@ -1,0 +1,103 @@
+"""What `--models base,s2,distilled` means: weights and a program per variant.
+
+A variant is a name in the tables. This file reads the names; where a checkpoint comes from is not its
+business.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from harness.errors import UserError
+from harness.programs.base import get_method
+
+Kind = Literal["base", "s2", "distilled", "named"]
+
+KNOWN = {
+    "base": "the model, answering at once",
+    "s2": "the model with the task's System 2 method (s2:METHOD names another)",
+    "distilled": "an adapter per task, distilled from s2, answering at once",
+    "NAME=PATH_OR_ID[@revision][:method]": "any checkpoint or adapter with any method",
+}
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+*-]{0,63}")
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One row of the leaderboard per task."""
+
+    name: str
+    """In tables and in `samples/NAME/`."""
+    kind: Kind
+    method: str | None = None
+    """None: the task's System 2 method for `s2`, `direct` for the rest."""
+    location: str | None = None
+    """Of a named checkpoint: a folder or a hub id."""
+    revision: str | None = None
+
+    def method_for(self, s2_method: str) -> str:
+        """The method's name on a task whose System 2 is `s2_method`."""
+        if self.method is not None:
+            return self.method
+        return s2_method if self.kind == "s2" else "direct"
+
+
+def parse_variants(models: str) -> list[Variant]:
+    """Variants of a `--models` value, in order. UserError for an unknown one or a repeated name."""
+    variants = [_parse(part.strip()) for part in models.split(",") if part.strip()]
+    if not variants:
+        raise UserError("--models is empty: try --models base,s2,distilled")
+    names = [variant.name for variant in variants]
+    for name in names:
+        if names.count(name) > 1:
+            raise UserError(f"--models names {name} twice: give one of them another name (NAME=...)")
+    return variants
+
+
+def _parse(text: str) -> Variant:
+    if "=" in text:
+        name, _, rest = text.partition("=")
+        _check_name(name)
+        if name in {"base", "s2", "distilled"}:
+            raise UserError(f"--models {text}: {name} is a variant of its own; choose another name")
+        location, method = _split_method(rest)
+        path, _, revision = location.partition("@")
+        if not path:
+            raise UserError(f"--models {text}: no checkpoint after '='; give a folder or a hub id")
+        return Variant(name, "named", method, path, revision or None)
+    head, _, method = text.partition(":")
+    if head not in {"base", "s2", "distilled"}:
+        raise UserError(
+            f"--models {text}: no such variant; choose base, s2, s2:METHOD, distilled "
+            "or NAME=PATH_OR_ID[@revision][:method]"
+        )
+    kind: Kind = "base" if head == "base" else "s2" if head == "s2" else "distilled"
+    if not method:
+        return Variant(head, kind)
+    if head != "s2":
+        raise UserError(f"--models {text}: only s2 takes a method; write s2:{method}")
+    return Variant(f"s2-{_known_method(method)}", kind, method)
+
+
+def _split_method(text: str) -> tuple[str, str | None]:
+    """Location and method; a drive letter or a URL scheme is no method."""
+    location, colon, method = text.rpartition(":")
+    if not colon or "/" in method or "\\" in method:
+        return text, None
+    _known_method(method)
+    return location, method
+
+
+def _known_method(name: str) -> str:
+    get_method(name)
+    return re.sub(r"[^A-Za-z0-9._+*-]", "-", name)
+
+
+def _check_name(name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise UserError(
+            f"--models {name!r}=...: a name is letters, digits, '.', '_', '+', '*' or '-', at most 64"
+        )

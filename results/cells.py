@@ -1,0 +1,134 @@
+"""Cells of tables: figures as people read them, the marks of the best, and escaping of names.
+
+Task and variant names are data from a user or a hub: they may hold terminal escapes, pipes, HTML or LaTeX.
+Each format has one escape function here, and every text cell of `results.tables` passes through it.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from results.verdicts import points
+
+Row = Mapping[str, Any]
+BEST, TIE = "*", "="
+LEGEND = f"{BEST} best of the task, {TIE} a tie with it within noise (its paired 95 % interval holds 0)."
+
+LATEX = {
+    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}",
+}  # fmt: skip
+
+
+def plain(text: object) -> str:
+    """For a terminal: one line, control and bidirectional characters shown as a question mark."""
+    line = " ".join(str(text).split())
+    return "".join("?" if unicodedata.category(sign) in ("Cc", "Cf", "Cs", "Co") else sign for sign in line)
+
+
+def markdown(text: object) -> str:
+    """For a Markdown cell: no markup, no HTML, no column break."""
+    safe = plain(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return re.sub(r"([\\`*_\[\]|~])", r"\\\1", safe)
+
+
+def latex(text: object) -> str:
+    """For LaTeX text: every active character as a command."""
+    return "".join(LATEX.get(sign, sign) for sign in plain(text))
+
+
+def csv(text: object) -> str:
+    """For a CSV cell: text that a spreadsheet would take for a formula is quoted."""
+    line = plain(text)
+    return "'" + line if line[:1] in ("=", "+", "-", "@") else line
+
+
+def score(row: Row) -> str:
+    """Percent with its interval: `61.5 [54.6, 68.0]`."""
+    if row["score"] is None:
+        return "not distilled" if row["status"] == "not_distilled" else "-"
+    return f"{points(row['score'])} [{points(row['ci_low'])}, {points(row['ci_high'])}]"
+
+
+def number(value: float | None, digits: int = 1) -> str:
+    """A figure with thousands separators; `-` where unknown."""
+    if value is None:
+        return "-"
+    return f"{value:,.{digits}f}"
+
+
+def compact(value: float | None) -> str:
+    """Large figures to three digits: 1.23e+12 -> 1.23T."""
+    if value is None:
+        return "-"
+    for size, unit in ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= size:
+            return f"{value / size:.3g}{unit}"
+    return f"{value:.3g}"
+
+
+def dollars(value: float | None) -> str:
+    """Dollars with as many digits as small prices need."""
+    if value is None:
+        return "-"
+    return f"{value:,.2f}" if value >= 1 else f"{value:.3g}"
+
+
+def failures(row: Row) -> str:
+    """Failed rows as a share in percent; `-` where nothing was scored."""
+    if not row["n_rows"]:
+        return "-"
+    return f"{100 * sum(row['failures'].values()) / row['n_rows']:.1f}"
+
+
+def marks(rows: Sequence[Row], comparisons: Sequence[Row]) -> dict[tuple[str, str, str], str]:
+    """(task, variant, metric) -> the mark of its score: best, tie with the best, or nothing.
+
+    A tie is a paired interval that holds 0; for two variants without a comparison, intervals that overlap.
+    """
+    result = {}
+    for task, metric in dict.fromkeys((row["task"], row["metric"]) for row in rows):
+        scored = [
+            row for row in rows if (row["task"], row["metric"]) == (task, metric) and row["score"] is not None
+        ]
+        if len(scored) < 2:
+            continue
+        sign = -1 if scored[0]["direction"] == "lower" else 1
+        best = max(scored, key=lambda row: sign * row["score"])
+        for row in scored:
+            equal = row is best or row["score"] == best["score"]
+            if equal:
+                mark = BEST
+            else:
+                mark = TIE if _tied(row, best, comparisons) else ""
+            result[task, row["variant"], metric] = mark
+    return result
+
+
+def _tied(row: Row, best: Row, comparisons: Sequence[Row]) -> bool:
+    for compared in comparisons:
+        if (
+            compared["claim"] != "cheaper"
+            and (compared["task"], compared["metric"]) == (row["task"], row["metric"])
+            and {compared["a"], compared["b"]} == {row["variant"], best["variant"]}
+        ):
+            return bool(compared["ci_low"] <= 0 <= compared["ci_high"])
+    return bool(row["ci_low"] <= best["ci_high"] and best["ci_low"] <= row["ci_high"])
+
+
+def fewest_tokens(rows: Sequence[Row]) -> set[tuple[str, str]]:
+    """(task, variant) with the fewest generated tokens of its task, where at least two variants are there."""
+    found = set()
+    for task in dict.fromkeys(row["task"] for row in rows):
+        spent = {
+            row["variant"]: row["generated_tokens"]
+            for row in rows
+            if row["task"] == task and row["generated_tokens"] is not None
+        }
+        if len(spent) > 1:
+            least = min(spent.values())
+            found |= {(task, variant) for variant, tokens in spent.items() if tokens == least}
+    return found

@@ -1,0 +1,214 @@
+"""The page without a browser: it is whole, safe, the same every time, and says what the figures say."""
+
+from __future__ import annotations
+
+import json
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from page_fixtures import SHARES, build_run
+
+from results import differences, page, page_words
+from results.errors import ResultsError
+
+
+class Markup(HTMLParser):
+    """Collects what model text must never become: images, handlers, scripts beside the page's own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scripts: list[str] = []
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "script":
+            self.scripts.append(dict(attrs).get("type") or "")
+        if tag == "img" or any(name.startswith("on") for name, _ in attrs):
+            self.found.append(f"{tag} {attrs}")
+
+
+def planted(html: str) -> list[str]:
+    markup = Markup()
+    markup.feed(html)
+    own = markup.scripts.count("")
+    return markup.found + ([] if own == 1 else [f"{own} scripts run"])
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    folder = tmp_path_factory.mktemp("page") / "made-up"
+    return folder, build_run(folder, tasks=("coin_flip", "trivia_bias"), items=40)
+
+
+def blocks(html: str) -> dict[str, Any]:
+    """The item data of each task, parsed as the page's script does."""
+    found = {}
+    for part in html.split('<script type="application/json" class="items" data-task="')[1:]:
+        task, rest = part.split('">', 1)
+        found[task] = json.loads(rest.split("</script>", 1)[0])
+    return found
+
+
+def test_page_is_one_file_that_reads_no_other(run: tuple[Path, dict[str, Any]]) -> None:
+    path = page.write_page(*run)
+    html = path.read_text(encoding="utf-8")
+    assert path == run[0] / "leaderboard.html"
+    for word in ("<link", "@import", 'src="', "url(http", "fetch("):
+        assert word not in html
+    assert "default-src 'none'" in html.replace("&#39;", "'")
+    assert not list(run[0].glob(".leaderboard-*"))
+
+
+def test_page_is_the_same_whatever_the_clock_said(run: tuple[Path, dict[str, Any]]) -> None:
+    folder, board = run
+    first = page.render_page(folder, board)
+    path = folder / "manifest.json"
+    before = path.read_text(encoding="utf-8")
+    manifest = json.loads(before)
+    manifest |= {
+        "status": "running",
+        "timing": {"evaluate_seconds": 1.25},
+        "execution": {"padding_tokens": 7},
+    }
+    manifest["hardware"]["memory_bandwidth_gbs"] = 99.9
+    try:
+        path.write_text(json.dumps(manifest), encoding="utf-8")
+        assert page.render_page(folder, board) == first
+    finally:
+        path.write_text(before, encoding="utf-8")
+    assert "98765.4" not in first and "31.7" not in first
+
+
+def test_planted_markup_stays_text(run: tuple[Path, dict[str, Any]]) -> None:
+    html = page.render_page(*run)
+    assert planted(html) == []
+    assert "window.planted" in html, "the planted text must be on the page, or this test shows nothing"
+
+
+def test_without_the_template_escape_the_check_fails(
+    run: tuple[Path, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    careless = page.environment()
+    careless.autoescape = False
+    monkeypatch.setattr(page, "environment", lambda: careless)
+    assert planted(page.render_page(*run))
+
+
+def test_without_the_data_escape_the_check_fails(
+    run: tuple[Path, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(differences, "embeddable", json.dumps)
+    assert planted(page.render_page(*run))
+
+
+def test_item_data_hold_the_texts_of_the_samples(run: tuple[Path, dict[str, Any]]) -> None:
+    folder, board = run
+    data = blocks(page.render_page(folder, board))["coin_flip"]
+    rows = {
+        row["item_id"]: row
+        for row in map(json.loads, (folder / "samples/s2/coin_flip.jsonl").read_text().splitlines())
+    }
+    pair = next(pair for pair in data["pairs"] if (pair["a"], pair["b"]) == ("base", "s2"))
+    assert pair["shown"]
+    for place, _ in pair["shown"]:
+        item = data["items"][place]
+        row = rows[item["id"]]
+        shown = item["variants"]["s2"]
+        assert item["prompt"] == row["prompt"]
+        assert [step[1] for step in shown["steps"]] == [step["text"] for step in row["steps"]]
+        assert shown["answer"] == row["answer"]
+
+
+def test_rows_are_counted_by_what_changed(run: tuple[Path, dict[str, Any]]) -> None:
+    folder, board = run
+    data = blocks(page.render_page(folder, board))["coin_flip"]
+    scores = {
+        name: [
+            json.loads(line)["scores"]["accuracy"]
+            for line in (folder / f"samples/{name}/coin_flip.jsonl").open()
+        ]
+        for name in ("base", "distilled")
+    }
+    pair = next(pair for pair in data["pairs"] if (pair["a"], pair["b"]) == ("base", "distilled"))
+    both = list(zip(scores["base"], scores["distilled"], strict=True))
+    assert pair["compared"] == 40
+    assert pair["counts"]["gained"] == both.count((0.0, 1.0)) > 0
+    assert pair["counts"]["lost"] == both.count((1.0, 0.0)) > 0
+
+
+def test_page_of_a_large_run_stays_small(tmp_path: Path) -> None:
+    board = build_run(tmp_path / "large", variants=tuple(SHARES), items=2000, words=200)
+    path = page.write_page(tmp_path / "large", board)
+    assert path.stat().st_size < 15_000_000
+    for data in blocks(path.read_text(encoding="utf-8")).values():
+        assert all(0 < len(pair["shown"]) <= 200 for pair in data["pairs"])
+        assert any(sum(pair["counts"].values()) > 200 for pair in data["pairs"])
+
+
+def test_a_broken_row_is_named_and_leaves_no_page(tmp_path: Path) -> None:
+    board = build_run(tmp_path / "run", tasks=("coin_flip",), items=5)
+    broken = tmp_path / "run/samples/s2/coin_flip.jsonl"
+    broken.write_text(broken.read_text() + "{half a row\n")
+    with pytest.raises(ResultsError, match=r"coin_flip\.jsonl:6: "):
+        page.write_page(tmp_path / "run", board)
+    assert not list((tmp_path / "run").glob("*.html"))
+
+
+def test_a_leaderboard_without_a_key_is_named(run: tuple[Path, dict[str, Any]]) -> None:
+    folder, board = run
+    rows = [{key: value for key, value in row.items() if key != "n"} for row in board["rows"]]
+    with pytest.raises(ResultsError, match="'n'"):
+        page.write_page(folder, {**board, "rows": rows})
+
+
+def test_a_folder_without_a_manifest_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ResultsError, match=r"no manifest\.json"):
+        page.write_page(tmp_path, {"rows": []})
+
+
+WORTH = "better than base, as good as System 2, and cheaper."
+
+
+def claimed(task: str, superior: str, non_inferior: str, cheaper: str) -> list[dict[str, Any]]:
+    verdicts = {"superior": superior, "non_inferior": non_inferior, "cheaper": cheaper}
+    return [
+        {"task": task, "metric": "accuracy", "claim": claim, "a": a, "b": b, "verdict": verdicts[claim]}
+        for claim, a, b, _ in page_words.CLAIMS
+    ]
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "sentence"),
+    [
+        (
+            {"a": ("yes", "yes", "yes"), "b": ("yes", "yes", "yes")},
+            "Distillation was worth it on all 2 tasks (a and b): " + WORTH,
+        ),
+        (
+            {"a": ("yes", "yes", "yes"), "b": ("no", "no", "yes"), "c": ("cannot_tell", "yes", "yes")},
+            f"Distillation was worth it on 1 of 3 tasks (a): {WORTH} "
+            "It was not on b (not better than base and not as good as System 2). On c the data cannot tell.",
+        ),
+        (
+            {"a": ("yes", "cannot_tell", "yes")},
+            "Whether distillation was worth it, the data cannot tell on a.",
+        ),
+        ({"a": ("yes", "yes", "no")}, "Distillation was not worth it on a (not cheaper than System 2)."),
+    ],
+)
+def test_verdict_in_a_sentence(verdicts: dict[str, tuple[str, str, str]], sentence: str) -> None:
+    board = {
+        "rows": [{"task": task} for task in verdicts],
+        "comparisons": [claim for task, found in verdicts.items() for claim in claimed(task, *found)],
+    }
+    assert page_words.headline(board) == sentence
+
+
+def test_a_run_without_distillation_still_gets_a_sentence(tmp_path: Path) -> None:
+    board = build_run(tmp_path / "run", tasks=("coin_flip",), variants=("base", "s2"), items=60)
+    assert (
+        page_words.headline(board) == "s2 is better than base on coin_flip. Nothing distilled was compared."
+    )
+    assert "What distillation cost" not in page.render_page(tmp_path / "run", board)

@@ -1,0 +1,270 @@
+"""The page in headless Chromium: it sorts, filters, goes dark, asks no network and runs no model text.
+
+Needs Chromium, its driver and selenium; without them the tests are skipped with the reason. Only `file://` is
+opened.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from page_fixtures import SHARES, build_run
+
+from results import page
+
+pytestmark = pytest.mark.browser
+FLAGS = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--hide-scrollbars",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--window-size=1400,1000",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    driver = shutil.which("chromedriver")
+    if not chromium or not driver:
+        pytest.skip("Chromium or its driver is not installed")
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    service = webdriver.ChromeService(executable_path=driver)
+    opened = webdriver.Chrome(options=options, service=service)
+    try:
+        yield opened
+    finally:
+        opened.quit()
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    folder = tmp_path_factory.mktemp("browser") / "made-up"
+    return folder, build_run(folder, items=40)
+
+
+@pytest.fixture(scope="module")
+def path(run: tuple[Path, dict[str, Any]]) -> Path:
+    return page.write_page(*run)
+
+
+@pytest.fixture
+def opened(browser: Any, path: Path) -> Any:
+    return visit(browser, path)
+
+
+def visit(browser: Any, path: Path) -> Any:
+    """Open a page with nothing remembered from the last one."""
+    browser.get("about:blank")
+    browser.get_log("browser"), browser.get_log("performance")
+    browser.get(path.as_uri())
+    browser.execute_script(
+        "try { localStorage.clear() } catch {} delete document.documentElement.dataset.theme"
+    )
+    return browser
+
+
+def texts(browser: Any, selector: str) -> list[str]:
+    """Text of every visible element, by one script, since a call per element is slow."""
+    return browser.execute_script(
+        "return [...document.querySelectorAll(arguments[0])].filter((e) => e.checkVisibility())"
+        ".map((e) => e.textContent.trim())",
+        selector,
+    )
+
+
+def press(browser: Any, selector: str, key: str | None = None) -> None:
+    element = browser.find_element("css selector", selector)
+    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", element)
+    element.send_keys(key) if key else element.click()
+
+
+def show_items(browser: Any, task: str | None = None) -> None:
+    browser.execute_script("document.getElementById('items').scrollIntoView()")
+    wait(browser, "return document.querySelectorAll('#item-list > *').length > 0")
+    if task:
+        browser.execute_script(
+            "const pick = document.getElementById('item-task'); pick.value = arguments[0];"
+            "pick.dispatchEvent(new Event('input'))",
+            task,
+        )
+
+
+def wait(browser: Any, script: str) -> None:
+    end = time.monotonic() + 10
+    while not browser.execute_script(script):
+        assert time.monotonic() < end, f"never true: {script}"
+        time.sleep(0.05)
+
+
+def harm(browser: Any, path: Path) -> list[str]:
+    """What model text did that text must not do, after the first items of every task were opened."""
+    for task in texts(browser, "#item-task option") or ["coin_flip"]:
+        show_items(browser, task)
+        browser.execute_script("document.querySelectorAll('.item').forEach((item) => { item.open = true })")
+    time.sleep(0.3)
+    found = []
+    if browser.execute_script("return window.planted !== undefined"):
+        found.append("planted script ran")
+    if browser.execute_script("return document.images.length + document.querySelectorAll('[onload]').length"):
+        found.append("planted element exists")
+    found += [entry["message"] for entry in browser.get_log("browser")]
+    for entry in browser.get_log("performance"):
+        message = json.loads(entry["message"])["message"]
+        if message["method"] == "Network.requestWillBeSent":
+            url = message["params"]["request"]["url"]
+            if url not in (path.as_uri(), "about:blank"):
+                found.append(f"request to {url}")
+    return found
+
+
+def harm_of(browser: Any, path: Path, html: str) -> list[str]:
+    path.write_text(html, encoding="utf-8")
+    return harm(visit(browser, path), path)
+
+
+def test_headings_sort_by_click_and_by_key(opened: Any) -> None:
+    def scores() -> list[float]:
+        return [float(text.split()[0]) for text in texts(opened, "#board tbody tr td:nth-child(3)")]
+
+    button, original = "#board thead th:nth-child(3) button", scores()
+    press(opened, button)
+    assert scores() == sorted(original, reverse=True) != original
+    assert texts(opened, "#board th[aria-sort=descending]") == ["score, %"]
+    press(opened, button, "\ue007")
+    assert scores() == sorted(original)
+    assert texts(opened, "#board th[aria-sort=ascending]") == ["score, %"]
+    press(opened, button, " ")
+    assert scores() == original
+    press(opened, "#board thead th:nth-child(2) button")
+    names = texts(opened, "#board tbody th")
+    assert names == sorted(names)
+
+
+def test_leaderboard_filters(opened: Any) -> None:
+    rows = "#board tbody tr"
+    assert len(texts(opened, rows)) == 15
+    press(opened, "#board-task", "coin_flip")
+    assert set(texts(opened, f"{rows} td:first-child")) == {"coin_flip"}
+    press(opened, "#board-find", "RAR_2")
+    assert texts(opened, f"{rows} th") == ["s2"]
+    press(opened, "#board-find", "nothing like it")
+    assert texts(opened, rows) == [] and texts(opened, "#board-empty") == ["No row fits."]
+
+
+def test_secondary_metrics_appear_on_request(opened: Any) -> None:
+    press(opened, "#board-all")
+    assert "accuracy_unbiased" in " ".join(texts(opened, "#board tbody tr"))
+
+
+def test_items_are_filtered_by_kind_and_by_words(opened: Any) -> None:
+    show_items(opened)
+    both = {"base wrong, distilled right", "base right, distilled wrong"}
+    assert set(texts(opened, ".item .kind")) == both
+    press(opened, "#item-kinds button[data-kind=gained]")
+    assert set(texts(opened, ".item .kind")) == {"base wrong, distilled right"}
+    gist = texts(opened, ".item .gist")[0]
+    press(opened, "#item-search", gist[:20])
+    assert texts(opened, ".item .gist") == [gist]
+    press(opened, "#item-search", "nothing like it")
+    assert texts(opened, ".item") == []
+
+
+def test_an_item_shows_prompt_steps_and_answers_side_by_side(opened: Any) -> None:
+    show_items(opened, "judge")
+    press(opened, "#item-pair", "base and s2")
+    press(opened, ".item > summary")
+    wait(opened, "return document.querySelector('.item .body') !== null")
+    assert texts(opened, ".item .sides h4") == ["base", "s2"]
+    assert [text.split(":")[0] for text in texts(opened, ".item .sides h5")] == [
+        "direct",
+        "branch",
+        "solve",
+        "solve",
+        "merge",
+    ]
+    assert len(texts(opened, ".item .sides .answer")) == 2
+
+
+def test_dark_mode_follows_the_system_and_the_button(opened: Any) -> None:
+    def shade() -> int:
+        color = opened.execute_script("return getComputedStyle(document.body).backgroundColor")
+        return sum(int(part) for part in color[4:-1].split(","))
+
+    def ink() -> str:
+        return opened.execute_script(
+            "return getComputedStyle(document.querySelector('figure svg text')).fill"
+        )
+
+    bright, print_ink = shade(), ink()
+    opened.execute_cdp_cmd(
+        "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": "dark"}]}
+    )
+    try:
+        dark = shade()
+        assert dark < 150 < 700 < bright
+        assert ink() != print_ink, "the figures follow the page"
+        press(opened, "#theme")
+        assert shade() == bright
+        opened.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+        assert shade() == bright
+    finally:
+        opened.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": []})
+    press(opened, "#theme")
+    assert shade() == dark
+
+
+@pytest.mark.parametrize("width", [1400, 400])
+def test_page_is_no_wider_than_the_window(opened: Any, width: int) -> None:
+    size = {"width": width, "height": 1000, "deviceScaleFactor": 1, "mobile": False}
+    opened.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    try:
+        show_items(opened)
+        opened.execute_script("document.querySelectorAll('details').forEach((one) => { one.open = true })")
+        assert opened.execute_script("return document.documentElement.scrollWidth") <= width
+    finally:
+        opened.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_model_text_does_nothing_and_nothing_leaves_the_page(opened: Any, path: Path) -> None:
+    assert harm(opened, path) == []
+    assert "window.planted" in " ".join(texts(opened, ".item pre")), "the planted text must be on show"
+
+
+def test_with_text_set_as_markup_the_check_fails(
+    browser: Any, run: tuple[Path, dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = page.read_script()
+    careless = script.replace("made.textContent = text", "made.innerHTML = text")
+    assert careless != script
+    monkeypatch.setattr(page, "read_script", lambda: careless)
+    assert "planted element exists" in harm_of(browser, tmp_path / "careless.html", page.render_page(*run))
+
+
+def test_with_the_template_escape_out_the_check_fails(
+    browser: Any, run: tuple[Path, dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    careless = page.environment()
+    careless.autoescape = False
+    monkeypatch.setattr(page, "environment", lambda: careless)
+    assert "planted element exists" in harm_of(browser, tmp_path / "careless.html", page.render_page(*run))
+
+
+def test_a_large_run_paints_in_time(browser: Any, tmp_path: Path) -> None:
+    board = build_run(tmp_path / "large", variants=tuple(SHARES), items=2000, words=200)
+    visit(browser, page.write_page(tmp_path / "large", board))
+    paint = browser.execute_script(
+        "return performance.getEntriesByName('first-contentful-paint')[0].startTime"
+    )
+    assert paint < 2000
+    show_items(browser)
+    assert len(texts(browser, ".item")) == 20
