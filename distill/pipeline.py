@@ -57,9 +57,7 @@ class _Plan:
 
 def find_or_make(context: RunContext, variant: Variant, seed: int) -> dict[str, Distilled]:
     """A checkpoint per task of the run, or the record of why there is none (`not_distilled`)."""
-    tests = [
-        overlap_item(task, task.item(row)) for task in context.tasks for row in task.rows("test")
-    ]
+    tests = [overlap_item(task, task.item(row)) for task in context.tasks for row in task.rows("test")]
     plans = [_plan(context, task, tests, seed) for task in context.tasks]
     with ExitStack() as locks:
         for folder in sorted({plan.folder for plan in plans}):
@@ -68,7 +66,8 @@ def find_or_make(context: RunContext, variant: Variant, seed: int) -> dict[str, 
         for plan in plans:
             if (plan.folder / RECORD_FILE).is_file():
                 record = json.loads((plan.folder / RECORD_FILE).read_text())
-                plan.distilled = Distilled(plan.folder, {**record, "variant": variant.name})
+                named = {"task": plan.task.name, "variant": variant.name, "seed": seed}
+                plan.distilled = Distilled(plan.folder, {**named, **record})
         missing = [plan for plan in plans if plan.distilled is None]
         if missing:
             _make(context, variant, seed, missing)
@@ -85,7 +84,6 @@ def _plan(context: RunContext, task: TaskData, tests: list[OverlapItem], seed: i
         [
             context.engine.model.fingerprint,
             context.engine.model.template_hash,
-            task.name,
             task.spec.s2_method,
             {name: dict(value) for name, value in task.spec.method_options.items()},
             limits,
@@ -97,23 +95,24 @@ def _plan(context: RunContext, task: TaskData, tests: list[OverlapItem], seed: i
         ],
         24,
     )
-    return _Plan(inputs, settings, cache_folder() / "checkpoints" / f"{task.name}-{key}")
+    # The parts of judging share their training inputs, hence a checkpoint: the task's name is not in it.
+    return _Plan(inputs, settings, cache_folder() / "checkpoints" / f"{task.spec.s2_method}-{key}")
 
 
 def _make(context: RunContext, variant: Variant, seed: int, plans: list[_Plan]) -> None:
     phase = "teacher" if context.options.seeds == 1 else f"teacher seed {seed}"
     sampled = sample_teachers(context, [plan.inputs for plan in plans], None, seed, phase)
-    jobs: list[TrainingJob] = []
+    jobs: dict[Path, TrainingJob] = {}
     for plan, found in zip(plans, sampled, strict=True):
         job = _training_job(context, plan, found, seed)
         record = _record(context, plan, found, job, variant, seed)
         plan.distilled = Distilled(plan.folder if job else None, record)
         if job:
-            jobs.append(job)
+            jobs.setdefault(plan.folder, job)
         else:
             say(
-                f"{plan.task.name}: {record['kept']} of {record['inputs']} inputs kept, fewer than {MIN_KEPT}: "
-                "not distilled"
+                f"{plan.task.name}: not distilled, {record['kept']} of {record['inputs']} inputs kept "
+                f"(it takes {MIN_KEPT})"
             )
     if not jobs:
         return
@@ -121,18 +120,21 @@ def _make(context: RunContext, variant: Variant, seed: int, plans: list[_Plan]) 
         _train_scripted(plans, sampled)
     else:
         context.engine.sleep()
-        train_all(jobs)
+        train_all(list(jobs.values()))
         context.engine.wake()
     for plan in plans:
         if plan.distilled is not None and plan.distilled.folder is not None:
             if not plan.folder.is_dir():
                 raise RunError(f"training left no checkpoint in {plan.folder}: repeat the command")
-            write_whole(plan.folder / RECORD_FILE, json.dumps(plan.distilled.record, indent=1))
+            shared = {
+                name: value
+                for name, value in plan.distilled.record.items()
+                if name not in {"task", "variant", "seed"}
+            }
+            write_whole(plan.folder / RECORD_FILE, json.dumps(shared, indent=1))
 
 
-def _training_job(
-    context: RunContext, plan: _Plan, sampled: Sampled, seed: int
-) -> TrainingJob | None:
+def _training_job(context: RunContext, plan: _Plan, sampled: Sampled, seed: int) -> TrainingJob | None:
     """The job for the kept examples; None where too few inputs were kept. Examples whose target the
     answer rule does not read back are dropped: training on them would teach a wrong form."""
     spec = plan.task.spec
@@ -150,7 +152,9 @@ def _training_job(
         dtype=model.dtype,
         output=str(plan.folder),
         prompts=[list(_system1_ids(context, example.item.prompt)) for example in sampled.examples],
-        targets=[list(context.engine.target_ids(spec.target(example.answer))) for example in sampled.examples],
+        targets=[
+            list(context.engine.target_ids(spec.target(example.answer))) for example in sampled.examples
+        ],
         seed=seed,
         trust_remote_code=context.source.trust_remote_code,
         revision=context.source.revision,

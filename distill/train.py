@@ -98,7 +98,9 @@ def train_all(jobs: Sequence[TrainingJob]) -> None:
                 child.kill()
                 child.wait()
     if status != 0:
-        raise RunError(f"training failed ({last or f'exit status {status}'}): mend that and repeat the command")
+        raise RunError(
+            f"training failed ({last or f'exit status {status}'}): mend that and repeat the command"
+        )
 
 
 def main(argv: Sequence[str]) -> int:

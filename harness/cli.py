@@ -6,7 +6,6 @@ imported inside the function that needs it, so `--help` starts at once.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import shlex
@@ -14,10 +13,9 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
 
+from harness.arguments import LineParser, parse_options, run_parser
 from harness.errors import RunError, UserError
-from harness.options import RunOptions, key_values
 
 EXAMPLES = """examples:
   s2d-bench --models base,s2,distilled
@@ -34,14 +32,6 @@ other commands (each has --help):
 """
 
 COMMANDS = ("distill", "report", "compare", "gate", "ls", "doctor")
-
-
-class _Parser(argparse.ArgumentParser):
-    """One line on standard error and exit 2, without the usage text."""
-
-    def error(self, message: str) -> NoReturn:
-        print(f"{self.prog}: {message} (see {self.prog} --help)", file=sys.stderr)
-        sys.exit(2)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -70,7 +60,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if os.environ.get("S2D_DEBUG"):
             raise
         return _fail(
-            f"unexpected {type(error).__name__}: {error} (S2D_DEBUG=1 shows where; what was finished is kept)", 1
+            f"unexpected {type(error).__name__}: {error} (finished calls are kept; S2D_DEBUG=1 shows where)",
+            1,
         )
 
 
@@ -97,78 +88,6 @@ def _dispatch(command: str, arguments: list[str]) -> int:
         "doctor": _doctor,
     }
     return handlers[command](arguments)
-
-
-def run_parser(prog: str, description: str, epilog: str) -> argparse.ArgumentParser:
-    """Options of a run; `distill` takes the same."""
-    parser = _Parser(prog=prog, description=description, epilog=epilog, formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
-    add = parser.add_argument
-    add("--models", help="variants, comma separated: base, s2, s2:METHOD, distilled, NAME=PATH_OR_ID[@revision][:method] (default: base,s2,distilled)")  # fmt: skip
-    add("--pretrained", help="hub id, folder, GGUF file, or smollm2 (default: smollm2)")
-    add("--engine", help="hf or scripted (default: hf)")
-    add("--engine-args", metavar="K=V,...", help="settings of the engine, such as batch_rows=32")
-    add("--tasks", help="comma separated: last_letter, coin_flip, trivia_bias, judge, gsm8k, or your own (default: all five)")  # fmt: skip
-    add("--include-path", action="append", metavar="DIR", help="folder with your own lm-eval tasks; may be repeated")  # fmt: skip
-    add("--data", help="embedded, hub, or a folder (default: embedded with smollm2, else hub)")
-    add("--limit", type=int, metavar="N", help="questions (clusters) per task, drawn by content hash")
-    add("--seed", type=int, help="seed of sampling and training (default: 0)")
-    add("--seeds", type=int, metavar="N", help="repeat sampling and training over N seeds (default: 1)")
-    add("--output", metavar="DIR", help="run folder; an existing one is resumed (default: runs/TIME-NAME, or the newest unfinished run with the same options)")  # fmt: skip
-    add("--fresh", action="store_true", help="start anew instead of continuing an unfinished run")
-    add("--dry-run", action="store_true", help="say what the run will cost, and stop")
-    add("--sampling", metavar="K=V,...", help="temperature, top_p, top_k, max_tokens; teacher_temperature, ... for the teacher")  # fmt: skip
-    add("--task-args", metavar="K=V,...", help="handed to the tasks, such as difficulty=3")
-    add("--dtype", help="auto, float32, bfloat16, float16 (default: auto)")
-    add("--revision", help="hub revision of --pretrained")
-    add("--trust-remote-code", action="store_true", help="let a hub model run its own code; stamped in the manifest")  # fmt: skip
-    add("--distill-inputs", type=int, metavar="N", help="unlabeled inputs per task (default: at most 1000)")
-    add("--samples", type=int, metavar="K", help="teacher samples per input (default: the task's)")
-    add("--train-args", metavar="K=V,...", help="epochs, learning_rate, batch, rank, alpha, dropout, warmup, weight_decay")  # fmt: skip
-    add("--margin", type=float, metavar="POINTS", help="non-inferiority margin (default: 5)")
-    add("--prices", metavar="FILE", help="dated prices in dollars per million tokens (YAML)")
-    add("--allow-overlap", action="store_true", help="train on inputs that overlap test items; stamped in every table")  # fmt: skip
-    add("--config", metavar="FILE", help="the same options from YAML; each run writes its own config.yaml")
-    return parser
-
-
-def parse_options(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> RunOptions:
-    """Options from the command line over those of --config over the defaults. UserError for bad ones."""
-    given = {name: value for name, value in vars(parser.parse_args(list(arguments))).items() if value}
-    seed = parser.parse_args(list(arguments)).seed
-    values: dict[str, Any] = {}
-    if config := given.pop("config", None):
-        values = _read_config(Path(config))
-    for name, value in given.items():
-        if name in {"engine_args", "sampling", "task_args", "train_args"}:
-            values[name] = key_values(value, "--" + name.replace("_", "-"))
-        elif name == "tasks":
-            values[name] = tuple(part.strip() for part in value.split(",") if part.strip())
-        else:
-            values[name] = tuple(value) if isinstance(value, list) else value
-    if seed is not None:
-        values["seed"] = seed
-    for name in ("limit", "seeds", "distill_inputs", "samples", "margin"):
-        explicit = getattr(parser.parse_args(list(arguments)), name)
-        if explicit is not None:
-            values[name] = explicit
-    options = RunOptions.from_dict(values)
-    if "data" not in values and options.engine != "scripted" and options.pretrained != "smollm2":
-        options = RunOptions.from_dict({**values, "data": "hub"})
-    return options
-
-
-def _read_config(path: Path) -> dict[str, Any]:
-    import yaml
-
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"--config {path}: {error.strerror}; name a YAML file of options") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"--config {path} is not YAML ({' '.join(str(error).split())})") from error
-    if not isinstance(values, dict):
-        raise UserError(f"--config {path}: write one `option: value` a line")
-    return {str(name).replace("-", "_"): value for name, value in values.items() if value is not None}
 
 
 def _run(arguments: list[str]) -> int:
@@ -215,13 +134,15 @@ def _distill(arguments: list[str]) -> int:
     parser = run_parser(
         "s2d-bench distill",
         "Make the distilled checkpoints of a model and its tasks, and evaluate nothing.",
-        "example:\n  s2d-bench distill --pretrained smollm2 --tasks coin_flip --distill-inputs 200 --samples 8",
+        "example:\n  s2d-bench distill --pretrained smollm2 --tasks coin_flip --samples 8",
     )
     options = parse_options(parser, arguments)
     from distill.pipeline import find_or_make
     from harness.run import make_checkpoints
 
-    folder, records = make_checkpoints(options, shlex.join(["s2d-bench", "distill", *arguments]), find_or_make)
+    folder, records = make_checkpoints(
+        options, shlex.join(["s2d-bench", "distill", *arguments]), find_or_make
+    )
     for record in records:
         kept = f"{record['kept']} of {record['inputs']} inputs kept"
         print(f"{record['task']}: {kept}, {record['checkpoint'] or 'not distilled (too few)'}")
@@ -230,27 +151,31 @@ def _distill(arguments: list[str]) -> int:
 
 
 def _report(arguments: list[str]) -> int:
-    parser = _Parser(prog="s2d-bench report", description="Tables and page again from the records of a run; no model is loaded.")  # fmt: skip
+    parser = LineParser(
+        prog="s2d-bench report",
+        description="Tables and page again from the records of a run; no model is loaded.",
+    )
     parser.add_argument("run", type=Path, help="run folder")
     parser.add_argument("--margin", type=float, help="non-inferiority margin in points")
     parser.add_argument("--prices", type=Path, help="dated prices (YAML)")
     parser.add_argument("--paper", action="store_true", help="lay the figures of the paper beside the run")
     given = parser.parse_args(arguments)
-    status = 0
     if given.paper:
         from results.leaderboard import build
         from results.paper import beside, render
 
         print(render(beside(build(given.run, given.margin, given.prices))))
-    status = _show(given.run, given.margin, given.prices)
-    return status
+    return _show(given.run, given.margin, given.prices)
 
 
 def _compare(arguments: list[str]) -> int:
-    parser = _Parser(prog="s2d-bench compare", description="Two runs over the items that both have, paired item by item; also reads samples_*.jsonl of lm-eval.")  # fmt: skip
-    parser.add_argument("run_a", type=Path)
+    parser = LineParser(
+        prog="s2d-bench compare",
+        description="Two runs over the items that both have, item by item; reads lm-eval's samples too.",
+    )
+    parser.add_argument("run_a", type=Path, help="run folder, or a folder with samples_*.jsonl of lm-eval")
     parser.add_argument("run_b", type=Path)
-    parser.add_argument("--margin", type=float, default=None, help="non-inferiority margin in points")
+    parser.add_argument("--margin", type=float, help="non-inferiority margin in points")
     given = parser.parse_args(arguments)
     from results.compare import compare, render
 
@@ -261,8 +186,11 @@ def _compare(arguments: list[str]) -> int:
 
 
 def _gate(arguments: list[str]) -> int:
-    parser = _Parser(prog="s2d-bench gate", description="Check a run against a policy: exit 0 holds, 1 fails, 3 cannot tell.")  # fmt: skip
-    parser.add_argument("run", type=Path)
+    parser = LineParser(
+        prog="s2d-bench gate",
+        description="Check a run against a policy: exit 0 holds, 1 fails, 3 cannot tell.",
+    )
+    parser.add_argument("run", type=Path, help="run folder")
     parser.add_argument("--policy", type=Path, required=True, help="file with one rule a line")
     given = parser.parse_args(arguments)
     from results.gate import check
@@ -275,7 +203,7 @@ def _gate(arguments: list[str]) -> int:
 
 
 def _ls(arguments: list[str]) -> int:
-    parser = _Parser(prog="s2d-bench ls", description="What there is to choose from.")
+    parser = LineParser(prog="s2d-bench ls", description="What there is to choose from.")
     parser.add_argument("what", choices=("tasks", "methods", "variants"))
     given = parser.parse_args(arguments)
     from tabulate import tabulate
@@ -283,15 +211,17 @@ def _ls(arguments: list[str]) -> int:
     if given.what == "tasks":
         from tasks import registry
 
+        specs = {name: registry.spec(name) for name in registry.MODULES}
         rows = [
-            (name, registry.lm_eval_name(name), registry.spec(name).s2_method, registry.spec(name).primary.name)
-            for name in registry.MODULES
+            (name, registry.lm_eval_name(name), spec.s2_method, spec.primary.name)
+            for name, spec in specs.items()
         ]
         print(tabulate(rows, ["task", "lm-eval name", "System 2", "primary metric"]))
     elif given.what == "methods":
         from harness.programs.base import methods
 
-        print(tabulate([(m.name, " -> ".join(m.steps), m.description) for m in methods()], ["method", "steps", "what it does"], maxcolwidths=[None, 24, 52]))  # fmt: skip
+        listed = [(method.name, " -> ".join(method.steps), method.description) for method in methods()]
+        print(tabulate(listed, ["method", "steps", "what it does"], maxcolwidths=[None, 24, 52]))
     else:
         from harness.variants import KNOWN
 
@@ -300,7 +230,10 @@ def _ls(arguments: list[str]) -> int:
 
 
 def _doctor(arguments: list[str]) -> int:
-    parser = _Parser(prog="s2d-bench doctor", description="What is installed, and the command that adds what is missing.")  # fmt: skip
+    parser = LineParser(
+        prog="s2d-bench doctor",
+        description="What is installed, and the command that adds what is missing.",
+    )
     parser.parse_args(arguments)
     from harness.doctor import examine
 

@@ -34,8 +34,9 @@ def estimate(options: RunOptions, variants: Sequence[Variant], tasks: Sequence[T
                 calls += inputs * samples * teacher_calls * options.seeds
                 tokens += inputs * samples * teacher_most * options.seeds
     return (
-        f"{len(tasks)} tasks x {len(variants)} variants, {prompts} scored prompts: at most about {calls} calls, "
-        f"{tokens / 1e3:.0f} thousand generated tokens, {calls * DISK_PER_CALL / 1e6:.0f} MB on disk"
+        f"{len(tasks)} tasks x {len(variants)} variants, {prompts} scored prompts: at most about "
+        f"{calls} calls, {tokens / 1e3:.0f} thousand generated tokens, "
+        f"{calls * DISK_PER_CALL / 1e6:.0f} MB on disk"
     )
 
 

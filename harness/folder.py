@@ -21,6 +21,8 @@ from harness.options import RunOptions
 from harness.records import write_whole
 
 SCHEMA = 1
+PER_CALL = frozenset({"output", "fresh", "dry_run"})
+"""Options that belong to one call of the command, not to the run."""
 PACKAGES = ("s2d-bench", "torch", "transformers", "lm-eval", "peft", "trl", "datasets", "scipy", "vllm")
 
 
@@ -43,11 +45,11 @@ class RunFolder:
             lock = FileLock(path / ".lock", timeout=0)
             lock.acquire()
         except Timeout as error:
-            raise UserError(f"{path} is used by another process: wait for it, or name another --output") from error
-        except OSError as error:
             raise UserError(
-                f"{path} cannot be written ({error.strerror}): name another --output"
+                f"{path} is used by another process: wait for it, or name another --output"
             ) from error
+        except OSError as error:
+            raise UserError(f"{path} cannot be written ({error.strerror}): name another --output") from error
         folder = cls(path, lock)
         folder._take_up(options, command)
         return folder
@@ -75,6 +77,14 @@ class RunFolder:
             "started": (found or {}).get("started") or time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         }
         self.save()
+        self._write_config(options)
+
+    def _write_config(self, options: RunOptions) -> None:
+        """The options as YAML: `s2d-bench --config FILE` repeats the run."""
+        import yaml
+
+        values = {name: value for name, value in options.as_dict().items() if name not in PER_CALL}
+        write_whole(self.path / "config.yaml", yaml.safe_dump(values, sort_keys=True, allow_unicode=True))
 
     def save(self, **more: Any) -> None:
         """Merge `more` into the manifest and write it in one step."""

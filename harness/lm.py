@@ -66,7 +66,11 @@ class TaskData:
 
 
 def load_tasks(
-    names: Sequence[str], data: str, include_path: Sequence[str], arguments: Mapping[str, Any], limit: int | None
+    names: Sequence[str],
+    data: str,
+    include_path: Sequence[str],
+    arguments: Mapping[str, Any],
+    limit: int | None,
 ) -> list[TaskData]:
     """Load tasks with their rows. UserError for an unknown task, bad data or an empty task.
 
@@ -166,7 +170,7 @@ def score(
     by_lm_name = {task.lm_name: task for task in tasks}
     responses: dict[str, list[Response]] = {task.name: [] for task in tasks}
 
-    class ProgramModel(LM):  # type: ignore[misc]
+    class ProgramModel(LM):
         """Programs, seen by lm-eval as a model."""
 
         tokenizer_name = "s2d-bench"
@@ -194,7 +198,7 @@ def score(
         def loglikelihood_rolling(self, requests: list[Any]) -> list[float]:
             raise UserError("log-likelihood tasks have no System 2: choose tasks that generate text")
 
-    class Loaded(TaskManager):  # type: ignore[misc]
+    class Loaded(TaskManager):
         """Hands lm-eval the tasks that are loaded already; loading reads whole data sets."""
 
         def __init__(self) -> None:

@@ -136,9 +136,7 @@ def _convert(gguf: Path, home: Path) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     try:
-        read = AutoModelForCausalLM.from_pretrained(
-            gguf.parent, gguf_file=gguf.name, dtype=torch.float32
-        )
+        read = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
         tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
     except (ValueError, KeyError, OSError, NotImplementedError, AttributeError) as error:
         reason = str(error).strip().splitlines() or [type(error).__name__]

@@ -55,7 +55,9 @@ class RunOptions:
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-able, as the manifest keeps it."""
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+        return {
+            name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()
+        }
 
     def compared(self) -> dict[str, Any]:
         """What must be equal for a run to be continued."""
@@ -69,9 +71,10 @@ class RunOptions:
             if name not in known:
                 raise UserError(f"option {name!r} is not known; there are {', '.join(sorted(known))}")
         lists = {"tasks", "include_path"}
-        return cls(
-            **{name: tuple(value) if name in lists else value for name, value in values.items()}
-        )
+        typed: dict[str, Any] = {
+            name: tuple(value) if name in lists else value for name, value in values.items()
+        }
+        return cls(**typed)
 
 
 def key_values(text: str, option: str) -> dict[str, Any]:

@@ -50,7 +50,9 @@ class RunContext:
     scheduler: Scheduler
     tasks: list[TaskData]
 
-    def sampling(self, task: TaskData, teacher: bool = False, votes: bool = False) -> Callable[[str], Sampling]:
+    def sampling(
+        self, task: TaskData, teacher: bool = False, votes: bool = False
+    ) -> Callable[[str], Sampling]:
         """Step kind -> sampling. Evaluation is greedy unless asked otherwise; the teacher, and methods
         that vote over samples, draw as the task says."""
         asked = self.options.sampling
@@ -132,9 +134,7 @@ def make_checkpoints(
     variant = Variant("distilled", "distilled")
     with _opened(options, command, _load(options), [variant]) as (context, folder):
         seeds = range(options.seed, options.seed + options.seeds)
-        records = [
-            entry.record for seed in seeds for entry in find_or_make(context, variant, seed).values()
-        ]
+        records = [entry.record for seed in seeds for entry in find_or_make(context, variant, seed).values()]
         folder.save(status="finished", distillation=records)
     return folder.path, records
 
@@ -228,9 +228,7 @@ def evaluate(
 
     logged, responses = score(tasks, respond)
     return {
-        name: build_rows(
-            by_name[name], variant.name, methods[name].name, seed, logged[name], responses[name]
-        )
+        name: build_rows(by_name[name], variant.name, methods[name].name, seed, logged[name], responses[name])
         for name in by_name
     }
 
@@ -312,7 +310,8 @@ def _facts(
         "variants": {
             variant.name: {
                 "kind": variant.kind,
-                "weights": variant.location or ("adapter per task" if variant.kind == "distilled" else "model"),
+                "weights": variant.location
+                or ("adapter per task" if variant.kind == "distilled" else "model"),
                 "method": variant.method or ("task's" if variant.kind == "s2" else "direct"),
             }
             for variant in variants

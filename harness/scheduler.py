@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from harness.engines.base import AdapterInfo, Engine
@@ -75,7 +76,7 @@ class Scheduler:
         live: dict[int, _Live] = {}
         for index, job in enumerate(jobs):
             program = job.method.start(job.item, job.options, job.vote)
-            state, failed = _guarded(lambda program=program, job=job: Running(program, job.method.name))
+            state, failed = _guarded(partial(Running, program, job.method.name))
             if state is None:
                 responses[index] = Response("", [], failed)
             else:
@@ -146,7 +147,7 @@ class Scheduler:
         broken = [completion.error for completion in completions if completion.finish_reason == "error"]
         if broken and not state.job.method.votes:
             return Response("", state.steps, broken[0] or "the engine gave no completion")
-        _, failed = _guarded(lambda: state.running.send(completions))
+        _, failed = _guarded(partial(state.running.send, completions))
         if failed is not None:
             return Response("", state.steps, failed)
         if state.running.text is not None:

@@ -45,9 +45,7 @@ CREATE TABLE IF NOT EXISTS calls (
 );
 """
 
-_COMPLETION_COLUMNS = (
-    "key, text, finish_reason, prompt_tokens, cached_tokens, generated_tokens, error"
-)
+_COMPLETION_COLUMNS = "key, text, finish_reason, prompt_tokens, cached_tokens, generated_tokens, error"
 
 
 def call_key(
@@ -138,8 +136,14 @@ class CallStore:
                 _, text, finish, prompt, cached, generated, error, prompt_ids, generated_ids = row
                 finish_reason: FinishReason = finish
                 found[key] = Completion(
-                    text, finish_reason, prompt, generated, cached,
-                    tuple(json.loads(prompt_ids)), tuple(json.loads(generated_ids)), error,
+                    text,
+                    finish_reason,
+                    prompt,
+                    generated,
+                    cached,
+                    tuple(json.loads(prompt_ids)),
+                    tuple(json.loads(generated_ids)),
+                    error,
                 )
         return found
 
@@ -147,9 +151,7 @@ class CallStore:
         self._connection.close()
 
 
-def _row(
-    phase: str, request: Request, completion: Completion, batch: str, now: float
-) -> tuple[Any, ...]:
+def _row(phase: str, request: Request, completion: Completion, batch: str, now: float) -> tuple[Any, ...]:
     return (
         request.key, phase, request.item_id, request.step, request.sample_index, request.seed,
         request.adapter, json.dumps(request.sampling.as_dict()), json.dumps(request.messages),

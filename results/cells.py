@@ -18,8 +18,10 @@ BEST, TIE = "*", "="
 LEGEND = f"{BEST} best of the task, {TIE} a tie with it within noise (its paired 95 % interval holds 0)."
 
 LATEX = {
-    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
-    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}",
+    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
+    "|": r"\textbar{}",
 }  # fmt: skip
 
 
@@ -84,6 +86,16 @@ def failures(row: Row) -> str:
     return f"{100 * sum(row['failures'].values()) / row['n_rows']:.1f}"
 
 
+def pays_after(entry: Mapping[str, float | None] | None) -> str:
+    """`1,200 [900, 1,700]`; never where it does not pay; `-` where it cannot be computed."""
+    if entry is None:
+        return "-"
+    if entry["value"] is None:
+        return "never"
+    ends = ["never" if entry[end] is None else compact(entry[end]) for end in ("low", "high")]
+    return f"{compact(entry['value'])} [{ends[0]}, {ends[1]}]"
+
+
 def marks(rows: Sequence[Row], comparisons: Sequence[Row]) -> dict[tuple[str, str, str], str]:
     """(task, variant, metric) -> the mark of its score: best, tie with the best, or nothing.
 
@@ -99,11 +111,12 @@ def marks(rows: Sequence[Row], comparisons: Sequence[Row]) -> dict[tuple[str, st
         sign = -1 if scored[0]["direction"] == "lower" else 1
         best = max(scored, key=lambda row: sign * row["score"])
         for row in scored:
-            equal = row is best or row["score"] == best["score"]
-            if equal:
+            if row["score"] == best["score"]:
                 mark = BEST
+            elif _tied(row, best, comparisons):
+                mark = TIE
             else:
-                mark = TIE if _tied(row, best, comparisons) else ""
+                mark = ""
             result[task, row["variant"], metric] = mark
     return result
 

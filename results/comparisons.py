@@ -50,7 +50,8 @@ def compare(
 
 
 RATIO_KEYS = (
-    "token_ratio", "token_ratio_low", "token_ratio_high", "flops_ratio", "flops_ratio_low", "flops_ratio_high",
+    "token_ratio", "token_ratio_low", "token_ratio_high", "flops_ratio", "flops_ratio_low",
+    "flops_ratio_high",
     "usd_ratio", "usd_ratio_low", "usd_ratio_high",
 )  # fmt: skip
 
@@ -80,7 +81,8 @@ def _score_row(
         "metric": metric, "claim": claim, "n": seen.n,
         "difference": sign * seen.estimate + 0.0, "ci_low": ends[0], "ci_high": ends[1],
         "test": seen.test.method, "p": seen.test.p, "p_adjusted": None, "alpha": verdicts.ALPHAS[claim],
-        "margin": None, "mde": methods.detectable(seen), "needed_n": methods.clusters_needed(seen, seen.estimate),
+        "margin": None, "mde": methods.detectable(seen),
+        "needed_n": methods.clusters_needed(seen, seen.estimate),
         "verdict": "cannot_tell", "interval": seen.interval.method, "differing": seen.differing,
         "primary": primary, "direction": "lower" if lower else "higher",
     }  # fmt: skip
@@ -94,7 +96,9 @@ def _score_row(
 
 
 def _cheaper(base: Row, a: Columns, b: Columns, costs: CostModel, used: set[str]) -> Row:
-    """The claim on generated tokens; `difference` and its interval are tokens per item here, not fractions."""
+    """The claim on generated tokens; `difference` and its interval are tokens per item here, not
+    fractions.
+    """
     tokens = samplesets.row_pair(a, a.usage["generated_tokens"], b.usage["generated_tokens"])
     seen = methods.token_difference(tokens)
     used.update((seen.method, "token_ratio"))

@@ -1,12 +1,13 @@
-"""What an item costs: tokens, calls, FLOPs and dollars, per item, per correct answer, and when distillation pays.
+"""What an item costs: tokens, calls, FLOPs and dollars, per item, per correct answer, and when
+distillation pays.
 
-FLOPs: 2 * parameters for every prompt and every generated token. Cached prompt tokens count like the others: FLOPs
-are what the method asks for, so two engines that ran the same calls show the same figure. Dollars do
-tell them apart, because vendors do.
+FLOPs: 2 * parameters for every prompt and every generated token. Cached prompt tokens count like the
+others: FLOPs are what the method asks for, so two engines that ran the same calls show the same figure.
+Dollars do tell them apart, because vendors do.
 
-Break-even: (teacher sampling + training) / saving per query, in each unit. Tokens: generated tokens of the teacher
-plus tokens trained on, over generated tokens saved. The interval divides by the ends of the paired
-interval of the saving; null is "never".
+Break-even: (teacher sampling + training) / saving per query, in each unit. Tokens: generated tokens of
+the teacher plus tokens trained on, over generated tokens saved. The interval divides by the ends of the
+paired interval of the saving; null is "never".
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from results.load import sample_files
-from results.samples import parse
+from results.samples import USAGE, parse
 
 LIMIT = 200
 """Differing items that are shown per task and pair."""
@@ -52,12 +52,10 @@ class Place:
 
 @dataclass
 class Scan:
-    """What one pass over a samples file leaves: places of rows, and token use."""
+    """What one pass over a samples file leaves: places of rows, and tokens per row."""
 
     path: Path
     places: dict[Key, Place] = field(default_factory=dict)
-    steps: dict[str, dict[str, float]] = field(default_factory=dict)
-    """Step -> calls, prompt, cached and generated tokens, means per row."""
     generated: list[int] = field(default_factory=list)
     """Generated tokens of each row, all calls added up."""
 
@@ -136,18 +134,9 @@ def scan(path: Path, metrics: Sequence[str]) -> Scan:
                 metric = next((name for name in metrics if scores.get(name) is not None), None)
                 score = None if metric is None else float(scores[metric])
                 found.places[_key(row)] = Place(offset, number, score, row.get("answer"), metric)
-                spent = 0
-                for step in row.get("steps") or []:
-                    total = found.steps.setdefault(step.get("name") or "", dict.fromkeys(_STEP_USE, 0.0))
-                    total["calls"] += 1
-                    for name in _STEP_USE[1:]:
-                        total[name] += step.get(name) or 0
-                    spent += step.get("generated_tokens") or 0
+                spent = sum(step.get("generated_tokens") or 0 for step in row.get("steps") or [])
                 found.generated.append(spent)
             offset += len(line)
-    for total in found.steps.values():
-        for name in total:
-            total[name] /= max(1, len(found.generated))
     return found
 
 
@@ -202,9 +191,6 @@ def compare(scans: Mapping[str, Scan], a: str, b: str, limit: int = LIMIT) -> Pa
                     shown[key] = kind
     counts = {kind: len(keys) for kind, keys in by_kind.items() if keys}
     return Pair(a, b, len(common), counts, shown)
-
-
-_STEP_USE = ("calls", "prompt_tokens", "cached_tokens", "generated_tokens")
 
 
 def _metrics(entry: Mapping[str, Any]) -> list[str]:
@@ -270,7 +256,7 @@ def _record(row: Mapping[str, Any], place: Place, clip: int) -> dict[str, Any]:
         "answer": _clip(row.get("answer"), clip),
         "score": place.score,
         "failure": row.get("failure"),
-        "usage": [(row.get("usage") or {}).get(name) for name in _STEP_USE],
+        "usage": [(row.get("usage") or {}).get(name) for name in USAGE],
         "steps": [
             [
                 step.get("name") or "",

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from typing import Any
 from xml.sax.saxutils import escape
 
-INK, MUTED, GRID = "#1b1f24", "#626b76", "#dfe3e8"
+INK, MUTED, GRID, PAPER = "#1b1f24", "#626b76", "#dfe3e8", "#fffffe"
 VARIANT_COLORS = ("#5b6470", "#c2570c", "#0f6fb5", "#23805f", "#8a5fb0", "#98770f", "#b0436e", "#357886")
 STEP_COLORS = ("#8a93a0", "#b34a00", "#e08a45", "#f3c79d", "#5e4b8b", "#a394c9")
 MARKERS = ("o", "s", "D", "^", "v", "P", "X", "p")
@@ -26,6 +26,7 @@ PRINT_COLORS = {
     "ink": INK,
     "muted": MUTED,
     "grid": GRID,
+    "paper": PAPER,
     **{f"variant-{number}": color for number, color in enumerate(VARIANT_COLORS, 1)},
     **{f"step-{number}": color for number, color in enumerate(STEP_COLORS, 1)},
 }
@@ -128,36 +129,77 @@ def to_svg(figure: Any, name: str, title: str, description: str) -> str:
     return f"{head} {label}>{words}{rest}".strip()
 
 
-def free_spot(
-    anchor: tuple[float, float],
-    size: tuple[float, float],
-    taken: Sequence[tuple[float, float, float, float]],
-    frame: tuple[float, float, float, float],
-) -> tuple[float, float]:
-    """Lower left corner for a label of `size` near `anchor`: the candidate that covers least of what is
-    `taken`.
+Box = tuple[float, float, float, float]
+"""x0, y0, x1, y1 in points."""
 
-    All in points; boxes are (x0, y0, x1, y1). Leaving the `frame` costs more than covering something.
+
+def free_spot(
+    anchor: tuple[float, float], size: tuple[float, float], taken: Sequence[Box], frame: Box
+) -> tuple[float, float]:
+    """Lower left corner for a label of `size` near `anchor`: the candidate that covers least of `taken`.
+
+    All in points. Leaving the `frame` costs more than covering something.
     """
     x, y = anchor
     width, height = size
     gap = 6.0
     sides = [(x + gap, y - height / 2), (x - gap - width, y - height / 2)]
-    for lift in (gap, gap + height, gap + 2 * height):
+    for lift in (gap, gap + height):
         sides += [(x + gap, y + lift - 3), (x + gap, y - lift - height + 3)]
         sides += [(x - gap - width, y + lift - 3), (x - gap - width, y - lift - height + 3)]
         sides += [(x - width / 2, y + lift), (x - width / 2, y - lift - height)]
-
-    def cost(corner: tuple[float, float]) -> float:
-        box = (corner[0], corner[1], corner[0] + width, corner[1] + height)
-        covered = sum(_overlap(box, other) for other in taken)
-        outside = width * height - _overlap(box, frame)
-        return covered + 10 * outside
-
-    return min(sides, key=cost)
+    return min(
+        sides, key=lambda corner: _cost((*corner, corner[0] + width, corner[1] + height), taken, frame)
+    )
 
 
-def _overlap(one: tuple[float, float, float, float], two: tuple[float, float, float, float]) -> float:
+def label_column(
+    anchors: Sequence[tuple[float, float]],
+    widths: Sequence[float],
+    height: float,
+    taken: Sequence[Box],
+    frame: Box,
+) -> list[tuple[float, float]]:
+    """Lower left corners of labels for points that crowd: one column beside them, in the order of their
+    heights.
+
+    The column stands on the side where it covers less of `taken`. All in points.
+    """
+    step, gap = height + 2, 10.0
+    order = sorted(range(len(anchors)), key=lambda place: (anchors[place][1], place))
+    levels: list[float] = []
+    for place in order:
+        level = anchors[place][1] - height / 2
+        levels.append(max(level, levels[-1] + step) if levels else level)
+    # Labels were only pushed up: half of the push is taken back, and the column kept inside of the frame.
+    pushed = sum(level - anchors[place][1] + height / 2 for level, place in zip(levels, order, strict=True))
+    shift = -pushed / len(levels)
+    shift = max(min(shift, frame[3] - height - levels[-1]), frame[1] - levels[0])
+    heights = dict(zip(order, (level + shift for level in levels), strict=True))
+    right = max(x for x, _ in anchors) + gap
+    left = min(x for x, _ in anchors) - gap
+    columns = [
+        [(right, heights[place]) for place in range(len(anchors))],
+        [(left - widths[place], heights[place]) for place in range(len(anchors))],
+    ]
+    return min(
+        columns,
+        key=lambda corners: sum(
+            _cost((x, y, x + width, y + height), taken, frame)
+            for (x, y), width in zip(corners, widths, strict=True)
+        ),
+    )
+
+
+def _cost(box: Box, taken: Sequence[Box], frame: Box) -> float:
+    """Area of a box that covers something, and ten times its area outside of the frame."""
+    inside = _overlap(box, frame)
+    return sum(_overlap(box, other) for other in taken) + 10 * (
+        (box[2] - box[0]) * (box[3] - box[1]) - inside
+    )
+
+
+def _overlap(one: Box, two: Box) -> float:
     wide = min(one[2], two[2]) - max(one[0], two[0])
     high = min(one[3], two[3]) - max(one[1], two[1])
     return wide * high if wide > 0 and high > 0 else 0.0

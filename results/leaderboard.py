@@ -1,11 +1,12 @@
 """`leaderboard.json` from a run folder: rows, comparisons, the whole over all tasks, distillation, notes.
 
-The keys are those of the design; more were added (`direction`, `sentence`, `overall`, `methods`, ...), none renamed.
-No wall-clock figure enters, so equal records give equal bytes.
+The keys are those of the design; more were added (`direction`, `sentence`, `overall`, `methods`, ...),
+none renamed. No wall-clock figure enters, so equal records give equal bytes.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ PAIR_CLAIMS: dict[tuple[str, str], tuple[str, ...]] = {
 NAMED_CLAIMS = ("superior", "non_inferior", "cheaper")
 
 Row = dict[str, Any]
+Pair = tuple[str, str]
 
 
 def build(
@@ -35,16 +37,23 @@ def build(
 ) -> dict[str, Any]:
     """The leaderboard of a run folder.
 
-    `margin` in points (default: the run's own, else 5); `prices` a YAML file (`results.prices`); `exact` uses the exact
-    McNemar test, for gates. ResultsError where the folder cannot be read or variants have different items.
+    `margin` in points (default: the run's own, else 5); `prices` a YAML file (`results.prices`); `exact`
+    uses the exact McNemar test, for gates. ResultsError where the folder cannot be read or variants have
+    different items.
     """
     return from_run(load_run(run_folder), margin, load_prices(prices) if prices else None, exact)
 
 
 def from_run(
-    run: RunData, margin: float | None = None, prices: Prices | None = None, exact: bool = False
+    run: RunData,
+    margin: float | None = None,
+    prices: Prices | None = None,
+    exact: bool = False,
+    extra: Mapping[Pair, Sequence[str]] | None = None,
 ) -> dict[str, Any]:
-    """The same from a loaded run."""
+    """The same from a loaded run; `extra` adds claims for pairs that the leaderboard does not make by
+    itself.
+    """
     options = run.manifest.get("options") or {}
     points = float(margin if margin is not None else options.get("margin") or MARGIN_POINTS)
     if not 0 < points < 100:
@@ -54,9 +63,11 @@ def from_run(
     used: set[str] = set()
     rows = score_rows(run, costs, used)
     compared: list[Row] = []
-    named = [tuple(pair) for pair in run.manifest.get("comparisons") or []]
     pairs = default_pairs(run)
+    named = [(str(pair[0]), str(pair[1])) for pair in run.manifest.get("comparisons") or []]
     pairs |= {pair: NAMED_CLAIMS for pair in named if pair not in pairs}
+    for pair, claims in (extra or {}).items():
+        pairs[pair] = tuple(dict.fromkeys((*pairs.get(pair, ()), *claims)))
     for task in run.tasks:
         for (a, b), claims in pairs.items():
             first, second = run.columns.get((task, a)), run.columns.get((task, b))
@@ -174,7 +185,8 @@ def _not_distilled(run: RunData, task: str, variant: str) -> Row:
         "task": task, "variant": variant, "method": entry.get("method", "direct"), "metric": metric, "n": 0,
         **nothing,
         "failures": dict.fromkeys(FAILURES, 0), "truncated": 0, "primary": True,
-        "direction": description.get("direction", "higher"), "n_rows": 0, "status": "not_distilled", "steps": {},
+        "direction": description.get("direction", "higher"), "n_rows": 0, "status": "not_distilled",
+        "steps": {},
     }  # fmt: skip
 
 

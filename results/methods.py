@@ -36,19 +36,23 @@ class Method:
 
 TABLE: dict[str, Method] = {
     "proportion": Method(
-        "one proportion", "", "Wilson", "never a point, never outside 0 to 100 %, right on average over the shares"
+        "one proportion", "", "Wilson",
+        "never a point, never outside 0 to 100 %, right on average over the shares"
     ),
     "proportion_clustered": Method(
         "one proportion, clustered items", "", "Wilson at the effective n",
         "a cluster bootstrap is a point when every item is right; the design effect keeps Wilson honest",
     ),
-    "number": Method("one mean of graded scores", "", "BCa (cluster) bootstrap", "no shape assumed, clusters drawn whole"),
+    "number": Method("one mean of graded scores", "", "BCa (cluster) bootstrap",
+        "no shape assumed, clusters drawn whole"),
     "paired_binary": Method(
         "two proportions, paired", "McNemar mid-p (exact in a gate)", "Bonett-Price",
-        "the exact test is conservative, mid-p is near its level; the naive interval is a point when nothing differs",
+        "the exact test is conservative, mid-p is near its level; the naive interval is a point when "
+        "nothing differs",
     ),
     "paired_binary_large": Method(
-        "two proportions, paired, above 5,000 items", "McNemar mid-p (exact in a gate)", "multinomial bootstrap (BCa)",
+        "two proportions, paired, above 5,000 items", "McNemar mid-p (exact in a gate)",
+        "multinomial bootstrap (BCa)",
         "three cells, 2 ms however many items; Bonett-Price where fewer than 200 items differ",
     ),
     "paired_number": Method(
@@ -61,13 +65,15 @@ TABLE: dict[str, Method] = {
         "ignoring clusters gave 43 % false alarms; BCa covered 84 to 94 % with few differing clusters",
     ),
     "tokens": Method("tokens, paired", "sign-flip permutation", "BCa bootstrap", "token counts are skewed"),
-    "token_ratio": Method("a ratio of mean tokens", "", "BCa bootstrap of the ratio", "items drawn in pairs, clusters whole"),
+    "token_ratio": Method("a ratio of mean tokens", "", "BCa bootstrap of the ratio",
+        "items drawn in pairs, clusters whole"),
     "large_number": Method(
         "paired numbers above 5,000 items", "normal sign-flip", "linearised",
         "at this size equal to the permutation and the bootstrap, in no time",
     ),
     "non_inferiority": Method(
-        "as good as", "paired non-inferiority at the margin, alpha .025", "lower end of the two-sided 95 % interval",
+        "as good as", "paired non-inferiority at the margin, alpha .025",
+        "lower end of the two-sided 95 % interval",
         "not significant is not equal",
     ),
     "family": Method(
@@ -109,7 +115,9 @@ def score_interval(sample: Sample) -> tuple[Interval, str]:
     return bootstrap.bca_interval(sample.total, sample.weight), "number"
 
 
-def difference(pair: Pair, margin: float | None = None, exact: bool = False) -> Difference:
+def difference(
+    pair: Pair, margin: float | None = None, exact: bool = False, replicates: int = bootstrap.REPLICATES
+) -> Difference:
     """Test and interval of a paired difference of scores. `exact` takes the exact McNemar test (gates)."""
     values, weight = pair.difference, pair.weight
     changed = differing(values)
@@ -127,7 +135,7 @@ def difference(pair: Pair, margin: float | None = None, exact: bool = False) -> 
         if margin is not None:
             p_margin = fitted.p_above(-margin)
     if changed >= ENOUGH_DIFFERING and (not pair.binary or pair.n > LARGE):
-        grouped = bootstrap.bca(values, weight)
+        grouped = bootstrap.bca(values, weight, replicates)
         interval = grouped.interval()
         p_margin = None if margin is None else grouped.p_above(-margin)
         method = "paired_binary_large" if pair.binary else ("large_number" if grouped.linearised else method)
@@ -147,7 +155,9 @@ def token_difference(pair: Pair) -> Difference:
 
 
 def ratio(pair: Pair) -> tuple[float | None, Interval | None]:
-    """Mean of the second variant over mean of the first, and its interval; None where the first spent nothing."""
+    """Mean of the second variant over mean of the first, and its interval; None where the first spent
+    nothing.
+    """
     return ratio_of(pair.first.total, pair.second.total)
 
 
@@ -159,8 +169,9 @@ def ratio_of(first: Floats, second: Floats) -> tuple[float | None, Interval | No
 
 
 def spread(values: Floats, weight: Floats) -> tuple[float, float]:
-    """Root mean square of one cluster's difference over all clusters (for 0/1 items the root of the discordant
-    share) and over those that differ, in the unit of the score."""
+    """Root mean square of one cluster's difference over all clusters (for 0/1 items the root of the
+    discordant share) and over those that differ, in the unit of the score.
+    """
     square, changed = float((values**2).sum()), differing(values)
     unit = float(weight.mean())
     return math.sqrt(square / values.size) / unit, math.sqrt(square / changed) / unit if changed else 1.0

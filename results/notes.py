@@ -28,7 +28,8 @@ def collect(run: RunData, rows: Sequence[Row], compared: Sequence[Row], costs: C
     for row in rows:
         if row["primary"] and row["n_rows"] and row["truncated"] > MANY_CUT * row["n_rows"]:
             found.append(
-                f"{row['task']}, {row['variant']}: {row['truncated']:,} of {row['n_rows']:,} texts were cut at the "
+                f"{row['task']}, {row['variant']}: {row['truncated']:,} of {row['n_rows']:,} texts were "
+                f"cut at the "
                 "maximum of tokens; their scores may be too low."
             )
         errors = row["failures"].get("error", 0)
@@ -41,7 +42,8 @@ def collect(run: RunData, rows: Sequence[Row], compared: Sequence[Row], costs: C
     for row in compared:
         if row.get("rows_left_out"):
             found.append(
-                f"{row['task']}: {row['rows_left_out']:,} rows have {row['metric']!r} for only one of {row['a']} and "
+                f"{row['task']}: {row['rows_left_out']:,} rows have {row['metric']!r} for only one of "
+                f"{row['a']} and "
                 f"{row['b']}, and were left out of their comparison."
             )
     if costs.parameters is None:
@@ -67,7 +69,8 @@ def _distillation(run: RunData) -> list[str]:
     for entry in run.manifest.get("distillation") or []:
         if entry.get("status") == "not_distilled":
             found.append(
-                f"{entry.get('task')}: not distilled, the filter kept {entry.get('kept')} of {entry.get('inputs')} inputs; "
+                f"{entry.get('task')}: not distilled, the filter kept {entry.get('kept')} of "
+                f"{entry.get('inputs')} inputs; "
                 "more inputs or samples would help."
             )
     return found

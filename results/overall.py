@@ -1,10 +1,10 @@
 """The claims over all tasks together, each task with the same weight.
 
 Score differences: the mean of the tasks' differences on their primary metrics. Test: all clusters' signs are
-flipped at once, each cluster scaled by its task's share (a stratified sign-flip permutation). Interval: the tasks'
-own intervals combined by the method of variance estimates recovery (MOVER, Zou and Donner 2008): the
-distances from each estimate to its limits add up like standard errors do. Token ratio: the geometric mean
-of the tasks' ratios, with the same combination on the logarithm.
+flipped at once, each cluster scaled by its task's share (a stratified sign-flip permutation). Interval:
+the tasks' own intervals combined by the method of variance estimates recovery (MOVER, Zou and Donner
+2008): the distances from each estimate to its limits add up like standard errors do. Token ratio: the
+geometric mean of the tasks' ratios, with the same combination on the logarithm.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ def combine(
         for claim in claims:
             parts = [
                 row for row in compared
-                if (row["a"], row["b"], row["claim"]) == (a, b, claim) and (row["primary"] or claim == "cheaper")
+                if (row["a"], row["b"], row["claim"]) == (a, b, claim)
+                and (row["primary"] or claim == "cheaper")
             ]  # fmt: skip
             if len(parts) > 1:
                 whole = _tokens(parts) if claim == "cheaper" else _scores(run, parts, margin)
@@ -95,10 +96,12 @@ def _base(parts: Sequence[Row]) -> Row:
     first = parts[0]
     row = {key: first[key] for key in ("a", "b", "claim", "alpha")}
     return row | {
-        "task": NAME, "metric": "mean of primary metrics" if first["claim"] != "cheaper" else "generated_tokens",
+        "task": NAME,
+        "metric": "mean of primary metrics" if first["claim"] != "cheaper" else "generated_tokens",
         "n": sum(part["n"] for part in parts), "tasks": [part["task"] for part in parts],
         "p_adjusted": None, "margin": None, "needed_n": None, "token_ratio": None, "token_ratio_low": None,
-        "token_ratio_high": None, "primary": False, "direction": "higher", "interval": "MOVER", "overall": True,
+        "token_ratio_high": None, "primary": False, "direction": "higher", "interval": "MOVER",
+        "overall": True,
     }  # fmt: skip
 
 

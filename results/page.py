@@ -15,10 +15,8 @@ import base64
 import hashlib
 import json
 import math
-import os
 import re
-import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +26,8 @@ from results.errors import ResultsError
 from results.figure import PRINT_COLORS
 from results.load import read_manifest
 from results.paper import LEGEND, beside, marked
-from results.plots import primary_points, score_against_tokens, tokens_by_step, variant_styles
+from results.plots import primary_points, score_against_tokens, step_use, tokens_by_step, variant_styles
+from results.write import write_text
 
 HERE = Path(__file__).parent
 MANIFEST_SECTIONS = ("options", "model", "tasks", "variants", "versions", "hardware", "distillation")
@@ -44,18 +43,7 @@ def write_page(run_folder: Path, leaderboard: Mapping[str, Any]) -> Path:
     the folder holds no manifest, a samples row is broken, or a row of the leaderboard lacks a key.
     """
     folder = Path(run_folder)
-    page = render_page(folder, leaderboard)
-    path = folder / "leaderboard.html"
-    handle, name = tempfile.mkstemp(dir=folder, prefix=".leaderboard-", suffix=".html")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", errors="replace", newline="\n") as file:
-            file.write(page)
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-    return path
+    return write_text(folder / "leaderboard.html", render_page(folder, leaderboard))
 
 
 def render_page(folder: Path, leaderboard: Mapping[str, Any]) -> str:
@@ -69,7 +57,8 @@ def render_page(folder: Path, leaderboard: Mapping[str, Any]) -> str:
             f"the leaderboard of {folder} lacks the key {error}; run `s2d-bench report` again"
         ) from error
     page: str = environment().get_template("page_template.html.j2").render(context)
-    return page
+    # Half a surrogate pair can stand in model text, but not in UTF-8.
+    return page.encode("utf-8", "replace").decode("utf-8")
 
 
 def environment() -> Any:
@@ -92,11 +81,6 @@ def _context(
     script = read_script()
     styles = variant_styles([*manifest["variants"], *(row["variant"] for row in leaderboard["rows"])])
     tasks = list(dict.fromkeys(row["task"] for row in leaderboard["rows"]))
-    use = {
-        task: {variant: _generated(scan) for variant, scan in by_variant.items()}
-        for task, by_variant in scans.items()
-        if by_variant
-    }
     items = _items(manifest, scans, leaderboard)
     distillation = page_tables.distillation(leaderboard)
     paper = _paper(leaderboard)
@@ -113,30 +97,27 @@ def _context(
         "script": Markup(script),
         "policy": _policy(script),
         "sections": sections,
-        "headline": page_words.headline(leaderboard),
+        "headline": page_words.headline(leaderboard, manifest),
         "subline": page_words.subline(manifest),
-        "matrix": page_words.matrix(leaderboard),
+        "matrix": page_words.matrix(leaderboard, manifest),
         "tasks": tasks,
-        "board": page_tables.board(leaderboard, manifest, styles),
+        "board": page_tables.board(leaderboard, styles),
         "figures": {
             "scores": [
                 Markup(score_against_tokens(leaderboard, task)) for task in primary_points(leaderboard)
             ],
-            "steps": [Markup(tokens_by_step(use, task)) for task in use],
+            "steps": [Markup(tokens_by_step(leaderboard, task)) for task in step_use(leaderboard)],
         },
         "claims": page_tables.claims(leaderboard),
         "distillation": distillation,
-        "steps": list(_step_rows(scans)),
-        "waits": list(_waits(scans)),
+        "steps": page_tables.steps(leaderboard),
+        "waits": _waits(scans),
         "has_items": bool(items),
         "item_tasks": list(items),
         "items": [(task, Markup(text)) for task, text in items.items()],
         "limit": LIMIT,
         "paper": paper,
-        "notes": [
-            *leaderboard.get("notes", []),
-            *(n for n in manifest.get("notes", []) if n not in leaderboard.get("notes", [])),
-        ],
+        "notes": leaderboard.get("notes", []),
         "command": manifest.get("command"),
         "manifest": _manifest(manifest),
     }
@@ -181,23 +162,18 @@ def _items(
     }
 
 
-def _generated(scan: Scan) -> dict[str, float]:
-    return {step: use["generated_tokens"] for step, use in scan.steps.items()}
-
-
-def _step_rows(scans: Mapping[str, Mapping[str, Scan]]) -> Iterable[list[str]]:
+def _waits(scans: Mapping[str, Mapping[str, Scan]]) -> dict[str, Any]:
+    """Tasks x variants: median and 95th percentile of the tokens that one item generates."""
+    variants = list(dict.fromkeys(variant for by_variant in scans.values() for variant in by_variant))
+    rows = []
     for task, by_variant in scans.items():
-        for variant, scan in by_variant.items():
-            for step, use in scan.steps.items():
-                yield [task, variant, step, *(f"{figure:,.1f}" for figure in use.values())]
-
-
-def _waits(scans: Mapping[str, Mapping[str, Scan]]) -> Iterable[list[Any]]:
-    for task, by_variant in scans.items():
-        for variant, scan in by_variant.items():
-            if spent := sorted(scan.generated):
-                marks = (spent[(len(spent) - 1) // 2], spent[math.ceil(0.95 * len(spent)) - 1], spent[-1])
-                yield [task, variant, *({"value": mark, "text": f"{mark:,}"} for mark in marks)]
+        cells = []
+        for variant in variants:
+            spent = sorted(by_variant[variant].generated) if variant in by_variant else []
+            ranks = [math.ceil(share * len(spent)) - 1 for share in (0.5, 0.95)]
+            cells.append("{:,} ({:,})".format(*(spent[rank] for rank in ranks)) if spent else "")
+        rows.append({"task": task, "cells": cells})
+    return {"columns": variants, "rows": rows}
 
 
 def _paper(leaderboard: Mapping[str, Any]) -> dict[str, Any] | None:

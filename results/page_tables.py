@@ -10,24 +10,28 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from results import cells, tables
 from results.page_words import MINUS, Board, cell, claim_words, estimate_of, figure_of
+from results.samples import USAGE
+
+NO_BREAK = "\N{NO-BREAK SPACE}"
+UNITS = {"tokens": "tokens", "flops": "FLOPs", "usd": "dollars"}
 
 
-def board(leaderboard: Board, manifest: Mapping[str, Any], styles: Mapping[str, int]) -> dict[str, Any]:
+def board(leaderboard: Board, styles: Mapping[str, int]) -> dict[str, Any]:
     """Rows of the leaderboard table. The first row of a task and variant is its primary metric."""
-    primary = {task: entry["primary"] for task, entry in manifest["tasks"].items()}
-    best = _best(leaderboard, manifest)
+    marks = cells.marks(leaderboard["rows"], leaderboard.get("comparisons", []))
     priced = any(row.get("usd_per_1k_items") is not None for row in leaderboard["rows"])
     rows: list[dict[str, Any]] = []
     for row in leaderboard["rows"]:
         low, high = row.get("ci_low"), row.get("ci_high")
-        top = best.get((row["task"], row["metric"]))
-        cells = [
+        mark = marks.get((row["task"], row["variant"], row["metric"]), "")
+        costs = [
             cell(row[key], ",.1f") for key in ("generated_tokens", "prompt_tokens", "cached_tokens", "calls")
         ]
-        cells.append(cell(row.get("flops_per_item"), "si"))
+        costs.append(cell(row.get("flops_per_item"), "si"))
         if priced:
-            cells.append(cell(row.get("usd_per_1k_items"), ",.4g"))
+            costs.append(cell(row.get("usd_per_1k_items"), ",.4g"))
         failures = {kind: count for kind, count in (row.get("failures") or {}).items() if count}
         rows.append(
             {
@@ -36,21 +40,18 @@ def board(leaderboard: Board, manifest: Mapping[str, Any], styles: Mapping[str, 
                 "variant": row["variant"],
                 "method": row["method"],
                 "metric": row["metric"],
-                "primary": row["metric"] == primary.get(row["task"], row["metric"]),
+                "primary": row["primary"],
                 "find": f"{row['variant']} {row['method']} {row['metric']}".lower(),
                 "style": styles[row["variant"]] + 1,
                 "n": cell(row["n"], ",d"),
-                "score": cell(row["score"], "percent"),
+                "score": _score(row),
                 "interval": "" if low is None or high is None else f"[{100 * low:.1f}, {100 * high:.1f}]",
-                "best": row["variant"] == top,
-                "tie": top is not None and row["variant"] != top and _tied(leaderboard, row, top),
-                "cells": cells,
+                "best": mark == cells.BEST,
+                "tie": mark == cells.TIE,
+                "cells": costs,
                 "failures": {
                     "value": sum(failures.values()),
-                    "text": ", ".join(
-                        f"{count:,} {kind.replace('_', ' ')}" for kind, count in failures.items()
-                    )
-                    or "none",
+                    "text": ", ".join(_count(count, kind) for kind, count in failures.items()) or "none",
                 },
             }
         )
@@ -93,69 +94,70 @@ def distillation(leaderboard: Board) -> dict[str, Any] | None:
     entries = leaderboard.get("distillation") or []
     if not entries:
         return None
-    columns = [
-        "inputs kept",
-        "dropped",
-        "samples per input",
-        "teacher tokens",
-        "training tokens",
-        "pseudo-labels right",
-    ]
-    units = list(dict.fromkeys(unit for entry in entries for unit in (entry.get("break_even") or {})))
-    names = {"flops": "FLOPs", "tokens": "tokens", "usd": "dollars"}
+    columns = ["status", "inputs kept", "dropped", "samples", "teacher tokens", "training tokens"]
+    columns += ["pseudo-labels right", *(f"break-even, {name}" for name in UNITS.values())]
     rows = []
     for entry in entries:
-        dropped = ", ".join(
-            f"{count:,}\N{NO-BREAK SPACE}{reason.replace('_', ' ')}"
-            for reason, count in (entry.get("dropped") or {}).items()
-            if count
-        )
-        right = entry.get("pseudo_label_accuracy")
-        cells = [
-            f"{entry['kept']:,} of {entry['inputs']:,}",
-            dropped or "none",
-            cell(entry.get("samples_per_input"), "g")["text"],
+        dropped = [_count(count, reason) for reason, count in (entry.get("dropped") or {}).items() if count]
+        right, paid = entry.get("pseudo_label_accuracy"), entry.get("break_even") or {}
+        found = [
+            str(entry.get("status") or "").replace("_", " "),
+            f"{entry.get('kept')} of {entry.get('inputs')}",
+            ", ".join(dropped) or "none",
+            *(
+                cell(entry.get(key), ",.0f")["text"]
+                for key in ("samples_per_input", "teacher_tokens", "train_tokens")
+            ),
+            "unknown" if right is None else f"{100 * right:.1f} %",
+            *(tables.pays_after(paid.get(unit)) for unit in UNITS),
         ]
-        cells += [cell(entry.get(key), ",.0f")["text"] for key in ("teacher_tokens", "train_tokens")]
-        cells.append("unknown" if right is None else f"{100 * right:.1f} %")
-        cells += [_break_even((entry.get("break_even") or {}).get(unit), unit) for unit in units]
-        label = entry["task"] + (f", {entry['variant']}" if entry.get("variant") else "")
-        rows.append(
-            {"task": label + (f", seed {entry['seed']}" if entry.get("seed") else ""), "cells": cells}
+        name = entry["task"] + (
+            f", {entry['variant']}" if entry.get("variant") not in (None, "distilled") else ""
         )
-    return {
-        "columns": columns + [f"queries to break even, {names.get(unit, unit)}" for unit in units],
-        "rows": rows,
-    }
+        rows.append({"task": name + (f", seed {entry['seed']}" if entry.get("seed") else ""), "cells": found})
+    return {"columns": columns, "rows": rows}
 
 
-def _break_even(found: Mapping[str, Any] | None, unit: str) -> str:
-    if found is None:
-        return "no prices" if unit == "usd" else "never"
-    if found.get("value") is None:
-        return "never"
-    ends = ["never" if found.get(end) is None else f"{found[end]:,.0f}" for end in ("low", "high")]
-    return f"{found['value']:,.0f} [{ends[0]}, {ends[1]}]"
+def steps(leaderboard: Board) -> list[list[str]]:
+    """task, variant, step, then calls, prompt, cached and generated tokens per item."""
+    return [
+        [row["task"], row["variant"], step, *(f"{means[name]:,.1f}" for name in USAGE)]
+        for row in leaderboard["rows"]
+        if row["primary"]
+        for step, means in (row.get("steps") or {}).items()
+    ]
+
+
+def _score(row: Mapping[str, Any]) -> dict[str, Any]:
+    if row.get("status") == "not_distilled":
+        return {"value": "", "text": "not distilled"}
+    return cell(row["score"], "percent")
+
+
+def _count(count: int, name: str) -> str:
+    """A count with its name, never broken over two lines."""
+    return f"{count:,} {name}".replace("_", " ").replace(" ", NO_BREAK)
 
 
 def _measured(claim: Board) -> str:
     """What was compared and by which test."""
     metric = "" if claim["claim"] == "cheaper" else claim["metric"]
-    return ", ".join(part for part in (metric, claim.get("test")) if part)
+    if metric and claim.get("direction") == "lower":
+        metric += " (lower is better)"
+    chance = "noise floor: one variant run twice" if claim.get("noise_floor") else ""
+    return ", ".join(part for part in (metric, claim.get("test"), chance) if part)
 
 
 def _why(claim: Board) -> str:
-    """For what cannot be told: how large a difference this n could have shown, and how many items would
-    settle it."""
+    """For what cannot be told: what this n could have shown, and how many items would settle it."""
     if claim["verdict"] != "cannot_tell" or claim["claim"] == "cheaper":
         return ""
     parts = []
     if claim.get("mde") is not None:
-        parts.append(
-            f"with n = {claim['n']:,} a difference of {100 * claim['mde']:.1f} points could have been seen"
-        )
-    if claim.get("needed_n") is not None:
-        parts.append(f"about {claim['needed_n']:,} items would be needed")
+        what = "a margin" if claim["claim"] == "non_inferior" else "a difference"
+        parts.append(f"{claim['n']:,} items could have shown {what} of {100 * claim['mde']:.1f} points")
+    if (claim.get("needed_n") or 0) > claim["n"]:
+        parts.append(f"about {claim['needed_n']:,} would be needed")
     return "; ".join(parts)
 
 
@@ -183,32 +185,3 @@ def _strip(claim: Board, reach: float, octaves: float) -> dict[str, Any] | None:
         "margin": margin,
         "label": label,
     }
-
-
-def _best(leaderboard: Board, manifest: Mapping[str, Any]) -> dict[tuple[str, str], str]:
-    """(task, metric) -> variant with the best score, by the metric's direction; left out where all are
-    equal."""
-    groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
-    for row in leaderboard["rows"]:
-        if row.get("score") is not None:
-            groups.setdefault((row["task"], row["metric"]), []).append(row)
-    best = {}
-    for (task, metric), rows in groups.items():
-        entry = manifest["tasks"].get(task, {}).get("metrics", {}).get(metric, {})
-        sign = -1 if entry.get("direction") == "lower" else 1
-        if len({row["score"] for row in rows}) > 1:
-            best[task, metric] = max(rows, key=lambda row: sign * row["score"])["variant"]
-    return best
-
-
-def _tied(leaderboard: Board, row: Mapping[str, Any], top: str) -> bool:
-    """Whether the paired comparison of a row with the best one has an interval that holds zero."""
-    for claim in leaderboard.get("comparisons", []):
-        same = claim["claim"] == "superior" and (claim["task"], claim["metric"]) == (
-            row["task"],
-            row["metric"],
-        )
-        if same and {claim["a"], claim["b"]} == {row["variant"], top}:
-            low, high = claim.get("ci_low"), claim.get("ci_high")
-            return low is not None and high is not None and low <= 0 <= high
-    return False

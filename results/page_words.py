@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from results.cells import compact
+
 CLAIMS = (
     ("superior", "base", "distilled", "better than base"),
     ("non_inferior", "s2", "distilled", "as good as System 2"),
@@ -20,9 +22,9 @@ Board = Mapping[str, Any]
 MINUS = "\u2212"
 
 
-def headline(leaderboard: Board) -> str:
+def headline(leaderboard: Board, manifest: Mapping[str, Any]) -> str:
     """The verdict in a sentence or two: on which tasks distillation was worth it."""
-    asked = three_claims(leaderboard)
+    asked = three_claims(leaderboard, manifest)
     if not asked:
         return _without_distillation(leaderboard)
     worth = [task for task, found in asked.items() if all(v == "yes" for v in found.values())]
@@ -50,32 +52,45 @@ def headline(leaderboard: Board) -> str:
     return " ".join(parts)
 
 
-def three_claims(leaderboard: Board) -> dict[str, dict[str, str]]:
-    """task -> claim -> verdict, for tasks where all three claims of distillation were tested on the primary
-    metric."""
+def three_claims(leaderboard: Board, manifest: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """task -> claim -> verdict, for tasks where all three claims of distillation were tested."""
     found: dict[str, dict[str, str]] = {}
-    for task in _tasks(leaderboard):
-        verdicts = {
-            name: claim["verdict"]
-            for name, a, b, _ in CLAIMS
-            if (claim := _claim(leaderboard, task, name, a, b)) is not None
-        }
-        if len(verdicts) == len(CLAIMS):
-            found[task] = verdicts
+    for row in matrix(leaderboard, manifest)["rows"]:
+        if all(row["cells"]) and not row["overall"]:
+            verdicts = [found_cell["verdict"] for found_cell in row["cells"]]
+            found[row["task"]] = dict(zip((name for name, *_ in CLAIMS), verdicts, strict=True))
     return found
 
 
-def matrix(leaderboard: Board) -> dict[str, Any]:
-    """Tasks x the three claims: verdict and figure. Empty where nothing was distilled."""
+def matrix(leaderboard: Board, manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """Tasks x the three claims: verdict and figure; a last row over all tasks. Empty without distillation."""
+    names = standing(manifest)
     rows = []
-    for task in _tasks(leaderboard):
-        cells = []
-        for name, a, b, _ in CLAIMS:
-            claim = _claim(leaderboard, task, name, a, b)
-            cells.append(None if claim is None else {"verdict": claim["verdict"], "figure": figure_of(claim)})
-        if any(cells):
-            rows.append({"task": task, "cells": cells})
+    for kind in ("comparisons", "overall"):
+        found: dict[str, list[dict[str, Any] | None]] = {}
+        for claim in leaderboard.get(kind, []):
+            for place, (name, a, b, _) in enumerate(CLAIMS):
+                cells = found.setdefault(claim["task"], [None] * len(CLAIMS))
+                asked = (claim["claim"], claim["a"], claim["b"]) == (name, names[a], names[b])
+                # Comparisons on the primary metric come first.
+                if asked and cells[place] is None:
+                    cells[place] = {"verdict": claim["verdict"], "figure": figure_of(claim)}
+        rows += [
+            {"task": task, "cells": cells, "overall": kind == "overall"}
+            for task, cells in found.items()
+            if any(cells)
+        ]
     return {"columns": [label for *_, label in CLAIMS], "rows": rows}
+
+
+def standing(manifest: Mapping[str, Any]) -> dict[str, str]:
+    """What stands for base, s2 and distilled: the variant of that name, else the first of that kind."""
+    variants = manifest["variants"]
+    names = {}
+    for kind in ("base", "s2", "distilled"):
+        of_kind = [name for name, entry in variants.items() if (entry or {}).get("kind") == kind]
+        names[kind] = kind if kind in variants or not of_kind else of_kind[0]
+    return names
 
 
 def subline(manifest: Mapping[str, Any]) -> str:
@@ -132,22 +147,10 @@ def cell(value: Any, style: str) -> dict[str, Any]:
     elif style == "p":
         text = "< .001" if value < 0.001 else f"{value:.3f}"
     elif style == "si":
-        text = _si(value)
+        text = compact(value)
     else:
         text = format(value, style)
     return {"value": value, "text": text}
-
-
-def _tasks(leaderboard: Board) -> list[str]:
-    return list(dict.fromkeys(row["task"] for row in leaderboard["rows"]))
-
-
-def _claim(leaderboard: Board, task: str, name: str, a: str, b: str) -> Mapping[str, Any] | None:
-    """The first such claim: comparisons on the primary metric come first."""
-    for claim in leaderboard.get("comparisons", []):
-        if (claim["task"], claim["claim"], claim["a"], claim["b"]) == (task, name, a, b):
-            return dict(claim)
-    return None
 
 
 def _without_distillation(leaderboard: Board) -> str:
@@ -181,10 +184,3 @@ def _share(some: Sequence[str], of: Sequence[str]) -> str:
 
 def _list(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1]
-
-
-def _si(value: float) -> str:
-    for unit, size in (("P", 1e15), ("T", 1e12), ("G", 1e9), ("M", 1e6)):
-        if value >= size:
-            return f"{value / size:.3g} {unit}"
-    return f"{value:.3g}"

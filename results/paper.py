@@ -193,8 +193,11 @@ def _finding(
 
 
 def _decide(expects: str, claims: Mapping[str, Mapping[str, Any]], a: str, b: str) -> tuple[str, str]:
-    """Verdict and its reason. `lower` and `no_gain` read the interval of the superiority comparison."""
-    claim = claims.get({"cheaper": "cheaper", "as_good": "non_inferior"}.get(expects, "superior"))
+    """Verdict and its reason. `lower` and `no_gain` read the interval of the difference."""
+    wanted = {"cheaper": ("cheaper",), "as_good": ("non_inferior",)}.get(
+        expects, ("superior", "non_inferior")
+    )
+    claim = next((claims[name] for name in wanted if name in claims), None)
     if claim is None:
         return "cannot_tell", f"{a} and {b} are not compared."
     if expects == "cheaper":
@@ -214,15 +217,18 @@ def _decide(expects: str, claims: Mapping[str, Mapping[str, Any]], a: str, b: st
     )
     if expects == "no_gain":
         margin = claims.get("non_inferior", claim).get("margin") or 0.05
-        if claim["verdict"] == "yes":
+        if claim["verdict"] == "yes" if claim["claim"] == "superior" else low > 0:
             return "contradicts", why + "."
         if high < margin:
             return "shows", why + f": a gain of {100 * margin:g} points is ruled out."
         return "cannot_tell", why + f": a gain of {100 * margin:g} points is not ruled out."
     if expects == "lower":
         verdict = "shows" if high < 0 else "contradicts" if low > 0 else "cannot_tell"
-    else:
+    elif claim["claim"] == "superior":
         verdict = "contradicts" if high < 0 else _as_finding(claim["verdict"])
+    else:
+        # Only non-inferiority was claimed of this pair; its interval is that of the same difference.
+        verdict = "contradicts" if high < 0 else "shows" if low > 0 else "cannot_tell"
     return verdict, why + (seen if verdict == "cannot_tell" else "") + "."
 
 

@@ -1,7 +1,7 @@
 """Two figures of a leaderboard: score against generated tokens, and generated tokens by step.
 
 Both are small multiples, one panel a task, drawn the same for every task so that panels compare. They return
-SVG text and take a leaderboard (or the token use by step) alone; matplotlib is loaded when a figure is drawn.
+SVG text and take a leaderboard alone; matplotlib is loaded when a figure is drawn.
 
 It does not know run folders, HTML or colours (see `figure.py`).
 """
@@ -18,16 +18,16 @@ from results.figure import (
     INK,
     MARKERS,
     MUTED,
+    PAPER,
     STEP_COLORS,
     VARIANT_COLORS,
+    Box,
     free_spot,
     house_style,
+    label_column,
     panels,
     to_svg,
 )
-
-StepUse = Mapping[str, Mapping[str, Mapping[str, float]]]
-"""task -> variant -> step -> mean generated tokens per item."""
 
 KNOWN = ("base", "s2", "distilled", "distilled-s1", "distilled-nofilter", "distilled-all")
 PANEL = (3.5, 2.75)
@@ -54,9 +54,12 @@ def score_against_tokens(leaderboard: Mapping[str, Any], task: str | None = None
         return to_svg(figure, f"score-{task or 'all'}", title, alternative or "No scores.")
 
 
-def tokens_by_step(use: StepUse, task: str | None = None, columns: int = 3) -> str:
-    """Mean generated tokens per item, stacked by the step that spent them, as SVG. One panel a task, or only
-    `task`."""
+def tokens_by_step(leaderboard: Mapping[str, Any], task: str | None = None, columns: int = 3) -> str:
+    """Mean generated tokens per item, stacked by the step that spent them, as SVG.
+
+    One panel a task, or only `task`. Steps are those of the rows' `steps`, in the order in which they appear.
+    """
+    use = step_use(leaderboard)
     tasks = [name for name in use if task in (None, name)]
     tallest = max((len(use[name]) for name in tasks), default=1)
     with house_style():
@@ -64,17 +67,24 @@ def tokens_by_step(use: StepUse, task: str | None = None, columns: int = 3) -> s
         for name, axis in zip(tasks, axes, strict=True):
             _draw_steps(axis, name, use[name])
         alternative = " ".join(
-            f"{name}: {variant} {sum(steps.values()):.1f} tokens"
-            + (
-                " (" + ", ".join(f"{step} {spent:.1f}" for step, spent in steps.items()) + ")."
-                if steps
-                else "."
-            )
+            f"{name}: {variant} {sum(steps.values()):.1f} tokens ("
+            + ", ".join(f"{step} {spent:.1f}" for step, spent in steps.items())
+            + ")."
             for name in tasks
             for variant, steps in use[name].items()
         )
         title = "Generated tokens per item by step" + (f", {task}" if task else "")
         return to_svg(figure, f"steps-{task or 'all'}", title, alternative or "No steps.")
+
+
+def step_use(leaderboard: Mapping[str, Any]) -> dict[str, dict[str, dict[str, float]]]:
+    """task -> variant -> step -> mean generated tokens per item."""
+    use: dict[str, dict[str, dict[str, float]]] = {}
+    for row in leaderboard["rows"]:
+        if row.get("steps"):
+            spent = {step: means["generated_tokens"] for step, means in row["steps"].items()}
+            use.setdefault(row["task"], {})[row["variant"]] = spent
+    return use
 
 
 def primary_points(leaderboard: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
@@ -134,41 +144,93 @@ def _draw_scores(
     axis.set_title(task)
     axis.set_xlabel("generated tokens per item")
     axis.set_ylabel("score, %")
-    boxes = _draw_front(axis, pareto_front(rows), low)
-    anchors = []
+    groups = _apart(axis, rows, low)
+    drawn = {variant: x for group in groups for variant, x in group}
+    boxes = _draw_front(axis, pareto_front(rows), drawn)
+    anchors = {}
     for row in rows:
-        number = styles[row["variant"]]
-        color, x, y = VARIANT_COLORS[number], max(row["generated_tokens"], low), 100 * row["score"]
-        ends = [row.get("ci_low"), row.get("ci_high")]
-        ends = [y if end is None else 100 * end for end in ends]
-        axis.plot([x, x], ends, color=color, linewidth=1.3, solid_capstyle="butt", zorder=2)
-        axis.plot([x], [y], marker=MARKERS[number], markersize=5.5, color=color, linestyle="none", zorder=3)
-        (left, top), (_, bottom), (_, middle) = (
-            axis.transData.transform((x, at)) for at in (ends[1], ends[0], y)
+        variant, y = row["variant"], 100 * row["score"]
+        color, marker, x = VARIANT_COLORS[styles[variant]], MARKERS[styles[variant]], drawn[variant]
+        low_end, high_end = (
+            y if end is None else 100 * end for end in (row.get("ci_low"), row.get("ci_high"))
+        )
+        axis.plot([x, x], [low_end, high_end], color=color, linewidth=1.3, solid_capstyle="butt", zorder=2)
+        axis.plot([x], [y], marker=marker, markersize=5.5, color=color, linestyle="none", zorder=3)
+        (left, top), (_, bottom), (_, middle) = axis.transData.transform(
+            [(x, high_end), (x, low_end), (x, y)]
         )
         boxes += [(left - 1, bottom, left + 1, top), (left - 4, middle - 4, left + 4, middle + 4)]
-        anchors.append((row["variant"], color, left, middle))
-    frame = axis.get_window_extent().extents
-    for variant, color, x, y in anchors:
-        size = (0.55 * FONT_SIZE * len(variant), FONT_SIZE)
-        corner = free_spot((x, y), size, boxes, tuple(frame))
-        boxes.append((*corner, corner[0] + size[0], corner[1] + size[1]))
-        at = axis.transAxes.inverted().transform((corner[0], corner[1] + 0.2 * FONT_SIZE))
-        axis.text(*at, variant, color=color, transform=axis.transAxes, fontweight="bold")
+        anchors[variant] = (float(left), float(middle))
+    for group in sorted(groups, key=len, reverse=True):
+        boxes += _draw_labels(axis, [variant for variant, _ in group], anchors, styles, boxes)
 
 
-def _draw_front(
-    axis: Any, front: Sequence[Mapping[str, Any]], low: float
-) -> list[tuple[float, float, float, float]]:
+def _draw_labels(
+    axis: Any,
+    variants: Sequence[str],
+    anchors: Mapping[str, tuple[float, float]],
+    styles: Mapping[str, int],
+    taken: Sequence[Box],
+) -> list[Box]:
+    """Names beside their points: near a lone one, in a column with leader lines where points crowd."""
+    frame: Box = tuple(axis.get_window_extent().extents)
+    points = [anchors[variant] for variant in variants]
+    widths = [0.6 * FONT_SIZE * len(variant) for variant in variants]
+    heights = sorted(y for _, y in points)
+    crowded = len(variants) > 2 or any(high - low < 2 * FONT_SIZE for low, high in pairwise(heights))
+    if crowded:
+        corners = label_column(points, widths, FONT_SIZE, taken, frame)
+    else:
+        corners = [
+            free_spot(point, (width, FONT_SIZE), taken, frame)
+            for point, width in zip(points, widths, strict=True)
+        ]
+    to_axes = axis.transAxes.inverted().transform
+    for variant, (x, y), corner, width in zip(variants, points, corners, widths, strict=True):
+        color = VARIANT_COLORS[styles[variant]]
+        on_left = corner[0] < x
+        if crowded:
+            end = (corner[0] + width + 1 if on_left else corner[0] - 1.5, corner[1] + FONT_SIZE / 2)
+            (x0, y0), (x1, y1) = to_axes([(x, y), end])
+            axis.plot([x0, x1], [y0, y1], color=color, linewidth=0.5, transform=axis.transAxes, zorder=1.5)
+        at = to_axes((corner[0] + (width if on_left else 0), corner[1] + 0.2 * FONT_SIZE))
+        side = "right" if on_left else "left"
+        # The name stands on a patch of paper, which hides the lines behind it, but no point or interval.
+        patch = {"facecolor": PAPER, "edgecolor": "none", "pad": 0.8}
+        place = {"transform": axis.transAxes, "ha": side, "zorder": 1.8}
+        axis.text(*at, variant, color=color, fontweight="bold", bbox=patch, **place)
+    return [(x, y, x + width, y + FONT_SIZE) for (x, y), width in zip(corners, widths, strict=True)]
+
+
+def _apart(axis: Any, rows: Sequence[Mapping[str, Any]], low: float) -> list[list[tuple[str, float]]]:
+    """Groups of (variant, where it is drawn on the token axis): points that would cover each other go side by
+    side."""
+    gap = 6.5
+    groups: list[list[tuple[str, float]]] = []
+    for row in sorted(rows, key=lambda row: (row["generated_tokens"], row["score"])):
+        at = float(axis.transData.transform((max(row["generated_tokens"], low), 0))[0])
+        if groups and at - groups[-1][-1][1] < gap:
+            groups[-1].append((row["variant"], at))
+        else:
+            groups.append([(row["variant"], at)])
+    to_data = axis.transData.inverted().transform
+    spread = []
+    for group in groups:
+        first = sum(at for _, at in group) / len(group) - gap * (len(group) - 1) / 2
+        spread.append([(name, float(to_data((first + gap * n, 0))[0])) for n, (name, _) in enumerate(group)])
+    return spread
+
+
+def _draw_front(axis: Any, front: Sequence[Mapping[str, Any]], drawn: Mapping[str, float]) -> list[Box]:
     """The Pareto front as a staircase; returns the boxes its parts take, in points."""
-    across = [max(row["generated_tokens"], low) for row in front] + [axis.get_xlim()[1]]
+    across = [drawn[row["variant"]] for row in front] + [axis.get_xlim()[1]]
     up = [100 * row["score"] for row in front]
     axis.step(
         across, [*up, up[-1]], where="post", color=MUTED, linewidth=0.8, linestyle=(0, (4, 2)), zorder=1
     )
     corners = [
         axis.transData.transform(at)
-        for x0, x1, y in zip(across, across[1:], up, strict=False)
+        for (x0, x1), y in zip(pairwise(across), up, strict=True)
         for at in ((x0, y), (x1, y))
     ]
     return [

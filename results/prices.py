@@ -115,6 +115,7 @@ def _speed(table: Mapping[str, Any], key: str, path: Path) -> float:
     value = table.get(key)
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < float("inf"):
         raise ResultsError(
-            f"price file {path}: {key} is {value!r}; give tokens per second, as the manifest's timing shows them"
+            f"price file {path}: {key} is {value!r}; give tokens per second, as the manifest's timing "
+            f"shows them"
         )
     return float(value)

@@ -33,7 +33,9 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Columns:
-    """The rows of one variant on one task, sorted by (item_id, seed, sample_index); all arrays have n_rows."""
+    """The rows of one variant on one task, sorted by (item_id, seed, sample_index); all arrays have
+    n_rows.
+    """
 
     task: str
     variant: str
@@ -119,14 +121,15 @@ def _read_with_arrow(path: Path, metrics: Sequence[str]) -> dict[str, Any]:
     per_metric = pyarrow.struct([(name, number) for name in metrics])
     step = pyarrow.struct([("name", text), *((name, number) for name in STEP_USAGE)])
     schema = pyarrow.schema(
-        [("item_id", text), ("cluster_id", text), ("weight", number), ("weights", per_metric), ("seed", whole),
+        [("item_id", text), ("cluster_id", text), ("weight", number), ("weights", per_metric),
+         ("seed", whole),
          ("sample_index", whole), ("method", text), ("scores", per_metric), ("failure", text),
          ("truncated", pyarrow.bool_()), ("usage", pyarrow.struct([(name, number) for name in USAGE])),
          ("steps", pyarrow.list_(step))]
     )  # fmt: skip
     table = pyarrow.json.read_json(
         path,
-        read_options=pyarrow.json.ReadOptions(use_threads=False, block_size=_block_size(path)),
+        read_options=pyarrow.json.ReadOptions(block_size=_block_size(path)),
         parse_options=pyarrow.json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore"),
     ).combine_chunks()
 
@@ -216,8 +219,10 @@ def _read_by_line(path: Path, metrics: Sequence[str]) -> dict[str, Any]:
             for name in STEP_USAGE:
                 total[name] += _number(step.get(name), 0.0, f"{path}:{line}: step {name!r}")
     return {
-        "item_id": np.array(rows["item_id"], dtype=np.str_), "cluster_id": np.array(rows["cluster_id"], dtype=np.str_),
-        "seed": np.array(rows["seed"], dtype=np.int64), "sample_index": np.array(rows["sample_index"], dtype=np.int64),
+        "item_id": np.array(rows["item_id"], dtype=np.str_),
+        "cluster_id": np.array(rows["cluster_id"], dtype=np.str_),
+        "seed": np.array(rows["seed"], dtype=np.int64),
+        "sample_index": np.array(rows["sample_index"], dtype=np.int64),
         "scores": {name: np.array(values) for name, values in scores.items()},
         "weights": {name: np.array(values) for name, values in weights.items()},
         "usage": {name: np.array(values) for name, values in usage.items()},

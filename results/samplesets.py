@@ -102,7 +102,9 @@ def sample(columns: Columns, metric: str) -> Sample | None:
 
 
 def pair(a: Columns, b: Columns, metric: str) -> Pair | None:
-    """Clusters of two variants with equal rows (see `require_same_items`); None where no row is scored by both."""
+    """Clusters of two variants with equal rows (see `require_same_items`); None where no row is scored by
+    both.
+    """
     weights = a.weights[metric]
     in_a, in_b = ~np.isnan(a.scores[metric]), ~np.isnan(b.scores[metric])
     applies = in_a & in_b & (weights > 0)
@@ -124,14 +126,17 @@ def row_pair(columns: Columns, first: Floats, second: Floats) -> Pair:
 
 
 def require_same_items(a: Columns, b: Columns) -> None:
-    """Within a run, two variants must have answered the same rows: another set is refused, never cut to fit."""
+    """Within a run, two variants must have answered the same rows: another set is refused, never cut to
+    fit.
+    """
     same = a.n_rows == b.n_rows and all(
         np.array_equal(getattr(a, key), getattr(b, key)) for key in ("item_id", "seed", "sample_index")
     )
     if not same:
         only_a, only_b = len(keys(a) - keys(b)), len(keys(b) - keys(a))
         raise ResultsError(
-            f"task {a.task!r}: {a.variant!r} and {b.variant!r} have different items ({only_a} only in the first, "
+            f"task {a.task!r}: {a.variant!r} and {b.variant!r} have different items ({only_a} only in "
+            f"the first, "
             f"{only_b} only in the second); resume the run with the same options until it is finished"
         )
     if not np.array_equal(a.cluster_id, b.cluster_id):
@@ -156,10 +161,10 @@ def _sample(
     chosen, scores, weight = codes[applies], values[applies], weights[applies]
     rows = np.bincount(chosen, minlength=count)
     present = rows > 0
-    total = np.bincount(chosen, scores * weight, minlength=count)[present]
+    total = np.bincount(chosen, scores * weight, minlength=count)[present].astype(np.float64)
     return Sample(
         total=total,
-        weight=np.bincount(chosen, weight, minlength=count)[present],
+        weight=np.bincount(chosen, weight, minlength=count)[present].astype(np.float64),
         rows=int(applies.sum()),
         zero_one=bool(np.all((scores == 0) | (scores == 1))),
     )

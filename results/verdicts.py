@@ -25,7 +25,9 @@ WORDS: dict[str, str] = {"yes": "yes", "no": "no", "cannot_tell": "cannot tell"}
 
 
 def superior(gain: float, p: float) -> Verdict:
-    """`gain`: difference in the direction where more is better; `p`: two-sided, adjusted where in a family."""
+    """`gain`: difference in the direction where more is better; `p`: two-sided, adjusted where in a
+    family.
+    """
     if p > ALPHA or gain == 0:
         return "cannot_tell"
     return "yes" if gain > 0 else "no"
@@ -92,7 +94,8 @@ def _non_inferior(row: Mapping[str, Any]) -> str:
     if row["verdict"] == "no":
         return f"{row['b']} is worse than {row['a']} by more than {margin} {_where(row)}: {_interval(row)}."
     return (
-        f"Cannot tell whether {row['b']} is as good as {row['a']} within {margin} {_where(row)}: {_interval(row)}. "
+        f"Cannot tell whether {row['b']} is as good as {row['a']} within {margin} {_where(row)}: "
+        f"{_interval(row)}. "
         f"{_could_have_shown(row, 'a margin')}{_would_need(row, f'a margin of {margin}')}"
     )
 

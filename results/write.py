@@ -28,16 +28,17 @@ def write_all(run_folder: Path, leaderboard: dict[str, Any]) -> list[Path]:
 
 def write_text(path: Path, text: str) -> Path:
     """Replace `path` by `text` (UTF-8) in one step."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    temporary = Path(name)
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
             file.write(text)
         # mkstemp makes a private file; the target gets what any new file would get.
         umask = os.umask(0)
         os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)
-        os.replace(temporary, path)
+        temporary.chmod(0o666 & ~umask)
+        temporary.replace(path)
     except BaseException:
-        os.unlink(temporary)
+        temporary.unlink()
         raise
     return path

@@ -105,7 +105,8 @@ def spec(short: str) -> TaskSpec:
     """The spec of one of our single tasks, by its short name. TaskError if there is no such task."""
     if short not in MODULES:
         raise TaskError(_unknown(short, ()))
-    found: TaskSpec = importlib.import_module(MODULES[short]).SPEC
+    module = importlib.import_module(MODULES[short])
+    found: TaskSpec = getattr(module, "SPECS", {}).get(short, module.SPEC)
     return found if found.name == short else dataclasses.replace(found, name=short)
 
 

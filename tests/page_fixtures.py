@@ -1,6 +1,6 @@
 """A small synthetic run folder and its leaderboard, for the tests of the page, the plots and the paper.
 
-Nothing here is a result: scores follow from a hash of item and variant, intervals are the plain normal ones.
+Nothing here is a result: scores follow from a hash of item and variant.
 `build_run` writes `manifest.json` and `samples/` in the layout of the design and returns the leaderboard as a
 dict.
 """
@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from results.leaderboard import build
+from results.page import write_page
 
 HOSTILE = (
     '</script><script>window.planted = 1</script><img src=x onerror="window.planted = 2">'
@@ -27,6 +29,7 @@ SHARES = {
     "distilled-all": 0.56,
 }
 TASKS = ("last_letter", "coin_flip", "trivia_bias", "judge", "gsm8k")
+KINDS = ("base", "s2", "distilled")
 STEPS = {
     "last_letter": ("rephrase", "respond"),
     "coin_flip": ("rephrase", "respond"),
@@ -53,36 +56,26 @@ def build_run(
 ) -> dict[str, Any]:
     """Write a run of `items` items per task whose steps hold `words` words each; return its leaderboard."""
     folder.mkdir(parents=True, exist_ok=True)
-    board: dict[str, Any] = {
-        "schema": 1,
-        "run": folder.name,
-        "rows": [],
-        "comparisons": [],
-        "distillation": [],
-        "notes": ["A made-up run.", HOSTILE] if hostile else ["A made-up run."],
-    }
     for task in tasks:
-        scores = {}
         for variant in variants:
             rows = [_row(task, variant, number, words, hostile) for number in range(items)]
             path = folder / "samples" / variant / f"{task}.jsonl"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-            scores[variant] = rows
-            board["rows"] += [_board_row(task, variant, metric, rows) for metric in METRICS[task]]
-        for a, b in _pairs(variants):
-            board["comparisons"] += _claims(task, a, b, scores[a], scores[b])
-        if "distilled" in variants:
-            board["distillation"].append(_distillation(task))
-    (folder / "manifest.json").write_text(
-        json.dumps(_manifest(folder.name, tasks, variants, items)), encoding="utf-8"
+    notes = ["A made-up run.", *([HOSTILE] if hostile else [])]
+    manifest = _manifest(folder.name, tasks, variants, items, notes)
+    (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    return build(folder)
+
+
+def large_page(root: Path) -> Path:
+    """The page of 5 tasks x 6 variants x 2,000 items, made once per session under `root`."""
+    path = root / "large" / "leaderboard.html"
+    return (
+        path
+        if path.is_file()
+        else write_page(path.parent, build_run(path.parent, TASKS, tuple(SHARES), 2000, 200))
     )
-    return board
-
-
-def _pairs(variants: Sequence[str]) -> list[tuple[str, str]]:
-    wanted = [("base", "s2"), ("base", "distilled"), ("s2", "distilled")]
-    return [(a, b) for a, b in wanted if a in variants and b in variants]
 
 
 def _chance(*parts: object) -> float:
@@ -143,106 +136,30 @@ def _row(task: str, variant: str, number: int, words: int, hostile: bool) -> dic
     }
 
 
-def _mean(rows: Sequence[dict[str, Any]], metric: str) -> tuple[float, int]:
-    values = [row["scores"][metric] for row in rows if row["scores"].get(metric) is not None]
-    return sum(values) / max(1, len(values)), len(values)
-
-
-def _board_row(task: str, variant: str, metric: str, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    score, n = _mean(rows, metric)
-    half = 1.96 * math.sqrt(max(score * (1 - score), 0.01) / max(1, n))
-    use = {key: sum(row["usage"][key] for row in rows) / len(rows) for key in rows[0]["usage"]}
-    return {
-        "task": task,
-        "variant": variant,
-        "method": rows[0]["method"],
-        "metric": metric,
-        "n": n,
-        "score": score,
-        "ci_low": max(0.0, score - half),
-        "ci_high": min(1.0, score + half),
-        **use,
-        "failures": {"no_answer": sum(row["failure"] == "no_answer" for row in rows)},
-        "usd_per_1k_items": None,
-        "flops_per_item": 2.0 * 135e6 * (use["prompt_tokens"] + use["generated_tokens"]),
-    }
-
-
-def _claims(
-    task: str, a: str, b: str, left: Sequence[dict[str, Any]], right: Sequence[dict[str, Any]]
-) -> list[dict[str, Any]]:
-    metric = METRICS[task][0]
-    (first, n), (second, _) = _mean(left, metric), _mean(right, metric)
-    half = 1.96 * math.sqrt(0.4 / max(1, n))
-    difference, margin = second - first, 0.05
-    tokens = [sum(row["usage"]["generated_tokens"] for row in rows) for rows in (left, right)]
-    ratio = tokens[1] / tokens[0]
-    base = {
-        "task": task,
-        "metric": metric,
-        "a": a,
-        "b": b,
-        "n": n,
-        "difference": difference,
-        "ci_low": difference - half,
-        "ci_high": difference + half,
-        "test": "McNemar, mid-p",
-        "p": min(1.0, math.exp(-abs(difference / half) * 3)),
-        "p_adjusted": min(1.0, 3 * math.exp(-abs(difference / half) * 3)),
-        "alpha": 0.05,
-        "margin": None,
-        "mde": 1.43 * half,
-        "needed_n": None,
-        "token_ratio": ratio,
-        "token_ratio_low": 0.9 * ratio,
-        "token_ratio_high": 1.1 * ratio,
-    }
-    superior = "yes" if difference > half else "no" if difference < -half else "cannot_tell"
-    inferior = (
-        "yes" if difference - half > -margin else "no" if difference + half < -margin else "cannot_tell"
-    )
-    cheaper = "yes" if ratio < 0.9 else "no" if ratio > 1.1 else "cannot_tell"
-    return [
-        {**base, "claim": "superior", "verdict": superior},
-        {
-            **base,
-            "claim": "non_inferior",
-            "verdict": inferior,
-            "margin": margin,
-            "alpha": 0.025,
-            "needed_n": 2000,
-        },
-        {
-            **base,
-            "claim": "cheaper",
-            "verdict": cheaper,
-            "test": "paired bootstrap",
-            "p": None,
-            "p_adjusted": None,
-        },
-    ]
-
-
 def _distillation(task: str) -> dict[str, Any]:
     return {
         "task": task,
+        "variant": "distilled",
+        "seed": 0,
+        "teacher_method": "rar_2step",
         "teacher_tokens": 48213,
+        "teacher_prompt_tokens": 61000,
         "samples_per_input": 3,
         "inputs": 200,
         "kept": 141,
         "dropped": {"no_majority": 52, "overlap": 7},
         "train_tokens": 21000,
         "train_flops": 1.7e13,
+        "teacher_flops": 2.9e13,
         "pseudo_label_accuracy": 0.83,
-        "break_even": {
-            "flops": {"value": 5400.0, "low": 4900.0, "high": 6100.0},
-            "tokens": {"value": 812.0, "low": 640.0, "high": None},
-            "usd": None,
-        },
+        "status": "trained",
+        "checkpoint": None,
     }
 
 
-def _manifest(run: str, tasks: Sequence[str], variants: Sequence[str], items: int) -> dict[str, Any]:
+def _manifest(
+    run: str, tasks: Sequence[str], variants: Sequence[str], items: int, notes: list[str]
+) -> dict[str, Any]:
     def metrics(task: str) -> dict[str, Any]:
         return {
             name: {
@@ -289,10 +206,13 @@ def _manifest(run: str, tasks: Sequence[str], variants: Sequence[str], items: in
             }
             for task in tasks
         },
-        "variants": {name: {"weights": "model", "method": "direct", "kind": "named"} for name in variants},
-        "comparisons": [list(pair) for pair in _pairs(variants)],
-        "distillation": [],
+        "variants": {
+            name: {"weights": name, "method": "direct", "kind": name if name in KINDS else "named"}
+            for name in variants
+        },
+        "comparisons": [],
+        "distillation": [_distillation(task) for task in tasks] if "distilled" in variants else [],
         "timing": {"evaluate_seconds": 98765.4, "tokens_per_second": 54321.0},
         "execution": {"padding_tokens": 13131},
-        "notes": [],
+        "notes": notes,
     }

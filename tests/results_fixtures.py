@@ -1,7 +1,7 @@
 """Synthetic run folders for tests of `results`: no model, any shape, written in milliseconds.
 
-`make_run(folder, ...)` writes a manifest and samples; each task is described by a `FakeTask`, each variant by how
-often it is right and how many tokens it spends. Everything follows from `seed`.
+`make_run(folder, ...)` writes a manifest and samples; each task is described by a `FakeTask`, each
+variant by how often it is right and how many tokens it spends. Everything follows from `seed`.
 """
 
 from __future__ import annotations
@@ -60,7 +60,8 @@ def make_run(
     """Write a finished run folder; keywords replace keys of the manifest. Returns `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     document: dict[str, Any] = {
-        "schema": 1, "run": folder.name, "status": "finished", "command": "s2d-bench", "options": {"margin": 5},
+        "schema": 1, "run": folder.name, "status": "finished", "command": "s2d-bench",
+        "options": {"margin": 5},
         "versions": {}, "hardware": {"cpu": "test", "cores": 2, "memory_gb": 8, "gpu": None,
                                      "memory_bandwidth_gbs": None},
         "model": {"name": "tiny", "fingerprint": "0" * 16, "parameters": 1_000_000, "dtype": "float32"},
@@ -69,7 +70,8 @@ def make_run(
                 "primary": next(iter(task.metrics)), "s2_method": "rar_2step",
                 "n_items": task.clusters * task.rows, "n_clusters": task.clusters,
                 "metrics": {
-                    metric: {"kind": kind, "direction": task.directions.get(metric, "higher"), "aggregation": "mean",
+                    metric: {"kind": kind, "direction": task.directions.get(metric, "higher"),
+                    "aggregation": "mean",
                              "description": metric}
                     for metric, kind in task.metrics.items()
                 },
@@ -114,7 +116,10 @@ def write_samples(
                     "weight": 1.0, "sample_index": 0, "task": task.name, "variant": variant.name,
                     "method": variant.method, "seed": run_seed, "prompt": text, "response": "Answer: yes",
                     "answer": "yes", "target": "yes" if right else "no",
-                    "scores": {m: (int(right) if kind == "binary" else grade) for m, kind in task.metrics.items()},
+                    "scores": {
+                        metric: int(right) if kind == "binary" else grade
+                        for metric, kind in task.metrics.items()
+                    },
                     "failure": None, "truncated": False,
                     "usage": {"calls": variant.calls, "prompt_tokens": 20 * variant.calls, "cached_tokens": 0,
                               "generated_tokens": generated},
@@ -136,7 +141,8 @@ def edit_rows(path: Path, change: Any) -> None:
 def distillation(task: str = "coin_flip", **keys: Any) -> dict[str, Any]:
     """An entry of the manifest's `distillation`."""
     return {
-        "task": task, "variant": "distilled", "seed": 0, "teacher_method": "rar_2step", "teacher_tokens": 100_000,
+        "task": task, "variant": "distilled", "seed": 0, "teacher_method": "rar_2step",
+        "teacher_tokens": 100_000,
         "teacher_prompt_tokens": 50_000, "samples_per_input": 8, "inputs": 200, "kept": 150,
         "dropped": {"no_majority": 50}, "train_tokens": 20_000, "train_flops": 6e11, "teacher_flops": 3e11,
         "pseudo_label_accuracy": 0.8, "status": "trained", "checkpoint": "abc",

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from page_fixtures import SHARES, build_run
+from page_fixtures import build_run, large_page
 
 from results import differences, page, page_words
 from results.errors import ResultsError
+from results.leaderboard import build
 
 
 class Markup(HTMLParser):
@@ -138,9 +139,8 @@ def test_rows_are_counted_by_what_changed(run: tuple[Path, dict[str, Any]]) -> N
     assert pair["counts"]["lost"] == both.count((1.0, 0.0)) > 0
 
 
-def test_page_of_a_large_run_stays_small(tmp_path: Path) -> None:
-    board = build_run(tmp_path / "large", variants=tuple(SHARES), items=2000, words=200)
-    path = page.write_page(tmp_path / "large", board)
+def test_page_of_a_large_run_stays_small(tmp_path_factory: pytest.TempPathFactory) -> None:
+    path = large_page(tmp_path_factory.getbasetemp())
     assert path.stat().st_size < 15_000_000
     for data in blocks(path.read_text(encoding="utf-8")).values():
         assert all(0 < len(pair["shown"]) <= 200 for pair in data["pairs"])
@@ -171,10 +171,13 @@ def test_a_folder_without_a_manifest_is_named(tmp_path: Path) -> None:
 WORTH = "better than base, as good as System 2, and cheaper."
 
 
+MANIFEST = {"variants": {name: {"kind": name} for name in ("base", "s2", "distilled")}}
+
+
 def claimed(task: str, superior: str, non_inferior: str, cheaper: str) -> list[dict[str, Any]]:
     verdicts = {"superior": superior, "non_inferior": non_inferior, "cheaper": cheaper}
     return [
-        {"task": task, "metric": "accuracy", "claim": claim, "a": a, "b": b, "verdict": verdicts[claim]}
+        {"task": task, "metric": "m", "claim": claim, "a": a, "b": b, "verdict": verdicts[claim], "n": 9}
         for claim, a, b, _ in page_words.CLAIMS
     ]
 
@@ -199,16 +202,39 @@ def claimed(task: str, superior: str, non_inferior: str, cheaper: str) -> list[d
     ],
 )
 def test_verdict_in_a_sentence(verdicts: dict[str, tuple[str, str, str]], sentence: str) -> None:
-    board = {
-        "rows": [{"task": task} for task in verdicts],
-        "comparisons": [claim for task, found in verdicts.items() for claim in claimed(task, *found)],
-    }
-    assert page_words.headline(board) == sentence
+    compared = [claim for task, found in verdicts.items() for claim in claimed(task, *found)]
+    assert page_words.headline({"comparisons": compared}, MANIFEST) == sentence
+
+
+def test_a_variant_stands_for_its_kind() -> None:
+    variants = {"base": {"kind": "base"}, "s2:cot": {"kind": "s2"}, "distilled": {"kind": "distilled"}}
+    compared = claimed("a", "yes", "yes", "yes")
+    for claim in compared:
+        claim["a"] = claim["a"].replace("s2", "s2:cot")
+    found = page_words.headline({"comparisons": compared}, {"variants": variants})
+    assert found.startswith("Distillation was worth it on a:")
 
 
 def test_a_run_without_distillation_still_gets_a_sentence(tmp_path: Path) -> None:
     board = build_run(tmp_path / "run", tasks=("coin_flip",), variants=("base", "s2"), items=60)
-    assert (
-        page_words.headline(board) == "s2 is better than base on coin_flip. Nothing distilled was compared."
-    )
+    sentence = "s2 is better than base on coin_flip. Nothing distilled was compared."
+    assert page_words.headline(board, MANIFEST) == sentence
     assert "What distillation cost" not in page.render_page(tmp_path / "run", board)
+
+
+def test_the_three_claims_end_with_all_tasks_together(run: tuple[Path, dict[str, Any]]) -> None:
+    rows = page_words.matrix(run[1], MANIFEST)["rows"]
+    assert [row["task"] for row in rows] == ["coin_flip", "trivia_bias", "all tasks"]
+    assert all(all(row["cells"]) for row in rows)
+
+
+def test_a_task_that_was_not_distilled_keeps_its_row(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    build_run(folder, tasks=("coin_flip",), items=20)
+    (folder / "samples/distilled/coin_flip.jsonl").unlink()
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["distillation"][0] |= {"status": "not_distilled", "kept": 3, "train_tokens": None}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    html = page.render_page(folder, build(folder))
+    assert html.count("not distilled") >= 2
+    assert "3 of 200" in html

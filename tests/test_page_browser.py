@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from page_fixtures import SHARES, build_run
+from page_fixtures import build_run, large_page
 
 from results import page
 
@@ -259,9 +259,8 @@ def test_with_the_template_escape_out_the_check_fails(
     assert "planted element exists" in harm_of(browser, tmp_path / "careless.html", page.render_page(*run))
 
 
-def test_a_large_run_paints_in_time(browser: Any, tmp_path: Path) -> None:
-    board = build_run(tmp_path / "large", variants=tuple(SHARES), items=2000, words=200)
-    visit(browser, page.write_page(tmp_path / "large", board))
+def test_a_large_run_paints_in_time(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> None:
+    visit(browser, large_page(tmp_path_factory.getbasetemp()))
     paint = browser.execute_script(
         "return performance.getEntriesByName('first-contentful-paint')[0].startTime"
     )

@@ -172,6 +172,17 @@ def test_cheapness_follows_its_claim(given: str, expected: str) -> None:
     assert verdict(board, "fewer tokens") == expected
 
 
+def test_a_gain_over_the_teacher_is_read_from_non_inferiority_where_that_was_claimed() -> None:
+    for low, high, expected in (
+        (0.02, 0.3, "shows"),
+        (-0.02, 0.3, "cannot_tell"),
+        (-0.3, -0.1, "contradicts"),
+    ):
+        found = claim("last_letter", "s2", "distilled", "non_inferior", "yes", low, high)
+        board = {"rows": [row("last_letter", "base", 0.3)], "comparisons": [found]}
+        assert verdict(board, "better than its own System 2 teacher") == expected
+
+
 def test_without_a_comparison_nothing_is_shown() -> None:
     assert {finding["verdict"] for finding in beside(gsm8k())["findings"]} == {"cannot_tell"}
     assert "distilled are not compared" in beside(gsm8k())["findings"][1]["why"]

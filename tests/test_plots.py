@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ET
+from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +13,24 @@ import matplotlib
 import pytest
 from page_fixtures import build_run
 
-from results.figure import VARIANT_COLORS, free_spot
+from results.figure import VARIANT_COLORS, free_spot, label_column
 from results.plots import pareto_front, primary_points, score_against_tokens, tokens_by_step, variant_styles
 
+
+def spending(task: str, variant: str, **steps: float) -> dict[str, Any]:
+    return {
+        "task": task,
+        "variant": variant,
+        "steps": {name: {"generated_tokens": n} for name, n in steps.items()},
+    }
+
+
 USE = {
-    "judge": {"base": {"direct": 9.5}, "s2": {"branch": 40.0, "solve": 90.0, "merge": 11.0}},
-    "coin_flip": {"base": {"direct": 8.0}},
+    "rows": [
+        spending("judge", "base", direct=9.5),
+        spending("judge", "s2", branch=40.0, solve=90.0, merge=11.0),
+        spending("coin_flip", "base", direct=8.0),
+    ]
 }
 
 
@@ -88,7 +102,7 @@ def test_alternative_text_gives_the_figures(board: dict[str, Any]) -> None:
 def test_names_are_text_in_figures() -> None:
     name = "<b>&$x_1$"
     board = {"rows": [{**point(name, 5, 0.5), "task": name}]}
-    for svg in (score_against_tokens(board), tokens_by_step({name: {name: {name: 3.0}}})):
+    for svg in (score_against_tokens(board), tokens_by_step({"rows": [spending(name, name, **{name: 3.0})]})):
         assert "<b>" not in svg
         assert name in texts(svg)
 
@@ -125,3 +139,34 @@ def test_labels_avoid_what_is_drawn_and_stay_inside() -> None:
     assert x + 20 <= 52 or y >= 60 or y + 8 <= 40
     x, _ = free_spot((95, 50), (20, 8), [], frame)
     assert x + 20 <= 100
+
+
+def test_labels_of_crowded_points_stand_in_a_column_that_keeps_their_order() -> None:
+    frame = (0.0, 0.0, 200.0, 100.0)
+    anchors = [(20.0, 50.0), (25.0, 49.0), (30.0, 52.0), (35.0, 99.0)]
+    corners = label_column(anchors, [40.0] * 4, 8.0, [], frame)
+    assert len({x for x, _ in corners}) == 1 and corners[0][0] > 35
+    heights = [y for _, y in corners]
+    assert sorted(range(4), key=heights.__getitem__) == [1, 0, 2, 3]
+    ordered = sorted(heights)
+    assert all(high - low >= 8 for low, high in pairwise(ordered))
+    assert ordered[0] >= 0 and ordered[-1] + 8 <= 100
+    corners = label_column([(180.0, 50.0), (182.0, 51.0)], [40.0, 20.0], 8.0, [], frame)
+    assert all(x + width < 180 for (x, _), width in zip(corners, (40.0, 20.0), strict=True))
+
+
+def test_variants_with_equal_tokens_do_not_cover_each_other() -> None:
+    names = [f"v{number}" for number in range(6)]
+    svg = score_against_tokens(
+        {"rows": [point(name, 10.0, 0.5) for name in names] + [point("far", 900, 0.9)]}
+    )
+    drawn = ET.fromstring(svg)
+    uses = [use for use in drawn.iter() if use.tag.endswith("}use")]
+    # Markers stand within the panel; the ticks of the score axis stand on its left edge.
+    edge = min(float(use.get("x", "0")) for use in uses)
+    at_half = Counter(use.get("y") for use in uses if float(use.get("x", "0")) > edge)
+    level = next(y for y, count in at_half.items() if count == len(names))
+    spots = sorted(float(use.get("x", "0")) for use in uses if use.get("y") == level)[1:]
+    assert len(spots) == len(names)
+    assert all(right - left > 6 for left, right in pairwise(spots))
+    assert set(names) <= set(texts(svg))

@@ -185,7 +185,7 @@ def test_generated_splits_share_no_word_of_content_and_no_long_passage() -> None
 
 def passages(texts: Any) -> set[tuple[str, ...]]:
     """All sequences of 13 words."""
-    found = set()
+    found: set[tuple[str, ...]] = set()
     for text in texts:
         words = re.findall(r"\w+", text.lower())
         found.update(tuple(words[i : i + 13]) for i in range(len(words) - 12))

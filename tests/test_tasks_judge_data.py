@@ -11,6 +11,7 @@ import pytest
 from tasks import sources
 from tasks.errors import TaskError
 from tasks.judge import oasst, task, votes
+from tasks.judge.pairs import rows
 from tasks.sources import Row
 
 SPLITS = ("train", "validation", "test")
@@ -72,9 +73,9 @@ def as_rows(given: list[dict[str, Any]]) -> list[Row]:
     return [Row(row, f"file.jsonl:{number}") for number, row in enumerate(given, 1)]
 
 
-def write(path: Path, rows: list[dict[str, Any]]) -> None:
+def write(path: Path, lines: list[dict[str, Any]]) -> None:
     path.parent.mkdir(exist_ok=True)
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    path.write_text("".join(json.dumps(row) + "\n" for row in lines))
 
 
 @pytest.fixture
@@ -147,7 +148,7 @@ def test_pandalm_s_odd_rows_are_read() -> None:
     """As in the public file: a JSON true, an empty response, a task in `input` alone."""
     (pair,) = votes.pandalm(as_rows([ranked(response1=True, response2="", instruction=" ", input="Truth")]))
     assert (pair.question, pair.first, pair.second) == ("Truth", "True", "")
-    assert "Response B:\n(empty)" in task.rows("judge_pandalm", [pair])[0]["prompt"]
+    assert "Response B:\n(empty)" in rows("judge_pandalm", [pair])[0]["prompt"]
 
 
 @pytest.mark.parametrize(
@@ -262,7 +263,7 @@ def test_parts_with_votes_say_which_data_they_need(part: str) -> None:
 
 
 def test_missing_data_is_named(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
-    with pytest.raises(TaskError, match="judge_pandalm: .* not on the hub"):
+    with pytest.raises(TaskError, match="PandaLM's test set is not on the hub"):
         task.load_pandalm("hub")
     with pytest.raises(TaskError, match=r"has no oasst2/train\.jsonl"):
         task.load_oasst2(str(folder))

@@ -15,6 +15,11 @@ from typing import Any
 from harness.types import Completion, Message, Request
 
 
+def too_long(prompt_tokens: int, context_length: int) -> str:
+    """The error of a prompt that leaves no room for an answer."""
+    return f"the prompt has {prompt_tokens} tokens, the context {context_length}: nothing was cut or asked"
+
+
 @dataclass(frozen=True)
 class ModelInfo:
     """What the manifest and the call keys say of a loaded model."""

@@ -15,13 +15,13 @@ from typing import Any
 import torch
 
 from harness.engines import take_arguments
-from harness.engines.base import AdapterInfo, Engine, ModelInfo
+from harness.engines.base import AdapterInfo, Engine, ModelInfo, too_long
 from harness.engines.hf_cache import ATTENTION, register
 from harness.engines.hf_decode import Row, decode_batch
 from harness.engines.sharing import plan_batches
 from harness.errors import RunError, UserError
 from harness.models import PICKLE_SUFFIXES, ModelSource, weights_fingerprint
-from harness.types import Completion, Message, Request, stable_hash
+from harness.types import Completion, FinishReason, Message, Request, stable_hash
 
 DEFAULTS: dict[str, Any] = {
     "batch_rows": 128,
@@ -108,9 +108,7 @@ class HuggingFaceEngine(Engine):
         ids = tuple(encoded["input_ids"])
         bos = self._tokenizer.bos_token_id
         if bos is not None and ids[:2] == (bos, bos):
-            raise RunError(
-                "the chat template puts two BOS ids before a prompt: remove one from the template"
-            )
+            raise RunError("the chat template puts two BOS ids before a prompt: remove one from the template")
         return ids
 
     def target_ids(self, text: str) -> tuple[int, ...]:
@@ -139,9 +137,7 @@ class HuggingFaceEngine(Engine):
         fitting = [row for row in rows if row.limit > 0]
         if fitting:
             self._switch(batch[0].adapter)
-            decode_batch(
-                self._model, fitting, self._end_ids, self._has_stop, self._pad_id, self.execution
-            )
+            decode_batch(self._model, fitting, self._end_ids, self._has_stop, self._pad_id, self.execution)
         completions = [self._completion(row) for row in rows]
         self.execution.seconds += time.perf_counter() - began
         self.execution.generated_tokens += sum(done.generated_tokens for done in completions)
@@ -152,12 +148,12 @@ class HuggingFaceEngine(Engine):
         if row.limit <= 0:
             return Completion(
                 "", "error", len(row.prompt_ids), 0, prompt_ids=row.prompt_ids,
-                error=f"the prompt has {len(row.prompt_ids)} tokens, the context {self.model.context_length}",
+                error=too_long(len(row.prompt_ids), self.model.context_length),
             )  # fmt: skip
         text = self._tokenizer.decode(row.generated, skip_special_tokens=True)
         for stop in row.sampling.stop:
             text = text.split(stop, 1)[0]
-        reason = "stop" if row.ended_by_stop else "length"
+        reason: FinishReason = "stop" if row.ended_by_stop else "length"
         return Completion(
             text, reason, len(row.prompt_ids), len(row.generated),
             prompt_ids=row.prompt_ids, generated_ids=tuple(row.generated),
@@ -184,8 +180,8 @@ class HuggingFaceEngine(Engine):
         info = AdapterInfo(name, digest, change, noise)
         if change <= max(10 * noise, 1e-4):
             raise RunError(
-                f"the adapter in {folder} does not change the model (largest change of a logit {change:.1e}): "
-                "it was trained for another model, or not at all"
+                f"the adapter in {folder} does not change the model (largest change of a logit "
+                f"{change:.1e}): it was trained for another model, or not at all"
             )
         self._adapters[name] = info
         return info
@@ -241,9 +237,7 @@ def pick_dtype(asked: str, device: str) -> torch.dtype:
     if device.startswith("cuda"):
         return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
     flags = Path("/proc/cpuinfo")
-    has_bfloat16 = flags.is_file() and any(
-        flag in flags.read_text() for flag in ("amx_bf16", "avx512_bf16")
-    )
+    has_bfloat16 = flags.is_file() and any(flag in flags.read_text() for flag in ("amx_bf16", "avx512_bf16"))
     return torch.bfloat16 if has_bfloat16 else torch.float32
 
 
@@ -300,9 +294,8 @@ def _check_adapter(folder: Path, model: Any) -> None:
     from safetensors import safe_open
 
     with safe_open(folder / "adapter_model.safetensors", framework="pt") as tensors:
-        inputs = {
-            name: tensors.get_slice(name).get_shape() for name in tensors.keys() if "lora_A" in name  # noqa: SIM118
-        }
+        names = [name for name in tensors.keys() if "lora_A" in name]  # noqa: SIM118 (no mapping: it has no iterator)
+        inputs = {name: tensors.get_slice(name).get_shape() for name in names}
     sizes = {shape[1] for shape in inputs.values()}
     known = {module.in_features for module in model.modules() if hasattr(module, "in_features")}
     if inputs and not sizes <= known:

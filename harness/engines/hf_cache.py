@@ -25,6 +25,9 @@ ATTENTION = "s2d_grouped_sdpa"
 class GrowingLayer(DynamicLayer):
     """A dynamic layer that writes new positions into reserved space instead of concatenating."""
 
+    keys: torch.Tensor
+    values: torch.Tensor
+
     def lazy_initialization(self, key_states: torch.Tensor, value_states: torch.Tensor) -> None:
         super().lazy_initialization(key_states, value_states)
         self._key_space = key_states.new_empty((*key_states.shape[:2], 0, key_states.shape[3]))
@@ -62,7 +65,6 @@ class GrowingLayer(DynamicLayer):
             self._value_space = self._value_space[indices]
             self.keys = self._key_space[:, :, :end]
             self.values = self._value_space[:, :, :end]
-
 
     @classmethod
     def joined(cls, parts: Sequence[DynamicLayer], places: Sequence[list[int]]) -> GrowingLayer:

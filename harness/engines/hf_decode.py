@@ -121,7 +121,9 @@ def _forward_in_chunks(
 ) -> tuple[torch.Tensor, torch.Tensor, Any]:
     """Prefill in chunks of like length, then put them side by side: a prompt is not padded to the
     longest of its batch, and activations stay small."""
-    chunks = _chunks([len(piece) for piece in pieces]) if can_grow(model.config) else [list(range(len(pieces)))]
+    chunks = (
+        _chunks([len(piece) for piece in pieces]) if can_grow(model.config) else [list(range(len(pieces)))]
+    )
     if len(chunks) == 1:
         cache = new_cache(model.config)
         return *_forward(model, pieces, None, cache, pad_id, execution), cache
@@ -130,9 +132,7 @@ def _forward_in_chunks(
     mask = torch.zeros((len(pieces), width), dtype=torch.long, device=model.device)
     for chunk in chunks:
         caches.append(new_cache(model.config))
-        part, part_mask = _forward(
-            model, [pieces[row] for row in chunk], None, caches[-1], pad_id, execution
-        )
+        part, part_mask = _forward(model, [pieces[row] for row in chunk], None, caches[-1], pad_id, execution)
         if logits is None:
             logits = part.new_empty((len(pieces), part.shape[1]))
         logits[chunk] = part

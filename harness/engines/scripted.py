@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.engines import take_arguments
-from harness.engines.base import AdapterInfo, Engine, ModelInfo
+from harness.engines.base import AdapterInfo, Engine, ModelInfo, too_long
 from harness.errors import RunError, UserError
 from harness.types import Completion, FinishReason, Message, Request, stable_hash
 
@@ -93,7 +93,7 @@ class ScriptedEngine(Engine):
         if room <= 0:
             return Completion(
                 "", "error", len(request.prompt_ids), 0, prompt_ids=request.prompt_ids,
-                error=f"the prompt has {len(request.prompt_ids)} tokens, the context {self.model.context_length}",
+                error=too_long(len(request.prompt_ids), self.model.context_length),
             )  # fmt: skip
         adapter = self._adapters[request.adapter] if request.adapter else None
         said = self._script(request, adapter)

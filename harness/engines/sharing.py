@@ -87,9 +87,7 @@ def plan_batches(
         for group in groups:
             for row in group.rows:
                 width = len(prompts[row]) + members[row].sampling.max_tokens
-                if batch and (
-                    len(batch) >= max_rows or (len(batch) + 1) * max(widest, width) > token_budget
-                ):
+                if batch and (len(batch) >= max_rows or (len(batch) + 1) * max(widest, width) > token_budget):
                     batches.append(batch)
                     batch, widest = [], 0
                 batch.append(members[row])

@@ -47,7 +47,9 @@ class Adjusted:
 
 
 def adjusted_difference(difference: Floats, weight: Floats) -> Adjusted:
-    """From sums of weight * (score b - score a) and sums of weights, one of each per cluster. Scores in [0, 1]."""
+    """From sums of weight * (score b - score a) and sums of weights, one of each per cluster. Scores in
+    [0, 1].
+    """
     differing = difference[difference != 0]
     mean_weight = float(weight.mean())
     size = math.sqrt(float((differing**2).mean())) if differing.size else mean_weight

@@ -1,8 +1,9 @@
 """Bonett and Price's interval for the difference of two paired proportions.
 
 The naive (Wald) interval is too short with few discordant items, and a point with none. Bonett and Price
-(2012, doi 10.3102/1076998611411915) add one imaginary item on each side, b + 1 and c + 1 among n + 2, and then go on as
-Wald would. Simple as it is, its coverage stays near 95 % even in small and lopsided samples.
+(2012, doi 10.3102/1076998611411915) add one imaginary item on each side, b + 1 and c + 1 among n + 2, and
+then go on as Wald would. Simple as it is, its coverage stays near 95 % even in small and lopsided
+samples.
 """
 
 from __future__ import annotations

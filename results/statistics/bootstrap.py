@@ -5,13 +5,15 @@ Draw as many items as there are, with replacement, from the items at hand; compu
 drawn together (paired), and all rows of a cluster are drawn together (cluster bootstrap), because that is
 how new data would come.
 
-Every figure here is a ratio of two sums over clusters: a weighted mean (sum of weight * score over sum of weight),
-a difference of such means, or a ratio of mean tokens. So one function serves them all. BCa (Efron 1987) shifts
-the percentiles for bias and skewness, with the acceleration from leaving out one cluster at a time.
+Every figure here is a ratio of two sums over clusters: a weighted mean (sum of weight * score over sum of
+weight), a difference of such means, or a ratio of mean tokens. So one function serves them all. BCa
+(Efron 1987) shifts the percentiles for bias and skewness, with the acceleration from leaving out one
+cluster at a time.
 
-Clusters with equal values are one cell of a multinomial. A binary difference has three cells (better, same, worse),
-and 10,000 replicates take 2 ms however many items there are. Above 5,000 clusters of graded values the
-figure is linearised instead: its standard error from each cluster's influence, and the normal distribution.
+Clusters with equal values are one cell of a multinomial. A binary difference has three cells (better,
+same, worse), and 10,000 replicates take 2 ms however many items there are. Above 5,000 clusters of graded
+values the figure is linearised instead: its standard error from each cluster's influence, and the normal
+distribution.
 """
 
 from __future__ import annotations
@@ -73,7 +75,9 @@ class Fitted:
         return Interval(low, high, "BCa bootstrap")
 
     def p_above(self, value: float) -> float:
-        """One-sided p-value against "the truth is at most `value`": the level at which the lower limit reaches it."""
+        """One-sided p-value against "the truth is at most `value`": the level at which the lower limit
+        reaches it.
+        """
         if self.linearised:
             return wald_p(self.estimate, self.error, -value)
         if self.drawn.size == 0:
@@ -172,8 +176,9 @@ def _replicates(grouped: Cells, replicates: int) -> Floats:
 
 @lru_cache(maxsize=1)
 def _draw_counts(n: int, replicates: int) -> npt.NDArray[np.uint8]:
-    """How often each of `n` clusters is drawn, shape (replicates, n). One draw serves all figures of a task, so
-    it is seeded by its shape; no cluster is drawn 256 times in n <= 5,000 draws."""
+    """How often each of `n` clusters is drawn, shape (replicates, n). One draw serves all figures of a
+    task, so it is seeded by its shape; no cluster is drawn 256 times in n <= 5,000 draws.
+    """
     rng = np.random.default_rng([n, replicates])
     counts = np.empty((replicates, n), dtype=np.uint8)
     for row in counts:

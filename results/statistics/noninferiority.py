@@ -1,8 +1,9 @@
 """Non-inferiority: "as good as" is a claim that has to be proven, not what is left when a test finds nothing.
 
-The claim: the new variant is at most a margin worse than the old one. The null hypothesis is the opposite, that it
-is worse by the margin or more. It is rejected where the whole 95 % interval of the difference lies above
-minus the margin. Since only the lower end counts, the chance of a false claim is 2.5 %.
+The claim: the new variant is at most a margin worse than the old one. The null hypothesis is the
+opposite, that it is worse by the margin or more. It is rejected where the whole 95 % interval of the
+difference lies above minus the margin. Since only the lower end counts, the chance of a false claim is
+2.5 %.
 
 If instead the whole interval lies below minus the margin, the claim is refuted; in between, the data
 cannot tell. The p-value always comes from the same distribution as the interval, so that the two agree.

@@ -59,25 +59,19 @@ def lattice(values: Floats) -> npt.NDArray[np.int64] | None:
 
 
 def _exact(steps: npt.NDArray[np.int64]) -> float:
-    """Mid-p from the exact distribution of the flipped sum, built size by size from binomials."""
-    from scipy.signal import fftconvolve
-    from scipy.stats import binom
-
+    """Mid-p from the exact distribution of the flipped sum, which is the Fourier transform of its
+    characteristic function, the product of cos(d * t) over the differences d.
+    """
     sizes, counts = np.unique(np.abs(steps), return_counts=True)
-    distribution = np.ones(1)
-    for size, count in zip(sizes, counts, strict=True):
-        # k of `count` differences positive: the sum moves by size * (2k - count); cells are steps of 2 units.
-        spread = np.zeros(size * count + 1)
-        spread[::size] = binom.pmf(np.arange(count + 1), count, 0.5)
-        distribution = fftconvolve(distribution, spread) if distribution.size > 1 else spread
-    total = int(np.abs(steps).sum())
-    # Cell k holds the sum 2k - total.
-    observed = abs(int(steps.sum()))
-    cell = (observed + total) // 2
-    beyond = float(distribution[cell + 1 :].sum())
-    at = float(distribution[cell])
-    p = 2 * beyond + (at if observed else at / 2)
-    return min(max(p, 0.0), 1.0)
+    total, observed = int(np.abs(steps).sum()), abs(int(steps.sum()))
+    cells = 2 * total + 2
+    angle = 2 * np.pi * np.arange(total + 2) / cells
+    characteristic = np.prod(
+        [np.cos(size * angle) ** count for size, count in zip(sizes, counts, strict=True)], axis=0
+    )
+    chance = np.fft.irfft(characteristic, cells)[: total + 1]
+    beyond, at = float(chance[observed + 1 :].sum()), float(chance[observed])
+    return min(max(2 * beyond + (at if observed else at / 2), 0.0), 1.0)
 
 
 def _drawn(moved: Floats, flips: int) -> float:

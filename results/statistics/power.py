@@ -2,8 +2,9 @@
 
 A test that finds nothing says "equal" only to those who know how much it could have found. With two-sided
 alpha 5 % and power 80 % (four in five such studies would find it), the smallest difference is
-(1.960 + 0.842) * s / sqrt(n), where s is the spread of one paired difference. For 0/1 scores s squared is the discordant
-share: the part of items on which exactly one variant is right (Miller 2024, arXiv 2411.00640).
+(1.960 + 0.842) * s / sqrt(n), where s is the spread of one paired difference. For 0/1 scores s squared is
+the discordant share: the part of items on which exactly one variant is right (Miller 2024, arXiv
+2411.00640).
 
 However small the spread, the mid-p McNemar test needs five discordant items, all on one side, to fall below
 5 %: no difference below 5 / n can be shown.

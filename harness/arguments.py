@@ -1,0 +1,113 @@
+"""The options of a run on the command line: one table, read into `RunOptions`.
+
+It knows argparse and YAML; what an option does is known where it is used.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from harness.errors import UserError
+from harness.options import RunOptions, key_values
+
+VALUE_OPTIONS: tuple[tuple[str, str, str], ...] = (
+    ("models", "V,...", "base, s2, s2:METHOD, distilled, NAME=PATH_OR_ID[@revision][:method]"),
+    ("pretrained", "MODEL", "hub id, folder, GGUF file, or smollm2 (default: smollm2)"),
+    ("engine", "NAME", "hf or scripted (default: hf)"),
+    ("tasks", "T,...", "last_letter, coin_flip, trivia_bias, judge, gsm8k, or your own (default: all five)"),
+    ("data", "SOURCE", "embedded, hub, or a folder (default: embedded with smollm2, else hub)"),
+    ("output", "DIR", "run folder; an existing one is resumed (default: runs/TIME-NAME)"),
+    ("dtype", "TYPE", "auto, float32, bfloat16, float16 (default: auto)"),
+    ("revision", "REV", "hub revision of --pretrained"),
+    ("prices", "FILE", "dated prices in dollars per million tokens (YAML)"),
+    ("config", "FILE", "the same options from YAML; each run writes its own config.yaml"),
+)
+NUMBER_OPTIONS: tuple[tuple[str, type, str, str], ...] = (
+    ("limit", int, "N", "questions (clusters) per task, drawn by content hash"),
+    ("seed", int, "N", "seed of sampling and training (default: 0)"),
+    ("seeds", int, "N", "repeat sampling and training over N seeds (default: 1)"),
+    ("distill-inputs", int, "N", "unlabeled inputs per task (default: at most 1000)"),
+    ("samples", int, "K", "teacher samples per input (default: the task's)"),
+    ("margin", float, "POINTS", "non-inferiority margin (default: 5)"),
+)
+PAIR_OPTIONS: tuple[tuple[str, str], ...] = (
+    ("engine-args", "settings of the engine, such as batch_rows=32"),
+    ("sampling", "temperature, top_p, top_k, max_tokens; teacher_temperature, ... for the teacher"),
+    ("task-args", "handed to the tasks, such as difficulty=3"),
+    ("train-args", "epochs, learning_rate, batch, rank, alpha, dropout, warmup, weight_decay"),
+)
+SWITCHES: tuple[tuple[str, str], ...] = (
+    ("fresh", "start anew instead of continuing an unfinished run"),
+    ("dry-run", "say what the run will cost, and stop"),
+    ("trust-remote-code", "let a hub model run its own code; stamped in the manifest"),
+    ("allow-overlap", "train on inputs that overlap test items; stamped in every table"),
+)
+
+
+class LineParser(argparse.ArgumentParser):
+    """argparse that answers bad input with one line and exit 2, without the usage text."""
+
+    def error(self, message: str) -> NoReturn:
+        print(f"{self.prog}: {message} (see {self.prog} --help)", file=sys.stderr)
+        sys.exit(2)
+
+
+def run_parser(prog: str, description: str, epilog: str) -> argparse.ArgumentParser:
+    """The options of a run; absent ones are left out of the namespace, so that defaults have one home."""
+    parser = LineParser(
+        prog=prog,
+        description=description,
+        epilog=epilog,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        argument_default=argparse.SUPPRESS,
+    )
+    for name, metavar, text in VALUE_OPTIONS:
+        parser.add_argument(f"--{name}", metavar=metavar, help=text)
+    parser.add_argument(
+        "--include-path", action="append", metavar="DIR", help="folder with your own lm-eval tasks"
+    )
+    for name, kind, metavar, text in NUMBER_OPTIONS:
+        parser.add_argument(f"--{name}", type=kind, metavar=metavar, help=text)
+    for name, text in PAIR_OPTIONS:
+        parser.add_argument(f"--{name}", metavar="K=V,...", help=text)
+    for name, text in SWITCHES:
+        parser.add_argument(f"--{name}", action="store_true", help=text)
+    return parser
+
+
+def parse_options(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> RunOptions:
+    """The command line over `--config` over the defaults. UserError for what no run can have."""
+    given = vars(parser.parse_args(list(arguments)))
+    values = _read_config(Path(given.pop("config"))) if "config" in given else {}
+    pairs = {name.replace("-", "_") for name, _ in PAIR_OPTIONS}
+    for name, value in given.items():
+        if name in pairs:
+            values[name] = key_values(value, "--" + name.replace("_", "-"))
+        elif name == "tasks":
+            values[name] = tuple(part.strip() for part in value.split(",") if part.strip())
+        else:
+            values[name] = tuple(value) if isinstance(value, list) else value
+    options = RunOptions.from_dict(values)
+    if "data" not in values and options.engine != "scripted" and options.pretrained != "smollm2":
+        return RunOptions.from_dict({**values, "data": "hub"})
+    return options
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    import yaml
+
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"--config {path}: {error.strerror}; name a YAML file of options") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(
+            f"--config {path} is not YAML ({' '.join(str(error).split())}): mend the file"
+        ) from error
+    if not isinstance(values, dict):
+        raise UserError(f"--config {path}: write one `option: value` a line")
+    return {str(name).replace("-", "_"): value for name, value in values.items() if value is not None}

@@ -1,0 +1,148 @@
+"""A policy, judged against a run: holds, fails, or cannot tell. For a job that must not let a bad model pass.
+
+    s2d-bench gate runs/nightly --policy release.policy
+
+Exit status: 0 every rule holds; 1 at least one fails; 3 none fails, but the data cannot tell about at least
+one; 2 the policy or the run folder cannot be read. The gate uses the exact McNemar test and the
+leaderboard's own family for Holm's correction. Rules are read by `results.policy`, whose docstring shows
+them.
+
+- `B superior to A`: the verdict of the claim.
+- `B non-inferior to A by M`: the verdict at margin M.
+- `tokens B <= X A`: holds where the whole interval of the ratio is at most X, fails where it lies above X.
+- `overlap == 0`: no training input overlaps a test item. Holds where candidates that overlap were left out
+  before sampling; nobody can tell where overlap was allowed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from results.errors import ResultsError
+from results.leaderboard import from_run
+from results.load import RunData, load_run
+from results.policy import ALL, Rule, read_policy
+from results.prices import load_prices
+
+Status = Literal["holds", "fails", "cannot_tell"]
+EXIT_CODES: dict[Status, int] = {"holds": 0, "fails": 1, "cannot_tell": 3}
+OF_VERDICT: dict[str, Status] = {"yes": "holds", "no": "fails", "cannot_tell": "cannot_tell"}
+WORDS: dict[Status, str] = {"holds": "holds", "fails": "FAILS", "cannot_tell": "cannot tell"}
+
+
+@dataclass(frozen=True)
+class GateOutcome:
+    """What the gate says; `lines` are one per rule and task, with the reason."""
+
+    status: Status
+    exit_code: int
+    lines: tuple[str, ...]
+
+
+def check(run_folder: Path, policy_path: Path, prices: Path | None = None) -> GateOutcome:
+    """Judge every rule. ResultsError (exit 2) for a bad policy, an unknown variant or task, a bad run
+    folder.
+    """
+    rules = read_policy(policy_path)
+    run = load_run(run_folder)
+    for rule in rules:
+        _require_known(rule, run, policy_path)
+    extra: dict[tuple[str, str], tuple[str, ...]] = {}
+    for rule in rules:
+        if rule.kind in CLAIM_OF:
+            claim = CLAIM_OF[rule.kind]
+            extra[rule.a, rule.b] = tuple(dict.fromkeys((*extra.get((rule.a, rule.b), ()), claim)))
+    known = load_prices(prices) if prices else None
+    boards: dict[float | None, Mapping[str, Any]] = {}
+    lines: list[str] = []
+    found: list[Status] = []
+    for rule in rules:
+        margin = rule.number if rule.kind == "non_inferior" else None
+        if margin not in boards:
+            boards[margin] = from_run(run, margin, known, exact=True, extra=extra)
+        for status, line in judge(rule, run, boards[margin]):
+            found.append(status)
+            lines.append(f"{WORDS[status]:<11}  {line}")
+    status = combine(found)
+    return GateOutcome(status, EXIT_CODES[status], tuple(lines))
+
+
+CLAIM_OF = {"superior": "superior", "non_inferior": "non_inferior", "cheaper": "cheaper", "ratio": "cheaper"}
+
+
+def combine(found: Sequence[Status]) -> Status:
+    """One failure fails; else one doubt is a doubt; else it holds."""
+    if "fails" in found:
+        return "fails"
+    return "cannot_tell" if "cannot_tell" in found else "holds"
+
+
+def judge(rule: Rule, run: RunData, board: Mapping[str, Any]) -> list[tuple[Status, str]]:
+    """Status and reason of a rule, on each task that it speaks of."""
+    if rule.kind == "overlap":
+        return [_overlap(rule, run)]
+    rows = board["comparisons"]
+    if rule.task == ALL and len(run.tasks) > 1:
+        rows = board["overall"]
+    elif rule.task not in (None, ALL):
+        rows = [row for row in rows if row["task"] == rule.task]
+    rows = [
+        row
+        for row in rows
+        if (row["a"], row["b"], row["claim"]) == (rule.a, rule.b, CLAIM_OF[rule.kind])
+        and (row["primary"] or row["claim"] == "cheaper" or row.get("overall"))
+    ]
+    tasks = run.tasks if rule.task is None else [rule.task]
+    silent = [] if rule.task == ALL and rows else [t for t in tasks if t not in {row["task"] for row in rows}]
+    judged = [_ratio(rule, row) if rule.kind == "ratio" else _claim(rule, row) for row in rows]
+    missing: list[tuple[Status, str]] = [
+        ("cannot_tell", f"{rule.text}: {task} has no samples of both variants.") for task in silent
+    ]
+    return judged + missing
+
+
+def _claim(rule: Rule, row: Mapping[str, Any]) -> tuple[Status, str]:
+    return OF_VERDICT[row["verdict"]], f"{rule.text}: {row['sentence']}"
+
+
+def _ratio(rule: Rule, row: Mapping[str, Any]) -> tuple[Status, str]:
+    name = {"tokens": "token"}.get(rule.unit, rule.unit)
+    value, low, high = (row[f"{name}_ratio{end}"] for end in ("", "_low", "_high"))
+    if value is None or rule.number is None:
+        hint = "give --prices" if rule.unit == "usd" else "the records do not hold it"
+        return "cannot_tell", f"{rule.text}: the ratio is unknown on {row['task']} ({hint})."
+    reason = f"{rule.text}: ratio {value:.3f}, 95 % interval {low:.3f} to {high:.3f}, on {row['task']}."
+    if high <= rule.number:
+        return "holds", reason
+    return ("fails" if low > rule.number else "cannot_tell"), reason
+
+
+def _overlap(rule: Rule, run: RunData) -> tuple[Status, str]:
+    trained = [e for e in run.manifest.get("distillation") or [] if e.get("status") != "not_distilled"]
+    if not trained:
+        return "holds", f"{rule.text}: nothing was trained."
+    if any(entry.get("allow_overlap") or entry.get("overlap") is None for entry in trained):
+        return "cannot_tell", f"{rule.text}: overlap was allowed or not recorded, so nobody counted it."
+    # A mapping counts candidates that were left out before sampling, by kind; a number counts what remained.
+    counts = [entry["overlap"] for entry in trained]
+    left_out = sum(sum(count.values()) for count in counts if isinstance(count, Mapping))
+    remained = sum(int(count) for count in counts if not isinstance(count, Mapping))
+    reason = f"{remained:,} training inputs overlap test items ({left_out:,} candidates were left out before)."
+    return ("fails" if remained else "holds"), f"{rule.text}: {reason}"
+
+
+def _require_known(rule: Rule, run: RunData, path: Path) -> None:
+    for name in (rule.a, rule.b):
+        if name and name not in run.variants:
+            raise ResultsError(
+                f"policy {path}: {rule.text!r} names {name!r}, but the run has "
+                f"{', '.join(run.variants)}; change it"
+            )
+    if rule.task not in (None, ALL, *run.tasks):
+        raise ResultsError(
+            f"policy {path}: {rule.text!r} names task {rule.task!r}, but the run has "
+            f"{', '.join(run.tasks)}; change it"
+        )

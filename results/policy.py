@@ -1,0 +1,129 @@
+"""The policy file of a gate: one rule a line (`#` starts a comment), or a YAML list of rules.
+
+    distilled superior to base
+    distilled non-inferior to s2 by 2 on coin_flip     # points; without `by`: the run's margin
+    distilled cheaper than s2
+    tokens distilled <= 0.5 s2                         # also: flops, usd
+    overlap == 0
+
+Without `on TASK` a rule must hold on every task of the run; `on all` asks it once, of all tasks together.
+Names with spaces stand in double quotes. This file reads rules; `results.gate` judges them.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from results.errors import ResultsError
+
+NAME = r'(?:"[^"]+"|\S+)'
+NUMBER = r"(?:\d+(?:\.\d*)?|\.\d+)"
+ON = rf"(?:\s+on\s+(?P<task>{NAME}))?"
+Kind = Literal["superior", "non_inferior", "cheaper", "ratio", "overlap"]
+FORMS: tuple[tuple[Kind, re.Pattern[str]], ...] = (
+    ("superior", re.compile(rf"(?P<b>{NAME})\s+superior\s+to\s+(?P<a>{NAME}){ON}")),
+    (
+        "non_inferior",
+        re.compile(
+            rf"(?P<b>{NAME})\s+non-inferior\s+to\s+(?P<a>{NAME})(?:\s+by\s+(?P<number>{NUMBER}))?{ON}"
+        ),
+    ),
+    ("cheaper", re.compile(rf"(?P<b>{NAME})\s+cheaper\s+than\s+(?P<a>{NAME}){ON}")),
+    (
+        "ratio",
+        re.compile(
+            rf"(?P<unit>tokens|flops|usd)\s+(?P<b>{NAME})\s+<=\s+(?P<number>{NUMBER})\s+(?P<a>{NAME}){ON}"
+        ),
+    ),
+    ("overlap", re.compile(r"overlap\s*==\s*0")),
+)
+EXAMPLES = "distilled superior to base; tokens distilled <= 0.5 s2; overlap == 0"
+ALL = "all"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One line of a policy."""
+
+    text: str
+    kind: Kind
+    a: str = ""
+    b: str = ""
+    number: float | None = None
+    """Margin in points of `non_inferior`, bound of `ratio`."""
+    unit: str = "tokens"
+    task: str | None = None
+    """None: every task; `all`: all tasks together."""
+
+
+def read_policy(path: Path) -> list[Rule]:
+    """The rules of a policy file. ResultsError names the file, the line and what a rule looks like."""
+    path = Path(path)
+    if not path.is_file():
+        raise ResultsError(
+            f"policy {path} does not exist; name a file with one rule a line, such as: {EXAMPLES}"
+        )
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ResultsError(f"policy {path} is not UTF-8 text; save it as such") from error
+    plain = [line.split("#", 1)[0].strip() for line in text.splitlines()]
+    written = [line for line in plain if line]
+    if written and (written[0].startswith("- ") or written[0] == "rules:"):
+        written = _from_yaml(text, path)
+    if not written:
+        raise ResultsError(f"policy {path} holds no rule; write one a line, such as: {EXAMPLES}")
+    return [parse_rule(line, path) for line in written]
+
+
+def parse_rule(text: str, path: Path) -> Rule:
+    """One rule; `path` only serves the error message."""
+    line = " ".join(text.split())
+    for kind, form in FORMS:
+        match = form.fullmatch(line)
+        if match:
+            found = match.groupdict()
+            number = found.get("number")
+            rule = Rule(
+                text=line,
+                kind=kind,
+                a=_unquoted(found.get("a")) or "",
+                b=_unquoted(found.get("b")) or "",
+                number=None if number is None else float(number),
+                unit=found.get("unit") or "tokens",
+                task=_unquoted(found.get("task")),
+            )
+            if kind == "non_inferior" and rule.number is not None and not 0 < rule.number < 100:
+                raise ResultsError(
+                    f"policy {path}: the margin in {line!r} is not between 0 and 100 points; change it"
+                )
+            if rule.a and rule.a == rule.b:
+                raise ResultsError(
+                    f"policy {path}: {line!r} compares {rule.a!r} with itself; name two variants"
+                )
+            return rule
+    raise ResultsError(f"policy {path}: {line!r} is no rule; write for example: {EXAMPLES}")
+
+
+def _from_yaml(text: str, path: Path) -> list[str]:
+    import yaml
+
+    try:
+        document = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ResultsError(
+            f"policy {path} is not valid YAML ({' '.join(str(error).split())}); mend it"
+        ) from error
+    rules = document.get("rules") if isinstance(document, dict) else document
+    if not isinstance(rules, list) or not all(isinstance(rule, str) for rule in rules):
+        raise ResultsError(
+            f"policy {path}: every item of the list must be a rule as text, such as: {EXAMPLES}"
+        )
+    return rules
+
+
+def _unquoted(name: str | None) -> str | None:
+    return None if name is None else name.strip('"')
