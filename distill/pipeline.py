@@ -14,7 +14,7 @@ from typing import Any
 
 from filelock import FileLock
 
-from distill.overlap import OverlapItem
+from distill.overlap import OverlapItem, require_disjoint
 from distill.sample import (
     Sampled,
     TeacherInputs,
@@ -32,7 +32,7 @@ from harness.models import cache_folder
 from harness.progress import say
 from harness.records import write_whole
 from harness.run import Distilled, RunContext
-from harness.types import stable_hash, user
+from harness.types import Item, stable_hash, user
 from harness.variants import Variant
 
 MIN_KEPT = 8
@@ -70,7 +70,7 @@ def find_or_make(context: RunContext, variant: Variant, seed: int) -> dict[str, 
                 plan.distilled = Distilled(plan.folder, {**named, **record})
         missing = [plan for plan in plans if plan.distilled is None]
         if missing:
-            _make(context, variant, seed, missing)
+            _make(context, variant, seed, missing, tests)
     return {plan.task.name: plan.distilled for plan in plans if plan.distilled is not None}
 
 
@@ -99,11 +99,15 @@ def _plan(context: RunContext, task: TaskData, tests: list[OverlapItem], seed: i
     return _Plan(inputs, settings, cache_folder() / "checkpoints" / f"{task.spec.s2_method}-{key}")
 
 
-def _make(context: RunContext, variant: Variant, seed: int, plans: list[_Plan]) -> None:
+def _make(
+    context: RunContext, variant: Variant, seed: int, plans: list[_Plan], tests: list[OverlapItem]
+) -> None:
     phase = "teacher" if context.options.seeds == 1 else f"teacher seed {seed}"
     sampled = sample_teachers(context, [plan.inputs for plan in plans], None, seed, phase)
     jobs: dict[Path, TrainingJob] = {}
     for plan, found in zip(plans, sampled, strict=True):
+        if not context.options.allow_overlap:
+            require_disjoint([overlap_item(plan.task, example.item) for example in found.examples], tests)
         job = _training_job(context, plan, found, seed)
         record = _record(context, plan, found, job, variant, seed)
         plan.distilled = Distilled(plan.folder if job else None, record)
@@ -151,7 +155,7 @@ def _training_job(context: RunContext, plan: _Plan, sampled: Sampled, seed: int)
         model_folder=model.folder or "",
         dtype=model.dtype,
         output=str(plan.folder),
-        prompts=[list(_system1_ids(context, example.item.prompt)) for example in sampled.examples],
+        prompts=[list(_system1_ids(context, plan.task, example.item)) for example in sampled.examples],
         targets=[
             list(context.engine.target_ids(spec.target(example.answer))) for example in sampled.examples
         ],
@@ -162,9 +166,9 @@ def _training_job(context: RunContext, plan: _Plan, sampled: Sampled, seed: int)
     )
 
 
-def _system1_ids(context: RunContext, prompt: str) -> tuple[int, ...]:
+def _system1_ids(context: RunContext, task: TaskData, item: Item) -> tuple[int, ...]:
     """The prompt ids that `direct` is evaluated with (rule 2)."""
-    return context.engine.prompt_ids([user(prompt)])
+    return context.engine.prompt_ids([*task.history(item.fields), user(item.prompt)])
 
 
 def _unit(task: TaskData, item: Any) -> str:

@@ -62,9 +62,11 @@ def training_settings(*layers: dict[str, Any]) -> dict[str, Any]:
     """Defaults overlaid with `layers`. UserError names a setting that does not exist."""
     merged = dict(DEFAULTS)
     for layer in layers:
-        for name in layer:
+        for name, value in layer.items():
             if name not in DEFAULTS:
                 raise UserError(f"--train-args {name}: not known; there are {', '.join(DEFAULTS)}")
+            if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
+                raise UserError(f"--train-args {name}={value}: give a number of at least 0")
         merged.update(layer)
     return merged
 

@@ -38,8 +38,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Entry point. Exit status: 0 well, 1 failed run, 2 bad input, 3 gate cannot tell, 130/143 stopped."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     signal.signal(signal.SIGTERM, _terminated)
-    # Threads that wait by spinning slow a shared machine tenfold; it must be set before torch loads.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     command = arguments[0] if arguments and arguments[0] in COMMANDS else "run"

@@ -51,13 +51,19 @@ class RunFolder:
         except OSError as error:
             raise UserError(f"{path} cannot be written ({error.strerror}): name another --output") from error
         folder = cls(path, lock)
-        folder._take_up(options, command)
+        try:
+            folder._take_up(options, command)
+        except BaseException:
+            folder.close()
+            raise
         return folder
 
     def _take_up(self, options: RunOptions, command: str) -> None:
         found = read_manifest(self.path)
         if found is None:
-            others = [entry.name for entry in self.path.iterdir() if entry.name != ".lock"]
+            # A kill during the very first write leaves a scratch file, and no run that could be lost.
+            ours = (".lock", ".manifest.json.")
+            others = [entry.name for entry in self.path.iterdir() if not entry.name.startswith(ours)]
             if others:
                 raise UserError(
                     f"{self.path} is not empty and holds no run ({others[0]}): name another --output"

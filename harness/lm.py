@@ -52,17 +52,37 @@ class TaskData:
         return list(source() or [])
 
     def item(self, row: Mapping[str, Any]) -> Item:
-        """The item of a row, with ids from its content where the task gives none."""
+        """The item of a row. A user's own task may have a column `cluster_id`; its ids are of the content."""
         prompt = str(row["prompt"]) if self.own else str(self.task.doc_to_text(dict(row)))
         content = stable_hash([self.name, prompt, self.task.doc_to_target(dict(row))])
         return Item(
-            item_id=str(row.get("item_id") or content),
-            cluster_id=str(row.get("cluster_id") or row.get("item_id") or content),
+            item_id=str(row["item_id"]) if self.own else content,
+            cluster_id=str(row.get("cluster_id") or content),
             prompt=prompt,
             question=str(row.get("question") if self.own else prompt),
             answer_form=str(row.get("answer_form") or ""),
             fields=row,
         )
+
+    def history(self, row: Mapping[str, Any]) -> tuple[Message, ...]:
+        """Turns before a row's prompt, as lm-eval makes them of a user's description and examples. The
+        examples of training rows are drawn by content, so a resumed run draws the same."""
+        if self.own:
+            return ()
+        self.task.set_fewshot_seed(seed=int(stable_hash(self.item(row).item_id, 8), 16))
+        context = self.task.fewshot_context(
+            dict(row),
+            num_fewshot=self.task.config.num_fewshot or 0,
+            apply_chat_template=True,
+            fewshot_as_multiturn=True,
+            chat_template=_turns_as_text,
+        )
+        return tuple(json.loads(context)[:-1])
+
+
+def _turns_as_text(turns: list[dict[str, str]], add_generation_prompt: bool = True) -> str:
+    """A chat template whose text can be read back as turns."""
+    return json.dumps(turns, ensure_ascii=False)
 
 
 def load_tasks(
@@ -111,8 +131,16 @@ def _task_data(name: str, lm_name: str, task: Any, limit: int | None) -> TaskDat
             f"task {name} is {task.get_config('output_type')}: only tasks that generate text "
             "(output_type: generate_until) have a System 2"
         )
+    for key, why in (
+        ("repeats", "how often an item is asked is the method's choice"),
+        ("gen_prefix", "a model that answers in turns begins its own"),
+    ):
+        if getattr(task.config, key, None) not in (None, "", 1):
+            raise UserError(
+                f"task {name} sets {key}, which has no meaning here ({why}): take it out of its YAML"
+            )
     until = (task.config.generation_kwargs or {}).get("until") or []
-    stops = tuple([until] if isinstance(until, str) else until)
+    stops = tuple(stop for stop in ([until] if isinstance(until, str) else until) if stop)
     spec = registry.spec(name) if lm_name in registry.BUILTIN else generic_spec(name, task)
     data = TaskData(name, lm_name, spec, task, [], stops)
     rows = data.rows("test")
@@ -178,7 +206,7 @@ def score(
         def apply_chat_template(
             self, chat_history: list[dict[str, str]], add_generation_prompt: bool = True
         ) -> str:
-            return json.dumps(chat_history, ensure_ascii=False)
+            return _turns_as_text(chat_history)
 
         def generate_until(self, requests: list[Any], disable_tqdm: bool = False) -> list[str]:
             asked = []

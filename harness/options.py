@@ -8,6 +8,8 @@ from typing import Any
 
 from harness.errors import UserError
 
+ENGINES = ("hf", "scripted")
+
 NOT_COMPARED = frozenset({"output", "fresh", "dry_run", "prices", "margin"})
 """Options that may differ when a run is continued: none of them changes a call."""
 
@@ -48,6 +50,8 @@ class RunOptions:
             if value is not None and value < least:
                 option = "--" + name.replace("_", "-")
                 raise UserError(f"{option} {value}: it must be at least {least}")
+        if self.engine not in ENGINES:
+            raise UserError(f"--engine {self.engine} is not known: choose one of {', '.join(ENGINES)}")
         if not 0 < self.margin < 100:
             raise UserError(f"--margin {self.margin}: it is in points, above 0 and below 100")
         if self.data not in {"embedded", "hub"} and not Path(self.data).is_dir():
@@ -66,15 +70,43 @@ class RunOptions:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> RunOptions:
         """Options from a YAML file or a manifest. UserError names an unknown one."""
-        known = {entry.name for entry in fields(cls)}
+        known = {entry.name: str(entry.type) for entry in fields(cls)}
         for name in values:
             if name not in known:
                 raise UserError(f"option {name!r} is not known; there are {', '.join(sorted(known))}")
-        lists = {"tasks", "include_path"}
-        typed: dict[str, Any] = {
-            name: tuple(value) if name in lists else value for name, value in values.items()
-        }
-        return cls(**typed)
+        return cls(**{name: _typed(name, value, known[name]) for name, value in values.items()})
+
+
+_PLAIN: dict[str, tuple[type | tuple[type, ...], str]] = {
+    "str": (str, "text (in quotes where it looks like a number)"),
+    "int": (int, "a whole number"),
+    "float": ((int, float), "a number"),
+    "bool": (bool, "true or false"),
+    "dict[str, Any]": (dict, "`name: value` lines, or name=value separated by commas"),
+}
+
+
+def _typed(name: str, value: Any, annotation: str) -> Any:
+    """`value` as the field holds it: lists and pairs may be written as the command line has them. UserError
+    for another type."""
+    option = "--" + name.replace("_", "-")
+    if value is None and annotation.endswith(" | None"):
+        return None
+    listed = [str(part) for part in value] if isinstance(value, list | tuple) else None
+    if annotation == "tuple[str, ...]":
+        if listed is None and isinstance(value, str):
+            listed = [part.strip() for part in value.split(",") if part.strip()]
+        if listed is None:
+            raise UserError(f"{option} {value!r}: give a list of names")
+        return tuple(listed)
+    if name == "models" and listed is not None:
+        return ",".join(listed)
+    kind, described = _PLAIN[annotation.removesuffix(" | None")]
+    if kind is dict and isinstance(value, str):
+        return key_values(value, option)
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        raise UserError(f"{option} {value!r}: give {described}")
+    return value
 
 
 def key_values(text: str, option: str) -> dict[str, Any]:

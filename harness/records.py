@@ -7,6 +7,7 @@ a failure scores as wrong and is counted (rule 5). It computes no statistics.
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -41,8 +42,9 @@ def build_rows(
             {
                 "item_id": item.item_id,
                 "cluster_id": item.cluster_id,
-                "weight": float(row.get("weight") or 1.0),
-                "weights": json.loads(row["weights"]) if row.get("weights") else {},
+                # A column of that name in a user's own task means what the user meant by it.
+                "weight": float(row.get("weight", 1.0)) if task.own else 1.0,
+                "weights": json.loads(row["weights"]) if task.own and row.get("weights") else {},
                 "sample_index": 0,
                 "task": task.name,
                 "variant": variant,
@@ -72,6 +74,8 @@ def build_rows(
             }
         )
     _settle_pairs(task, rows)
+    for row in rows:
+        row["scores"] = {metric: _number(score) for metric, score in row["scores"].items()}
     return rows
 
 
@@ -117,6 +121,15 @@ def _settle_pairs(task: TaskData, rows: Sequence[dict[str, Any]]) -> None:
             tokens.setdefault(row["cluster_id"], set()).add(str(row["scores"][metric.name][1]))
         for row in rows:
             row["scores"][metric.name] = float(len(tokens[row["cluster_id"]]) > 1)
+
+
+def _number(score: Any) -> float | None:
+    """A score as JSON has it; None for what is no figure of one row (NaN, the parts of a corpus metric)."""
+    try:
+        figure = float(score)
+    except (TypeError, ValueError):
+        return None
+    return figure if math.isfinite(figure) else None
 
 
 def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:

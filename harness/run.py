@@ -141,9 +141,12 @@ def make_checkpoints(
 
 def _load(options: RunOptions) -> list[TaskData]:
     options.check()
-    for key in options.sampling:
+    for key, value in options.sampling.items():
         if key not in SAMPLING_KEYS:
             raise UserError(f"--sampling {key}: not known; there are {', '.join(sorted(SAMPLING_KEYS))}")
+        least = 1 if key == "max_tokens" else 0
+        if isinstance(value, bool) or not isinstance(value, int | float) or not value >= least:
+            raise UserError(f"--sampling {key}={value}: give a number of at least {least}")
     arguments = {"seed": 0, **options.task_args}
     return load_tasks(options.tasks, options.data, options.include_path, arguments, options.limit)
 

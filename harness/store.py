@@ -104,13 +104,17 @@ class CallStore:
 
     def commit(self, phase: str, finished: Sequence[tuple[Request, Completion]]) -> None:
         """Write a batch whole. RunError where the disk refuses; nothing of the batch is kept then."""
+        if not finished:
+            return
         now = time.time()
         batch = stable_hash([request.key for request, _ in finished])
         rows = [_row(phase, request, completion, batch, now) for request, completion in finished]
-        marks = ",".join("?" * len(rows[0])) if rows else ""
+        marks = ",".join("?" * len(rows[0]))
         try:
             self._connection.execute("BEGIN IMMEDIATE")
-            self._connection.executemany(f"INSERT OR IGNORE INTO calls VALUES ({marks})", rows)
+            self._connection.executemany(
+                f"INSERT INTO calls VALUES ({marks}) ON CONFLICT(key) DO NOTHING", rows
+            )
             self._connection.execute("COMMIT")
         except sqlite3.Error as error:
             if self._connection.in_transaction:

@@ -68,13 +68,15 @@ def _parse(text: str) -> Variant:
         if not path:
             raise UserError(f"--models {text}: no checkpoint after '='; give a folder or a hub id")
         return Variant(name, "named", method, path, revision or None)
-    head, _, method = text.partition(":")
+    head, colon, method = text.partition(":")
     if head not in {"base", "s2", "distilled"}:
         raise UserError(
             f"--models {text}: no such variant; choose base, s2, s2:METHOD, distilled "
             "or NAME=PATH_OR_ID[@revision][:method]"
         )
     kind: Kind = "base" if head == "base" else "s2" if head == "s2" else "distilled"
+    if colon and not method:
+        raise UserError(f"--models {text}: no method after ':'; write s2:cot, or s2 for the task's own")
     if not method:
         return Variant(head, kind)
     if head != "s2":

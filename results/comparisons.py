@@ -35,7 +35,7 @@ def compare(
         if pair is None:
             continue
         lower_is_better = description.get("direction") == "lower"
-        seen = methods.difference(pair.negated() if lower_is_better else pair, margin, exact)
+        seen = methods.difference(pair.swapped() if lower_is_better else pair, margin, exact)
         used.add(seen.method)
         for claim in claims:
             if claim != "cheaper":

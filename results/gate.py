@@ -2,6 +2,11 @@
 
     s2d-bench gate runs/nightly --policy release.policy
 
+In a CI job the exit status decides:
+
+    - run: s2d-bench --models base,s2,distilled --tasks coin_flip --output runs/nightly
+    - run: s2d-bench gate runs/nightly --policy release.policy
+
 Exit status: 0 every rule holds; 1 at least one fails; 3 none fails, but the data cannot tell about at least
 one; 2 the policy or the run folder cannot be read. The gate uses the exact McNemar test and the
 leaderboard's own family for Holm's correction. Rules are read by `results.policy`, whose docstring shows
@@ -130,7 +135,9 @@ def _overlap(rule: Rule, run: RunData) -> tuple[Status, str]:
     counts = [entry["overlap"] for entry in trained]
     left_out = sum(sum(count.values()) for count in counts if isinstance(count, Mapping))
     remained = sum(int(count) for count in counts if not isinstance(count, Mapping))
-    reason = f"{remained:,} training inputs overlap test items ({left_out:,} candidates were left out before)."
+    reason = (
+        f"{remained:,} training inputs overlap test items ({left_out:,} candidates were left out before)."
+    )
     return ("fails" if remained else "holds"), f"{rule.text}: {reason}"
 
 

@@ -27,18 +27,19 @@ def throughput_lines(run: RunData) -> list[str]:
             if of_variant == variant
         )
         if isinstance(seconds, (int, float)) and seconds > 0 and tokens:
-            lines.append(f"{variant}: {tokens:,.0f} tokens in {seconds:,.1f} s, {tokens / seconds:,.0f} tokens/s.")
+            speed = tokens / seconds
+            lines.append(f"{variant}: {tokens:,.0f} tokens in {seconds:,.1f} s, {speed:,.0f} tokens/s.")
     limit = single_sequence_limit(run.manifest)
     if lines and limit is not None:
         lines.append(
-            f"Limit of memory for one sequence: {limit:,.0f} tokens/s; a batch may pass it, up to the limit times "
-            "its size."
+            f"Limit of memory for one sequence: {limit:,.0f} tokens/s; a batch may pass it, up to the limit "
+            "times its size."
         )
     return lines
 
 
 def single_sequence_limit(manifest: Mapping[str, Any]) -> float | None:
-    """Tokens per second that memory bandwidth allows one sequence; None where model or bandwidth is unknown."""
+    """Tokens per second that memory bandwidth allows one sequence; None where a figure is unknown."""
     model, hardware = manifest.get("model") or {}, manifest.get("hardware") or {}
     parameters, size = model.get("parameters"), BYTES.get(str(model.get("dtype")).removeprefix("torch."))
     bandwidth = hardware.get("memory_bandwidth_gbs")

@@ -205,6 +205,8 @@ def distillation(run: RunData, costs: CostModel) -> list[Row]:
     for entry in run.manifest.get("distillation") or []:
         row = {key: entry.get(key) for key in DISTILLATION_KEYS}
         row["dropped"] = row["dropped"] or {}
+        # Named by content, so the last part says it all; the rest of the path is the machine's.
+        row["checkpoint"] = Path(row["checkpoint"]).name if row["checkpoint"] else None
         done = entry.get("status") != "not_distilled"
         teacher = run.columns.get((entry.get("task", ""), teacher_name)) if done else None
         student = run.columns.get((entry.get("task", ""), entry.get("variant") or "distilled"))

@@ -84,10 +84,9 @@ class Pair:
         """One row per cluster, all of equal weight: paired numbers without clusters."""
         return self.first.rows == self.n and _equal(self.weight)
 
-    def negated(self) -> Pair:
-        """The same with signs turned, for metrics where less is better."""
-        turned = [Sample(-s.total, s.weight, s.rows, False) for s in (self.first, self.second)]
-        return Pair(turned[0], turned[1], self.left_out)
+    def swapped(self) -> Pair:
+        """First and second exchanged, which turns the sign: for metrics where less is better."""
+        return Pair(self.second, self.first, self.left_out)
 
     def cells(self) -> tuple[int, int]:
         """(b, c) of a binary pair: clusters that only the first, only the second variant has."""

@@ -109,7 +109,7 @@ def claim_cells(leaderboard: Leaderboard, escape: Escape) -> list[list[str]]:
             continue
         claim = CLAIMS[row["claim"]].format(a=row["a"], b=row["b"])
         if row.get("noise_floor"):
-            claim = f"{claim} (noise floor)"
+            claim = f"noise floor: {claim}"
         p = "-" if row["p"] is None else p_text(row["p"] if row["p_adjusted"] is None else row["p_adjusted"])
         p = p.removeprefix("p ").removeprefix("= ") + (" h" if row["p_adjusted"] is not None else "  ")
         if row["claim"] == "cheaper":

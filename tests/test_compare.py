@@ -127,5 +127,5 @@ def test_logs_of_another_tool_are_refused(tmp_path: Path, rows: list[dict[str, A
 
 
 def test_a_folder_of_neither_kind_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ResultsError, match="neither manifest.json nor samples_"):
+    with pytest.raises(ResultsError, match=r"neither manifest\.json nor samples_"):
         compare.compare(tmp_path, tmp_path)

@@ -9,6 +9,7 @@ from results_fixtures import VARIANTS, FakeTask, FakeVariant, distillation, make
 
 from results.errors import ResultsError
 from results.gate import check
+from results.leaderboard import build
 from results.policy import parse_rule, read_policy
 
 
@@ -18,7 +19,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     variants = [VARIANTS[0], VARIANTS[1], FakeVariant("distilled", 0.75, 11, "distilled")]
     folder = tmp_path_factory.mktemp("runs") / "gated"
     return make_run(
-        folder, [FakeTask(clusters=1500)], variants, distillation=[distillation(overlap={"exact": 4}, allow_overlap=False)]
+        folder, [FakeTask(clusters=1500)], variants,
+        distillation=[distillation(overlap={"exact": 4}, allow_overlap=False)],
     )  # fmt: skip
 
 
@@ -31,9 +33,9 @@ def write_policy(folder: Path, text: str, name: str = "release.policy") -> Path:
 def test_every_rule_of_the_documentation_holds(run: Path, tmp_path: Path) -> None:
     policy = write_policy(
         tmp_path,
-        "# what a release must show\n\ndistilled superior to base\ndistilled non-inferior to s2 by 5 # points\n"
-        "distilled cheaper than s2 on coin_flip\ntokens distilled <= 0.5 s2\nflops distilled <= 0.9 s2 on all\n"
-        "overlap == 0\n",
+        "# what a release must show\n\ndistilled superior to base\n"
+        "distilled non-inferior to s2 by 5 # points\ndistilled cheaper than s2 on coin_flip\n"
+        "tokens distilled <= 0.5 s2\nflops distilled <= 0.9 s2 on all\noverlap == 0\n",
     )
     outcome = check(run, policy)
     assert (outcome.status, outcome.exit_code) == ("holds", 0), outcome.lines
@@ -45,40 +47,41 @@ def test_every_rule_of_the_documentation_holds(run: Path, tmp_path: Path) -> Non
     ("rule", "status", "code"),
     [
         ("base superior to s2", "fails", 1),
-        ("base non-inferior to s2 by 5", "holds", 0),
+        ("base non-inferior to s2 by 5", "fails", 1),
         ("s2 non-inferior to base by 5", "holds", 0),
         ("tokens s2 <= 0.5 distilled", "fails", 1),
-        ("tokens distilled <= 0.1 s2", "cannot_tell", 3),
+        ("tokens distilled <= 0.109 s2", "cannot_tell", 3),
         ("usd distilled <= 0.5 s2", "cannot_tell", 3),
         ("distilled superior to s2", "cannot_tell", 3),
         ("s2 cheaper than base", "fails", 1),
     ],
 )
-def test_status_and_exit_of_single_rules(run: Path, tmp_path: Path, rule: str, status: str, code: int) -> None:
-    if rule.startswith("base non-inferior"):
-        # Claims hold in the direction they are made: base is 20 points worse.
-        status, code = "fails", 1
+def test_status_and_exit_of_single_rules(
+    run: Path, tmp_path: Path, rule: str, status: str, code: int
+) -> None:
     outcome = check(run, write_policy(tmp_path, rule))
     assert (outcome.status, outcome.exit_code) == (status, code), outcome.lines
 
 
 def test_one_failure_outweighs_a_doubt(run: Path, tmp_path: Path) -> None:
-    policy = write_policy(tmp_path, "distilled superior to s2\nbase superior to s2\ndistilled superior to base\n")
+    policy = write_policy(
+        tmp_path, "distilled superior to s2\nbase superior to s2\ndistilled superior to base\n"
+    )
     assert check(run, policy).exit_code == 1
 
 
 def test_a_rule_speaks_of_every_task(tmp_path: Path) -> None:
     folder = make_run(tmp_path / "run", [FakeTask(), FakeTask("gsm8k", 300)])
     policy = write_policy(tmp_path, "distilled superior to base\n")
-    assert [line.split(" on ")[1].split()[0] for line in check(folder, policy).lines] == ["coin_flip", "gsm8k"]
+    assert [line.split(" on ")[1].split()[0] for line in check(folder, policy).lines] == [
+        "coin_flip",
+        "gsm8k",
+    ]
     together = check(folder, write_policy(tmp_path, "distilled superior to base on all\n"))
     assert len(together.lines) == 1 and "over all tasks" in together.lines[0]
 
 
 def test_a_gate_uses_the_exact_test(tmp_path: Path) -> None:
-    """12 discordant items, 10 to 2: exact p is .039, Holm over two pairs makes it .077."""
-    from results.leaderboard import build
-
     folder = make_run(tmp_path / "run")
     exact = {row["test"] for row in build(folder, exact=True)["comparisons"] if row["claim"] == "superior"}
     assert exact == {"McNemar exact"}

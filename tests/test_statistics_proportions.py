@@ -41,7 +41,10 @@ def test_mid_p_lies_below_exact_and_is_symmetric() -> None:
 
 def test_bonett_price_of_the_r_package_contingencytables() -> None:
     interval = bonett_price(16, 6, 161)
-    assert (interval.low, interval.high) == (pytest.approx(-0.1195, abs=5e-5), pytest.approx(-0.0032, abs=5e-5))
+    assert (interval.low, interval.high) == (
+        pytest.approx(-0.1195, abs=5e-5),
+        pytest.approx(-0.0032, abs=5e-5),
+    )
 
 
 def test_bonett_price_of_the_r_package_propcis() -> None:

@@ -138,7 +138,9 @@ def test_adjusted_interval_is_wide_where_little_differs() -> None:
     assert nothing.low < -0.02 < 0.02 < nothing.high
     one = np.zeros(80)
     one[0] = 4.0
-    assert adjusted_difference(one, weight).interval().low < 0 < adjusted_difference(one, weight).interval().high
+    assert (
+        adjusted_difference(one, weight).interval().low < 0 < adjusted_difference(one, weight).interval().high
+    )
 
 
 def test_adjusted_p_agrees_with_its_interval() -> None:

@@ -37,7 +37,7 @@ def test_simulation_notices_a_test_that_ignores_clusters(
         z = abs(rows.sum()) / max(np.sqrt(rows.size), 1)
         return TestOutcome(0.0 if z > 1.96 else 1.0, "careless")
 
-    monkeypatch.setattr(simulate, "sign_flip", careless)
+    monkeypatch.setattr(simulate.methods, "sign_flip", careless)
     check = next(iter(simulate.cell(simulate.SHORT, "templates", 200, 0.2)))
     assert check.what == "false alarms"
     assert not check.kept

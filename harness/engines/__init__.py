@@ -10,20 +10,16 @@ if TYPE_CHECKING:
     from harness.engines.base import Engine
     from harness.models import ModelSource
 
-ENGINES = ("hf", "scripted")
-
 
 def open_engine(name: str, source: ModelSource, arguments: dict[str, Any]) -> Engine:
-    """The engine of that name with the model loaded. UserError for an unknown name or argument."""
-    if name == "hf":
-        from harness.engines.hf import HuggingFaceEngine
-
-        return HuggingFaceEngine.load(source, arguments)
+    """The engine of that name with the model loaded. UserError for an argument it does not have."""
     if name == "scripted":
         from harness.engines.scripted import ScriptedEngine
 
         return ScriptedEngine.load(arguments)
-    raise UserError(f"--engine {name} is not known: choose one of {', '.join(ENGINES)}")
+    from harness.engines.hf import HuggingFaceEngine
+
+    return HuggingFaceEngine.load(source, arguments)
 
 
 def take_arguments(engine: str, arguments: dict[str, Any], known: dict[str, Any]) -> dict[str, Any]:

@@ -55,6 +55,7 @@ class HuggingFaceEngine(Engine):
     @classmethod
     def load(cls, source: ModelSource, arguments: dict[str, Any]) -> HuggingFaceEngine:
         """Load weights and tokenizer. UserError where the model cannot be had or has no chat template."""
+        from safetensors import SafetensorError
         from transformers import AutoModelForCausalLM, AutoTokenizer
         from transformers.utils import logging as transformers_logging
 
@@ -66,19 +67,25 @@ class HuggingFaceEngine(Engine):
         common = {"revision": source.revision, "trust_remote_code": source.trust_remote_code}
         try:
             tokenizer = AutoTokenizer.from_pretrained(source.location, **common)
-            model = AutoModelForCausalLM.from_pretrained(
+            model, report = AutoModelForCausalLM.from_pretrained(
                 source.location,
                 dtype=dtype,
                 attn_implementation=settings["attention"],
                 use_safetensors=True,
+                output_loading_info=True,
                 **common,
             )
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RuntimeError, SafetensorError) as error:
             reason = str(error).strip().splitlines() or [type(error).__name__]
             raise UserError(
                 f"--pretrained {source.name} could not be loaded: {reason[0]} "
                 "(give a hub id that can be reached, or a folder with config.json and safetensors)"
             ) from error
+        if missing := sorted(report["missing_keys"]):
+            raise UserError(
+                f"--pretrained {source.name} lacks {len(missing)} weights, first {missing[0]}: "
+                "they would be random; fetch or save the model again"
+            )
         if not tokenizer.chat_template:
             raise UserError(
                 f"--pretrained {source.name} has no chat template: "
@@ -113,7 +120,8 @@ class HuggingFaceEngine(Engine):
 
     def target_ids(self, text: str) -> tuple[int, ...]:
         end = self._tokenizer.eos_token_id
-        return (*self._tokenizer(text, add_special_tokens=False)["input_ids"], end)
+        last = end if end is not None else min(self._end_ids)
+        return (*self._tokenizer(text, add_special_tokens=False)["input_ids"], last)
 
     def plan(self, requests: Sequence[Request]) -> list[list[Request]]:
         return plan_batches(
@@ -161,7 +169,8 @@ class HuggingFaceEngine(Engine):
 
     def _has_stop(self, row: Row) -> bool:
         window = max(len(stop) for stop in row.sampling.stop) + _STOP_WINDOW
-        tail = self._tokenizer.decode(row.generated[-window:], skip_special_tokens=True)
+        # Marks of a turn are special tokens in most templates, and tasks name them as stops.
+        tail = self._tokenizer.decode(row.generated[-window:], skip_special_tokens=False)
         return any(stop in tail for stop in row.sampling.stop)
 
     def add_adapter(self, name: str, folder: Path) -> AdapterInfo:
@@ -169,14 +178,22 @@ class HuggingFaceEngine(Engine):
 
         _check_adapter(folder, self._model)
         without = [self._probe_logits(None) for _ in range(2)]
-        if isinstance(self._model, PeftModel):
-            self._model.load_adapter(str(folder), adapter_name=name)
-        else:
-            self._model = PeftModel.from_pretrained(self._model, str(folder), adapter_name=name)
+        try:
+            if isinstance(self._model, PeftModel):
+                self._model.load_adapter(str(folder), adapter_name=name)
+            else:
+                self._model = PeftModel.from_pretrained(self._model, str(folder), adapter_name=name)
+        except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+            reason = str(error).strip().splitlines() or [type(error).__name__]
+            raise UserError(
+                f"{folder}: PEFT cannot load it ({reason[0]}): check adapter_config.json, or make it again"
+            ) from error
         self._model.eval()
         noise = float((without[0] - without[1]).abs().max())
         change = float((self._probe_logits(name) - without[0]).abs().max())
-        digest = stable_hash((folder / "adapter_model.safetensors").read_bytes().hex())
+        # The settings too: with another `lora_alpha` the same tensors are another adapter.
+        files = ("adapter_config.json", "adapter_model.safetensors")
+        digest = stable_hash([(folder / file).read_bytes().hex() for file in files])
         info = AdapterInfo(name, digest, change, noise)
         if change <= max(10 * noise, 1e-4):
             raise RunError(
@@ -291,15 +308,28 @@ def _check_adapter(folder: Path, model: Any) -> None:
         pickles = [path.name for path in folder.iterdir() if path.suffix in PICKLE_SUFFIXES]
         why = f"only {pickles[0]}, and pickles can run code" if pickles else "no weights"
         raise UserError(f"{folder}: it holds {why}; save the adapter as safetensors")
-    from safetensors import safe_open
+    from peft import PeftModel
+    from safetensors import SafetensorError, safe_open
 
-    with safe_open(folder / "adapter_model.safetensors", framework="pt") as tensors:
-        names = [name for name in tensors.keys() if "lora_A" in name]  # noqa: SIM118 (no mapping: it has no iterator)
-        inputs = {name: tensors.get_slice(name).get_shape() for name in names}
-    sizes = {shape[1] for shape in inputs.values()}
-    known = {module.in_features for module in model.modules() if hasattr(module, "in_features")}
-    if inputs and not sizes <= known:
-        raise UserError(
-            f"{folder}: its layers have sizes {sorted(sizes)}, the model's {sorted(known)}: "
-            "the adapter belongs to another base model"
-        )
+    try:
+        with safe_open(folder / "adapter_model.safetensors", framework="pt") as tensors:
+            names = [name for name in tensors.keys() if ".lora_" in name]  # noqa: SIM118 (no mapping: it has no iterator)
+            shapes = {name: tensors.get_slice(name).get_shape() for name in names}
+    except SafetensorError as error:
+        raise UserError(f"{folder}: its weights are damaged ({error}): make or fetch it again") from error
+    base = model.get_base_model() if isinstance(model, PeftModel) else model
+    modules = dict(base.named_modules())
+    for name, shape in shapes.items():
+        place, _, part = name.removeprefix("base_model.model.").rpartition(".lora_")
+        module = modules.get(place)
+        if module is None:
+            raise UserError(
+                f"{folder}: the model has no layer {place}: the adapter belongs to another base model"
+            )
+        wanted = {"A.weight": (1, "in_features"), "B.weight": (0, "out_features")}.get(part)
+        size = getattr(module, wanted[1], None) if wanted else None
+        if wanted and size is not None and shape[wanted[0]] != size:
+            raise UserError(
+                f"{folder}: layer {place} has size {shape[wanted[0]]}, the model's {size}: "
+                "the adapter belongs to another base model"
+            )

@@ -95,7 +95,8 @@ def _prefill(
     beginnings are computed once per group, then each row's own end."""
     prompts = [row.prompt_ids for row in rows]
     groups = group_by_prefix(prompts)
-    if all(group.length == 0 for group in groups):
+    # Shared beginnings leave padding in the middle of a row; a sliding window counts it as positions.
+    if not can_grow(model.config) or all(group.length == 0 for group in groups):
         return _forward_in_chunks(model, prompts, pad_id, execution)
     longest_end = max(
         len(prompts[row]) - group.length for group in groups if group.length for row in group.rows
@@ -212,8 +213,8 @@ def _draw(logits: torch.Tensor, rows: Sequence[Row]) -> list[int]:
     if any(row.sampling.top_k or row.sampling.top_p < 1 for row in rows):
         probabilities = _truncate(probabilities, rows)
     cumulative = probabilities.double().cumsum(dim=-1)
-    uniform = torch.tensor([float(row.draws[len(row.generated)]) for row in rows if row.draws is not None])
-    threshold = uniform.double()[:, None] * cumulative[:, -1:]
+    uniform = torch.stack([row.draws[len(row.generated)] for row in rows if row.draws is not None])
+    threshold = uniform[:, None] * cumulative[:, -1:]
     indices = torch.searchsorted(cumulative, threshold, right=True).squeeze(1)
     return [int(index) for index in indices.clamp(max=logits.shape[-1] - 1)]
 
@@ -226,5 +227,5 @@ def _truncate(probabilities: torch.Tensor, rows: Sequence[Row]) -> torch.Tensor:
     top_k = torch.tensor([row.sampling.top_k or size for row in rows])[:, None]
     top_p = torch.tensor([row.sampling.top_p for row in rows])[:, None]
     before = ordered.cumsum(dim=-1) - ordered
-    kept = ordered.masked_fill((ranks >= top_k) | (before >= top_p), 0.0)
+    kept = ordered.masked_fill((ranks > 0) & ((ranks >= top_k) | (before >= top_p)), 0.0)
     return torch.zeros_like(probabilities).scatter(1, order, kept)

@@ -19,14 +19,15 @@ from results.statistics.outcomes import TestOutcome
 
 def mcnemar(b: int, c: int, exact: bool = False) -> TestOutcome:
     """Two-sided p-value from the counts `b` (only the first right) and `c` (only the second right)."""
-    from scipy.stats import binom, binomtest
+    from scipy.special import bdtr
 
     name = "McNemar exact" if exact else "McNemar mid-p"
     if b + c == 0:
         return TestOutcome(1.0, name)
-    p = float(binomtest(min(b, c), b + c, 0.5).pvalue)
-    if not exact:
-        # Half of the observed outcome and half of its mirror image; in the middle they are one outcome.
-        own = float(binom.pmf(min(b, c), b + c, 0.5))
-        p -= own if b != c else own / 2
-    return TestOutcome(min(p, 1.0), name)
+    # Probability of at most as many, and of fewer, discordant items on the rarer side.
+    up_to = float(bdtr(min(b, c), b + c, 0.5))
+    fewer = float(bdtr(min(b, c) - 1, b + c, 0.5)) if min(b, c) else 0.0
+    if exact:
+        return TestOutcome(min(2 * up_to, 1.0), name)
+    # In the middle, the observed outcome and its mirror image are one.
+    return TestOutcome(up_to + fewer if b != c else 1 - (up_to - fewer) / 2, name)

@@ -8,14 +8,15 @@ share 95 times in 100 on average over the shares.
 For clustered items (two orders of a pair, several votes on it) the rows are not n independent looks. Their
 design effect says how many independent ones they are worth: the variance of the score over clusters divided
 by the variance that independent rows would have. Wilson then runs with that effective number, never more
-than the number of rows and, where the data show no variance at all, the number of clusters.
+than the number of rows. Where few clusters deviate from the rest, that number is drawn towards the number of
+clusters, which it equals where the data show no variance at all.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from results.statistics.outcomes import Floats, Interval
+from results.statistics.outcomes import Floats, Interval, normal_quantile
 
 CONFIDENCE = 0.95
 
@@ -41,10 +42,17 @@ def wilson_clustered(total: Floats, weight: Floats, rows: int, confidence: float
 
 def effective_n(total: Floats, weight: Floats, rows: int) -> float:
     """How many independent 0/1 rows would show the score with the variance that these clusters show."""
+    from scipy.special import stdtrit
+
     clusters = total.size
     score = float(total.sum() / weight.sum())
     residual = total - score * weight
     variance = float((residual**2).sum()) / float(weight.sum()) ** 2 * clusters / max(clusters - 1, 1)
+    at_least = float(np.sum(weight) ** 2 / np.sum(weight**2))
     if variance <= 0 or not 0 < score < 1:
-        return float(np.sum(weight) ** 2 / np.sum(weight**2))
-    return float(min(max(score * (1 - score) / variance, 1.0), rows))
+        return at_least
+    found = min(max(score * (1 - score) / variance, 1.0), rows)
+    # A variance that rests on k clusters is itself uncertain, as in `results.statistics.adjusted`.
+    k = min(int(np.count_nonzero(total)), int(np.count_nonzero(total < weight)))
+    quantile = float(stdtrit(k * k / 9 + 1, 0.975))
+    return float(max(found * (normal_quantile(0.975) / quantile) ** 2, min(found, at_least)))

@@ -81,7 +81,7 @@ SPEC = TaskSpec(
     metrics=(Metric("accuracy", "binary", "yes or no is right"),),
     answer=answer,
     target=lambda word: f"Answer: {word}",
-    max_tokens={"direct": 64, "respond": 256, "reason": 256, "think": 1024, "default": 128},
+    max_tokens={"direct": 64, "respond": 128, "reason": 256, "think": 1024, "default": 128},
 )
 
 

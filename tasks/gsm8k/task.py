@@ -93,7 +93,7 @@ SPEC = TaskSpec(
     ),
     answer=answer,
     target=lambda number: f"Answer: {number}",
-    max_tokens={"direct": 64, "respond": 256, "reason": 256, "think": 1024, "default": 128},
+    max_tokens={"direct": 64, "respond": 128, "reason": 256, "think": 1024, "default": 128},
     samples=10,
 )
 

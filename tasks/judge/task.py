@@ -107,11 +107,12 @@ SPEC = TaskSpec(
 SPECS: dict[str, TaskSpec] = {
     "judge": SPEC,
     **{
-        name: replace(SPEC, name=name, method_options={"bsm": {"solve": "pair"}})
+        name: replace(SPEC, name=name, method_options={"bsm": {"solve": "pair", "max_criteria": 3}})
         for name in ("judge_mtbench", "judge_oasst2", "judge_oasst1", "judge_pandalm")
     },
 }
-"""Short name -> spec. Real data is judged as in the paper, both responses in one call."""
+"""Short name -> spec. Real data is judged as in the paper, both responses in one call; of the paper's up to
+five criteria three are asked for, since each is a call with both responses in its prompt."""
 
 
 class Score(float):

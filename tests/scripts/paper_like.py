@@ -14,7 +14,8 @@ from harness.types import Request
 def respond(request: Request, adapter: ScriptedAdapter | None) -> str:
     text = request.messages[-1]["content"]
     if request.step.endswith("rephrase"):
-        return text.splitlines()[0]
+        # The flips stand in the original question already; shown twice they would be counted twice.
+        return "Take the steps one by one." if "coin" in text else text.splitlines()[0]
     right = _right(text)
     if request.step == "direct":
         lucky = request.prompt_ids[-3] % 3 == 0 or sum(request.prompt_ids) % 3 == 0

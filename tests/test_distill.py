@@ -1,0 +1,254 @@
+"""From teacher samples to a training job: who votes, what is dropped, what is trained on, what is kept."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from run_fixtures import FEW_SHOT, FILTERS, make_context, own_task, right_sum, write_task
+
+from distill import pipeline
+from distill.pipeline import MIN_KEPT, find_or_make
+from distill.sample import choose_inputs, label_accuracy, overlap_item, sample_teachers
+from distill.train import TrainingJob, training_settings
+from harness.engines.hf import HuggingFaceEngine
+from harness.errors import RunError, UserError
+from harness.lm import TaskData, load_tasks
+from harness.models import ModelSource
+from harness.programs.base import get_method
+from harness.run import Distilled, RunContext
+from harness.types import Completion, Request
+from harness.variants import Variant
+
+DISTILLED = Variant("distilled", "distilled")
+
+
+@pytest.fixture
+def sums(tmp_path: Path) -> TaskData:
+    return own_task(write_task(tmp_path / "tasks"))
+
+
+def distil(context: RunContext, seed: int = 0) -> Distilled:
+    return find_or_make(context, DISTILLED, seed)[context.tasks[0].name]
+
+
+def record(context: RunContext) -> dict[str, Any]:
+    return distil(context).record
+
+
+def test_agreed_answers_become_targets_of_their_own_prompts(
+    tmp_path: Path, cache: Path, sums: TaskData
+) -> None:
+    made = distil(make_context(tmp_path, right_sum, [sums], samples=3))
+    assert made.folder is not None and made.folder.is_relative_to(cache)
+    learnt = json.loads((made.folder / "scripted_adapter.json").read_text())
+    rows = sums.rows("train")
+    assert learnt == {sums.item(row).prompt: row["gold"] for row in rows}
+    expected = {"status": "trained", "inputs": 30, "kept": 30, "dropped": {}, "samples_per_input": 3}
+    assert {name: made.record[name] for name in expected} == expected
+    assert made.record["pseudo_label_accuracy"] == 1.0
+    assert made.record["teacher_method"] == "cot"
+
+
+@pytest.mark.parametrize(
+    ("answers", "reason"),
+    [
+        (["5", "5", "6"], None),
+        (["5", "none", "5"], None),
+        (["5", "6", "7"], "no_majority"),
+        (["5", "none", "none"], "no_majority"),
+        (["none", "none", "none"], "all_failed"),
+        (["5", "5", "6", "6"], "no_majority"),
+        (["5", "5", "none", "none"], "no_majority"),
+        (["5", "5", "5", "none"], None),
+    ],
+)
+def test_only_more_than_half_of_all_samples_is_a_majority(
+    tmp_path: Path, cache: Path, sums: TaskData, answers: list[str], reason: str | None
+) -> None:
+    def reply(request: Request) -> str:
+        return f"It is {answers[request.sample_index]}"
+
+    found = record(make_context(tmp_path, reply, [sums], samples=len(answers)))
+    assert found["dropped"] == ({} if reason is None else {reason: 30})
+    assert found["kept"] == (30 if reason is None else 0)
+
+
+def test_a_sample_that_raised_or_did_not_fit_never_votes(
+    tmp_path: Path, cache: Path, sums: TaskData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context = make_context(tmp_path, right_sum, [sums], samples=3)
+    usual = context.engine.generate
+
+    def failing(batch: Sequence[Request]) -> list[Completion]:
+        broken = Completion("It is 5", "error", 9, 0, error="no room")
+        done = usual(batch)
+        return [broken if r.sample_index else each for r, each in zip(batch, done, strict=True)]
+
+    monkeypatch.setattr(context.engine, "generate", failing)
+    found = record(context)
+    assert (found["kept"], found["dropped"]) == (0, {"no_majority": 30})
+
+
+def test_teacher_tokens_are_all_samples_kept_or_not(tmp_path: Path, cache: Path, sums: TaskData) -> None:
+    found = record(make_context(tmp_path, lambda request: "it is none", [sums], samples=2, distill_inputs=9))
+    assert found["teacher_tokens"] == 9 * 2 * 4
+    assert found["teacher_prompt_tokens"] > 0
+    assert (found["train_tokens"], found["train_flops"], found["checkpoint"]) == (0, 0, None)
+
+
+@pytest.mark.parametrize(("inputs", "status"), [(MIN_KEPT - 1, "not_distilled"), (MIN_KEPT, "trained")])
+def test_too_few_kept_inputs_are_not_distilled(
+    tmp_path: Path, cache: Path, sums: TaskData, inputs: int, status: str
+) -> None:
+    made = distil(make_context(tmp_path, right_sum, [sums], distill_inputs=inputs))
+    assert (made.record["status"], made.record["kept"]) == (status, inputs)
+    assert (made.folder is None) == (status == "not_distilled")
+
+
+def never(request: Request) -> str:
+    raise AssertionError("the teacher was asked again")
+
+
+def test_a_checkpoint_is_found_by_content_and_not_made_twice(
+    tmp_path: Path, cache: Path, sums: TaskData
+) -> None:
+    first = distil(make_context(tmp_path, right_sum, [sums], samples=3))
+    again = distil(make_context(tmp_path, never, [sums], samples=3))
+    assert again == first
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"samples": 5},
+        {"distill_inputs": 20},
+        {"train_args": {"epochs": 1}},
+        {"sampling": {"teacher_temperature": 0.2}},
+        {"sampling": {"max_tokens": 7}},
+        {"seed": 1},
+    ],
+    ids=lambda changed: "-".join(changed),
+)
+def test_what_makes_another_checkpoint_has_another_place(
+    tmp_path: Path, cache: Path, sums: TaskData, changed: dict[str, Any]
+) -> None:
+    first = distil(make_context(tmp_path, right_sum, [sums], samples=3))
+    seed = changed.pop("seed", 0)
+    other = distil(make_context(tmp_path, right_sum, [sums], **{"samples": 3, **changed}), seed)
+    assert other.folder != first.folder
+
+
+def test_training_settings_that_do_not_exist_or_are_no_numbers_are_named(
+    tmp_path: Path, cache: Path, sums: TaskData
+) -> None:
+    for bad, named in (
+        ({"speed": 9}, "--train-args speed"),
+        ({"epochs": "many"}, "--train-args epochs=many"),
+    ):
+        with pytest.raises(UserError, match=named):
+            distil(make_context(tmp_path, never, [sums], train_args=bad))
+    assert training_settings({"epochs": 2}, {"epochs": 3})["epochs"] == 3
+
+
+@pytest.mark.parametrize("more", [FILTERS, FILTERS + FEW_SHOT], ids=["plain", "with-history"])
+def test_it_is_trained_on_the_ids_that_system_1_is_evaluated_with(
+    tmp_path: Path, cache: Path, tiny_source: ModelSource, monkeypatch: pytest.MonkeyPatch, more: str
+) -> None:
+    sums = own_task(write_task(tmp_path / "tasks", more=more))
+    engine = HuggingFaceEngine.load(tiny_source, {"device": "cpu"})
+    asked: list[Request] = []
+
+    def generate(batch: Sequence[Request]) -> list[Completion]:
+        asked.extend(batch)
+        return [Completion(right_sum(each), "stop", len(each.prompt_ids), 3) for each in batch]
+
+    monkeypatch.setattr(engine, "generate", generate)
+    jobs: list[TrainingJob] = []
+
+    def train(listed: Sequence[TrainingJob]) -> None:
+        for job in listed:
+            Path(job.output).mkdir(parents=True)
+        jobs.extend(listed)
+
+    monkeypatch.setattr(pipeline, "train_all", train)
+    context = make_context(tmp_path, never, [sums], engine)
+    made = distil(context)
+    assert made.record["status"] == "trained"
+    asked.clear()
+    rows = sums.rows("train")
+    evaluated = [
+        context.job(sums, sums.item(row), get_method("direct"), 0, history=sums.history(row)) for row in rows
+    ]
+    context.scheduler.run(evaluated, "base")
+    assert sorted(map(list, {request.prompt_ids for request in asked})) == sorted(jobs[0].prompts)
+    end = engine._tokenizer.eos_token_id
+    for target in jobs[0].targets:
+        assert target[-1] == end and end not in target[:-1]
+    said = {engine._tokenizer.decode(target[:-1]) for target in jobs[0].targets}
+    assert said == {row["gold"] for row in rows}
+    assert engine.awake, "the engine wakes after training"
+
+
+def test_training_that_leaves_nothing_is_an_error_and_keeps_no_record(
+    tmp_path: Path, cache: Path, sums: TaskData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context = make_context(tmp_path, right_sum, [sums])
+    monkeypatch.setattr(context.engine, "name", "other", raising=False)
+    monkeypatch.setattr(pipeline, "train_all", lambda jobs: None)
+    with pytest.raises(RunError, match="training left no checkpoint"):
+        distil(context)
+    assert not list(cache.rglob("s2d.json"))
+
+
+def test_inputs_that_overlap_the_test_are_left_out_and_counted(tmp_path: Path, cache: Path) -> None:
+    folder = write_task(tmp_path / "tasks")
+    data = (folder / "data.py").read_text()
+    (folder / "data.py").write_text(data.replace("rows(100, 130)", "rows(9, 30)"))
+    sums = own_task(folder)
+    tests = [overlap_item(sums, sums.item(row)) for row in sums.rows("test")]
+    clean = choose_inputs(sums, 1000, tests, allow_overlap=False)
+    assert (len(clean.units), clean.overlapping["exact"]) == (18, 3)
+    prompts = {sums.item(row).prompt for row in sums.rows("test")}
+    assert not prompts & {item.prompt for unit in clean.units for item in unit}
+    allowed = choose_inputs(sums, 1000, tests, allow_overlap=True)
+    assert (len(allowed.units), allowed.overlapping) == (21, {})
+    assert record(make_context(tmp_path, right_sum, [sums]))["overlap"]["exact"] == 3
+
+
+def test_a_task_without_other_inputs_cannot_be_distilled(tmp_path: Path, cache: Path) -> None:
+    folder = write_task(tmp_path / "tasks")
+    data = (folder / "data.py").read_text()
+    (folder / "data.py").write_text(data.replace("rows(100, 130)", "rows(0, 12)"))
+    with pytest.raises(RunError, match="no training inputs that are not test items"):
+        distil(make_context(tmp_path, never, [own_task(folder)]))
+
+
+@pytest.mark.parametrize(
+    ("verdict", "kept", "reason"),
+    [("[[C]]", 6, None), ("[[A]]", 0, "order_inconsistent"), ("?", 0, "all_failed")],
+)
+def test_both_orders_of_a_pair_must_name_the_same_winner(
+    tmp_path: Path, verdict: str, kept: int, reason: str | None
+) -> None:
+    judge = load_tasks(["judge"], "embedded", [], {}, 5)[0]
+    context = make_context(tmp_path, lambda request: verdict, [judge], samples=3)
+    inputs = choose_inputs(judge, 6, [], allow_overlap=True)
+    assert all(len({item.cluster_id for item in unit}) == 1 and len(unit) == 2 for unit in inputs.units)
+    sampled = sample_teachers(context, [inputs], "direct", 0, "teacher")[0]
+    assert len(sampled.examples) == 2 * kept
+    assert sampled.dropped == ({} if reason is None else {reason: 6})
+
+
+def test_label_accuracy_is_the_task_s_own_metric_on_what_was_kept(tmp_path: Path, sums: TaskData) -> None:
+    def mostly(request: Request) -> str:
+        return right_sum(request) if request.item_id < "8" else "It is 0"
+
+    context = make_context(tmp_path, mostly, [sums], samples=1)
+    examples = sample_teachers(context, [choose_inputs(sums, 1000, [], True)], None, 0, "teacher")[0].examples
+    right = [example.answer == example.item.fields["gold"] for example in examples]
+    assert 0 < sum(right) < 30
+    assert label_accuracy(sums, examples) == pytest.approx(sum(right) / 30)

@@ -1,0 +1,185 @@
+"""lm-eval tasks as items, ours and a user's own: limits by cluster, filters as answer rules, exact scores."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from run_fixtures import FEW_SHOT, FILTERS, write_task
+
+from harness.errors import UserError
+from harness.lm import TaskData, load_tasks, score
+from harness.records import build_rows
+from harness.types import Completion, Item, Message, Response, Step, user
+
+Asked = Sequence[tuple[str, Item, tuple[Message, ...]]]
+
+
+def load(*names: str, limit: int | None = None, include: Sequence[Path] = (), **more: Any) -> list[TaskData]:
+    return load_tasks(names, more.pop("data", "embedded"), [str(path) for path in include], more, limit)
+
+
+def own(folder: Path, more: str = FILTERS, **changes: Any) -> TaskData:
+    return load("sums", include=[write_task(folder, more=more, **changes)])[0]
+
+
+def response(text: str) -> Response:
+    return Response(text, [Step("direct", [user("x")], Completion(text, "stop", 1, 1))])
+
+
+def refused(*names: str, **more: Any) -> str:
+    with pytest.raises(UserError) as caught:
+        load(*names, **more)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["trivia_bias", "judge", "gsm8k"])
+def test_a_limit_takes_whole_clusters_by_content(name: str) -> None:
+    whole, some, fewer = (load(name, limit=limit)[0] for limit in (None, 7, 3))
+
+    def clusters(task: TaskData) -> set[str]:
+        rows = task.rows("test")
+        return {task.item(rows[index]).cluster_id for index in task.indices}
+
+    chosen = clusters(some)
+    assert len(chosen) == 7 and len(clusters(fewer)) == 3
+    assert clusters(fewer) < chosen < clusters(whole)
+    kept = [row for row in whole.rows("test") if whole.item(row).cluster_id in chosen]
+    assert len(kept) == len(some.indices)
+    assert some.indices == sorted(some.indices)
+
+
+def test_items_of_our_tasks_are_the_rows_own() -> None:
+    task = load("judge", limit=5)[0]
+    assert task.own and task.name == "judge" and task.lm_name == "s2d_judge_generated"
+    for row in task.rows("test")[:5]:
+        item = task.item(row)
+        assert (item.item_id, item.cluster_id, item.prompt) == (
+            row["item_id"],
+            row["cluster_id"],
+            row["prompt"],
+        )
+        assert item.fields["response_a"] == row["response_a"]
+        assert task.history(row) == ()
+
+
+def test_every_chosen_row_is_asked_once_and_scored_in_its_place() -> None:
+    tasks = load("coin_flip", "last_letter", limit=9)
+    asked_items: list[str] = []
+
+    def respond(asked: Asked) -> list[Response]:
+        asked_items.extend(item.item_id for _, item, _ in asked)
+        # Every third answer is wrong, so that a row in another's place would show.
+        return [
+            response("Answer: zzz" if place % 3 == 0 else f"Answer: {item.fields['target']}")
+            for place, (_, item, _) in enumerate(asked)
+        ]
+
+    logged, responses = score(tasks, respond)
+    assert len(asked_items) == len(set(asked_items)) == 18
+    for task in tasks:
+        rows = build_rows(task, "base", "direct", 0, logged[task.name], responses[task.name])
+        assert len(rows) == 9
+        for row in rows:
+            wrong = asked_items.index(row["item_id"]) % 3 == 0
+            assert row["response"] == ("Answer: zzz" if wrong else f"Answer: {row['target']}")
+            assert row["scores"][task.spec.primary.name] == (0.0 if wrong else 1.0)
+
+
+def test_a_user_s_own_task_runs_with_chain_of_thought_as_system_2(tmp_path: Path) -> None:
+    task = own(tmp_path)
+    assert (task.name, task.lm_name, task.own) == ("sums", "sums", False)
+    assert task.spec.s2_method == "cot"
+    assert [metric.name for metric in task.spec.metrics] == ["exact_match"]
+    assert task.spec.max_tokens["direct"] == 20 and task.spec.max_tokens["default"] >= 128
+    assert task.stops == ("END",), "an empty stop would end every answer at once"
+    assert task.spec.answer("first 3, then 14.") == "14"
+    assert task.spec.answer("no number") is None
+
+
+def test_the_filters_of_a_user_s_task_score_it(tmp_path: Path) -> None:
+    task = own(tmp_path)
+
+    def respond(asked: Asked) -> list[Response]:
+        return [response(f"It is {item.fields['gold']}") for _, item, _ in asked]
+
+    logged, responses = score([task], respond)
+    rows = build_rows(task, "base", "direct", 0, logged["sums"], responses["sums"])
+    assert len(rows) == 12 and len({row["item_id"] for row in rows}) == 12
+    for row in rows:
+        assert row["scores"] == {"exact_match": 1.0, "exact_match,whole-text": 0.0}
+        assert (row["answer"], row["target"], row["failure"], row["weight"]) == (
+            row["target"],
+            row["target"],
+            None,
+            1.0,
+        )
+        assert row["prompt"].endswith("plus 1? Reply with a number.")
+
+
+def test_a_task_without_filters_takes_the_text_itself(tmp_path: Path) -> None:
+    task = own(tmp_path, more="")
+    assert task.spec.answer("  seven ") == "seven"
+    assert task.spec.answer("  ") is None
+
+
+def test_description_and_examples_stand_before_the_prompt(tmp_path: Path) -> None:
+    task = own(tmp_path, more=FILTERS + FEW_SHOT)
+    seen: list[tuple[Item, tuple[Message, ...]]] = []
+
+    def respond(asked: Asked) -> list[Response]:
+        seen.extend((item, history) for _, item, history in asked)
+        return [response("1") for _ in asked]
+
+    score([task], respond)
+    for item, history in seen:
+        assert [turn["role"] for turn in history] == ["system", "user", "assistant", "user", "assistant"]
+        assert history[0]["content"].startswith("You are a calculator.")
+        assert item.prompt not in [turn["content"] for turn in history]
+    for row in task.rows("train")[:3]:
+        history = task.history(row)
+        assert history == task.history(row)
+        assert [turn["role"] for turn in history] == [turn["role"] for turn in seen[0][1]]
+        assert history[0] == seen[0][1][0]
+
+
+@pytest.mark.parametrize(
+    ("more", "reason"),
+    [("repeats: 4\n", "sets repeats"), ('gen_prefix: "Answer:"\n', "sets gen_prefix")],
+)
+def test_settings_that_have_no_meaning_here_are_named(tmp_path: Path, more: str, reason: str) -> None:
+    assert reason in refused("sums", include=[write_task(tmp_path, more=FILTERS + more)])
+
+
+def test_a_log_likelihood_task_is_refused(tmp_path: Path) -> None:
+    more = 'doc_to_choice: ["1", "2"]\n'
+    folder = write_task(tmp_path, more=more, output_type="multiple_choice")
+    message = refused("sums", include=[folder])
+    assert "sums" in message and "generate text" in message
+
+
+@pytest.mark.parametrize(
+    ("names", "more", "named"),
+    [
+        (["coin_flop"], {}, "coin_flip"),
+        ([], {}, "no task was named"),
+        (["coin_flip"], {"data": "/nowhere/at/all"}, "/nowhere/at/all"),
+        (["coin_flip"], {"difficulty": "hard"}, "difficulty"),
+        (["coin_flip"], {"include": [Path("/nowhere/tasks")]}, "/nowhere/tasks"),
+    ],
+)
+def test_bad_tasks_and_data_are_one_line(names: list[str], more: dict[str, Any], named: str) -> None:
+    assert named in refused(*names, **more)
+
+
+def test_a_broken_task_file_is_named(tmp_path: Path) -> None:
+    folder = write_task(tmp_path)
+    (folder / "data.py").write_text("def load(**_):\n    return {}['train']\n")
+    assert "sums" in refused("sums", include=[folder])
+    (folder / "data.py").write_text("import no_such_module\n")
+    assert "no_such_module" in refused("sums", include=[folder])
+    (folder / "sums.yaml").write_text("task: [\n")
+    assert "sums.yaml" in refused("sums", include=[folder])

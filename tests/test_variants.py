@@ -1,0 +1,102 @@
+"""What `--models` means: names, methods, checkpoints, and one line for what it cannot mean."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.errors import UserError
+from harness.variants import Variant, parse_variants
+
+
+def one(text: str) -> Variant:
+    found = parse_variants(text)
+    assert len(found) == 1
+    return found[0]
+
+
+def test_the_three_of_the_headline() -> None:
+    assert parse_variants("base, s2 ,distilled") == [
+        Variant("base", "base"),
+        Variant("s2", "s2"),
+        Variant("distilled", "distilled"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "method"), [("base", "direct"), ("s2", "rar_2step"), ("s2:cot", "cot"), ("distilled", "direct")]
+)
+def test_only_system_2_runs_the_task_s_method(text: str, method: str) -> None:
+    assert one(text).method_for("rar_2step") == method
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("s2:cot", "s2-cot"),
+        ("s2:cot*5", "s2-cot*5"),
+        ("s2:self_consistency(rar_2step)*3", "s2-self_consistency-rar_2step-*3"),
+    ],
+)
+def test_another_method_is_another_row(text: str, name: str) -> None:
+    variant = one(text)
+    assert (variant.name, variant.kind) == (name, "s2")
+    assert variant.method == text.removeprefix("s2:")
+    assert "/" not in variant.name
+
+
+def test_two_methods_stand_side_by_side() -> None:
+    assert [variant.name for variant in parse_variants("s2,s2:cot,s2:cot*3")] == ["s2", "s2-cot", "s2-cot*3"]
+
+
+@pytest.mark.parametrize(
+    ("text", "location", "revision", "method"),
+    [
+        ("mine=./folder", "./folder", None, "direct"),
+        ("mine=./folder:cot", "./folder", None, "cot"),
+        ("mine=org/model@v1.0", "org/model", "v1.0", "direct"),
+        ("mine=org/model@abc123:cot*3", "org/model", "abc123", "cot*3"),
+        ("mine=/a/b.c:cot", "/a/b.c", None, "cot"),
+        ("mine=C:/models/one", "C:/models/one", None, "direct"),
+        (r"mine=C:\models\one", r"C:\models\one", None, "direct"),
+    ],
+)
+def test_a_named_checkpoint_has_a_place_a_revision_and_a_method(
+    text: str, location: str, revision: str | None, method: str
+) -> None:
+    variant = one(text)
+    assert (variant.name, variant.kind) == ("mine", "named")
+    assert (variant.location, variant.revision) == (location, revision)
+    assert variant.method_for("rar_2step") == method
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "--models is empty"),
+        (" , ", "--models is empty"),
+        ("basis", "no such variant"),
+        ("base,base", "names base twice"),
+        ("a=./x,a=./y", "names a twice"),
+        ("s2:cot,s2:cot", "names s2-cot twice"),
+        ("s2:magic", "'magic'"),
+        ("s2:", "no method after ':'"),
+        ("distilled:", "no method after ':'"),
+        ("base:cot", "write s2:cot"),
+        ("distilled:cot", "only s2 takes a method"),
+        ("mine=", "no checkpoint after '='"),
+        ("mine=@v1", "no checkpoint after '='"),
+        ("mine=./x:magic", "'magic'"),
+        ("base=./x", "choose another name"),
+        ("s2=./x", "choose another name"),
+        ("../up=./x", "a name is letters"),
+        ("a/b=./x", "a name is letters"),
+        (".hidden=./x", "a name is letters"),
+        ("=./x", "a name is letters"),
+        (f"{'n' * 65}=./x", "at most 64"),
+    ],
+)
+def test_what_is_no_variant_is_one_line(text: str, reason: str) -> None:
+    with pytest.raises(UserError) as caught:
+        parse_variants(text)
+    assert reason in str(caught.value)
+    assert "\n" not in str(caught.value)
