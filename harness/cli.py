@@ -190,10 +190,11 @@ def _gate(arguments: list[str]) -> int:
     )
     parser.add_argument("run", type=Path, help="run folder")
     parser.add_argument("--policy", type=Path, required=True, help="file with one rule a line")
+    parser.add_argument("--prices", type=Path, help="dated prices (YAML), for rules on usd")
     given = parser.parse_args(arguments)
     from results.gate import check
 
-    outcome = check(given.run, given.policy)
+    outcome = check(given.run, given.policy, given.prices)
     for line in outcome.lines:
         print(line)
     print(json.dumps({"status": outcome.status}))

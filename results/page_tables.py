@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from results import cells, tables
+from results import cells
 from results.page_words import MINUS, Board, cell, claim_words, estimate_of, figure_of
 from results.samples import USAGE
 
@@ -109,7 +109,7 @@ def distillation(leaderboard: Board) -> dict[str, Any] | None:
                 for key in ("samples_per_input", "teacher_tokens", "train_tokens")
             ),
             "unknown" if right is None else f"{100 * right:.1f} %",
-            *(tables.pays_after(paid.get(unit)) for unit in UNITS),
+            *(cells.pays_after(paid.get(unit)) for unit in UNITS),
         ]
         name = entry["task"] + (
             f", {entry['variant']}" if entry.get("variant") not in (None, "distilled") else ""

@@ -13,7 +13,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from results import cells, table_rows
-from results.cells import pays_after as pays_after
 
 Leaderboard = Mapping[str, Any]
 Row = Mapping[str, Any]

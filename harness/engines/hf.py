@@ -18,6 +18,7 @@ from harness.engines import take_arguments
 from harness.engines.base import AdapterInfo, Engine, ModelInfo, too_long
 from harness.engines.hf_cache import ATTENTION, register
 from harness.engines.hf_decode import Row, decode_batch
+from harness.engines.hf_linear import exchange_operands
 from harness.engines.sharing import plan_batches
 from harness.errors import RunError, UserError
 from harness.models import PICKLE_SUFFIXES, ModelSource, weights_fingerprint
@@ -92,6 +93,8 @@ class HuggingFaceEngine(Engine):
                 "add one (tokenizer.chat_template) or use its instruction-tuned version"
             )
         model.to(device).eval()
+        if device == "cpu":
+            exchange_operands(model)
         commit = getattr(model.config, "_commit_hash", None)
         info = ModelInfo(
             name=source.name,
