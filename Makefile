@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 DATA ?= ../shared/data
 BENCH ?= --pretrained smollm2 --data embedded --tasks last_letter,coin_flip --limit 24 --distill-inputs 32 --samples 3
 
-.PHONY: setup bench test test-slow lint clean
+.PHONY: setup bench test test-slow simulate clean
 
 setup: $(VENV)/.ready
 
@@ -22,10 +22,14 @@ test: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -m "not slow and not vllm" --data $(DATA)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow and not vllm" --data $(DATA) -n 2 --dist loadfile
 
 test-slow: setup
 	$(BIN)/python -m pytest -m "slow and not vllm" --data $(DATA) --durations=10
+
+# Type I error and coverage of every test and interval; about ten minutes.
+simulate: setup
+	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/simulate.py --all
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache

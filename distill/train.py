@@ -107,11 +107,22 @@ def train_all(jobs: Sequence[TrainingJob]) -> None:
 
 def main(argv: Sequence[str]) -> int:
     """Entry of the child process."""
+    _end_with_parent()
     jobs = [TrainingJob(**job) for job in json.loads(Path(argv[0]).read_text())]
     for job in jobs:
         if not Path(job.output).is_dir():
             _train(job)
     return 0
+
+
+def _end_with_parent() -> None:
+    """Ask Linux to end this process when its parent is killed, which no `finally` of the parent survives."""
+    if sys.platform == "linux":
+        import ctypes
+        import signal
+
+        set_parent_death_signal = 1
+        ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
 
 
 def _train(job: TrainingJob) -> None:
@@ -184,7 +195,9 @@ def _train(job: TrainingJob) -> None:
             "seconds": result.metrics.get("train_runtime"),
         }
         (folder / "training.json").write_text(json.dumps(facts, indent=1))
-        folder.rename(final)
+        # A run that was killed and repeated at once may have trained it meanwhile: same job, same result.
+        if not final.is_dir():
+            folder.rename(final)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     print(

@@ -44,6 +44,7 @@ SWITCHES: tuple[tuple[str, str], ...] = (
     ("fresh", "start anew instead of continuing an unfinished run"),
     ("dry-run", "say what the run will cost, and stop"),
     ("trust-remote-code", "let a hub model run its own code; stamped in the manifest"),
+    ("noise-floor", "run base twice and show by how much the two differ"),
     ("allow-overlap", "train on inputs that overlap test items; stamped in every table"),
 )
 

@@ -39,6 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     signal.signal(signal.SIGTERM, _terminated)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("TQDM_DISABLE", "1")  # bars of the libraries; ours says for itself when it shows
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     command = arguments[0] if arguments and arguments[0] in COMMANDS else "run"
     try:
@@ -97,8 +98,10 @@ def _run(arguments: list[str]) -> int:
     )
     options = parse_options(parser, arguments)
     from distill.pipeline import find_or_make
+    from distill.train import training_settings
     from harness.run import run
 
+    training_settings(options.train_args)  # a wrong one is named now, not after an hour of sampling
     folder = run(options, shlex.join(["s2d-bench", *arguments]), find_or_make)
     if options.dry_run:
         print(json.dumps({"status": "dry_run"}))

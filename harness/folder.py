@@ -80,6 +80,8 @@ class RunFolder:
             "versions": _versions(),
             "git_commit": _git_commit(),
             "hardware": _hardware(),
+            # Templates that insert a date get this one, also when the run is continued tomorrow.
+            "template_date": (found or {}).get("template_date") or time.strftime("%Y-%m-%d", time.gmtime()),
             "started": (found or {}).get("started") or time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         }
         self.save()

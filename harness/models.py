@@ -37,6 +37,8 @@ class ModelSource:
     revision: str | None = None
     dtype: str = "auto"
     trust_remote_code: bool = False
+    date: str = "2026-01-01"
+    """What templates that insert today's date insert, year-month-day: one date per run."""
 
     @property
     def is_local(self) -> bool:

@@ -42,6 +42,7 @@ class RunOptions:
     margin: float = 5.0
     prices: str | None = None
     allow_overlap: bool = False
+    noise_floor: bool = False
 
     def check(self) -> None:
         """UserError for values that no run can have."""

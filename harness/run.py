@@ -18,6 +18,7 @@ from harness.engines import open_engine
 from harness.engines.base import AdapterInfo, Engine
 from harness.errors import UserError
 from harness.estimate import estimate
+from harness.facts import run_facts
 from harness.folder import RunFolder
 from harness.lm import TaskData, load_tasks, score
 from harness.models import ModelSource, resolve_model
@@ -27,8 +28,8 @@ from harness.progress import say
 from harness.records import build_rows, write_rows
 from harness.scheduler import Job, Scheduler
 from harness.store import CallStore
-from harness.types import Item, Message, Response, Sampling, stable_hash
-from harness.variants import Variant, parse_variants
+from harness.types import Item, Message, Response, Sampling
+from harness.variants import Variant, parse_variants, with_noise_floor
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,7 @@ class RunContext:
         teacher: bool = False,
         adapter: AdapterInfo | None = None,
         history: tuple[Message, ...] = (),
+        repeat: int = 0,
     ) -> Job:
         """A program of `method` on an item of `task`, under the task's options and limits."""
         return Job(
@@ -97,6 +99,7 @@ class RunContext:
             vote=task.spec.answer,
             adapter=adapter,
             history=history,
+            repeat=repeat,
         )
 
 
@@ -111,6 +114,8 @@ SAMPLING_KEYS = frozenset(
 def run(options: RunOptions, command: str, find_or_make: FindOrMake) -> Path:
     """Do or continue the run; the folder with manifest and samples. Errors keep what was finished."""
     variants = parse_variants(options.models)
+    if options.noise_floor:
+        variants = with_noise_floor(variants)
     tasks = _load(options)
     say(estimate(options, variants, tasks))
     if options.dry_run:
@@ -165,8 +170,9 @@ def _opened(
             if options.engine == "scripted"
             else resolve_model(options.pretrained, options.revision, options.dtype, options.trust_remote_code)
         )
+        source = replace(source, date=folder.manifest["template_date"])
         engine = open_engine(options.engine, source, dict(options.engine_args))
-        folder.save(**_facts(engine, tasks, variants, options))
+        folder.save(**run_facts(engine, tasks, variants, options))
         yield RunContext(options, source, engine, Scheduler(engine, store), tasks), folder
         engine.close()
     except BaseException:
@@ -223,7 +229,15 @@ def evaluate(
 
     def respond(asked: Sequence[tuple[str, Item, tuple[Message, ...]]]) -> list[Response]:
         jobs = [
-            context.job(by_name[name], item, methods[name], seed, adapter=adapters[name], history=history)
+            context.job(
+                by_name[name],
+                item,
+                methods[name],
+                seed,
+                adapter=adapters[name],
+                history=history,
+                repeat=variant.repeat,
+            )
             for name, item, history in asked
         ]
         seeds = context.options.seeds
@@ -268,57 +282,7 @@ def _named(context: RunContext, variant: Variant) -> tuple[RunContext, dict[str,
         return context, {task.name: info for task in context.tasks}
     options = context.options
     source = resolve_model(str(folder), variant.revision, options.dtype, options.trust_remote_code)
+    source = replace(source, date=context.source.date)
     engine = open_engine(options.engine, source, dict(options.engine_args))
     other = replace(context, engine=engine, scheduler=context.scheduler.on(engine))
     return other, {task.name: None for task in context.tasks}
-
-
-def _facts(
-    engine: Engine, tasks: Sequence[TaskData], variants: Sequence[Variant], options: RunOptions
-) -> dict[str, Any]:
-    """What the manifest says of model, tasks and variants: all that `results` needs."""
-    described: dict[str, Any] = {}
-    for task in tasks:
-        rows = task.rows("test")
-        items = [task.item(rows[index]) for index in task.indices]
-        described[task.name] = {
-            "primary": task.spec.primary.name,
-            "s2_method": task.spec.s2_method,
-            "n_items": len(items),
-            "n_clusters": len({item.cluster_id for item in items}),
-            "metrics": {
-                metric.name: {
-                    "kind": metric.kind,
-                    "direction": "higher" if metric.higher_is_better else "lower",
-                    "aggregation": "mean",
-                    "description": metric.description,
-                }
-                for metric in task.spec.metrics
-            },
-            "items_hash": stable_hash(sorted(item.item_id for item in items)),
-            "task_hash": stable_hash([task.task.dump_config(), dict(task.spec.max_tokens)]),
-            "data": options.data,
-        }
-    return {
-        "model": {
-            "name": engine.model.name,
-            "fingerprint": engine.model.fingerprint,
-            "parameters": engine.model.parameters,
-            "dtype": engine.model.dtype,
-            "template_hash": engine.model.template_hash,
-            "context_length": engine.model.context_length,
-        },
-        "engine": engine.facts(),
-        "tasks": described,
-        "variants": {
-            variant.name: {
-                "kind": variant.kind,
-                "weights": variant.location
-                or ("adapter per task" if variant.kind == "distilled" else "model"),
-                "method": variant.method or ("task's" if variant.kind == "s2" else "direct"),
-            }
-            for variant in variants
-        },
-        "comparisons": [],
-        "notes": [],
-    }

@@ -31,6 +31,9 @@ from harness.types import (
     derive_seed,
 )
 
+REPEAT_OFFSET = 1_000_000
+"""Far above any number of samples, so that a repeat never meets a sample's key."""
+
 
 @dataclass(frozen=True)
 class Job:
@@ -45,6 +48,8 @@ class Job:
     options: Mapping[str, Any] = field(default_factory=dict)
     vote: Vote | None = None
     adapter: AdapterInfo | None = None
+    repeat: int = 0
+    """Another number makes calls of its own where all else is equal (the noise floor)."""
     history: tuple[Message, ...] = ()
     """Turns before System 1's prompt (a system turn, few-shot examples of a user's own task)."""
 
@@ -123,7 +128,8 @@ class Scheduler:
         sampling = replace(sampling, max_tokens=limit, stop=stops)
         # A greedy call has no random choice: without a seed, equal greedy calls are one call.
         greedy = sampling.temperature == 0
-        seed = 0 if greedy else derive_seed(job.run_seed, job.item.item_id, ask.step, job.sample_index)
+        sample = (0 if greedy else job.sample_index) + REPEAT_OFFSET * job.repeat
+        seed = 0 if greedy else derive_seed(job.run_seed, job.item.item_id, ask.step, sample)
         ids = self._engine.prompt_ids(messages, thinking=job.method.thinking)
         key = call_key(
             self._engine.model.fingerprint,
@@ -132,10 +138,10 @@ class Scheduler:
             sampling,
             seed,
             ask.step,
-            0 if greedy else job.sample_index,
+            sample,
         )
         return Request(
-            job.item.item_id, ask.step, job.sample_index, messages, ids, sampling, seed,
+            job.item.item_id, ask.step, sample, messages, ids, sampling, seed,
             job.adapter.name if job.adapter else None, key,
         )  # fmt: skip
 

@@ -7,6 +7,7 @@ business.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -21,6 +22,9 @@ KNOWN = {
     "distilled": "an adapter per task, distilled from s2, answering at once",
     "NAME=PATH_OR_ID[@revision][:method]": "any checkpoint or adapter with any method",
 }
+
+AGAIN = "base-again"
+"""The second run of `base` that `--noise-floor` adds."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+*-]{0,63}")
 
@@ -37,6 +41,8 @@ class Variant:
     location: str | None = None
     """Of a named checkpoint: a folder or a hub id."""
     revision: str | None = None
+    repeat: int = 0
+    """Above 0: the calls are made again, although equal ones are in the store."""
 
     def method_for(self, s2_method: str) -> str:
         """The method's name on a task whose System 2 is `s2_method`."""
@@ -57,11 +63,19 @@ def parse_variants(models: str) -> list[Variant]:
     return variants
 
 
+def with_noise_floor(variants: Sequence[Variant]) -> list[Variant]:
+    """`variants` and a second run of `base`: what differs between the two is noise. UserError without
+    `base`."""
+    if "base" not in {variant.name for variant in variants}:
+        raise UserError("--noise-floor runs base twice: put base into --models")
+    return [*variants, Variant(AGAIN, "base", repeat=1)]
+
+
 def _parse(text: str) -> Variant:
     if "=" in text:
         name, _, rest = text.partition("=")
         _check_name(name)
-        if name in {"base", "s2", "distilled"}:
+        if name in {"base", "s2", "distilled", AGAIN}:
             raise UserError(f"--models {text}: {name} is a variant of its own; choose another name")
         location, method = _split_method(rest)
         path, _, revision = location.partition("@")

@@ -204,7 +204,22 @@ def test_another_method_and_another_seed_count(tmp_path: Path) -> None:
     assert {row["seed"] for row in single} == {3}
 
 
+def test_a_noise_floor_is_base_run_twice(tmp_path: Path) -> None:
+    done = command(tmp_path, "--models", "base,s2", "--noise-floor")
+    assert done.returncode == 0, done.stderr
+    once, again = (rows_of(tmp_path / "run", name, "coin_flip") for name in ("base", "base-again"))
+    assert [row["response"] for row in once] == [row["response"] for row in again]
+    store = sqlite3.connect(tmp_path / "run" / "calls.sqlite")
+    made = dict(store.execute("SELECT phase, count(*) FROM calls GROUP BY phase").fetchall())
+    store.close()
+    assert made["base"] == made["base-again"] == 40
+    leaderboard = json.loads((tmp_path / "run" / "leaderboard.json").read_text())
+    floors = [row for row in leaderboard["comparisons"] if row["b"] == "base-again"]
+    assert floors and all(row["noise_floor"] for row in floors)
+
+
 BAD_INPUT = {
+    "noise floor without base": (["--models", "s2", "--noise-floor"], "base"),
     "unknown variant": (["--models", "basis"], "basis"),
     "variant twice": (["--models", "base,base"], "base"),
     "unknown method": (["--models", "base,s2:magic"], "magic"),

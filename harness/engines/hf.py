@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,13 @@ import torch
 
 from harness.engines import take_arguments
 from harness.engines.base import AdapterInfo, Engine, ModelInfo, too_long
+from harness.engines.hf_adapters import adapter_hash, check_adapter
 from harness.engines.hf_cache import ATTENTION, register
 from harness.engines.hf_decode import Row, decode_batch
 from harness.engines.hf_linear import exchange_operands
 from harness.engines.sharing import plan_batches
 from harness.errors import RunError, UserError
-from harness.models import PICKLE_SUFFIXES, ModelSource, weights_fingerprint
+from harness.models import ModelSource, weights_fingerprint
 from harness.types import Completion, FinishReason, Message, Request, stable_hash
 
 DEFAULTS: dict[str, Any] = {
@@ -43,8 +45,11 @@ class HuggingFaceEngine(Engine):
 
     name = "hf"
 
-    def __init__(self, info: ModelInfo, model: Any, tokenizer: Any, arguments: dict[str, Any]) -> None:
+    def __init__(
+        self, info: ModelInfo, model: Any, tokenizer: Any, arguments: dict[str, Any], date: datetime
+    ) -> None:
         super().__init__(info)
+        self._date = date
         self._model = model
         self._tokenizer = tokenizer
         self._arguments = arguments
@@ -101,11 +106,13 @@ class HuggingFaceEngine(Engine):
             fingerprint=stable_hash([weights_fingerprint(source, commit), str(dtype)]),
             parameters=sum(parameter.numel() for parameter in model.parameters()),
             dtype=str(dtype).removeprefix("torch."),
-            template_hash=stable_hash(tokenizer.chat_template),
+            template_hash=stable_hash(
+                [tokenizer.chat_template, source.date if "strftime_now" in tokenizer.chat_template else None]
+            ),
             context_length=_context_length(model, tokenizer),
             folder=source.location,
         )
-        return cls(info, model, tokenizer, settings)
+        return cls(info, model, tokenizer, settings, datetime.fromisoformat(source.date))
 
     def prompt_ids(self, messages: Sequence[Message], thinking: bool = False) -> tuple[int, ...]:
         encoded = self._tokenizer.apply_chat_template(
@@ -114,6 +121,7 @@ class HuggingFaceEngine(Engine):
             tokenize=True,
             return_dict=True,
             enable_thinking=thinking,
+            strftime_now=self._date.strftime,
         )
         ids = tuple(encoded["input_ids"])
         bos = self._tokenizer.bos_token_id
@@ -179,7 +187,7 @@ class HuggingFaceEngine(Engine):
     def add_adapter(self, name: str, folder: Path) -> AdapterInfo:
         from peft import PeftModel
 
-        _check_adapter(folder, self._model)
+        check_adapter(folder, self._model)
         without = [self._probe_logits(None) for _ in range(2)]
         try:
             if isinstance(self._model, PeftModel):
@@ -194,10 +202,7 @@ class HuggingFaceEngine(Engine):
         self._model.eval()
         noise = float((without[0] - without[1]).abs().max())
         change = float((self._probe_logits(name) - without[0]).abs().max())
-        # The settings too: with another `lora_alpha` the same tensors are another adapter.
-        files = ("adapter_config.json", "adapter_model.safetensors")
-        digest = stable_hash([(folder / file).read_bytes().hex() for file in files])
-        info = AdapterInfo(name, digest, change, noise)
+        info = AdapterInfo(name, adapter_hash(folder), change, noise)
         if change <= max(10 * noise, 1e-4):
             raise RunError(
                 f"the adapter in {folder} does not change the model (largest change of a logit "
@@ -302,37 +307,3 @@ def _budget_from_memory(model: Any) -> int:
 def _length_class(max_tokens: int) -> int:
     """Requests of unlike maximum length do not share a batch: the short ones would wait at its memory."""
     return (max_tokens - 1).bit_length()
-
-
-def _check_adapter(folder: Path, model: Any) -> None:
-    if not (folder / "adapter_config.json").is_file():
-        raise UserError(f"{folder}: it has no adapter_config.json, so it is not a PEFT adapter")
-    if not (folder / "adapter_model.safetensors").is_file():
-        pickles = [path.name for path in folder.iterdir() if path.suffix in PICKLE_SUFFIXES]
-        why = f"only {pickles[0]}, and pickles can run code" if pickles else "no weights"
-        raise UserError(f"{folder}: it holds {why}; save the adapter as safetensors")
-    from peft import PeftModel
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(folder / "adapter_model.safetensors", framework="pt") as tensors:
-            names = [name for name in tensors.keys() if ".lora_" in name]  # noqa: SIM118 (no mapping: it has no iterator)
-            shapes = {name: tensors.get_slice(name).get_shape() for name in names}
-    except SafetensorError as error:
-        raise UserError(f"{folder}: its weights are damaged ({error}): make or fetch it again") from error
-    base = model.get_base_model() if isinstance(model, PeftModel) else model
-    modules = dict(base.named_modules())
-    for name, shape in shapes.items():
-        place, _, part = name.removeprefix("base_model.model.").rpartition(".lora_")
-        module = modules.get(place)
-        if module is None:
-            raise UserError(
-                f"{folder}: the model has no layer {place}: the adapter belongs to another base model"
-            )
-        wanted = {"A.weight": (1, "in_features"), "B.weight": (0, "out_features")}.get(part)
-        size = getattr(module, wanted[1], None) if wanted else None
-        if wanted and size is not None and shape[wanted[0]] != size:
-            raise UserError(
-                f"{folder}: layer {place} has size {shape[wanted[0]]}, the model's {size}: "
-                "the adapter belongs to another base model"
-            )

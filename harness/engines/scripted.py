@@ -42,9 +42,13 @@ class ScriptedEngine(Engine):
 
     name = "scripted"
 
-    def __init__(self, script: Script, context_length: int = 100_000, batch_rows: int = 64) -> None:
+    def __init__(
+        self, script: Script, context_length: int = 100_000, batch_rows: int = 64, source: str = ""
+    ) -> None:
+        """`source` is the text of the script: another script is another model."""
+        fingerprint = stable_hash(["scripted", source])
         super().__init__(
-            ModelInfo("scripted", "scripted", 1_000_000, "none", stable_hash("words"), context_length)
+            ModelInfo("scripted", fingerprint, 1_000_000, "none", stable_hash("words"), context_length)
         )
         self._script = script
         self._batch_rows = batch_rows
@@ -68,7 +72,7 @@ class ScriptedEngine(Engine):
         script = getattr(module, "respond", None)
         if not callable(script):
             raise UserError(f"--engine-args script={path}: it has no function respond(request, adapter)")
-        return cls(script, int(settings["context"]), int(settings["batch_rows"]))
+        return cls(script, int(settings["context"]), int(settings["batch_rows"]), path.read_text())
 
     def prompt_ids(self, messages: Sequence[Message], thinking: bool = False) -> tuple[int, ...]:
         words = [word for message in messages for word in (message["role"], *message["content"].split())]

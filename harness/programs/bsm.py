@@ -5,6 +5,7 @@ on its own, 1 to 5 for A, then for B; `solve="pair"` asks for both scores in one
 `solve="single"` scores one response a call. *Merge*: scores and reasons to a verdict, by the model
 (`merge="neural"`, as in the paper) or by adding the scores (`merge="sum"`). The wording is ours.
 
+The merge prompt holds the evaluations and not the responses again: the verdict follows from what was solved.
 Solve prompts hold question and responses first and the criterion last, so the prompts of one item share a
 long prefix that an engine can keep.
 
@@ -46,8 +47,8 @@ WORDING: Mapping[str, str] = {
         "Criterion: {criterion}"
     ),
     "merge": (
-        "Question:\n{question}\n\nResponse A:\n{response_a}\n\nResponse B:\n{response_b}\n\n"
-        "A judge scored both responses from 1 to 5, one criterion at a time.\n\n{evaluations}\n\n"
+        "Question:\n{question}\n\n"
+        "A judge scored two responses, A and B, from 1 to 5, one criterion at a time.\n\n{evaluations}\n\n"
         "Scores for A: {scores_a}\nScores for B: {scores_b}\n\n"
         "Weigh this and say which response is better. {finish}"
     ),

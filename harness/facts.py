@@ -1,0 +1,67 @@
+"""What the manifest says of model, tasks and variants: all that `results` needs to read a run.
+
+It describes what is loaded and decides nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from harness.engines.base import Engine
+from harness.lm import TaskData
+from harness.options import RunOptions
+from harness.types import stable_hash
+from harness.variants import AGAIN, Variant
+
+
+def run_facts(
+    engine: Engine, tasks: Sequence[TaskData], variants: Sequence[Variant], options: RunOptions
+) -> dict[str, Any]:
+    """Entries `model`, `engine`, `tasks`, `variants`, `comparisons` and `notes` of the manifest."""
+    described: dict[str, Any] = {}
+    for task in tasks:
+        rows = task.rows("test")
+        items = [task.item(rows[index]) for index in task.indices]
+        described[task.name] = {
+            "primary": task.spec.primary.name,
+            "s2_method": task.spec.s2_method,
+            "n_items": len(items),
+            "n_clusters": len({item.cluster_id for item in items}),
+            "metrics": {
+                metric.name: {
+                    "kind": metric.kind,
+                    "direction": "higher" if metric.higher_is_better else "lower",
+                    "aggregation": "mean",
+                    "description": metric.description,
+                }
+                for metric in task.spec.metrics
+            },
+            "items_hash": stable_hash(sorted(item.item_id for item in items)),
+            "task_hash": stable_hash([task.task.dump_config(), dict(task.spec.max_tokens)]),
+            "data": options.data,
+        }
+    return {
+        "model": {
+            "name": engine.model.name,
+            "fingerprint": engine.model.fingerprint,
+            "parameters": engine.model.parameters,
+            "dtype": engine.model.dtype,
+            "template_hash": engine.model.template_hash,
+            "context_length": engine.model.context_length,
+        },
+        "engine": engine.facts(),
+        "tasks": described,
+        "variants": {
+            variant.name: {
+                "kind": variant.kind,
+                "weights": variant.location
+                or ("adapter per task" if variant.kind == "distilled" else "model"),
+                "method": variant.method or ("task's" if variant.kind == "s2" else "direct"),
+            }
+            for variant in variants
+        },
+        # The pair of equal variants is the noise floor; all other default pairs are the results' choice.
+        "comparisons": [["base", AGAIN]] if options.noise_floor else [],
+        "notes": [],
+    }
