@@ -22,10 +22,10 @@ test: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow and not vllm" --data $(DATA) -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests -m "not slow and not vllm" --data=$(DATA) -n 2 --dist loadfile
 
 test-slow: setup
-	$(BIN)/python -m pytest -m "slow and not vllm" --data $(DATA) --durations=10
+	$(BIN)/python -m pytest tests -m "slow and not vllm" --data=$(DATA) --durations=10
 
 # Type I error and coverage of every test and interval; about ten minutes.
 simulate: setup

@@ -7,6 +7,7 @@ inputs and settings are never trained twice, by any run that shares the cache fo
 from __future__ import annotations
 
 import json
+import re
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -33,7 +34,7 @@ from harness.progress import say
 from harness.records import write_whole
 from harness.run import Distilled, RunContext
 from harness.types import Item, stable_hash, user
-from harness.variants import Variant
+from harness.variants import Variant, parse_variants
 
 MIN_KEPT = 8
 """Fewer kept inputs than this train nothing worth naming: the variant's row says `not_distilled`."""
@@ -48,6 +49,8 @@ class _Plan:
     inputs: TeacherInputs
     settings: dict[str, Any]
     folder: Path
+    method: str | None
+    """Of the teacher; None is the task's own."""
     distilled: Distilled | None = None
 
     @property
@@ -58,7 +61,8 @@ class _Plan:
 def find_or_make(context: RunContext, variant: Variant, seed: int) -> dict[str, Distilled]:
     """A checkpoint per task of the run, or the record of why there is none (`not_distilled`)."""
     tests = [overlap_item(task, task.item(row)) for task in context.tasks for row in task.rows("test")]
-    plans = [_plan(context, task, tests, seed) for task in context.tasks]
+    method = _teacher_method(context)
+    plans = [_plan(context, task, tests, seed, method) for task in context.tasks]
     with ExitStack() as locks:
         for folder in sorted({plan.folder for plan in plans}):
             folder.parent.mkdir(parents=True, exist_ok=True)
@@ -67,14 +71,24 @@ def find_or_make(context: RunContext, variant: Variant, seed: int) -> dict[str, 
             if (plan.folder / RECORD_FILE).is_file():
                 record = json.loads((plan.folder / RECORD_FILE).read_text())
                 named = {"task": plan.task.name, "variant": variant.name, "seed": seed}
-                plan.distilled = Distilled(plan.folder, {**named, **record})
+                now = {"overlap": plan.inputs.overlapping, "allow_overlap": context.options.allow_overlap}
+                plan.distilled = Distilled(plan.folder, {**named, **record, **now})
         missing = [plan for plan in plans if plan.distilled is None]
         if missing:
             _make(context, variant, seed, missing, tests)
     return {plan.task.name: plan.distilled for plan in plans if plan.distilled is not None}
 
 
-def _plan(context: RunContext, task: TaskData, tests: list[OverlapItem], seed: int) -> _Plan:
+def _teacher_method(context: RunContext) -> str | None:
+    """The System 2 that `distilled` is compared with: the method of the one s2 variant of the run, where
+    it names one; None is each task's own."""
+    named = [variant.method for variant in parse_variants(context.options.models) if variant.kind == "s2"]
+    return named[0] if len(named) == 1 else None
+
+
+def _plan(
+    context: RunContext, task: TaskData, tests: list[OverlapItem], seed: int, method: str | None
+) -> _Plan:
     options = context.options
     inputs = choose_inputs(task, options.distill_inputs, tests, options.allow_overlap)
     settings = training_settings(dict(task.spec.train_args), options.train_args)
@@ -84,7 +98,9 @@ def _plan(context: RunContext, task: TaskData, tests: list[OverlapItem], seed: i
         [
             context.engine.model.fingerprint,
             context.engine.model.template_hash,
-            task.spec.s2_method,
+            method or task.spec.s2_method,
+            # A user's task keeps its wording, examples and answer rule in its YAML.
+            None if task.own else task.task.dump_config(),
             {name: dict(value) for name, value in task.spec.method_options.items()},
             limits,
             teacher_samples(options, task),
@@ -96,14 +112,15 @@ def _plan(context: RunContext, task: TaskData, tests: list[OverlapItem], seed: i
         24,
     )
     # The parts of judging share their training inputs, hence a checkpoint: the task's name is not in it.
-    return _Plan(inputs, settings, cache_folder() / "checkpoints" / f"{task.spec.s2_method}-{key}")
+    name = re.sub(r"[^A-Za-z0-9_]", "_", method or task.spec.s2_method)
+    return _Plan(inputs, settings, cache_folder() / "checkpoints" / f"{name}-{key}", method)
 
 
 def _make(
     context: RunContext, variant: Variant, seed: int, plans: list[_Plan], tests: list[OverlapItem]
 ) -> None:
     phase = "teacher" if context.options.seeds == 1 else f"teacher seed {seed}"
-    sampled = sample_teachers(context, [plan.inputs for plan in plans], None, seed, phase)
+    sampled = sample_teachers(context, [plan.inputs for plan in plans], plans[0].method, seed, phase)
     jobs: dict[Path, TrainingJob] = {}
     for plan, found in zip(plans, sampled, strict=True):
         if not context.options.allow_overlap:

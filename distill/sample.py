@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from distill.filters import Vote, majority, swap_consistent
 from distill.overlap import OverlapItem, split_overlapping
-from harness.errors import RunError
 from harness.estimate import teacher_samples
 from harness.lm import TaskData
 from harness.programs.base import get_method
@@ -60,10 +59,8 @@ class TeacherInputs:
 def choose_inputs(
     task: TaskData, wanted: int, tests: Sequence[OverlapItem], allow_overlap: bool
 ) -> TeacherInputs:
-    """`wanted` units of the train split, drawn by content hash, none of which overlaps a test item.
-
-    RunError where the task has no training inputs left.
-    """
+    """At most `wanted` units of the train split, drawn by content hash, none of which overlaps a test
+    item. None may be left: such a task is not distilled, and its row says so."""
     items = [task.item(row) for row in task.rows("train")]
     overlapping: dict[str, int] = {}
     if not allow_overlap:
@@ -77,11 +74,6 @@ def choose_inputs(
         units.setdefault(unit, []).append(item)
     if task.spec.swap:
         units = {name: pair for name, pair in units.items() if len(pair) == 2}
-    if not units:
-        raise RunError(
-            f"task {task.name} has no training inputs that are not test items: "
-            "give it training data, or leave `distilled` out of --models"
-        )
     # The task's name is not in it: the parts of judging draw the same inputs in the same order.
     order = sorted(units, key=lambda unit: stable_hash(["train", unit]))
     return TeacherInputs(task, [units[name] for name in order[:wanted]], dict(overlapping))
@@ -131,14 +123,15 @@ def _vote(
         votes: list[Vote] = []
         for item in unit:
             responses = drawn[place, item.item_id]
-            votes.append(majority([_answer(task, response) for response in responses]))
+            votes.append(_majority(task, [_answer(task, response) for response in responses]))
             for response in responses:
                 for step in response.steps:
                     sampled.generated_tokens += step.completion.generated_tokens
                     sampled.prompt_tokens += step.completion.prompt_tokens
-        reason = next((vote.reason for vote in votes if vote.answer is None), None)
-        if reason is None and task.spec.swap is not None:
+        if task.spec.swap is not None:
             reason = swap_consistent(votes[0].answer, votes[1].answer, task.spec.swap).reason
+        else:
+            reason = votes[0].reason
         if reason is not None:
             sampled.dropped[reason] += 1
             continue
@@ -146,6 +139,17 @@ def _vote(
             if vote.answer is not None:
                 sampled.examples.append(Example(item, vote.answer, float(vote.margin)))
     return sampled
+
+
+def _majority(task: TaskData, answers: Sequence[str | None]) -> Vote:
+    """The vote over what answers mean (`vote_key`); the winner is its most common spelling, of equally
+    common ones the first."""
+    keys = [None if answer is None else task.spec.vote_key(answer) for answer in answers]
+    vote = majority(keys)
+    if vote.answer is None:
+        return vote
+    spellings = Counter(answer for answer, key in zip(answers, keys, strict=True) if key == vote.answer)
+    return replace(vote, answer=spellings.most_common(1)[0][0])
 
 
 def _answer(task: TaskData, response: Response) -> str | None:

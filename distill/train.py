@@ -36,6 +36,8 @@ DEFAULTS: dict[str, Any] = {
 }
 """LoRA on all linear layers; `batch` is examples per step, `warmup` a share of the steps."""
 
+WHOLE = ("batch", "rank", "alpha")
+
 IGNORED = -100
 """Label of ids that carry no loss."""
 
@@ -65,6 +67,8 @@ def training_settings(*layers: dict[str, Any]) -> dict[str, Any]:
         for name, value in layer.items():
             if name not in DEFAULTS:
                 raise UserError(f"--train-args {name}: not known; there are {', '.join(DEFAULTS)}")
+            if name in WHOLE and (not isinstance(value, int) or value < 1):
+                raise UserError(f"--train-args {name}={value}: give a whole number of at least 1")
             if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
                 raise UserError(f"--train-args {name}={value}: give a number of at least 0")
         merged.update(layer)

@@ -6,7 +6,6 @@ It knows argparse and YAML; what an option does is known where it is used.
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -50,11 +49,10 @@ SWITCHES: tuple[tuple[str, str], ...] = (
 
 
 class LineParser(argparse.ArgumentParser):
-    """argparse that answers bad input with one line and exit 2, without the usage text."""
+    """argparse that raises bad input as a UserError, without the usage text."""
 
     def error(self, message: str) -> NoReturn:
-        print(f"{self.prog}: {message} (see {self.prog} --help)", file=sys.stderr)
-        sys.exit(2)
+        raise UserError(f"{message} (see {self.prog} --help)")
 
 
 def run_parser(prog: str, description: str, epilog: str) -> argparse.ArgumentParser:

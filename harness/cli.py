@@ -72,8 +72,7 @@ def _fail(message: str, status: int) -> int:
 
 
 def _terminated(signum: int, frame: object) -> None:
-    print("s2d-bench: stopped; the same command continues where this one ended", file=sys.stderr)
-    sys.exit(143)
+    sys.exit(_fail("stopped; the same command continues where this one ended", 143))
 
 
 def _dispatch(command: str, arguments: list[str]) -> int:
@@ -101,7 +100,10 @@ def _run(arguments: list[str]) -> int:
     from distill.train import training_settings
     from harness.run import run
 
-    training_settings(options.train_args)  # a wrong one is named now, not after an hour of sampling
+    # What is wrong here is named now, not after an hour of sampling.
+    training_settings(options.train_args)
+    if options.prices and not Path(options.prices).is_file():
+        raise UserError(f"--prices {options.prices}: no such file; name a YAML file of dated prices")
     folder = run(options, shlex.join(["s2d-bench", *arguments]), find_or_make)
     if options.dry_run:
         print(json.dumps({"status": "dry_run"}))
@@ -139,7 +141,10 @@ def _distill(arguments: list[str]) -> int:
     )
     options = parse_options(parser, arguments)
     from distill.pipeline import find_or_make
+    from distill.train import training_settings
     from harness.run import make_checkpoints
+
+    training_settings(options.train_args)
 
     folder, records = make_checkpoints(
         options, shlex.join(["s2d-bench", "distill", *arguments]), find_or_make
@@ -228,6 +233,7 @@ def _ls(arguments: list[str]) -> int:
         from harness.variants import KNOWN
 
         print(tabulate(list(KNOWN.items()), ["variant", "what it is"]))
+    print(json.dumps({"status": "ok"}))
     return 0
 
 

@@ -15,6 +15,14 @@ from harness.types import stable_hash
 from harness.variants import AGAIN, Variant
 
 
+def named_pairs(variants: Sequence[Variant]) -> list[list[str]]:
+    """Pairs beyond the standing ones (base, s2, distilled): each other variant against base and against
+    s2; the second run of base, the noise floor, against base alone."""
+    standing = [variant.name for variant in variants if variant.name in {"base", "s2"}]
+    others = [variant.name for variant in variants if variant.name not in {"base", "s2", "distilled"}]
+    return [[first, other] for other in others for first in standing if other != AGAIN or first == "base"]
+
+
 def run_facts(
     engine: Engine, tasks: Sequence[TaskData], variants: Sequence[Variant], options: RunOptions
 ) -> dict[str, Any]:
@@ -49,6 +57,7 @@ def run_facts(
             "dtype": engine.model.dtype,
             "template_hash": engine.model.template_hash,
             "context_length": engine.model.context_length,
+            "folder": engine.model.folder,
         },
         "engine": engine.facts(),
         "tasks": described,
@@ -61,7 +70,6 @@ def run_facts(
             }
             for variant in variants
         },
-        # The pair of equal variants is the noise floor; all other default pairs are the results' choice.
-        "comparisons": [["base", AGAIN]] if options.noise_floor else [],
+        "comparisons": named_pairs(variants),
         "notes": [],
     }

@@ -35,11 +35,11 @@ class RunFolder:
         self.manifest: dict[str, Any] = {}
 
     @classmethod
-    def open(cls, options: RunOptions, command: str) -> RunFolder:
+    def open(cls, options: RunOptions, command: str, kind: str = "run") -> RunFolder:
         """The folder of `--output`, else the newest unfinished run with these options, else a new one.
 
         UserError where another process holds it or its options differ."""
-        path = Path(options.output) if options.output else _find_or_name(options)
+        path = Path(options.output) if options.output else _find_or_name(options, kind)
         try:
             path.mkdir(parents=True, exist_ok=True)
             lock = FileLock(path / ".lock", timeout=0)
@@ -52,14 +52,18 @@ class RunFolder:
             raise UserError(f"{path} cannot be written ({error.strerror}): name another --output") from error
         folder = cls(path, lock)
         try:
-            folder._take_up(options, command)
+            folder._take_up(options, command, kind)
         except BaseException:
             folder.close()
             raise
         return folder
 
-    def _take_up(self, options: RunOptions, command: str) -> None:
+    def _take_up(self, options: RunOptions, command: str, kind: str) -> None:
         found = read_manifest(self.path)
+        if found is not None and options.fresh:
+            raise UserError(
+                f"{self.path} holds a run already, and --fresh begins anew: name another --output"
+            )
         if found is None:
             # A kill during the very first write leaves a scratch file, and no run that could be lost.
             ours = (".lock", ".manifest.json.")
@@ -69,10 +73,15 @@ class RunFolder:
                     f"{self.path} is not empty and holds no run ({others[0]}): name another --output"
                 )
         else:
+            if found.get("kind", kind) != kind:
+                raise UserError(
+                    f"{self.path} was begun by `{found['kind']}`, not by `{kind}`: name another --output"
+                )
             _refuse_other_options(self.path, found.get("options", {}), options)
         self.manifest = {
             **(found or {}),
             "schema": SCHEMA,
+            "kind": kind,
             "run": self.path.name,
             "status": "running",
             "command": command,
@@ -136,8 +145,9 @@ def _shown(value: Any) -> str:
     return ",".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def _find_or_name(options: RunOptions) -> Path:
-    """The newest unfinished run under runs/ with the same options, or a new name."""
+def _find_or_name(options: RunOptions, kind: str) -> Path:
+    """The newest unfinished run under runs/ with the same options, or a new name. Unfinished is also a
+    run whose tables were not written."""
     root = Path("runs")
     if not options.fresh and root.is_dir():
         same = json.loads(json.dumps(options.compared()))
@@ -146,7 +156,7 @@ def _find_or_name(options: RunOptions) -> Path:
                 manifest = read_manifest(path)
             except UserError:
                 continue
-            if manifest is None or manifest.get("status") == "finished":
+            if manifest is None or manifest.get("kind", kind) != kind or _is_done(path, manifest):
                 continue
             before = manifest.get("options", {})
             if all(before.get(name, value) == value for name, value in same.items()):
@@ -159,6 +169,11 @@ def _find_or_name(options: RunOptions) -> Path:
         path = root / f"{stamp}-{name}-{number}"
         number += 1
     return path
+
+
+def _is_done(path: Path, manifest: dict[str, Any]) -> bool:
+    tables = manifest.get("kind") == "distill" or (path / "leaderboard.json").is_file()
+    return manifest.get("status") == "finished" and tables
 
 
 def _versions() -> dict[str, str]:

@@ -85,9 +85,9 @@ def failure(response: Response, answer: str | None) -> str | None:
         return "error"
     if answer is not None:
         return None
-    if not response.text.strip():
-        return "empty"
-    return "truncated" if response.finish_reason == "length" else "no_answer"
+    if response.finish_reason == "length":
+        return "truncated"
+    return "no_answer" if response.text.strip() else "empty"
 
 
 def usage(response: Response) -> dict[str, int]:

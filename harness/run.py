@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.engines import open_engine
-from harness.engines.base import AdapterInfo, Engine
+from harness.engines.base import AdapterInfo, Engine, adapter_name
 from harness.errors import UserError
 from harness.estimate import estimate
 from harness.facts import run_facts
@@ -116,11 +116,12 @@ def run(options: RunOptions, command: str, find_or_make: FindOrMake) -> Path:
     variants = parse_variants(options.models)
     if options.noise_floor:
         variants = with_noise_floor(variants)
+    _check_locations(variants)
     tasks = _load(options)
     say(estimate(options, variants, tasks))
     if options.dry_run:
         return Path(options.output or "runs")
-    with _opened(options, command, tasks, variants) as (context, folder):
+    with _opened(options, command, "run", tasks, variants) as (context, folder):
         began = time.perf_counter()
         records, timing = _phases(context, folder, variants, find_or_make)
         folder.save(
@@ -137,11 +138,19 @@ def make_checkpoints(
 ) -> tuple[Path, list[dict[str, Any]]]:
     """Distil every task of the options and evaluate nothing; the run folder and the records."""
     variant = Variant("distilled", "distilled")
-    with _opened(options, command, _load(options), [variant]) as (context, folder):
+    with _opened(options, command, "distill", _load(options), [variant]) as (context, folder):
         seeds = range(options.seed, options.seed + options.seeds)
         records = [entry.record for seed in seeds for entry in find_or_make(context, variant, seed).values()]
         folder.save(status="finished", distillation=records)
     return folder.path, records
+
+
+def _check_locations(variants: Sequence[Variant]) -> None:
+    """UserError for a named checkpoint that is a path and not there: now, not after hours."""
+    for variant in variants:
+        location = str(variant.location or "")
+        if location.startswith((".", "/", "~")) and not Path(location).expanduser().is_dir():
+            raise UserError(f"--models {variant.name}={location}: no such folder; check the path")
 
 
 def _load(options: RunOptions) -> list[TaskData]:
@@ -158,18 +167,19 @@ def _load(options: RunOptions) -> list[TaskData]:
 
 @contextmanager
 def _opened(
-    options: RunOptions, command: str, tasks: list[TaskData], variants: Sequence[Variant]
+    options: RunOptions, command: str, kind: str, tasks: list[TaskData], variants: Sequence[Variant]
 ) -> Iterator[tuple[RunContext, RunFolder]]:
     """Folder, store and engine of a run. Whatever ends it early leaves the manifest saying `failed`."""
-    folder = RunFolder.open(options, command)
+    # Before the folder exists: a mistyped model must not leave a run that nobody can continue.
+    source = (
+        ModelSource("scripted", "scripted")
+        if options.engine == "scripted"
+        else resolve_model(options.pretrained, options.revision, options.dtype, options.trust_remote_code)
+    )
+    folder = RunFolder.open(options, command, kind)
     say(f"run folder: {folder.path}")
     store = CallStore(folder.path / "calls.sqlite")
     try:
-        source = (
-            ModelSource("scripted", "scripted")
-            if options.engine == "scripted"
-            else resolve_model(options.pretrained, options.revision, options.dtype, options.trust_remote_code)
-        )
         source = replace(source, date=folder.manifest["template_date"])
         engine = open_engine(options.engine, source, dict(options.engine_args))
         folder.save(**run_facts(engine, tasks, variants, options))
@@ -257,7 +267,7 @@ def _add_adapters(
     adapters: dict[str, AdapterInfo | None] = {}
     for task, distilled in made.items():
         if distilled.folder is not None:
-            info = engine.add_adapter(f"{variant.name}-{task}-{seed}", distilled.folder)
+            info = engine.add_adapter(adapter_name(variant.name, task, seed), distilled.folder)
             distilled.record["probe_change"] = info.probe_change
             adapters[task] = info
     return adapters
@@ -268,7 +278,7 @@ def _named(context: RunContext, variant: Variant) -> tuple[RunContext, dict[str,
     its own."""
     from huggingface_hub import snapshot_download
 
-    folder = Path(str(variant.location))
+    folder = Path(str(variant.location)).expanduser()
     if not folder.is_dir():
         try:
             folder = Path(snapshot_download(str(variant.location), revision=variant.revision))
@@ -278,7 +288,7 @@ def _named(context: RunContext, variant: Variant) -> tuple[RunContext, dict[str,
                 f"({type(error).__name__}); check the path"
             ) from error
     if (folder / "adapter_config.json").is_file():
-        info = context.engine.add_adapter(variant.name, folder)
+        info = context.engine.add_adapter(adapter_name(variant.name), folder)
         return context, {task.name: info for task in context.tasks}
     options = context.options
     source = resolve_model(str(folder), variant.revision, options.dtype, options.trust_remote_code)

@@ -60,7 +60,8 @@ class _Live:
 
     job: Job
     running: Running
-    keys: list[str] = field(default_factory=list)
+    requests: list[Request] = field(default_factory=list)
+    """Of the calls it waits for."""
     steps: list[Step] = field(default_factory=list)
 
 
@@ -100,9 +101,8 @@ class Scheduler:
         """Completions of every call that some program waits for, by key."""
         requests: dict[str, Request] = {}
         for state in live.values():
-            made = [self._request(state.job, ask) for ask in state.running.asks]
-            state.keys = [request.key for request in made]
-            for request in made:
+            state.requests = [self._request(state.job, ask) for ask in state.running.asks]
+            for request in state.requests:
                 requests.setdefault(request.key, request)
         progress.expect(len(requests))
         done = self._store.lookup(requests)
@@ -147,9 +147,9 @@ class Scheduler:
 
     def _advance(self, state: _Live, done: Mapping[str, Completion]) -> Response | None:
         """Hand a program its completions; its response if that ended it."""
-        completions = [done[key] for key in state.keys]
-        for ask, completion in zip(state.running.asks, completions, strict=True):
-            state.steps.append(Step(ask.step, ask.messages, completion))
+        completions = [done[request.key] for request in state.requests]
+        for request, completion in zip(state.requests, completions, strict=True):
+            state.steps.append(Step(request.step, request.messages, completion))
         broken = [completion.error for completion in completions if completion.finish_reason == "error"]
         if broken and not state.job.method.votes:
             return Response("", state.steps, broken[0] or "the engine gave no completion")

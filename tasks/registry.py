@@ -143,7 +143,7 @@ def check_folder(path: str | Path) -> list[str]:
         if isinstance(name, str):
             if name in places:
                 raise TaskError(f"{file}: {name!r} is defined in {places[name]} too: rename one of them")
-            if name in BUILTIN or name in (JUDGE_GROUP, TAG):
+            if name in BUILTIN or name in MODULES or name in (JUDGE_GROUP, TAG):
                 raise TaskError(f"{file}: {name!r} is a task of s2d-bench: choose another name")
             places[name] = file
         tag = config.get("tag") or []

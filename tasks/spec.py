@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Answer = str
-"""A parsed, normalised answer: equal strings are equal answers (votes are counted on it)."""
+"""A parsed answer, spelled as the model should say it; `TaskSpec.vote_key` says which are equal."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,8 @@ class TaskSpec:
     """The same on embedded data, which has to end in minutes."""
     samples_per_order: int | None = None
     """On real data, samples per order where both orders of a pair are asked; None: `samples` counts."""
+    vote_key: Callable[[Answer], str] = str
+    """Answers with equal keys are one answer in a vote: `Paris` and `paris`."""
     swap: Callable[[Answer], Answer] | None = None
     """For pairwise tasks: the answer that means the same with the two responses exchanged."""
     teacher_sampling: Mapping[str, float] = field(default_factory=lambda: {"temperature": 0.7, "top_p": 1.0})

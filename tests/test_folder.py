@@ -136,6 +136,22 @@ def test_a_kill_during_the_first_write_leaves_a_folder_that_can_be_used() -> Non
     assert begin(output="run") == Path("run")
 
 
+def with_tables(path: Path) -> Path:
+    """A finished run is done once its tables are written."""
+    (path / "leaderboard.json").write_text("{}")
+    return path
+
+
+def test_a_run_that_was_killed_before_its_tables_goes_on() -> None:
+    path = begin("finished")
+    assert begin("finished") == path
+
+
+def test_fresh_does_not_take_up_a_run_that_is_there() -> None:
+    begin(output="run")
+    assert "--fresh" in refused(output="run", fresh=True)
+
+
 def test_the_newest_unfinished_run_with_the_same_options_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter(range(100))
     usual = time.strftime
@@ -148,15 +164,15 @@ def test_the_newest_unfinished_run_with_the_same_options_goes_on(monkeypatch: py
     old = begun("failed")
     new = begun("failed", fresh=True)
     other = begun("failed", seed=5)
-    finished = begun("finished", fresh=True)
+    finished = with_tables(begun("finished", fresh=True))
     assert len({old, new, other, finished}) == 4
     assert begun("failed") == new
     assert begun("failed", margin=1.0) == new
     assert begun("failed", seed=5) == other
     assert begun("failed", seed=6) not in {old, new, other, finished}
-    begun("finished")
+    assert with_tables(begun("finished")) == new
     assert begun("failed") == old
-    begun("finished")
+    with_tables(begun("finished"))
     assert begun("failed") not in {old, new, other, finished}
 
 

@@ -79,7 +79,7 @@ def rows_of(data: TaskData, log: list[dict[str, Any]], *responses: Response) -> 
         (said("no idea", "length", "stop"), "no_answer"),
         (said("no id", "stop", "length"), "truncated"),
         (said(" \n "), "empty"),
-        (said("", "length"), "empty"),
+        (said("", "length"), "truncated"),
         (said("", error="the prompt is too long"), "error"),
         (said("Answer: yes", error="late"), "error"),
     ],

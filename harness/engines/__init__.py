@@ -24,7 +24,9 @@ def open_engine(name: str, source: ModelSource, arguments: dict[str, Any]) -> En
 
 def take_arguments(engine: str, arguments: dict[str, Any], known: dict[str, Any]) -> dict[str, Any]:
     """`known` defaults overlaid with `arguments`. UserError names an argument the engine does not have."""
-    for name in arguments:
+    for name, value in arguments.items():
+        if isinstance(known.get(name), int) and (isinstance(value, bool) or not isinstance(value, int)):
+            raise UserError(f"--engine-args {name}={value}: give a whole number")
         if name not in known:
             raise UserError(
                 f"--engine-args {name}: the {engine} engine has no such argument; it takes {', '.join(known)}"

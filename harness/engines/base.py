@@ -6,6 +6,7 @@ are generated. It knows nothing of items, programs, tasks or files of a run.
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -13,6 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from harness.types import Completion, Message, Request
+
+
+def adapter_name(*parts: object) -> str:
+    """A name that every engine takes: PEFT's modules refuse dots."""
+    return re.sub(r"[^A-Za-z0-9_-]", "_", "-".join(map(str, parts)))
 
 
 def too_long(prompt_tokens: int, context_length: int) -> str:

@@ -248,7 +248,6 @@ class HuggingFaceEngine(Engine):
             "batch_rows": self._arguments["batch_rows"],
             "batch_tokens": self._token_budget,
             "attention": self._arguments["attention"],
-            "same_tables_promised": True,
         }
 
 
@@ -289,7 +288,8 @@ def _context_length(model: Any, tokenizer: Any) -> int:
 
 
 def _budget_from_memory(model: Any) -> int:
-    """Key-value positions that fit: half of free device memory, or an eighth of the machine's."""
+    """Key-value positions that fit: half of what the weights leave of the device, or an eighth of the
+    machine. Sizes, not what is free now: the plan must be the same when a run is resumed."""
     import psutil
 
     text = model.config.get_text_config(decoder=True)
@@ -297,9 +297,9 @@ def _budget_from_memory(model: Any) -> int:
     size = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
     per_position = 2 * text.num_hidden_layers * heads * size * model.dtype.itemsize
     if model.device.type == "cuda":
-        available = torch.cuda.mem_get_info(model.device)[0] / 2
+        weights = sum(parameter.numel() * parameter.itemsize for parameter in model.parameters())
+        available = (torch.cuda.mem_get_info(model.device)[1] - weights) / 2
     else:
-        # The machine's size, not what is free now: the plan must be the same when a run is resumed.
         available = psutil.virtual_memory().total / 8
     return max(4096, int(available / per_position))
 

@@ -34,7 +34,7 @@ from tasks.sources import (
 from tasks.spec import Metric, TaskSpec
 from tasks.trivia_bias import generate, triviaqa
 from tasks.trivia_bias.bias import POINTS_AWAY, Question, normalised, row, rows, template_name
-from tasks.trivia_bias.grading import is_right, parse
+from tasks.trivia_bias.grading import is_right, normalise, parse
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -58,6 +58,7 @@ SPEC = TaskSpec(
         ),
     ),
     answer=parse,
+    vote_key=normalise,
     target=lambda answer: f"Answer: {answer}",
     max_tokens={
         "direct": 64,
