@@ -121,10 +121,16 @@ def _make(
 ) -> None:
     phase = "teacher" if context.options.seeds == 1 else f"teacher seed {seed}"
     sampled = sample_teachers(context, [plan.inputs for plan in plans], plans[0].method, seed, phase)
+    if not context.options.allow_overlap:
+        # All tasks at once: the index over the test items is most of the work.
+        taught = [
+            overlap_item(plan.task, example.item)
+            for plan, found in zip(plans, sampled, strict=True)
+            for example in found.examples
+        ]
+        require_disjoint(taught, tests)
     jobs: dict[Path, TrainingJob] = {}
     for plan, found in zip(plans, sampled, strict=True):
-        if not context.options.allow_overlap:
-            require_disjoint([overlap_item(plan.task, example.item) for example in found.examples], tests)
         job = _training_job(context, plan, found, seed)
         record = _record(context, plan, found, job, variant, seed)
         plan.distilled = Distilled(plan.folder if job else None, record)

@@ -52,12 +52,11 @@ def teacher_samples(options: RunOptions, task: TaskData) -> int:
 def _cost(task: TaskData, method_name: str) -> tuple[int, int]:
     """Calls and generated tokens per item, at most."""
     method = get_method(method_name)
-    limits = task.spec.max_tokens
     calls = tokens = 0
     for step in method.steps:
         times = _times(task, method_name, step) * int(method.fixed.get("k", 1))
         calls += times
-        tokens += times * limits.get(step, limits.get("default", 128))
+        tokens += times * task.spec.token_limit(step)
     return calls, tokens
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from harness.errors import UserError
@@ -36,6 +36,7 @@ class TaskData:
     indices: list[int]
     """Positions in the test split of the rows that are scored, sorted."""
     stops: tuple[str, ...]
+    _rows: dict[str, list[dict[str, Any]]] = field(default_factory=dict, repr=False)
 
     @property
     def own(self) -> bool:
@@ -44,12 +45,15 @@ class TaskData:
 
     def rows(self, split: str) -> list[dict[str, Any]]:
         """All rows of `train`, `validation` or `test`; empty where the task has no such split."""
-        source = {
-            "train": self.task.training_docs,
-            "validation": self.task.validation_docs,
-            "test": lambda: self.task.eval_docs,
-        }[split]
-        return list(source() or [])
+        if split not in self._rows:
+            source = {
+                "train": self.task.training_docs,
+                "validation": self.task.validation_docs,
+                "test": lambda: self.task.eval_docs,
+            }[split]
+            # A data set decodes its rows anew each time it is read through; several phases read them.
+            self._rows[split] = list(source() or [])
+        return self._rows[split]
 
     def item(self, row: Mapping[str, Any]) -> Item:
         """The item of a row. A user's own task may have a column `cluster_id`; its ids are of the content."""

@@ -65,10 +65,9 @@ class RunContext:
             top_k=int(asked.get(f"{prefix}top_k", drawn.get("top_k", 0))),
         )
         most = asked.get("max_tokens")
-        limits = task.spec.max_tokens
 
         def of(kind: str) -> Sampling:
-            limit = limits.get(kind, limits.get("default", 128))
+            limit = task.spec.token_limit(kind)
             # A blank line ends a direct answer of many tasks; inside a chain of thought it ends nothing.
             stops = task.stops if kind == "direct" else tuple(stop for stop in task.stops if stop.strip())
             return replace(base, max_tokens=min(limit, int(most)) if most else limit, stop=stops)

@@ -9,7 +9,7 @@ This file knows nothing of lm-eval, models or programs: a method is a name here,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -67,15 +67,13 @@ class TaskSpec:
     def primary(self) -> Metric:
         return self.metrics[0]
 
+    def token_limit(self, step: str) -> int:
+        """Generated tokens of a step, at most."""
+        return self.max_tokens.get(step, self.max_tokens.get("default", 128))
+
     def metric(self, name: str) -> Metric:
         """The metric of that name. KeyError names the ones there are."""
         for metric in self.metrics:
             if metric.name == name:
                 return metric
         raise KeyError(f"{self.name} has no metric {name!r}: it has {[m.name for m in self.metrics]}")
-
-
-def last_match(pattern_search: Callable[[str], Sequence[str]], text: str) -> str | None:
-    """The last of what `pattern_search` finds in `text`, or None."""
-    found = pattern_search(text)
-    return found[-1] if found else None

@@ -55,7 +55,6 @@ class HuggingFaceEngine(Engine):
         self._arguments = arguments
         self._end_ids = _end_ids(model, tokenizer)
         self._pad_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else min(self._end_ids)
-        self._adapters: dict[str, AdapterInfo] = {}
         self._token_budget = int(arguments["batch_tokens"]) or _budget_from_memory(model)
 
     @classmethod
@@ -208,7 +207,6 @@ class HuggingFaceEngine(Engine):
                 f"the adapter in {folder} does not change the model (largest change of a logit "
                 f"{change:.1e}): it was trained for another model, or not at all"
             )
-        self._adapters[name] = info
         return info
 
     def _probe_logits(self, adapter: str | None) -> torch.Tensor:
