@@ -1,4 +1,4 @@
-"""Keys and values that grow in place, and decode attention that does not copy grouped heads.
+"""Keys and values that grow in place, and attention that does not copy grouped heads.
 
 transformers' dynamic cache copies all keys and values at every decode step, and its masked attention
 repeats the heads of grouped-query models in memory. Both are replaced here through the library's own
@@ -121,21 +121,25 @@ def grouped_attention(
     attention_mask: torch.Tensor | None,
     **kwargs: Any,
 ) -> tuple[torch.Tensor, None]:
-    """One decode step of grouped-query attention without repeating keys: the query heads that share a
-    key head stand as query positions of that head. `query` (rows, heads, 1, size), `key` and `value`
-    (rows, key heads, positions, size); returns (rows, 1, heads, size). Longer queries go to the library."""
+    """Grouped-query attention without repeating keys: the query heads that share a key head stand as
+    query positions of that head. `query` (rows, heads, positions, size), `key` and `value` (rows, key
+    heads, all positions, size), mask (rows, 1, positions, all positions); returns (rows, positions, heads,
+    size). A prompt without padding goes to the library, whose causal attention computes half of it."""
     groups = getattr(module, "num_key_value_groups", 1)
-    if query.shape[2] != 1 or groups == 1 or kwargs.get("position_bias") is not None:
+    rows, heads, length, size = query.shape
+    causal = attention_mask is None and length > 1
+    if causal or groups == 1 or kwargs.get("position_bias") is not None:
         return sdpa_attention_forward(module, query, key, value, attention_mask, **kwargs)
-    rows, heads, _, size = query.shape
+    if attention_mask is not None and length > 1:
+        attention_mask = attention_mask.repeat(1, 1, groups, 1)
     out = torch.nn.functional.scaled_dot_product_attention(
-        query.view(rows, heads // groups, groups, size),
+        query.reshape(rows, heads // groups, groups * length, size),
         key,
         value,
         attn_mask=attention_mask,
         scale=kwargs.get("scaling"),
     )
-    return out.reshape(rows, heads, 1, size).transpose(1, 2).contiguous(), None
+    return out.reshape(rows, heads, length, size).transpose(1, 2).contiguous(), None
 
 
 def register() -> None:
