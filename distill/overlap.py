@@ -65,9 +65,45 @@ class Overlap:
     """What both hold, cut to EVIDENCE_LENGTH characters."""
 
 
+Keys = Callable[[OverlapItem], list[tuple[Hashable, str]]]
+"""What an item is looked up by, each key with its evidence. An empty key is none."""
+
+
+class OverlapIndex:
+    """Test items, indexed once for any number of searches; each kind's table is made when first asked for."""
+
+    def __init__(self, tests: Sequence[OverlapItem]) -> None:
+        self.tests = list(tests)
+        self.vocabulary: dict[str, int] = {}
+        self._tables: dict[Keys, dict[Hashable, int]] = {}
+        self._windows: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
+
+    def first_test(self, keys: Keys) -> dict[Hashable, int]:
+        """Key -> first test item that has it."""
+        if keys not in self._tables:
+            table: dict[Hashable, int] = {}
+            for test, item in enumerate(self.tests):
+                for key, _ in keys(item):
+                    if key:
+                        table.setdefault(key, test)
+            self._tables[keys] = table
+        return self._tables[keys]
+
+    def windows(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Runs of NGRAM words by ascending hash: hash, test item, first word; of equal hashes the first
+        test item comes first."""
+        import numpy as np
+
+        if self._windows is None:
+            hashes, owners, starts = _hash_windows(self.tests, self.vocabulary)
+            order = np.argsort(hashes, kind="stable")
+            self._windows = hashes[order], owners[order], starts[order]
+        return self._windows
+
+
 def find_overlaps(
     candidates: Sequence[OverlapItem],
-    tests: Sequence[OverlapItem],
+    tests: Sequence[OverlapItem] | OverlapIndex,
     kinds: Collection[str] = KINDS,
     strict_symbols: bool = False,
 ) -> list[Overlap]:
@@ -78,14 +114,19 @@ def find_overlaps(
     unknown = sorted(set(kinds) - set(KINDS))
     if unknown:
         raise UserError(f"Unknown kind of overlap {', '.join(unknown)}: use {', '.join(KINDS)}.")
+    index = tests if isinstance(tests, OverlapIndex) else OverlapIndex(tests)
     finders: dict[str, Callable[[], Iterator[tuple[int, int, str]]]] = {
-        "exact": lambda: _equal(candidates, tests, lambda item: [(item.prompt, item.prompt)]),
-        "normalised": lambda: _equal(candidates, tests, _normalised_keys),
-        "ngram": lambda: _ngrams(candidates, tests),
-        "symbols": lambda: _equal(candidates, tests, _each_symbol if strict_symbols else _symbol_set),
+        "exact": lambda: _equal(candidates, index, _prompt_key),
+        "normalised": lambda: _equal(candidates, index, _normalised_keys),
+        "ngram": lambda: _ngrams(candidates, index),
+        "symbols": lambda: _equal(candidates, index, _each_symbol if strict_symbols else _symbol_set),
     }
     found = [
-        (position, rank, Overlap(kind, candidates[position].id, tests[test].id, evidence[:EVIDENCE_LENGTH]))
+        (
+            position,
+            rank,
+            Overlap(kind, candidates[position].id, index.tests[test].id, evidence[:EVIDENCE_LENGTH]),
+        )
         for rank, kind in enumerate(KINDS)
         if kind in kinds
         for position, test, evidence in finders[kind]()
@@ -95,7 +136,7 @@ def find_overlaps(
 
 def split_overlapping(
     candidates: Sequence[OverlapItem],
-    tests: Sequence[OverlapItem],
+    tests: Sequence[OverlapItem] | OverlapIndex,
     kinds: Collection[str] = KINDS,
     strict_symbols: bool = False,
 ) -> tuple[list[OverlapItem], dict[str, int]]:
@@ -114,7 +155,7 @@ def split_overlapping(
 
 def require_disjoint(
     candidates: Sequence[OverlapItem],
-    tests: Sequence[OverlapItem],
+    tests: Sequence[OverlapItem] | OverlapIndex,
     kinds: Collection[str] = KINDS,
     strict_symbols: bool = False,
 ) -> None:
@@ -140,6 +181,10 @@ def words(text: str) -> list[str]:
     return re.findall(r"\w+", unicodedata.normalize("NFKC", text).casefold())
 
 
+def _prompt_key(item: OverlapItem) -> list[tuple[Hashable, str]]:
+    return [(item.prompt, item.prompt)]
+
+
 def _normalised_keys(item: OverlapItem) -> list[tuple[Hashable, str]]:
     joined = " ".join(words(item.text) or words(item.prompt))
     return [(joined, joined)]
@@ -154,16 +199,10 @@ def _each_symbol(item: OverlapItem) -> list[tuple[Hashable, str]]:
 
 
 def _equal(
-    candidates: Sequence[OverlapItem],
-    tests: Sequence[OverlapItem],
-    keys: Callable[[OverlapItem], list[tuple[Hashable, str]]],
+    candidates: Sequence[OverlapItem], index: OverlapIndex, keys: Keys
 ) -> Iterator[tuple[int, int, str]]:
-    """(candidate, test, evidence) where both have a key in common. An empty key is none."""
-    first_test: dict[Hashable, int] = {}
-    for test, item in enumerate(tests):
-        for key, _ in keys(item):
-            if key:
-                first_test.setdefault(key, test)
+    """(candidate, test, evidence) where both have a key in common."""
+    first_test = index.first_test(keys)
     for position, item in enumerate(candidates):
         for key, evidence in keys(item):
             if key in first_test:
@@ -171,18 +210,12 @@ def _equal(
                 break
 
 
-def _ngrams(
-    candidates: Sequence[OverlapItem], tests: Sequence[OverlapItem]
-) -> Iterator[tuple[int, int, str]]:
+def _ngrams(candidates: Sequence[OverlapItem], index: OverlapIndex) -> Iterator[tuple[int, int, str]]:
     """(candidate, test, evidence) where NGRAM words in a row are the same."""
     import numpy as np
 
-    vocabulary: dict[str, int] = {}
-    hashes, owners, starts = _hash_windows(tests, vocabulary)
-    # Stable, so that of equal hashes the first test item comes first.
-    order = np.argsort(hashes, kind="stable")
-    hashes, owners, starts = hashes[order], owners[order], starts[order]
-    asked, askers, places = _hash_windows(candidates, vocabulary)
+    hashes, owners, starts = index.windows()
+    asked, askers, places = _hash_windows(candidates, index.vocabulary)
     if not len(hashes):
         return
     left = np.minimum(np.searchsorted(hashes, asked, side="left"), len(hashes) - 1)
@@ -194,7 +227,7 @@ def _ngrams(
         shared = words(candidates[position].text)[places[hit] : places[hit] + NGRAM]
         start = int(starts[left[hit]])
         # Two different runs may have one hash, if rarely: only equal words count.
-        if shared == words(tests[test].text)[start : start + NGRAM]:
+        if shared == words(index.tests[test].text)[start : start + NGRAM]:
             done = position
             yield position, test, " ".join(shared)
 

@@ -14,14 +14,26 @@ from harness.errors import UserError
 from harness.options import RunOptions, key_values
 
 VALUE_OPTIONS: tuple[tuple[str, str, str], ...] = (
-    ("models", "V,...", "base, s2, s2:METHOD, distilled, NAME=PATH_OR_ID[@revision][:method]"),
+    (
+        "models",
+        "V,...",
+        "base, s2, s2:METHOD, distilled, distilled-s1, -nofilter, -all, NAME=PATH_OR_ID[@revision][:method]",
+    ),
     ("pretrained", "MODEL", "hub id, folder, GGUF file, or smollm2 (default: smollm2)"),
-    ("engine", "NAME", "hf or scripted (default: hf)"),
+    ("engine", "NAME", "hf, vllm, openai (a compatible server) or scripted (default: hf)"),
+    ("base-url", "URL", "of the server for --engine openai, such as http://localhost:8000/v1"),
     ("tasks", "T,...", "last_letter, coin_flip, trivia_bias, judge, gsm8k, or your own (default: all five)"),
     ("data", "SOURCE", "embedded, hub, or a folder (default: embedded with smollm2, else hub)"),
     ("output", "DIR", "run folder; an existing one is resumed (default: runs/TIME-NAME)"),
     ("dtype", "TYPE", "auto, float32, bfloat16, float16 (default: auto)"),
     ("revision", "REV", "hub revision of --pretrained"),
+    ("preset", "NAME", "paper: its samples, sizes, filters and training settings"),
+    (
+        "filter",
+        "NAME[:SHARE]",
+        "of teacher answers: majority, usc or perturbation; SHARE a majority must pass",
+    ),
+    ("push-to-hub", "USER/NAME", "upload each new checkpoint as USER/NAME-TASK, private"),
     ("prices", "FILE", "dated prices in dollars per million tokens (YAML)"),
     ("config", "FILE", "the same options from YAML; each run writes its own config.yaml"),
 )
@@ -29,7 +41,12 @@ NUMBER_OPTIONS: tuple[tuple[str, type, str, str], ...] = (
     ("limit", int, "N", "questions (clusters) per task, drawn by content hash"),
     ("seed", int, "N", "seed of sampling and training (default: 0)"),
     ("seeds", int, "N", "repeat sampling and training over N seeds (default: 1)"),
-    ("distill-inputs", int, "N", "unlabeled inputs per task (default: at most 1000)"),
+    (
+        "distill-inputs",
+        int,
+        "N",
+        "unlabeled inputs per task, at most (default: 1000; --preset paper: the paper's)",
+    ),
     ("samples", int, "K", "teacher samples per input (default: the task's)"),
     ("margin", float, "POINTS", "non-inferiority margin (default: 5)"),
 )

@@ -11,8 +11,10 @@ import os
 import shlex
 import signal
 import sys
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from harness.arguments import LineParser, parse_options, run_parser
 from harness.errors import RunError, UserError
@@ -96,18 +98,17 @@ def _run(arguments: list[str]) -> int:
         EXAMPLES,
     )
     options = parse_options(parser, arguments)
-    from distill.pipeline import find_or_make
-    from distill.train import training_settings
+    from distill.pipeline import check_settings, find_or_make
     from harness.run import run
 
-    # What is wrong here is named now, not after an hour of sampling.
-    training_settings(options.train_args)
+    check_settings(options)
     if options.prices and not Path(options.prices).is_file():
         raise UserError(f"--prices {options.prices}: no such file; name a YAML file of dated prices")
-    folder = run(options, shlex.join(["s2d-bench", *arguments]), find_or_make)
+    folder, records = run(options, shlex.join(["s2d-bench", *arguments]), find_or_make)
     if options.dry_run:
         print(json.dumps({"status": "dry_run"}))
         return 0
+    _push(records, options.push_to_hub)
     return _show(folder, options.margin, Path(options.prices) if options.prices else None)
 
 
@@ -134,26 +135,45 @@ def _show(folder: Path, margin: float | None, prices: Path | None) -> int:
 
 
 def _distill(arguments: list[str]) -> int:
+    from distill.training_settings import settings_help
+
     parser = run_parser(
         "s2d-bench distill",
         "Make the distilled checkpoints of a model and its tasks, and evaluate nothing.",
-        "example:\n  s2d-bench distill --pretrained smollm2 --tasks coin_flip --samples 8",
+        "examples:\n"
+        "  s2d-bench distill --pretrained smollm2 --tasks coin_flip --samples 8\n"
+        "  s2d-bench distill --pretrained meta-llama/Llama-2-70b-chat-hf --preset paper --tasks trivia_bias\n"
+        "  s2d-bench distill --tasks gsm8k --filter majority:0.7 --train-args epochs=2,rank=32 --seeds 3\n\n"
+        f"training settings (--train-args):\n{textwrap.indent(settings_help(), '  ')}",
     )
     options = parse_options(parser, arguments)
-    from distill.pipeline import find_or_make
-    from distill.train import training_settings
-    from harness.run import make_checkpoints
+    from distill.pipeline import distill
 
-    training_settings(options.train_args)
-
-    folder, records = make_checkpoints(
-        options, shlex.join(["s2d-bench", "distill", *arguments]), find_or_make
-    )
+    folder, records = distill(options, shlex.join(["s2d-bench", "distill", *arguments]))
     for record in records:
         kept = f"{record['kept']} of {record['inputs']} inputs kept"
         print(f"{record['task']}: {kept}, {record['checkpoint'] or 'not distilled (too few)'}")
-    print(json.dumps({"status": "ok", "run": str(folder), "checkpoints": [r["checkpoint"] for r in records]}))
+    pushed = _push(records, options.push_to_hub)
+    made = [record["checkpoint"] for record in records]
+    print(json.dumps({"status": "ok", "run": str(folder), "checkpoints": made, "pushed": pushed}))
     return 0
+
+
+def _push(records: Sequence[Mapping[str, Any]], prefix: str | None) -> list[str]:
+    """Upload checkpoints as `PREFIX-TASK`, each folder once; the addresses."""
+    if prefix is None:
+        return []
+    from distill.push import push
+
+    pushed: dict[str, str] = {}
+    for record in records:
+        folder = record["checkpoint"]
+        if folder and folder not in pushed:
+            kind = str(record["variant"]).removeprefix("distilled")
+            task = "" if kind == "-all" else f"-{record['task']}"
+            pushed[folder] = push(Path(folder), f"{prefix}{kind}{task}".replace("_", "-"))
+            print(f"uploaded: {pushed[folder]}")
+    return list(pushed.values())
 
 
 def _report(arguments: list[str]) -> int:

@@ -7,6 +7,7 @@ from importlib import metadata, util
 PARTS: dict[str, tuple[tuple[str, ...], str]] = {
     "tasks and scoring": (("lm_eval", "datasets"), "pip install s2d-bench"),
     "engine hf": (("torch", "transformers", "peft"), "pip install s2d-bench"),
+    "engine openai": (("aiohttp",), "pip install s2d-bench"),
     "distillation": (("trl", "accelerate"), "pip install s2d-bench"),
     "statistics": (("scipy", "statsmodels"), "pip install s2d-bench"),
 }

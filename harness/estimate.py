@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.lm import TaskData
-from harness.options import RunOptions
+from harness.options import DISTILL_INPUTS, RunOptions
 from harness.programs.base import get_method
-from harness.variants import Variant
+from harness.variants import Variant, parse_variants
 
 DISK_PER_CALL = 4_000
 """Bytes in store and samples, about: prompt text and ids, response, keys."""
@@ -28,9 +28,10 @@ def estimate(options: RunOptions, variants: Sequence[Variant], tasks: Sequence[T
             calls += rows * per_item * options.seeds
             tokens += rows * most * options.seeds
             if variant.kind == "distilled":
-                teacher_calls, teacher_most = _cost(task, task.spec.s2_method)
-                samples = teacher_samples(options, task)
-                inputs = min(options.distill_inputs, len(task.rows("train"))) * (2 if task.spec.swap else 1)
+                teacher_calls, teacher_most = _cost(task, teacher_method(options, task, variant))
+                samples = teacher_samples(options, task, variant)
+                inputs = min(teacher_inputs(options, task), len(task.rows("train")))
+                inputs *= 2 if task.spec.swap else 1
                 calls += inputs * samples * teacher_calls * options.seeds
                 tokens += inputs * samples * teacher_most * options.seeds
     return (
@@ -40,13 +41,34 @@ def estimate(options: RunOptions, variants: Sequence[Variant], tasks: Sequence[T
     )
 
 
-def teacher_samples(options: RunOptions, task: TaskData) -> int:
-    """Teacher samples per input, or per order where both orders of a pair are asked."""
+def teacher_method(options: RunOptions, task: TaskData, variant: Variant) -> str:
+    """The teacher of a distilled variant: System 1 itself for the control, else the method of the run's
+    one s2 variant where it names one, else the task's own."""
+    if variant.recipe == "s1":
+        return "direct"
+    named = [other.method for other in parse_variants(options.models) if other.kind == "s2"]
+    return (named[0] if len(named) == 1 else None) or task.spec.s2_method
+
+
+def teacher_inputs(options: RunOptions, task: TaskData) -> int:
+    """Unlabeled inputs to draw, at most."""
+    if options.distill_inputs is not None:
+        return options.distill_inputs
+    paper = task.spec.paper if options.preset == "paper" else None
+    return paper.inputs if paper else DISTILL_INPUTS
+
+
+def teacher_samples(options: RunOptions, task: TaskData, variant: Variant) -> int:
+    """Teacher samples per input, or per order where both orders of a pair are asked. Without a filter
+    nothing is voted on: one."""
+    if variant.recipe == "nofilter":
+        return 1
     if options.data != "embedded" and task.spec.samples_per_order is not None:
         return task.spec.samples_per_order
     if options.samples is not None:
         return options.samples
-    return task.spec.samples_embedded if options.data == "embedded" else task.spec.samples
+    few = options.data == "embedded" and options.preset is None
+    return task.spec.samples_embedded if few else task.spec.samples
 
 
 def _cost(task: TaskData, method_name: str) -> tuple[int, int]:

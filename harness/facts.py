@@ -17,10 +17,17 @@ from harness.variants import AGAIN, Variant
 
 def named_pairs(variants: Sequence[Variant]) -> list[list[str]]:
     """Pairs beyond the standing ones (base, s2, distilled): each other variant against base and against
-    s2; the second run of base, the noise floor, against base alone."""
-    standing = [variant.name for variant in variants if variant.name in {"base", "s2"}]
-    others = [variant.name for variant in variants if variant.name not in {"base", "s2", "distilled"}]
-    return [[first, other] for other in others for first in standing if other != AGAIN or first == "base"]
+    s2, a control or an ablation against distilled too; the second run of base, the noise floor, against
+    base alone."""
+    names = [variant.name for variant in variants]
+    pairs = []
+    for variant in variants:
+        if variant.name not in {"base", "s2", "distilled"}:
+            against = ["base"] if variant.name == AGAIN else ["base", "s2"]
+            pairs += [[first, variant.name] for first in against if first in names]
+            if variant.kind == "distilled" and "distilled" in names:
+                pairs.append([variant.name, "distilled"])
+    return pairs
 
 
 def run_facts(

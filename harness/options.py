@@ -8,9 +8,14 @@ from typing import Any
 
 from harness.errors import UserError
 
-ENGINES = ("hf", "scripted")
+ENGINES = ("hf", "vllm", "openai", "scripted")
 
-NOT_COMPARED = frozenset({"output", "fresh", "dry_run", "prices", "margin"})
+PRESETS = ("paper",)
+
+DISTILL_INPUTS = 1000
+"""Unlabeled inputs per task where nobody says another number."""
+
+NOT_COMPARED = frozenset({"output", "fresh", "dry_run", "prices", "margin", "push_to_hub", "base_url"})
 """Options that may differ when a run is continued: none of them changes a call."""
 
 
@@ -22,6 +27,7 @@ class RunOptions:
     pretrained: str = "smollm2"
     engine: str = "hf"
     engine_args: dict[str, Any] = field(default_factory=dict)
+    base_url: str | None = None
     tasks: tuple[str, ...] = ("last_letter", "coin_flip", "trivia_bias", "judge", "gsm8k")
     include_path: tuple[str, ...] = ()
     data: str = "embedded"
@@ -36,13 +42,18 @@ class RunOptions:
     dtype: str = "auto"
     revision: str | None = None
     trust_remote_code: bool = False
-    distill_inputs: int = 1000
+    preset: str | None = None
+    distill_inputs: int | None = None
+    """None: what the preset says, else at most DISTILL_INPUTS."""
     samples: int | None = None
+    filter: str | None = None
+    """Of teacher answers; None is the task's own."""
     train_args: dict[str, Any] = field(default_factory=dict)
     margin: float = 5.0
     prices: str | None = None
     allow_overlap: bool = False
     noise_floor: bool = False
+    push_to_hub: str | None = None
 
     def check(self) -> None:
         """UserError for values that no run can have."""
@@ -53,6 +64,10 @@ class RunOptions:
                 raise UserError(f"{option} {value}: it must be at least {least}")
         if self.engine not in ENGINES:
             raise UserError(f"--engine {self.engine} is not known: choose one of {', '.join(ENGINES)}")
+        if self.base_url is not None and self.engine != "openai":
+            raise UserError(f"--base-url {self.base_url}: only --engine openai asks a server; add it")
+        if self.preset not in (None, *PRESETS):
+            raise UserError(f"--preset {self.preset} is not known: choose {', '.join(PRESETS)}")
         if not 0 < self.margin < 100:
             raise UserError(f"--margin {self.margin}: it is in points, above 0 and below 100")
         if self.data not in {"embedded", "hub"} and not Path(self.data).is_dir():

@@ -8,12 +8,13 @@ folder afterwards.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from harness.context import Distilled, FindOrMake, RunContext
 from harness.engines import open_engine
 from harness.engines.base import AdapterInfo, Engine, adapter_name
 from harness.errors import UserError
@@ -23,103 +24,30 @@ from harness.folder import RunFolder
 from harness.lm import TaskData, load_tasks, score
 from harness.models import ModelSource, resolve_model
 from harness.options import RunOptions
-from harness.programs.base import Method, get_method
+from harness.programs.base import get_method
 from harness.progress import say
 from harness.records import build_rows, write_rows
-from harness.scheduler import Job, Scheduler
+from harness.scheduler import Scheduler
 from harness.store import CallStore
-from harness.types import Item, Message, Response, Sampling
-from harness.variants import Variant, parse_variants, with_noise_floor
-
-
-@dataclass(frozen=True)
-class Distilled:
-    """What distillation left for one task: a checkpoint, or the reason why there is none."""
-
-    folder: Path | None
-    record: dict[str, Any]
-    """The entry of the manifest's `distillation`."""
-
-
-@dataclass
-class RunContext:
-    """What a phase needs. Distillation gets it too, so that its calls land in the same store."""
-
-    options: RunOptions
-    source: ModelSource
-    engine: Engine
-    scheduler: Scheduler
-    tasks: list[TaskData]
-
-    def sampling(
-        self, task: TaskData, teacher: bool = False, votes: bool = False
-    ) -> Callable[[str], Sampling]:
-        """Step kind -> sampling. Evaluation is greedy unless asked otherwise; the teacher, and methods
-        that vote over samples, draw as the task says."""
-        asked = self.options.sampling
-        drawn = task.spec.teacher_sampling if teacher or votes else {"temperature": 0.0, "top_p": 1.0}
-        prefix = "teacher_" if teacher else ""
-        base = Sampling(
-            temperature=float(asked.get(f"{prefix}temperature", drawn.get("temperature", 0.0))),
-            top_p=float(asked.get(f"{prefix}top_p", drawn.get("top_p", 1.0))),
-            top_k=int(asked.get(f"{prefix}top_k", drawn.get("top_k", 0))),
-        )
-        most = asked.get("max_tokens")
-
-        def of(kind: str) -> Sampling:
-            limit = task.spec.token_limit(kind)
-            # A blank line ends a direct answer of many tasks; inside a chain of thought it ends nothing.
-            stops = task.stops if kind == "direct" else tuple(stop for stop in task.stops if stop.strip())
-            return replace(base, max_tokens=min(limit, int(most)) if most else limit, stop=stops)
-
-        return of
-
-    def job(
-        self,
-        task: TaskData,
-        item: Item,
-        method: Method,
-        seed: int,
-        *,
-        sample_index: int = 0,
-        teacher: bool = False,
-        adapter: AdapterInfo | None = None,
-        history: tuple[Message, ...] = (),
-        repeat: int = 0,
-    ) -> Job:
-        """A program of `method` on an item of `task`, under the task's options and limits."""
-        return Job(
-            item=item,
-            method=method,
-            sampling=self.sampling(task, teacher, method.votes),
-            run_seed=seed,
-            sample_index=sample_index,
-            options=task.spec.method_options.get(method.options_name, {}),
-            vote=task.spec.answer,
-            adapter=adapter,
-            history=history,
-            repeat=repeat,
-        )
-
-
-FindOrMake = Callable[[RunContext, Variant, int], dict[str, Distilled]]
-"""(context, variant, seed) -> checkpoint per task name."""
+from harness.types import Item, Message, Response
+from harness.variants import SERVED, Variant, parse_variants, with_noise_floor
 
 SAMPLING_KEYS = frozenset(
     f"{prefix}{key}" for prefix in ("", "teacher_") for key in ("temperature", "top_p", "top_k")
 ) | {"max_tokens"}
 
 
-def run(options: RunOptions, command: str, find_or_make: FindOrMake) -> Path:
-    """Do or continue the run; the folder with manifest and samples. Errors keep what was finished."""
+def run(options: RunOptions, command: str, find_or_make: FindOrMake) -> tuple[Path, list[dict[str, Any]]]:
+    """Do or continue the run; the folder with manifest and samples, and the records of distillation. Errors
+    keep what was finished."""
     variants = parse_variants(options.models)
     if options.noise_floor:
         variants = with_noise_floor(variants)
-    _check_locations(variants)
+    _check_variants(variants, options.engine)
     tasks = _load(options)
     say(estimate(options, variants, tasks))
     if options.dry_run:
-        return Path(options.output or "runs")
+        return Path(options.output or "runs"), []
     with _opened(options, command, "run", tasks, variants) as (context, folder):
         began = time.perf_counter()
         records, timing = _phases(context, folder, variants, find_or_make)
@@ -129,7 +57,7 @@ def run(options: RunOptions, command: str, find_or_make: FindOrMake) -> Path:
             timing={**timing, "total": time.perf_counter() - began},
             execution=context.engine.execution.as_dict(),
         )
-    return folder.path
+    return folder.path, records
 
 
 def make_checkpoints(
@@ -144,9 +72,15 @@ def make_checkpoints(
     return folder.path, records
 
 
-def _check_locations(variants: Sequence[Variant]) -> None:
-    """UserError for a named checkpoint that is a path and not there: now, not after hours."""
+def _check_variants(variants: Sequence[Variant], engine: str) -> None:
+    """UserError for a named checkpoint that is a path and not there, and for training where the weights
+    are on a server: now, not after hours."""
     for variant in variants:
+        if variant.kind == "distilled" and engine == "openai":
+            raise UserError(
+                f"--models {variant.name}: the weights are on the server of --engine openai; distil locally "
+                "(--engine hf or vllm), serve the adapter, and name it as NAME=served:MODEL"
+            )
         location = str(variant.location or "")
         if location.startswith((".", "/", "~")) and not Path(location).expanduser().is_dir():
             raise UserError(f"--models {variant.name}={location}: no such folder; check the path")
@@ -169,7 +103,12 @@ def _opened(
     options: RunOptions, command: str, kind: str, tasks: list[TaskData], variants: Sequence[Variant]
 ) -> Iterator[tuple[RunContext, RunFolder]]:
     """Folder, store and engine of a run. Whatever ends it early leaves the manifest saying `failed`."""
-    # Before the folder exists: a mistyped model must not leave a run that nobody can continue.
+    # Before the folder exists: a mistyped model must not leave a run that nobody can continue, nor a key
+    # that was typed into an option a manifest.
+    if options.engine == "openai":
+        from harness.engines.openai_settings import check_arguments
+
+        check_arguments(_engine_arguments(options))
     source = (
         ModelSource("scripted", "scripted")
         if options.engine == "scripted"
@@ -178,16 +117,20 @@ def _opened(
     folder = RunFolder.open(options, command, kind)
     say(f"run folder: {folder.path}")
     store = CallStore(folder.path / "calls.sqlite")
+    engine: Engine | None = None
     try:
         source = replace(source, date=folder.manifest["template_date"])
-        engine = open_engine(options.engine, source, dict(options.engine_args))
+        engine = _engine(options, source)
         folder.save(**run_facts(engine, tasks, variants, options))
         yield RunContext(options, source, engine, Scheduler(engine, store), tasks), folder
-        engine.close()
+        facts = engine.facts()
+        folder.save(engine=facts, notes=[*folder.manifest["notes"], *facts.get("notes", [])])
     except BaseException:
         folder.save(status="failed")
         raise
     finally:
+        if engine is not None:
+            engine.close()
         store.close()
         folder.close()
 
@@ -264,12 +207,25 @@ def _add_adapters(
 ) -> dict[str, AdapterInfo | None]:
     """Adapters of the tasks that have a checkpoint; the others have no samples and keep their row."""
     adapters: dict[str, AdapterInfo | None] = {}
+    loaded: dict[Path, AdapterInfo] = {}
     for task, distilled in made.items():
         if distilled.folder is not None:
-            info = engine.add_adapter(adapter_name(variant.name, task, seed), distilled.folder)
-            distilled.record["probe_change"] = info.probe_change
-            adapters[task] = info
+            # Parts of judging share a checkpoint, and so do all tasks of distilled-all.
+            if distilled.folder not in loaded:
+                name = adapter_name(variant.name, task, seed)
+                loaded[distilled.folder] = engine.add_adapter(name, distilled.folder)
+            adapters[task] = loaded[distilled.folder]
+            distilled.record["probe_change"] = loaded[distilled.folder].probe_change
     return adapters
+
+
+def _engine(options: RunOptions, source: ModelSource) -> Engine:
+    return open_engine(options.engine, source, _engine_arguments(options))
+
+
+def _engine_arguments(options: RunOptions) -> dict[str, Any]:
+    address = {} if options.base_url is None else {"base_url": options.base_url}
+    return {**options.engine_args, **address}
 
 
 def _named(context: RunContext, variant: Variant) -> tuple[RunContext, dict[str, AdapterInfo | None]]:
@@ -277,6 +233,16 @@ def _named(context: RunContext, variant: Variant) -> tuple[RunContext, dict[str,
     its own."""
     from huggingface_hub import snapshot_download
 
+    if str(variant.location).startswith(SERVED):
+        engine = context.engine
+        if not hasattr(engine, "served_adapter"):
+            raise UserError(
+                f"--models {variant.name}={variant.location}: only --engine openai asks a server for an "
+                "adapter; name its folder or hub id"
+            )
+        model = str(variant.location).removeprefix(SERVED)
+        info = engine.served_adapter(adapter_name(variant.name), model)
+        return context, {task.name: info for task in context.tasks}
     folder = Path(str(variant.location)).expanduser()
     if not folder.is_dir():
         try:
@@ -292,6 +258,6 @@ def _named(context: RunContext, variant: Variant) -> tuple[RunContext, dict[str,
     options = context.options
     source = resolve_model(str(folder), variant.revision, options.dtype, options.trust_remote_code)
     source = replace(source, date=context.source.date)
-    engine = open_engine(options.engine, source, dict(options.engine_args))
+    engine = _engine(options, source)
     other = replace(context, engine=engine, scheduler=context.scheduler.on(engine))
     return other, {task.name: None for task in context.tasks}

@@ -1,8 +1,9 @@
 """Advances all programs at once: their asks become one queue of requests for the engine.
 
-Each wave holds every call that some program waits for. The engine plans its batches from the whole
-wave, found calls included, and a batch is committed whole: a resumed run therefore makes the very
-batches that were missing (design section 6). Equal calls of a wave are made once.
+An engine that works in batches gets waves: each holds every call that some program waits for. The engine
+plans its batches from the whole wave, found calls included, and a batch is committed whole: a resumed run
+therefore makes the very batches that were missing (design section 6). A continuous engine gets a stream:
+a program's next calls join those under way as soon as its own answers are there. Equal calls are made once.
 
 It knows neither tasks nor files of a run beyond the call store, and no engine in particular.
 """
@@ -15,7 +16,8 @@ from functools import partial
 from typing import Any
 
 from harness.engines.base import AdapterInfo, Engine
-from harness.errors import UserError
+from harness.engines.continuous import ContinuousEngine
+from harness.errors import RunError, UserError
 from harness.programs.base import Method, Running, Vote, step_kind
 from harness.progress import Progress
 from harness.store import CallStore, call_key
@@ -33,6 +35,10 @@ from harness.types import (
 
 REPEAT_OFFSET = 1_000_000
 """Far above any number of samples, so that a repeat never meets a sample's key."""
+
+FEED = 500
+"""Programs whose calls are written out between two hand-overs to a continuous engine: it must not wait
+until all prompts of a large run are tokenised."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +69,10 @@ class _Live:
     requests: list[Request] = field(default_factory=list)
     """Of the calls it waits for."""
     steps: list[Step] = field(default_factory=list)
+    done: dict[str, Completion] = field(default_factory=dict)
+    """In a stream: the answers that are there, by key."""
+    missing: set[str] = field(default_factory=set)
+    """In a stream: keys of the answers that are not."""
 
 
 class Scheduler:
@@ -88,6 +98,8 @@ class Scheduler:
             else:
                 live[index] = _Live(job, state)
         with Progress(phase) as progress:
+            if isinstance(self._engine, ContinuousEngine):
+                self._stream(self._engine, live, responses, phase, progress)
             while live:
                 done = self._wave(live, phase, progress)
                 for index in list(live):
@@ -96,6 +108,85 @@ class Scheduler:
                         responses[index] = ended
                         del live[index]
         return [response for response in responses if response is not None]
+
+    def _stream(
+        self,
+        engine: ContinuousEngine,
+        live: dict[int, _Live],
+        responses: list[Response | None],
+        phase: str,
+        progress: Progress,
+    ) -> None:
+        """Run every program to its end without waves; what ends it early gives up the open calls."""
+        waiting: dict[str, list[int]] = {}
+        asking = list(live)
+        try:
+            while live:
+                complete = []
+                for start in range(0, len(asking), FEED):
+                    complete += self._feed(engine, live, asking[start : start + FEED], waiting, progress)
+                asking = []
+                for index in complete or self._receive(engine, live, waiting, phase, progress):
+                    ended = self._advance(live[index], live[index].done)
+                    if ended is None:
+                        asking.append(index)
+                    else:
+                        responses[index] = ended
+                        del live[index]
+        except BaseException:
+            engine.cancel()
+            raise
+
+    def _feed(
+        self,
+        engine: ContinuousEngine,
+        live: Mapping[int, _Live],
+        asking: Sequence[int],
+        waiting: dict[str, list[int]],
+        progress: Progress,
+    ) -> list[int]:
+        """Hand over the calls of programs that have just asked; the programs whose answers are all in the
+        store already. `waiting` keeps who waits for an open call."""
+        asked: dict[str, Request] = {}
+        for index in asking:
+            live[index].requests = [self._request(live[index].job, ask) for ask in live[index].running.asks]
+            for request in live[index].requests:
+                asked.setdefault(request.key, request)
+        found = self._store.lookup(key for key in asked if key not in waiting)
+        new = [request for key, request in asked.items() if key not in found and key not in waiting]
+        progress.expect(len(found) + len(new))
+        progress.replayed(len(found))
+        for index in asking:
+            keys = {request.key for request in live[index].requests}
+            live[index].done = {key: found[key] for key in keys if key in found}
+            live[index].missing = keys - found.keys()
+            for key in live[index].missing:
+                waiting.setdefault(key, []).append(index)
+        engine.submit(new)
+        return [index for index in asking if not live[index].missing]
+
+    def _receive(
+        self,
+        engine: ContinuousEngine,
+        live: Mapping[int, _Live],
+        waiting: dict[str, list[int]],
+        phase: str,
+        progress: Progress,
+    ) -> list[int]:
+        """Commit what the engine has finished; the programs that got the last answer they waited for."""
+        finished = engine.poll()
+        if not finished:
+            raise RunError(f"engine {engine.name} left {len(waiting)} calls unanswered: repeat the command")
+        self._store.commit(phase, finished)
+        progress.made(len(finished), sum(completion.generated_tokens for _, completion in finished))
+        complete = []
+        for request, completion in finished:
+            for index in waiting.pop(request.key):
+                live[index].done[request.key] = _without_ids(completion)
+                live[index].missing.discard(request.key)
+                if not live[index].missing:
+                    complete.append(index)
+        return complete
 
     def _wave(self, live: Mapping[int, _Live], phase: str, progress: Progress) -> dict[str, Completion]:
         """Completions of every call that some program waits for, by key."""
@@ -115,8 +206,7 @@ class Scheduler:
             pairs = list(zip(missing, completions, strict=True))
             self._store.commit(phase, pairs)
             for request, completion in pairs:
-                # Ids live in the store; a large run must not hold them all in memory.
-                done[request.key] = replace(completion, prompt_ids=(), generated_ids=())
+                done[request.key] = _without_ids(completion)
             progress.made(len(missing), sum(completion.generated_tokens for completion in completions))
         return done
 
@@ -159,6 +249,11 @@ class Scheduler:
         if state.running.text is not None:
             return Response(state.running.text, state.steps)
         return None
+
+
+def _without_ids(completion: Completion) -> Completion:
+    """Ids live in the store; a large run must not hold them all in memory."""
+    return replace(completion, prompt_ids=(), generated_ids=())
 
 
 def _guarded(call: Callable[[], Any]) -> tuple[Any, str | None]:

@@ -12,19 +12,35 @@ from dataclasses import dataclass
 from typing import Literal
 
 from harness.errors import UserError
-from harness.programs.base import get_method
+from harness.programs.base import get_method, is_method
 
 Kind = Literal["base", "s2", "distilled", "named"]
+
+Recipe = Literal["s2", "s1", "nofilter", "all"]
+
+RECIPES: dict[str, Recipe] = {
+    "distilled": "s2",
+    "distilled-s1": "s1",
+    "distilled-nofilter": "nofilter",
+    "distilled-all": "all",
+}
+"""Variants that are trained, and how: the paper's method, its control, its ablation, and all tasks in one."""
 
 KNOWN = {
     "base": "the model, answering at once",
     "s2": "the model with the task's System 2 method (s2:METHOD names another)",
     "distilled": "an adapter per task, distilled from s2, answering at once",
-    "NAME=PATH_OR_ID[@revision][:method]": "any checkpoint or adapter with any method",
+    "distilled-s1": "the control: trained on the model's own filtered System 1 answers",
+    "distilled-nofilter": "the ablation: one System 2 answer per input, unfiltered",
+    "distilled-all": "one adapter from the kept System 2 answers of all tasks together",
+    "NAME=PATH_OR_ID[@revision][:method]": "any checkpoint or adapter, any method (served:MODEL: a server's)",
 }
 
 AGAIN = "base-again"
 """The second run of `base` that `--noise-floor` adds."""
+
+SERVED = "served:"
+"""Before the server's name of an adapter: `mine=served:MODEL`."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+*-]{0,63}")
 
@@ -41,6 +57,8 @@ class Variant:
     location: str | None = None
     """Of a named checkpoint: a folder or a hub id."""
     revision: str | None = None
+    recipe: Recipe = "s2"
+    """How a distilled variant is trained."""
     repeat: int = 0
     """Above 0: the calls are made again, although equal ones are in the store."""
 
@@ -75,33 +93,35 @@ def _parse(text: str) -> Variant:
     if "=" in text:
         name, _, rest = text.partition("=")
         _check_name(name)
-        if name in {"base", "s2", "distilled", AGAIN}:
+        if name in {"base", "s2", AGAIN, *RECIPES}:
             raise UserError(f"--models {text}: {name} is a variant of its own; choose another name")
         location, method = _split_method(rest)
-        path, _, revision = location.partition("@")
+        path, _, revision = (location, "", "") if location.startswith(SERVED) else location.partition("@")
         if not path:
             raise UserError(f"--models {text}: no checkpoint after '='; give a folder or a hub id")
         return Variant(name, "named", method, path, revision or None)
     head, colon, method = text.partition(":")
-    if head not in {"base", "s2", "distilled"}:
+    if head not in {"base", "s2", *RECIPES}:
         raise UserError(
-            f"--models {text}: no such variant; choose base, s2, s2:METHOD, distilled "
+            f"--models {text}: no such variant; choose base, s2, s2:METHOD, {', '.join(RECIPES)} "
             "or NAME=PATH_OR_ID[@revision][:method]"
         )
     kind: Kind = "base" if head == "base" else "s2" if head == "s2" else "distilled"
     if colon and not method:
         raise UserError(f"--models {text}: no method after ':'; write s2:cot, or s2 for the task's own")
     if not method:
-        return Variant(head, kind)
+        return Variant(head, kind, recipe=RECIPES.get(head, "s2"))
     if head != "s2":
         raise UserError(f"--models {text}: only s2 takes a method; write s2:{method}")
     return Variant(f"s2-{_known_method(method)}", kind, method)
 
 
 def _split_method(text: str) -> tuple[str, str | None]:
-    """Location and method; a drive letter or a URL scheme is no method."""
+    """Location and method; a drive letter, a URL scheme or a server's `name:tag` is no method."""
     location, colon, method = text.rpartition(":")
     if not colon or "/" in method or "\\" in method:
+        return text, None
+    if text.startswith(SERVED) and (location + ":" == SERVED or not is_method(method)):
         return text, None
     _known_method(method)
     return location, method

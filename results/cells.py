@@ -100,19 +100,21 @@ def marks(rows: Sequence[Row], comparisons: Sequence[Row]) -> dict[tuple[str, st
     """(task, variant, metric) -> the mark of its score: best, tie with the best, or nothing.
 
     A tie is a paired interval that holds 0; for two variants without a comparison, intervals that overlap.
+    Where all scores are equal, none is the best.
     """
     result = {}
     for task, metric in dict.fromkeys((row["task"], row["metric"]) for row in rows):
         scored = [
             row for row in rows if (row["task"], row["metric"]) == (task, metric) and row["score"] is not None
         ]
-        if len(scored) < 2:
+        if len(scored) < 2 or scored[0]["direction"] == "none":
             continue
         sign = -1 if scored[0]["direction"] == "lower" else 1
         best = max(scored, key=lambda row: sign * row["score"])
+        equal = all(row["score"] == best["score"] for row in scored)
         for row in scored:
             if row["score"] == best["score"]:
-                mark = BEST
+                mark = TIE if equal else BEST
             elif _tied(row, best, comparisons):
                 mark = TIE
             else:

@@ -1,8 +1,9 @@
 """Two runs, paired: the same variants (or lm-eval logs) on the items that both runs have.
 
 Items are paired by the hash of their content, never by position. Runs may have different items: the
-intersection is compared, and how many were left out is said; an empty one is an error. Two seeds of two
-runs are paired in their order, because each run draws its own.
+intersection is compared, and how many were left out is said; an empty one is an error. Seeds of two runs are
+paired in their order, because each run draws its own; where one run has more of them (a seed was not
+distilled), by number.
 """
 
 from __future__ import annotations
@@ -135,7 +136,9 @@ def labels(first: Side, second: Side, one: str, other: str) -> tuple[str, str]:
 
 def intersect(a: Columns, b: Columns) -> tuple[tuple[Columns, Columns], dict[str, int]]:
     """Both with only the rows that both have, in one order, and the counts of rows paired and left out."""
-    a, b = _seeds_in_order(a), _seeds_in_order(b)
+    ours, theirs = set(a.seed.tolist()), set(b.seed.tolist())
+    if len(ours) == len(theirs) or not ours & theirs:
+        a, b = _seeds_in_order(a), _seeds_in_order(b)
     places_a, places_b = (
         {
             key: place

@@ -32,7 +32,8 @@ def compare(
     rows: list[Row] = []
     for position, (metric, description) in enumerate(metrics.items()):
         pair = samplesets.pair(a, b, metric)
-        if pair is None:
+        if pair is None or description.get("direction") == "none":
+            # Of a rate that is best in the middle, neither variant can be better.
             continue
         lower_is_better = description.get("direction") == "lower"
         seen = methods.difference(pair.swapped() if lower_is_better else pair, margin, exact)

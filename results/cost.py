@@ -12,7 +12,7 @@ paired interval of the saving; null is "never".
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,7 @@ from results.prices import Prices
 from results.samples import Columns
 from results.samplesets import row_pair
 from results.statistics import bootstrap
+from results.statistics.mover import mover
 
 Floats = npt.NDArray[np.float64]
 UNITS = ("tokens", "flops", "usd")
@@ -75,24 +76,32 @@ def per_correct(cost: float | None, score: float | None) -> float | None:
 
 
 def break_even(
-    model: CostModel, entry: Mapping[str, Any], teacher: Columns | None, student: Columns | None
+    model: CostModel, entry: Mapping[str, Any], taught: Sequence[tuple[Columns, Columns]]
 ) -> dict[str, dict[str, float | None] | None]:
     """Queries after which a distillation has paid for itself, by unit: `{value, low, high}`, null = never.
 
+    `taught` are the rows of teacher and student on every task that the distillation taught. Over several
+    tasks a query is as likely of one as of another, so the saving is the mean of the tasks' savings.
     A unit that cannot be computed (no prices, unknown parameters, no rows to compare) is null as a whole.
     """
     result: dict[str, dict[str, float | None] | None] = {}
     for unit in UNITS:
         paid = model.paid(entry, unit)
-        spent = None if teacher is None else model.per_row(teacher, unit)
-        left = None if student is None else model.per_row(student, unit)
-        if paid is None or teacher is None or spent is None or left is None:
+        spent = [(teacher, model.per_row(teacher, unit), model.per_row(student, unit))
+                 for teacher, student in taught]  # fmt: skip
+        saved = [
+            row_pair(teacher, after, before)
+            for teacher, before, after in spent
+            if before is not None and after is not None
+        ]
+        if paid is None or not saved:
             result[unit] = None
             continue
-        saved = row_pair(teacher, left, spent)
-        interval = bootstrap.bca_interval(saved.difference, saved.weight)
+        ends = [bootstrap.bca_interval(one.difference, one.weight) for one in saved]
+        savings = [one.estimate for one in saved]
+        interval = mover(savings, [end.low for end in ends], [end.high for end in ends])
         result[unit] = {
-            "value": _queries(paid, saved.estimate),
+            "value": _queries(paid, float(np.mean(savings))),
             "low": _queries(paid, interval.high),
             "high": _queries(paid, interval.low),
         }

@@ -21,6 +21,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
+from results.latency import Wait, longest_way
 from results.load import sample_files
 from results.samples import USAGE, parse
 
@@ -52,12 +53,12 @@ class Place:
 
 @dataclass
 class Scan:
-    """What one pass over a samples file leaves: places of rows, and tokens per row."""
+    """What one pass over a samples file leaves: places of rows, and what each waits for."""
 
     path: Path
     places: dict[Key, Place] = field(default_factory=dict)
-    generated: list[int] = field(default_factory=list)
-    """Generated tokens of each row, all calls added up."""
+    waits: list[Wait] = field(default_factory=list)
+    """What each row waits for."""
 
 
 @dataclass
@@ -134,8 +135,7 @@ def scan(path: Path, metrics: Sequence[str]) -> Scan:
                 metric = next((name for name in metrics if scores.get(name) is not None), None)
                 score = None if metric is None else float(scores[metric])
                 found.places[_key(row)] = Place(offset, number, score, row.get("answer"), metric)
-                spent = sum(step.get("generated_tokens") or 0 for step in row.get("steps") or [])
-                found.generated.append(spent)
+                found.waits.append(longest_way(row.get("steps") or []))
             offset += len(line)
     return found
 

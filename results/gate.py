@@ -1,11 +1,8 @@
 """A policy, judged against a run: holds, fails, or cannot tell. For a job that must not let a bad model pass.
 
-    s2d-bench gate runs/nightly --policy release.policy
+    s2d-bench gate runs/nightly --policy release.txt
 
-In a CI job the exit status decides:
-
-    - run: s2d-bench --models base,s2,distilled --tasks coin_flip --output runs/nightly
-    - run: s2d-bench gate runs/nightly --policy release.policy
+`published/example_policy.txt` is a whole policy, with a word on each rule; the README shows a CI job.
 
 Exit status: 0 every rule holds; 1 at least one fails; 3 none fails, but the data cannot tell about at least
 one; 2 the policy or the run folder cannot be read. The gate uses the exact McNemar test and the
@@ -26,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from results.cells import plain
 from results.errors import ResultsError
 from results.leaderboard import from_run
 from results.load import RunData, load_run
@@ -70,7 +68,7 @@ def check(run_folder: Path, policy_path: Path, prices: Path | None = None) -> Ga
             boards[margin] = from_run(run, margin, known, exact=True, extra=extra)
         for status, line in judge(rule, run, boards[margin]):
             found.append(status)
-            lines.append(f"{WORDS[status]:<11}  {line}")
+            lines.append(f"{WORDS[status]:<11}  {plain(line)}")
     status = combine(found)
     return GateOutcome(status, EXIT_CODES[status], tuple(lines))
 

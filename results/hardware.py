@@ -1,39 +1,37 @@
-"""Throughput of a run beside the limit of its hardware, where the limit is known.
+"""Measured time of a run, and its throughput beside the limit of the hardware, where that is known.
 
-Wall-clock figures live in the manifest and never in `leaderboard.*`; these sentences are for the terminal and
-the page. The limit is that of memory: each decode step reads all weights once, so a step of a batch takes at
-least weights / bandwidth, and one sequence alone gets at most bandwidth / weights tokens per second.
+Wall-clock figures live in the manifest and never in `leaderboard.*`: these sentences are for the terminal
+alone. They are of the last session: a resumed run finds its finished calls in the store, in no time.
+
+The limit is that of memory: each decode step reads all weights once, so one sequence alone gets at most
+bandwidth / weights tokens per second, and a batch that many times its rows. FLOP/s are of the work asked for,
+2 per parameter for every prompt token and every generated one, to hold against the data sheet.
 """
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping
 from typing import Any
 
-from results.load import RunData
+from results import cells
 
-BYTES = {"float32": 4, "bfloat16": 2, "float16": 2, "int8": 1}
+BYTES = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2, "float8": 1, "int8": 1}
 
 
-def throughput_lines(run: RunData) -> list[str]:
-    """One sentence per variant that was timed, and one for the limit of a single sequence if it is known."""
-    lines = []
-    timing = run.manifest.get("timing") or {}
-    for variant in run.variants:
-        seconds = timing.get(variant)
-        tokens = sum(
-            float(columns.usage["generated_tokens"].sum())
-            for (_, of_variant), columns in run.columns.items()
-            if of_variant == variant
-        )
-        if isinstance(seconds, (int, float)) and seconds > 0 and tokens:
-            speed = tokens / seconds
-            lines.append(f"{variant}: {tokens:,.0f} tokens in {seconds:,.1f} s, {speed:,.0f} tokens/s.")
-    limit = single_sequence_limit(run.manifest)
+def time_text(manifest: Mapping[str, Any], width: int = 100) -> str:
+    """The sentences of `time_lines` for a terminal; empty where nothing was timed."""
+    return "\n".join(textwrap.fill(line, width, subsequent_indent="  ") for line in time_lines(manifest))
+
+
+def time_lines(manifest: Mapping[str, Any]) -> list[str]:
+    """Sentences on phases, engine and limit; empty where nothing was timed."""
+    lines = [line for line in (_phases(manifest), _engine(manifest)) if line]
+    limit = single_sequence_limit(manifest)
     if lines and limit is not None:
         lines.append(
-            f"Limit of memory for one sequence: {limit:,.0f} tokens/s; a batch may pass it, up to the limit "
-            "times its size."
+            f"Limit of memory bandwidth: {limit:,.0f} tokens/s for one sequence, that many times the rows of "
+            "a batch."
         )
     return lines
 
@@ -46,3 +44,39 @@ def single_sequence_limit(manifest: Mapping[str, Any]) -> float | None:
     if not parameters or not size or not bandwidth:
         return None
     return float(bandwidth) * 1e9 / (float(parameters) * size)
+
+
+def _phases(manifest: Mapping[str, Any]) -> str:
+    """Seconds by variant. Those of a distilled one hold its teacher's sampling and its training."""
+    timing = {name: float(value) for name, value in (manifest.get("timing") or {}).items()
+              if isinstance(value, (int, float))}  # fmt: skip
+    total = timing.pop("total", sum(timing.values()))
+    if total <= 0:
+        return ""
+    parts = ", ".join(f"{cells.plain(name)} {seconds:,.1f} s" for name, seconds in timing.items())
+    taught = any(name.startswith("distilled") for name in timing)
+    return (
+        f"Time of the last session: {total:,.1f} s"
+        + (f" ({parts})" if parts else "")
+        + ("; distilled with teacher and training." if taught else ".")
+    )
+
+
+def _engine(manifest: Mapping[str, Any]) -> str:
+    """What the engine did in the seconds in which it worked."""
+    done = manifest.get("execution") or {}
+    seconds, generated = float(done.get("seconds") or 0), float(done.get("generated_tokens") or 0)
+    if seconds <= 0 or not generated:
+        return ""
+    prompt = float(done.get("prompt_tokens") or 0)
+    line = (
+        f"Engine: {generated:,.0f} tokens generated and {prompt:,.0f} prompt tokens read in "
+        f"{seconds:,.1f} s, {generated / seconds:,.0f} generated tokens/s"
+    )
+    parameters = (manifest.get("model") or {}).get("parameters")
+    if parameters:
+        speed = 2.0 * float(parameters) * (generated + prompt) / seconds
+        line += f", {cells.compact(speed)}FLOP/s of asked work"
+    if done.get("decode_rows"):
+        line += f"; {100 * float(done['useful_decode_share']):.1f} % of the rows of decode steps were useful"
+    return line + "."

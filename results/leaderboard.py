@@ -14,9 +14,11 @@ from results import comparisons, methods, notes, overall
 from results.cost import CostModel, break_even, per_correct
 from results.errors import ResultsError
 from results.load import RunData, load_run
+from results.pairing import of_seed, paired
 from results.prices import Prices, load_prices
+from results.roles import distillations, noise_floor, not_distilled, standing, tasks_of, teacher_of
 from results.samples import FAILURES, USAGE, Columns
-from results.samplesets import require_same_items, sample
+from results.samplesets import sample
 
 SCHEMA = 1
 MARGIN_POINTS = 5.0
@@ -63,23 +65,27 @@ def from_run(
     used: set[str] = set()
     rows = score_rows(run, costs, used)
     compared: list[Row] = []
+    apart: list[tuple[str, str, str]] = []
     pairs = default_pairs(run)
+    standing_pairs = set(pairs)
     named = [(str(pair[0]), str(pair[1])) for pair in run.manifest.get("comparisons") or []]
     pairs |= {pair: NAMED_CLAIMS for pair in named if pair not in pairs}
     for pair, claims in (extra or {}).items():
         pairs[pair] = tuple(dict.fromkeys((*pairs.get(pair, ()), *claims)))
     for task in run.tasks:
         for (a, b), claims in pairs.items():
-            first, second = run.columns.get((task, a)), run.columns.get((task, b))
-            if first is None or second is None:
+            rows_of_both = paired(run, task, a, b)
+            if rows_of_both is None:
+                if {(task, a), (task, b)} <= run.columns.keys():
+                    apart.append((task, a, b))
                 continue
-            require_same_items(first, second)
             found = comparisons.compare(
-                first, second, run.metrics(task), claims, points / 100, costs, used, exact
+                *rows_of_both, run.metrics(task), claims, points / 100, costs, used, exact
             )
-            if noise_floor(run, a, b):
-                found = [row | {"noise_floor": True} for row in found]
-            compared += found
+            extra_keys: Row = {"named": (a, b) not in standing_pairs}
+            if noise_floor(run.manifest, a, b):
+                extra_keys["noise_floor"] = True
+            compared += [row | extra_keys for row in found]
     comparisons.adjust(compared)
     if any(row["p_adjusted"] is not None for row in compared):
         used.add("family")
@@ -96,48 +102,28 @@ def from_run(
         "overall": whole,
         "distillation": distillation(run, costs),
         "methods": methods.as_rows(used),
-        "notes": notes.collect(run, rows, compared, costs),
+        "notes": notes.collect(run, rows, compared, costs, apart),
     }
 
 
-def default_pairs(run: RunData) -> dict[tuple[str, str], tuple[str, ...]]:
-    """The design's three pairs; a variant stands for `s2` by name, else by kind (`s2:cot`)."""
-    standing = {}
-    for kind in ("base", "s2", "distilled"):
-        of_kind = [
-            name for name, entry in run.manifest["variants"].items() if (entry or {}).get("kind") == kind
-        ]
-        if kind in run.manifest["variants"]:
-            standing[kind] = kind
-        elif of_kind:
-            standing[kind] = of_kind[0]
+def default_pairs(run: RunData) -> dict[Pair, tuple[str, ...]]:
+    """The design's three pairs, of what stands for base, s2 and distilled."""
+    roles = standing(run.manifest)
     return {
-        (standing[a], standing[b]): claims
-        for (a, b), claims in PAIR_CLAIMS.items()
-        if a in standing and b in standing
+        (roles[a], roles[b]): claims for (a, b), claims in PAIR_CLAIMS.items() if a in roles and b in roles
     }
-
-
-def noise_floor(run: RunData, a: str, b: str) -> bool:
-    """Whether a pair is one variant run twice: what it shows is chance alone."""
-    first, second = (run.manifest["variants"].get(name) or {} for name in (a, b))
-    return bool(first) and all(first.get(key) == second.get(key) for key in ("weights", "method"))
 
 
 def score_rows(run: RunData, costs: CostModel, used: set[str]) -> list[Row]:
     """One row per task, variant and metric, the primary metric first."""
     rows: list[Row] = []
-    not_distilled = {
-        (entry.get("task"), entry.get("variant", "distilled"))
-        for entry in run.manifest.get("distillation") or []
-        if entry.get("status") == "not_distilled"
-    }
+    without = not_distilled(run.manifest)
     for task in run.tasks:
         for variant in run.variants:
             columns = run.columns.get((task, variant))
             if columns is not None:
                 rows += _scored(run, columns, costs, used)
-            elif (task, variant) in not_distilled:
+            elif (task, variant) in without:
                 rows.append(_not_distilled(run, task, variant))
     return rows
 
@@ -153,7 +139,8 @@ def _scored(run: RunData, columns: Columns, costs: CostModel, used: set[str]) ->
             interval, key = methods.score_interval(scored)
             used.add(key)
             score, low, high, method = scored.score, interval.low, interval.high, interval.method
-        higher = description.get("direction") != "lower"
+        direction = description.get("direction") or "higher"
+        higher = direction == "higher"
         rows.append(
             {
                 "task": columns.task, "variant": columns.variant, "method": columns.method, "metric": metric,
@@ -163,7 +150,7 @@ def _scored(run: RunData, columns: Columns, costs: CostModel, used: set[str]) ->
                 "usd_per_1k_items": None if usd is None else 1000 * usd, "flops_per_item": flops,
                 "tokens_per_correct": per_correct(tokens["generated_tokens"], score) if higher else None,
                 "usd_per_correct": per_correct(usd, score) if higher else None,
-                "primary": position == 0, "direction": "higher" if higher else "lower", "interval": method,
+                "primary": position == 0, "direction": direction, "interval": method,
                 "n_rows": columns.n_rows, "status": "scored",
                 "steps": {
                     step: {name: total / columns.n_rows for name, total in totals.items()}
@@ -200,16 +187,26 @@ DISTILLATION_KEYS = (
 def distillation(run: RunData, costs: CostModel) -> list[Row]:
     """The manifest's distillations with their break-even against the variant that taught them."""
     rows = []
-    pairs = default_pairs(run)
-    teacher_name = next((a for (a, _), claims in pairs.items() if "non_inferior" in claims), "s2")
-    for entry in run.manifest.get("distillation") or []:
+    for entry in distillations(run.manifest):
         row = {key: entry.get(key) for key in DISTILLATION_KEYS}
         row["dropped"] = row["dropped"] or {}
         # Named by content, so the last part says it all; the rest of the path is the machine's.
         row["checkpoint"] = Path(row["checkpoint"]).name if row["checkpoint"] else None
         done = entry.get("status") != "not_distilled"
-        teacher = run.columns.get((entry.get("task", ""), teacher_name)) if done else None
-        student = run.columns.get((entry.get("task", ""), entry.get("variant") or "distilled"))
-        row["break_even"] = break_even(costs, entry, teacher, student)
+        row["break_even"] = break_even(costs, entry, taught(run, entry) if done else [])
         rows.append(row)
     return rows
+
+
+def taught(run: RunData, entry: Row) -> list[tuple[Columns, Columns]]:
+    """Rows of teacher and student, for every task that a distillation taught, of its own seed."""
+    found = []
+    for task in tasks_of(run.manifest, entry):
+        methods = {name: of.method for (of_task, name), of in run.columns.items() if of_task == task}
+        teacher = teacher_of(run.manifest, entry, methods)
+        both = paired(run, task, teacher, entry["variant"]) if teacher else None
+        if both is not None and entry.get("seed") is not None:
+            both = of_seed(both[0], entry["seed"]), of_seed(both[1], entry["seed"])
+        if both is not None and both[0].n_rows:
+            found.append(both)
+    return found

@@ -84,7 +84,8 @@ TABLE: dict[str, Method] = {
     ),
     "overall": Method(
         "all tasks together, each with equal weight", "stratified sign-flip permutation",
-        "the tasks' intervals combined (MOVER)", "keeps the care of each task's own interval",
+        "the tasks' intervals combined (MOVER)",
+        "keeps the care of each task's own interval; a verdict needs both test and interval",
     ),
 }  # fmt: skip
 

@@ -11,27 +11,33 @@ from typing import Any
 
 from results.cost import CostModel
 from results.load import RunData
+from results.roles import distillations, not_distilled, tasks_of
 
 Row = dict[str, Any]
 MANY_CUT = 0.05
 """Share of cut rows from which a note is due."""
 
 
-def collect(run: RunData, rows: Sequence[Row], compared: Sequence[Row], costs: CostModel) -> list[str]:
-    """All notes of a leaderboard, without repeats."""
+def collect(
+    run: RunData,
+    rows: Sequence[Row],
+    compared: Sequence[Row],
+    costs: CostModel,
+    apart: Sequence[tuple[str, str, str]] = (),
+) -> list[str]:
+    """All notes of a leaderboard, without repeats. `apart` are pairs (task, a, b) without a common seed."""
     found = [str(note) for note in run.manifest.get("notes") or []]
     status = run.manifest.get("status")
     if status and status != "finished":
         found.append(f"The run is {status}, not finished: figures may change when it is resumed.")
     found += _missing(run)
     found += _distillation(run)
+    found += [
+        f"{task}: no seed was distilled for both {a} and {b}, so they are not compared."
+        for task, a, b in apart
+    ]
+    found += _cut(rows)
     for row in rows:
-        if row["primary"] and row["n_rows"] and row["truncated"] > MANY_CUT * row["n_rows"]:
-            found.append(
-                f"{row['task']}, {row['variant']}: {row['truncated']:,} of {row['n_rows']:,} texts were "
-                f"cut at the "
-                "maximum of tokens; their scores may be too low."
-            )
         errors = row["failures"].get("error", 0)
         if row["primary"] and errors:
             found.append(
@@ -52,11 +58,7 @@ def collect(run: RunData, rows: Sequence[Row], compared: Sequence[Row], costs: C
 
 
 def _missing(run: RunData) -> list[str]:
-    skipped = {
-        (entry.get("task"), entry.get("variant", "distilled"))
-        for entry in run.manifest.get("distillation") or []
-        if entry.get("status") == "not_distilled"
-    }
+    skipped = not_distilled(run.manifest)
     return [
         f"{task}, {variant}: no samples; resume the run to get them."
         for task, variant in run.missing
@@ -64,13 +66,38 @@ def _missing(run: RunData) -> list[str]:
     ]
 
 
+def _cut(rows: Sequence[Row]) -> list[str]:
+    """One note on all texts that were cut, where they are many."""
+    cases = [
+        f"{row['task']}, {row['variant']} ({row['truncated']:,} of {row['n_rows']:,})"
+        for row in rows
+        if row["primary"] and row["n_rows"] and row["truncated"] > MANY_CUT * row["n_rows"]
+    ]
+    return (
+        [f"Texts cut at the maximum of tokens, so scores may be too low: {'; '.join(cases)}."]
+        if cases
+        else []
+    )
+
+
 def _distillation(run: RunData) -> list[str]:
-    found = []
-    for entry in run.manifest.get("distillation") or []:
-        if entry.get("status") == "not_distilled":
-            found.append(
-                f"{entry.get('task')}: not distilled, the filter kept {entry.get('kept')} of "
-                f"{entry.get('inputs')} inputs; "
-                "more inputs or samples would help."
-            )
-    return found
+    """One note on what was not distilled, by task, variant and, where there are several, seed."""
+    entries = distillations(run.manifest)
+    several = len({entry.get("seed") or 0 for entry in entries}) > 1
+    without = not_distilled(run.manifest)
+    cases, others = [], False
+    for entry in entries:
+        if entry.get("status") != "not_distilled":
+            continue
+        tasks = tasks_of(run.manifest, entry)
+        name = f"{tasks[0] if len(tasks) == 1 else 'all tasks'}, {entry['variant']}"
+        name += f", seed {entry.get('seed') or 0}" if several else ""
+        cases.append(f"{name} ({entry.get('kept')} of {entry.get('inputs')})")
+        others = others or not all((task, entry["variant"]) in without for task in tasks)
+    if not cases:
+        return []
+    note = f"Not distilled, because too few inputs were kept: {'; '.join(cases)}."
+    note += " More inputs or samples would help."
+    if others:
+        note += " Where another seed was distilled, scores are of that one, pairs of what both have."
+    return [note]

@@ -2,9 +2,8 @@
 
 Score differences: the mean of the tasks' differences on their primary metrics. Test: all clusters' signs are
 flipped at once, each cluster scaled by its task's share (a stratified sign-flip permutation). Interval:
-the tasks' own intervals combined by the method of variance estimates recovery (MOVER, Zou and Donner
-2008): the distances from each estimate to its limits add up like standard errors do. Token ratio: the
-geometric mean of the tasks' ratios, with the same combination on the logarithm.
+the tasks' own intervals combined (`results.statistics.mover`). Token ratio: the geometric mean of the tasks'
+ratios, with the same combination on the logarithm.
 """
 
 from __future__ import annotations
@@ -17,8 +16,10 @@ import numpy as np
 
 from results import samplesets, verdicts
 from results.load import RunData
+from results.pairing import paired
+from results.statistics.mover import mover
 from results.statistics.noninferiority import non_inferior, wald_p
-from results.statistics.outcomes import Interval, normal_quantile
+from results.statistics.outcomes import normal_quantile
 from results.statistics.permutation import sign_flip
 
 NAME = "all tasks"
@@ -63,15 +64,16 @@ def _scores(run: RunData, parts: Sequence[Row], margin: float) -> Row:
         }  # fmt: skip
     scaled = []
     for sign, part in zip(signs, parts, strict=True):
-        columns = [run.columns[part["task"], name] for name in (part["a"], part["b"])]
-        pair = samplesets.pair(columns[0], columns[1], part["metric"])
+        columns = paired(run, part["task"], part["a"], part["b"])
+        pair = samplesets.pair(*columns, part["metric"]) if columns else None
         if pair is not None:
             scaled.append(sign * pair.difference / pair.weight.sum() / len(parts))
     test = sign_flip(np.concatenate(scaled))
     return row | {
         "test": f"stratified {test.method}",
         "p": test.p,
-        "verdict": verdicts.superior(gain, test.p),
+        # Test and interval come from different roads here; a verdict needs both.
+        "verdict": "cannot_tell" if interval.low <= 0 <= interval.high else verdicts.superior(gain, test.p),
     }
 
 
@@ -94,7 +96,7 @@ def _tokens(parts: Sequence[Row]) -> Row:
 
 def _base(parts: Sequence[Row]) -> Row:
     first = parts[0]
-    row = {key: first[key] for key in ("a", "b", "claim", "alpha")}
+    row = {key: first[key] for key in ("a", "b", "claim", "alpha", "named")}
     return row | {
         "task": NAME,
         "metric": "mean of primary metrics" if first["claim"] != "cheaper" else "generated_tokens",
@@ -103,12 +105,3 @@ def _base(parts: Sequence[Row]) -> Row:
         "token_ratio_high": None, "primary": False, "direction": "higher", "interval": "MOVER",
         "overall": True,
     }  # fmt: skip
-
-
-def mover(estimates: Sequence[float], lows: Sequence[float], highs: Sequence[float]) -> Interval:
-    """Interval of the mean of independent estimates from the interval of each."""
-    values, low, high = (np.asarray(part, dtype=float) for part in (estimates, lows, highs))
-    centre, count = float(values.mean()), values.size
-    below = math.sqrt(float((np.maximum(values - low, 0) ** 2).sum())) / count
-    above = math.sqrt(float((np.maximum(high - values, 0) ** 2).sum())) / count
-    return Interval(centre - below, centre + above, "MOVER")

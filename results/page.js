@@ -93,10 +93,21 @@
   }
 
   function startClaims() {
-    const task = get("claim-task");
-    task?.addEventListener("input", () => {
-      for (const row of get("claim-table").tBodies[0].rows) row.hidden = Boolean(task.value) && row.dataset.task !== task.value;
-    });
+    const task = get("claim-task"), pair = get("claim-pair"), all = get("claim-all");
+    if (!task) return;
+    const apply = () => {
+      let shown = 0;
+      for (const row of get("claim-table").tBodies[0].rows) {
+        const fits = (!task.value || row.dataset.task === task.value)
+          && (pair.value === "standing" ? !row.classList.contains("named") : !pair.value || row.dataset.pair === pair.value)
+          && (!row.classList.contains("secondary") || Boolean(all && all.checked));
+        row.hidden = !fits;
+        shown += fits;
+      }
+      get("claim-empty").hidden = shown > 0;
+    };
+    for (const control of [task, pair, all]) if (control) control.addEventListener("input", apply);
+    apply();
   }
 
   function kindWords(kind, pair, binary) {
@@ -177,8 +188,8 @@
       );
       const fits = pair.shown.filter(([place, kind]) =>
         (!state.kind || kind === state.kind) && (!words || textOf(data.items[place]).includes(words)));
-      get("item-count").textContent = `${total} of ${pair.compared} items differ; ${pair.shown.length} are on this page, `
-        + `${fits.length} fit the filter.`;
+      get("item-count").textContent = `Of ${pair.compared} items, ${total} differ; on this page: ${pair.shown.length}, `
+        + `of which ${fits.length} ${fits.length === 1 ? "fits" : "fit"} the filter.`;
       get("item-list").replaceChildren(...fits.slice(0, state.limit).map(([place, kind]) => card(data.items[place], kind)));
       get("item-more").hidden = fits.length <= state.limit;
     }

@@ -14,7 +14,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,6 +23,7 @@ from results import page_tables, page_words
 from results.differences import BUDGET, LIMIT, Scan, differing_items, scan_run
 from results.errors import ResultsError
 from results.figure import PRINT_COLORS
+from results.latency import in_words
 from results.load import read_manifest
 from results.paper import LEGEND, beside, marked
 from results.plots import primary_points, score_against_tokens, step_use, tokens_by_step, variant_styles
@@ -163,16 +163,15 @@ def _items(
 
 
 def _waits(scans: Mapping[str, Mapping[str, Scan]]) -> dict[str, Any]:
-    """Tasks x variants: median and 95th percentile of the tokens that one item generates."""
+    """Tasks x variants: what one item waits for."""
     variants = list(dict.fromkeys(variant for by_variant in scans.values() for variant in by_variant))
-    rows = []
-    for task, by_variant in scans.items():
-        cells = []
-        for variant in variants:
-            spent = sorted(by_variant[variant].generated) if variant in by_variant else []
-            ranks = [math.ceil(share * len(spent)) - 1 for share in (0.5, 0.95)]
-            cells.append("{:,} ({:,})".format(*(spent[rank] for rank in ranks)) if spent else "")
-        rows.append({"task": task, "cells": cells})
+    rows = [
+        {
+            "task": task,
+            "cells": [in_words(by_variant[name].waits if name in by_variant else []) for name in variants],
+        }
+        for task, by_variant in scans.items()
+    ]
     return {"columns": variants, "rows": rows}
 
 
@@ -183,9 +182,7 @@ def _paper(leaderboard: Mapping[str, Any]) -> dict[str, Any] | None:
     rows = []
     for task in laid["tasks"]:
         for row in task["rows"]:
-            name = row["system"] + (
-                f" ({row['model']})" if row["model"] and "GPT" not in row["system"] else ""
-            )
+            name = row["system"] + (f", {row['votes']} votes" if row["votes"] > 1 else "")
             score = "" if row["run_score"] is None else f"{row['run_score']:.1f}"
             score += " [{:.1f}, {:.1f}]".format(*row["run_interval"]) if row["run_interval"] else ""
             tokens = "" if row["run_tokens"] is None else f"{row['run_tokens']:,.1f}"
@@ -204,7 +201,13 @@ def _paper(leaderboard: Mapping[str, Any]) -> dict[str, Any] | None:
         {**found, "why": re.sub(r"(?<=[ \[])-(?=\d)", page_words.MINUS, found["why"])}
         for found in laid["findings"]
     ]
-    return {"source": laid["source"], "findings": findings, "rows": rows, "legend": LEGEND}
+    return {
+        "source": laid["source"],
+        "findings": [found for found in findings if found["compared"]],
+        "silent": [found for found in findings if not found["compared"]],
+        "rows": rows,
+        "legend": LEGEND,
+    }
 
 
 def _manifest(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:

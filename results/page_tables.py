@@ -13,6 +13,7 @@ from typing import Any
 from results import cells
 from results.page_words import MINUS, Board, cell, claim_words, estimate_of, figure_of
 from results.samples import USAGE
+from results.table_rows import distilled_name
 
 NO_BREAK = "\N{NO-BREAK SPACE}"
 UNITS = {"tokens": "tokens", "flops": "FLOPs", "usd": "dollars"}
@@ -29,6 +30,7 @@ def board(leaderboard: Board, styles: Mapping[str, int]) -> dict[str, Any]:
         costs = [
             cell(row[key], ",.1f") for key in ("generated_tokens", "prompt_tokens", "cached_tokens", "calls")
         ]
+        costs.append(cell(row.get("tokens_per_correct"), ",.1f"))
         costs.append(cell(row.get("flops_per_item"), "si"))
         if priced:
             costs.append(cell(row.get("usd_per_1k_items"), ",.4g"))
@@ -75,6 +77,9 @@ def claims(leaderboard: Board) -> dict[str, Any]:
             "task": claim["task"],
             "first": number == 0 or compared[number - 1]["task"] != claim["task"],
             "words": claim_words(claim),
+            "primary": claim.get("primary", True) or claim["claim"] == "cheaper",
+            "named": claim.get("named", False),
+            "pair": f"{claim['a']} and {claim['b']}",
             "how": "; ".join(part for part in (_measured(claim), _why(claim)) if part),
             "verdict": claim["verdict"],
             "figure": figure_of(claim),
@@ -86,7 +91,14 @@ def claims(leaderboard: Board) -> dict[str, Any]:
         for number, claim in enumerate(compared)
     ]
     scale = f"points from {MINUS}{reach} to +{reach}; tokens from 1/{2**octaves} to {2**octaves} times"
-    return {"rows": rows, "scale": scale, "tasks": list(dict.fromkeys(row["task"] for row in rows))}
+    return {
+        "rows": rows,
+        "scale": scale,
+        "tasks": list(dict.fromkeys(row["task"] for row in rows)),
+        "pairs": list(dict.fromkeys(row["pair"] for row in rows)),
+        "named": any(row["named"] for row in rows),
+        "others": any(not row["primary"] for row in rows),
+    }
 
 
 def distillation(leaderboard: Board) -> dict[str, Any] | None:
@@ -94,15 +106,15 @@ def distillation(leaderboard: Board) -> dict[str, Any] | None:
     entries = leaderboard.get("distillation") or []
     if not entries:
         return None
-    columns = ["status", "inputs kept", "dropped", "samples", "teacher tokens", "training tokens"]
+    columns = ["inputs kept", "dropped", "samples", "teacher tokens", "training tokens"]
     columns += ["pseudo-labels right", *(f"break-even, {name}" for name in UNITS.values())]
     rows = []
     for entry in entries:
         dropped = [_count(count, reason) for reason, count in (entry.get("dropped") or {}).items() if count]
         right, paid = entry.get("pseudo_label_accuracy"), entry.get("break_even") or {}
         found = [
-            str(entry.get("status") or "").replace("_", " "),
-            f"{entry.get('kept')} of {entry.get('inputs')}",
+            f"{entry.get('kept')} of {entry.get('inputs')}"
+            + (", not distilled" if entry.get("status") == "not_distilled" else ""),
             ", ".join(dropped) or "none",
             *(
                 cell(entry.get(key), ",.0f")["text"]
@@ -111,11 +123,11 @@ def distillation(leaderboard: Board) -> dict[str, Any] | None:
             "unknown" if right is None else f"{100 * right:.1f} %",
             *(cells.pays_after(paid.get(unit)) for unit in UNITS),
         ]
-        name = entry["task"] + (
-            f", {entry['variant']}" if entry.get("variant") not in (None, "distilled") else ""
-        )
-        rows.append({"task": name + (f", seed {entry['seed']}" if entry.get("seed") else ""), "cells": found})
-    return {"columns": columns, "rows": rows}
+        rows.append({"task": distilled_name(entry), "variant": entry["variant"], "cells": found})
+    known = [place for place, _ in enumerate(columns) if any(row["cells"][place] != "-" for row in rows)]
+    for row in rows:
+        row["cells"] = [row["cells"][place] for place in known]
+    return {"columns": [columns[place] for place in known], "rows": rows}
 
 
 def steps(leaderboard: Board) -> list[list[str]]:

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from results.cells import compact
+from results.roles import standing
 
 CLAIMS = (
     ("superior", "base", "distilled", "better than base"),
@@ -26,7 +27,7 @@ def headline(leaderboard: Board, manifest: Mapping[str, Any]) -> str:
     """The verdict in a sentence or two: on which tasks distillation was worth it."""
     asked = three_claims(leaderboard, manifest)
     if not asked:
-        return _without_distillation(leaderboard)
+        return _without_distillation(leaderboard, manifest)
     worth = [task for task, found in asked.items() if all(v == "yes" for v in found.values())]
     failed = {task: [c for c, v in found.items() if v == "no"] for task, found in asked.items()}
     failed = {task: claims for task, claims in failed.items() if claims}
@@ -49,7 +50,7 @@ def headline(leaderboard: Board, manifest: Mapping[str, Any]) -> str:
         parts.append(("It was not on " if worth else "Distillation was not worth it on ") + listed + ".")
     if open_:
         parts.append(f"On {_list(open_)} the data cannot tell." if parts else _all_open(open_, list(asked)))
-    return " ".join(parts)
+    return " ".join([*parts, _not_distilled(leaderboard, manifest)]).strip()
 
 
 def three_claims(leaderboard: Board, manifest: Mapping[str, Any]) -> dict[str, dict[str, str]]:
@@ -64,7 +65,7 @@ def three_claims(leaderboard: Board, manifest: Mapping[str, Any]) -> dict[str, d
 
 def matrix(leaderboard: Board, manifest: Mapping[str, Any]) -> dict[str, Any]:
     """Tasks x the three claims: verdict and figure; a last row over all tasks. Empty without distillation."""
-    names = standing(manifest)
+    names = {kind: kind for kind in ("base", "s2", "distilled")} | standing(manifest)
     rows = []
     for kind in ("comparisons", "overall"):
         found: dict[str, list[dict[str, Any] | None]] = {}
@@ -81,16 +82,6 @@ def matrix(leaderboard: Board, manifest: Mapping[str, Any]) -> dict[str, Any]:
             if any(cells)
         ]
     return {"columns": [label for *_, label in CLAIMS], "rows": rows}
-
-
-def standing(manifest: Mapping[str, Any]) -> dict[str, str]:
-    """What stands for base, s2 and distilled: the variant of that name, else the first of that kind."""
-    variants = manifest["variants"]
-    names = {}
-    for kind in ("base", "s2", "distilled"):
-        of_kind = [name for name, entry in variants.items() if (entry or {}).get("kind") == kind]
-        names[kind] = kind if kind in variants or not of_kind else of_kind[0]
-    return names
 
 
 def subline(manifest: Mapping[str, Any]) -> str:
@@ -153,10 +144,13 @@ def cell(value: Any, style: str) -> dict[str, Any]:
     return {"value": value, "text": text}
 
 
-def _without_distillation(leaderboard: Board) -> str:
-    superior = [claim for claim in leaderboard.get("comparisons", []) if claim["claim"] == "superior"]
+def _without_distillation(leaderboard: Board, manifest: Mapping[str, Any]) -> str:
+    asked = [claim for claim in leaderboard.get("comparisons", []) if claim["claim"] == "superior"]
+    # Nothing that was distilled, a control say, is spoken of here as if System 2 had taught it.
+    superior = [claim for claim in asked if not claim.get("named")] or asked
+    missing = _not_distilled(leaderboard, manifest)
     if not superior:
-        return "This run compares no variants."
+        return missing or "This run compares no variants."
     first = superior[0]
     pair = [claim for claim in superior if (claim["a"], claim["b"]) == (first["a"], first["b"])]
     better = list(dict.fromkeys(claim["task"] for claim in pair if claim["verdict"] == "yes"))
@@ -168,7 +162,19 @@ def _without_distillation(leaderboard: Board) -> str:
         if len(tasks) > 1
         else "on no task"
     )
-    return f"{first['b']} is better than {first['a']} {where}. Nothing distilled was compared."
+    ending = missing or "Nothing distilled from System 2 was compared."
+    return f"{first['b']} is better than {first['a']} {where}. {ending}"
+
+
+def _not_distilled(leaderboard: Board, manifest: Mapping[str, Any]) -> str:
+    """The tasks on which what stands for distilled has no score; empty where it has one on all."""
+    name = standing(manifest).get("distilled")
+    rows = [row for row in leaderboard.get("rows", []) if row["variant"] == name and row["primary"]]
+    without = [row["task"] for row in rows if row["status"] == "not_distilled"]
+    if not without:
+        return ""
+    where = "" if len(without) == len(rows) else f" on {_list(without)}"
+    return f"Nothing could be distilled{where}: System 2 agreed with itself on too few inputs."
 
 
 def _all_open(tasks: Sequence[str], asked: Sequence[str]) -> str:

@@ -16,6 +16,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from results.cells import plain
+from results.verdicts import p_text
+
 PAPER_FILE = Path(__file__).with_name("published") / "paper.json"
 WORDS = {"shows": "shows", "contradicts": "contradicts", "cannot_tell": "cannot tell"}
 MARKS = {"two_sources": "*", "one_source": "", "memory": "?"}
@@ -35,8 +38,8 @@ def beside(leaderboard: Mapping[str, Any]) -> dict[str, Any]:
 
     Returns `source`, `certainty`, `tasks[]` with `task, paper_task, title, stand_in, rows[]` (scores in
     percent, tokens per item; null where one side has no such row) and `findings[]` with `task, text, paper,
-    verdict, why`, where verdict is shows, contradicts or cannot_tell. Tasks that the paper does not have are
-    left out.
+    verdict, why, compared`, where verdict is shows, contradicts or cannot_tell. Tasks that the paper does not
+    have are left out.
     """
     paper = published()
     tasks, findings = [], []
@@ -46,10 +49,12 @@ def beside(leaderboard: Mapping[str, Any]) -> dict[str, Any]:
             continue
         entry = paper["tasks"][name]
         metrics = _metric_names(task, entry, leaderboard)
+        # Votes of many samples stand beside a run that took such votes, and nowhere else.
+        ours = {row["variant"] for row in leaderboard["rows"] if row["task"] == task}
         rows = [
             _line(system, metric, metrics.get(metric), task, leaderboard)
             for system in entry["rows"]
-            if not system.get("wording") and system.get("votes", 1) == 1
+            if not system.get("wording") and (system.get("votes", 1) == 1 or system["variant"] in ours)
             for metric in system["metrics"]
         ]
         tasks.append(
@@ -83,7 +88,7 @@ def render(laid: Mapping[str, Any]) -> str:
     for task in laid["tasks"]:
         table = [
             [
-                row["system"],
+                row["system"] + (f", {row['votes']} votes" if row["votes"] > 1 else ""),
                 row["metric"],
                 marked(row["paper_score"]),
                 _number(row["run_score"], row["run_interval"]),
@@ -95,7 +100,7 @@ def render(laid: Mapping[str, Any]) -> str:
         ]
         headers = ["system", "metric", "paper, %", "run, %", "paper,\ntokens", "run,\ntokens"]
         stand_in = f" (the paper's figures are of {task['title']})" if task["stand_in"] else ""
-        lines += [task["task"] + stand_in, ""]
+        lines += [plain(task["task"]) + stand_in, ""]
         lines += tabulate(
             table,
             headers,
@@ -105,11 +110,16 @@ def render(laid: Mapping[str, Any]) -> str:
         ).splitlines()
         lines.append("")
     lines += [LEGEND, "", "Findings of the paper:"]
-    for finding in laid["findings"]:
-        head = f"  {WORDS[finding['verdict']]:<12} {finding['task']}: {finding['text']}"
+    for finding in (found for found in laid["findings"] if found["compared"]):
+        head = f"  {WORDS[finding['verdict']]:<12} {plain(finding['task'])}: {finding['text']}"
         head += f" (paper: {finding['paper']})"
         lines += textwrap.wrap(head, COLUMNS, subsequent_indent=" " * 15)
         lines += textwrap.wrap(finding["why"], COLUMNS, initial_indent=" " * 15, subsequent_indent=" " * 15)
+    silent = [found for found in laid["findings"] if not found["compared"]]
+    if silent:
+        named = " ".join(f"{plain(found['task'])}: {found['text']}" for found in silent)
+        text = f"  {WORDS['cannot_tell']:<12} Of pairs that this run does not compare: {named}"
+        lines += textwrap.wrap(text, COLUMNS, subsequent_indent=" " * 15)
     return "\n".join(lines)
 
 
@@ -145,6 +155,7 @@ def _line(
         "system": system["system"],
         "variant": system["variant"],
         "model": system.get("model"),
+        "votes": system.get("votes", 1),
         "metric": metric,
         "paper_score": system["metrics"][metric],
         "paper_tokens": system["generated_tokens"],
@@ -189,7 +200,14 @@ def _finding(
     ]
     unit = "\N{NO-BREAK SPACE}tokens" if expects == "cheaper" else "\N{NO-BREAK SPACE}%"
     paper = f"{marked(sides[0])} to {marked(sides[1])}{unit}"
-    return {"task": task, "text": finding["text"], "paper": paper, "verdict": verdict, "why": why}
+    return {
+        "task": task,
+        "text": finding["text"],
+        "paper": paper,
+        "verdict": verdict,
+        "why": why,
+        "compared": bool(claims),
+    }
 
 
 def _decide(expects: str, claims: Mapping[str, Mapping[str, Any]], a: str, b: str) -> tuple[str, str]:
@@ -226,6 +244,8 @@ def _decide(expects: str, claims: Mapping[str, Mapping[str, Any]], a: str, b: st
         verdict = "shows" if high < 0 else "contradicts" if low > 0 else "cannot_tell"
     elif claim["claim"] == "superior":
         verdict = "contradicts" if high < 0 else _as_finding(claim["verdict"])
+        if verdict == "cannot_tell" and low > 0 and claim.get("p_adjusted") is not None:
+            seen = f"; {p_text(claim['p_adjusted'])} after Holm's correction over the whole leaderboard"
     else:
         # Only non-inferiority was claimed of this pair; its interval is that of the same difference.
         verdict = "contradicts" if high < 0 else "shows" if low > 0 else "cannot_tell"

@@ -56,7 +56,7 @@ class Columns:
     truncated: int
     """Rows in which any step was cut, parsed or not."""
     steps: Mapping[str, Mapping[str, float]]
-    """Per step name: `calls` and the names of `STEP_USAGE`, summed over all rows."""
+    """Per kind of step: `calls` and the names of `STEP_USAGE`, summed over all rows."""
 
     @property
     def n_rows(self) -> int:
@@ -64,9 +64,11 @@ class Columns:
 
     @cached_property
     def clusters(self) -> tuple[npt.NDArray[np.int64], int]:
-        """The cluster number of each row, and how many clusters there are."""
-        names, codes = np.unique(self.cluster_id, return_inverse=True)
-        return codes.astype(np.int64), int(names.size)
+        """The cluster number of each row, in order of appearance, and how many clusters there are."""
+        import pyarrow
+
+        found = pyarrow.array(self.cluster_id).dictionary_encode()
+        return found.indices.to_numpy(zero_copy_only=False).astype(np.int64), len(found.dictionary)
 
     def take(self, index: npt.NDArray[np.int64]) -> Columns:
         """The same with only the rows of `index`. Failure and step totals stay those of the whole file."""
@@ -158,13 +160,13 @@ def _read_with_arrow(path: Path, metrics: Sequence[str]) -> dict[str, Any]:
     names = steps.field("name").fill_null("").dictionary_encode()
     codes = names.indices.to_numpy(zero_copy_only=False)
     totals: dict[str, dict[str, float]] = {}
+    counts = {key: steps.field(key).fill_null(0.0).to_numpy(zero_copy_only=False) for key in STEP_USAGE}
     for code, name in enumerate(names.dictionary.to_pylist()):
         mine = codes == code
-        totals[name] = {"calls": float(mine.sum())}
+        total = totals.setdefault(step_kind(name), dict.fromkeys(("calls", *STEP_USAGE), 0.0))
+        total["calls"] += float(mine.sum())
         for key in STEP_USAGE:
-            totals[name][key] = float(
-                steps.field(key).fill_null(0.0).to_numpy(zero_copy_only=False)[mine].sum()
-            )
+            total[key] += float(counts[key][mine].sum())
     method = array("method")
     return {
         "item_id": item_id, "cluster_id": cluster_id,
@@ -178,6 +180,11 @@ def _read_with_arrow(path: Path, metrics: Sequence[str]) -> dict[str, Any]:
         "steps": totals,
         "method": "" if not len(method) or method[0].as_py() is None else method[0].as_py(),
     }  # fmt: skip
+
+
+def step_kind(name: str) -> str:
+    """What calls of one purpose share: `3/solve:2`, the second solve call of the third sample, is `solve`."""
+    return name.rsplit("/", 1)[-1].split(":", 1)[0]
 
 
 def _block_size(path: Path) -> int:
@@ -214,7 +221,8 @@ def _read_by_line(path: Path, metrics: Sequence[str]) -> dict[str, Any]:
             failures[row["failure"]] += 1
         truncated += bool(row.get("truncated"))
         for step in row.get("steps") or []:
-            total = steps.setdefault(str(step.get("name") or ""), dict.fromkeys(("calls", *STEP_USAGE), 0.0))
+            purpose = step_kind(str(step.get("name") or ""))
+            total = steps.setdefault(purpose, dict.fromkeys(("calls", *STEP_USAGE), 0.0))
             total["calls"] += 1
             for name in STEP_USAGE:
                 total[name] += _number(step.get(name), 0.0, f"{path}:{line}: step {name!r}")

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from results import cells
+from results.roles import ALL_TASKS
 from results.verdicts import WORDS, p_text, points
 
 Leaderboard = Mapping[str, Any]
@@ -31,15 +32,23 @@ CLAIM_HEADERS = ("task", "claim", "verdict", "estimate [95 %]", "p", "could show
 DISTILLATION_HEADERS = (
     "task",
     "variant",
-    "status",
-    "kept",
+    "inputs kept",
     "dropped",
     "teacher tokens",
     "pays after (tokens)",
-    "(FLOPs)",
-    "($)",
+    "pays after (FLOPs)",
+    "pays after ($)",
 )
-RIGHT = ("n", "score % [95 %]", "tokens", "calls", "failed %", *CLAIM_HEADERS[3:], *COST_HEADERS[2:])
+RIGHT = (
+    "n",
+    "score % [95 %]",
+    "tokens",
+    "calls",
+    "failed %",
+    *CLAIM_HEADERS[3:],
+    *COST_HEADERS[2:],
+    *DISTILLATION_HEADERS[4:],
+)
 CLAIMS = {
     "superior": "{b} better than {a}",
     "non_inferior": "{b} as good as {a}",
@@ -53,9 +62,13 @@ CLAIM_LEGEND = (
     "many items "
     "could have shown, in points."
 )
+BRIEF_LEGEND = (
+    "Of pairs beyond base, s2 and distilled, the tokens and what follows from a better score stand in "
+    "leaderboard.md."
+)
 DISTILLATION_LEGEND = (
-    "Pays after: queries until teacher sampling and training are paid back, with the 95 % interval of "
-    "the saving."
+    "Pays after: queries until teacher sampling and training are paid back by what an item costs less than "
+    "with the teacher, with the 95 % interval of that saving."
 )
 
 
@@ -86,6 +99,17 @@ def score_cells(leaderboard: Leaderboard, escape: Escape, bold: str = "{}") -> l
     return table
 
 
+def narrow_score_cells(leaderboard: Leaderboard) -> tuple[list[str], list[list[str]]]:
+    """Headers and cells for a terminal: the method stands in the variant's cell, unless it is `direct`."""
+    method = HEADERS.index("method")
+    headers = [*HEADERS[:method], *HEADERS[method + 1 :]]
+    table = []
+    for row in score_cells(leaderboard, cells.plain):
+        variant = row[method - 1] if row[method] in ("", "direct") else f"{row[method - 1]} {row[method]}"
+        table.append([*row[: method - 1], variant, *row[method + 1 :]])
+    return headers, table
+
+
 def cost_cells(leaderboard: Leaderboard, escape: Escape) -> list[list[str]]:
     """Tokens per item by kind, and what a correct answer costs, on the primary metric."""
     return [
@@ -100,13 +124,32 @@ def cost_cells(leaderboard: Leaderboard, escape: Escape) -> list[list[str]]:
     ]  # fmt: skip
 
 
-def claim_cells(leaderboard: Leaderboard, escape: Escape) -> list[list[str]]:
-    """Claims on primary metrics and tokens, the whole over all tasks last."""
+def claim_cells(leaderboard: Leaderboard, escape: Escape, brief: bool = False) -> list[list[str]]:
+    """Claims on primary metrics and tokens, the whole over all tasks last.
+
+    `brief` leaves out, of pairs beyond the standing three, the tokens and what follows from a better score.
+    """
+    shown_rows = [
+        row
+        for row in [*leaderboard["comparisons"], *leaderboard["overall"]]
+        if row["primary"] or row["claim"] == "cheaper" or row.get("overall")
+    ]
+    better = {
+        (row["task"], row["a"], row["b"])
+        for row in shown_rows
+        if (row["claim"], row["verdict"]) == ("superior", "yes")
+    }
+    if brief:
+        shown_rows = [
+            row
+            for row in shown_rows
+            if not row.get("named")
+            or row["claim"] == "superior"
+            or (row["claim"] == "non_inferior" and (row["task"], row["a"], row["b"]) not in better)
+        ]
     table: list[list[str]] = []
     previous = None
-    for row in [*leaderboard["comparisons"], *leaderboard["overall"]]:
-        if not (row["primary"] or row["claim"] == "cheaper" or row.get("overall")):
-            continue
+    for row in shown_rows:
         claim = CLAIMS[row["claim"]].format(a=row["a"], b=row["b"])
         if row.get("noise_floor"):
             claim = f"noise floor: {claim}"
@@ -130,32 +173,21 @@ def distillation_cells(leaderboard: Leaderboard, escape: Escape) -> list[list[st
     """Counts of each distillation and after how many queries it pays."""
     table = []
     for row in leaderboard["distillation"]:
-        dropped = ", ".join(f"{escape(reason)} {count:,}" for reason, count in row["dropped"].items()) or "0"
+        kept = f"{row['kept']} of {row['inputs']}"
+        kept += ", not distilled" if row["status"] == "not_distilled" else ""
+        dropped = [f"{reason} {count:,}".replace("_", " ") for reason, count in row["dropped"].items()]
+        paid = [cells.pays_after(row["break_even"][unit]) for unit in ("tokens", "flops", "usd")]
+        names = [escape(distilled_name(row)), escape(row["variant"])]
         table.append(
-            [
-                escape(row["task"]), escape(row["variant"] or ""), escape(row["status"] or ""),
-                f"{row['kept']} of {row['inputs']}", dropped,
-                cells.compact(row["teacher_tokens"]),
-                *(cells.pays_after(row["break_even"][unit]) for unit in ("tokens", "flops", "usd")),
-            ]
-        )  # fmt: skip
+            [*names, kept, escape(", ".join(dropped)) or "0", cells.compact(row["teacher_tokens"]), *paid]
+        )
     return table
 
 
-def distillation_text(row: Row) -> str:
-    """One distillation as a sentence, for narrow places."""
-    dropped = ", ".join(f"{reason} {count:,}" for reason, count in row["dropped"].items()) or "none"
-    text = (
-        f"{row['task']}, {row['variant'] or 'distilled'}: {row['status']}, kept {row['kept']} of "
-        f"{row['inputs']} "
-        f"inputs (dropped: {dropped}), {cells.compact(row['teacher_tokens'])} teacher tokens"
-    )
-    paid = [
-        f"{cells.pays_after(row['break_even'][unit])} in {name}"
-        for unit, name in (("tokens", "tokens"), ("flops", "FLOPs"), ("usd", "dollars"))
-        if row["break_even"][unit] is not None
-    ]
-    return f"{text}; pays after queries: {', '.join(paid)}." if paid else f"{text}."
+def distilled_name(row: Row) -> str:
+    """What a distillation taught: a task, with its seed where that is not the first, or all tasks."""
+    name = "all tasks" if row["task"] == ALL_TASKS else str(row["task"])
+    return f"{name}, seed {row['seed']}" if row["seed"] else name
 
 
 def method_text(row: Row) -> str:

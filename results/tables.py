@@ -1,7 +1,7 @@
 """The leaderboard as tables: terminal, Markdown, CSV, LaTeX. Percent and points for people.
 
-This file lays out; `results.table_rows` makes the cells, `results.cells` formats and escapes. All read the
-leaderboard dict alone.
+This file puts the parts together; `results.table_rows` makes the cells, `results.cells` formats and escapes,
+`results.layout` fits a terminal. All read the leaderboard dict alone.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from results import cells, table_rows
+from results import cells, layout, table_rows
 
 Leaderboard = Mapping[str, Any]
 Row = Mapping[str, Any]
@@ -20,19 +20,20 @@ Row = Mapping[str, Any]
 
 def terminal(leaderboard: Leaderboard, width: int = 100) -> str:
     """The whole leaderboard as text, no line longer than `width` columns."""
-    parts = [f"Run {cells.plain(leaderboard['run'])}"]
-    parts += _wrapped([row["sentence"] for row in leaderboard["overall"]], width)
-    parts += ["", _table(table_rows.HEADERS, table_rows.score_cells(leaderboard, cells.plain), width)]
+    parts = _wrapped([f"Run {leaderboard['run']}"], width, bullet="")
+    parts += _wrapped(_verdicts(leaderboard), width)
+    headers, rows = table_rows.narrow_score_cells(leaderboard)
+    parts += ["", layout.table(headers, rows, width, table_rows.RIGHT)]
     parts += _wrapped([cells.LEGEND], width, bullet="")
-    parts += ["", _table(table_rows.COST_HEADERS, table_rows.cost_cells(leaderboard, cells.plain), width)]
+    rows = table_rows.cost_cells(leaderboard, cells.plain)
+    parts += ["", layout.table(table_rows.COST_HEADERS, rows, width, table_rows.RIGHT)]
     if leaderboard["comparisons"]:
         parts += ["", claims_text(leaderboard, width)]
     if leaderboard["distillation"]:
-        parts += [
-            "",
-            "Distillation",
-            *_wrapped([table_rows.distillation_text(row) for row in leaderboard["distillation"]], width),
-        ]
+        rows = table_rows.distillation_cells(leaderboard, cells.plain)
+        parts += ["", layout.table(table_rows.DISTILLATION_HEADERS, rows, width, table_rows.RIGHT)]
+        if any(any(row["break_even"].values()) for row in leaderboard["distillation"]):
+            parts += _wrapped([table_rows.DISTILLATION_LEGEND], width, bullet="")
     parts += ["", "Methods used"]
     parts += _wrapped([table_rows.method_text(row) for row in leaderboard["methods"] if row["used"]], width)
     if leaderboard["notes"]:
@@ -42,20 +43,19 @@ def terminal(leaderboard: Leaderboard, width: int = 100) -> str:
 
 def claims_text(leaderboard: Leaderboard, width: int = 100) -> str:
     """The claims alone, with their legend; also for `compare`, whose dict has the same keys."""
-    table = _table(table_rows.CLAIM_HEADERS, table_rows.claim_cells(leaderboard, cells.plain), width)
-    return "\n".join(
-        [
-            table,
-            *_wrapped([table_rows.CLAIM_LEGEND.format(margin=100 * leaderboard["margin"])], width, bullet=""),
-        ]
-    )
+    rows = table_rows.claim_cells(leaderboard, cells.plain, brief=True)
+    legend = table_rows.CLAIM_LEGEND.format(margin=100 * leaderboard["margin"])
+    if any(row.get("named") for row in leaderboard["comparisons"]):
+        legend += f" {table_rows.BRIEF_LEGEND}"
+    table = layout.table(table_rows.CLAIM_HEADERS, rows, width, table_rows.RIGHT)
+    return "\n".join([table, *_wrapped([legend], width, bullet="")])
 
 
 def markdown(leaderboard: Leaderboard) -> str:
     """The same tables as Markdown, verdict sentences first."""
     escape = cells.markdown
     parts = [f"# {escape(leaderboard['run'])}", ""]
-    parts += [f"- {escape(row['sentence'])}" for row in leaderboard["overall"]]
+    parts += [f"- {escape(sentence)}" for sentence in _verdicts(leaderboard)]
     parts += [
         "",
         _grid(table_rows.HEADERS, table_rows.score_cells(leaderboard, escape, bold="**{}**"), "pipe"),
@@ -128,6 +128,11 @@ def csv_text(leaderboard: Leaderboard) -> str:
     return out.getvalue()
 
 
+def _verdicts(leaderboard: Leaderboard) -> list[str]:
+    """Sentences over all tasks, of base, s2 and distilled; the other pairs have their rows."""
+    return [row["sentence"] for row in leaderboard["overall"] if not row["named"]]
+
+
 def _wrapped(sentences: Sequence[str], width: int, bullet: str = "- ") -> list[str]:
     lines = []
     for sentence in sentences:
@@ -142,35 +147,3 @@ def _grid(headers: Sequence[str], rows: Sequence[Sequence[str]], style: str) -> 
 
     aligned = ["right" if header.replace("\\", "") in table_rows.RIGHT else "left" for header in headers]
     return tabulate(rows, headers, tablefmt=style, disable_numparse=True, colalign=aligned if rows else None)
-
-
-def _table(headers: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> str:
-    """A table of at most `width` columns: columns that are empty throughout go, then the widest text is
-    cut.
-    """
-    keep = [
-        i for i, _ in enumerate(headers) if i == 0 or any(row[i].strip() not in ("", "-") for row in rows)
-    ]
-    names = [headers[i] for i in keep]
-    table = [[row[i] for i in keep] for row in rows]
-    while True:
-        # tabulate pads a header by two columns.
-        widths = [
-            max([len(name) + 2, *(len(line[i].rstrip()) for line in table)]) for i, name in enumerate(names)
-        ]
-        over = sum(widths) + 2 * (len(widths) - 1) - width
-        texts = [i for i, name in enumerate(names) if name not in table_rows.RIGHT]
-        widest = max(texts, key=lambda i: widths[i])
-        if over <= 0 or widths[widest] <= 8:
-            break
-        room = max(
-            widths[widest] - over,
-            8,
-            sorted((widths[i] for i in texts), reverse=True)[min(1, len(texts) - 1)] - 1,
-        )
-        room = min(room, widths[widest] - 1)
-        names[widest] = names[widest][:room]
-        for line in table:
-            if len(line[widest]) > room:
-                line[widest] = line[widest][: room - 1] + "…"
-    return "\n".join(line.rstrip()[:width] for line in _grid(names, table, "simple").splitlines())

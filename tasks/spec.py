@@ -32,6 +32,21 @@ class Metric:
 
 
 @dataclass(frozen=True)
+class PaperSetup:
+    """How arXiv 2407.06023 distilled a task, for `--preset paper` (paper.md sections 1 and 6)."""
+
+    inputs: int
+    """Unlabeled inputs."""
+    steps: int
+    """Optimizer steps."""
+    tokens_per_step: int
+    """Of all examples of a step, prompts included."""
+    filter: str = "majority"
+    learning_rate: float = 5.5e-6
+    dropout: float = 0.1
+
+
+@dataclass(frozen=True)
 class TaskSpec:
     """The part of a task that variants, programs, distillation and results share."""
 
@@ -59,6 +74,10 @@ class TaskSpec:
     """Answers with equal keys are one answer in a vote: `Paris` and `paris`."""
     swap: Callable[[Answer], Answer] | None = None
     """For pairwise tasks: the answer that means the same with the two responses exchanged."""
+    perturb: Callable[[Mapping[str, Any]], Mapping[str, Any] | None] | None = None
+    """A row -> the same question asked otherwise, with the same answer; None where the row has no other
+    form. For the filter `perturbation`."""
+    paper: PaperSetup | None = None
     teacher_sampling: Mapping[str, float] = field(default_factory=lambda: {"temperature": 0.7, "top_p": 1.0})
     train_args: Mapping[str, Any] = field(default_factory=dict)
     """Training settings of this task that differ from the module's."""

@@ -10,12 +10,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from harness.context import RunContext
 from harness.engines.base import Engine
 from harness.engines.scripted import ScriptedAdapter, ScriptedEngine
 from harness.lm import TaskData, load_tasks
 from harness.models import ModelSource
 from harness.options import RunOptions
-from harness.run import RunContext
 from harness.scheduler import Scheduler
 from harness.store import CallStore
 from harness.types import Request

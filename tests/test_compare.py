@@ -61,6 +61,20 @@ def test_seeds_of_two_runs_are_paired_in_their_order(tmp_path: Path) -> None:
     assert compare.compare(first, second)["left_out"][0]["paired"] == 200
 
 
+def test_a_seed_that_one_run_lacks_does_not_shift_the_others(tmp_path: Path) -> None:
+    seeds = FakeTask(clusters=50, seeds=3)
+    first, second = (make_run(tmp_path / name, [seeds]) for name in ("one", "two"))
+    edit_rows(
+        second / "samples" / "distilled" / "coin_flip.jsonl",
+        lambda row: None if row["seed"] == 1 else row,
+    )
+    outcome = compare.compare(first, second)
+    (left,) = [row for row in outcome["left_out"] if row["a"].endswith("distilled")]
+    assert (left["paired"], left["only_a"], left["only_b"]) == (100, 50, 0)
+    same = [row for row in outcome["comparisons"] if row["a"] == left["a"] and row["claim"] == "superior"]
+    assert same[0]["difference"] == 0.0 and same[0]["differing"] == 0
+
+
 def test_single_variants_are_compared_whatever_their_names(tmp_path: Path) -> None:
     first = make_run(tmp_path / "one", variants=VARIANTS[:1])
     second = make_run(tmp_path / "two", variants=VARIANTS[2:])

@@ -11,15 +11,17 @@ import pytest
 from run_fixtures import FEW_SHOT, FILTERS, make_context, own_task, right_sum, write_task
 
 from distill import pipeline
+from distill.inputs import choose_inputs, overlap_item
+from distill.keep import FilterChoice, Sampled, keep, label_accuracy
 from distill.pipeline import MIN_KEPT, find_or_make
-from distill.sample import choose_inputs, label_accuracy, overlap_item, sample_teachers
+from distill.sample import TeacherAsk, sample_teachers
 from distill.train import TrainingJob, training_settings
+from harness.context import Distilled, RunContext
 from harness.engines.hf import HuggingFaceEngine
 from harness.errors import RunError, UserError
 from harness.lm import TaskData, load_tasks
 from harness.models import ModelSource
 from harness.programs.base import get_method
-from harness.run import Distilled, RunContext
 from harness.types import Completion, Request
 from harness.variants import Variant
 
@@ -33,6 +35,10 @@ def sums(tmp_path: Path) -> TaskData:
 
 def distil(context: RunContext, seed: int = 0) -> Distilled:
     return find_or_make(context, DISTILLED, seed)[context.tasks[0].name]
+
+
+def filtered(context: RunContext, ask: TeacherAsk, name: str = "majority") -> Sampled:
+    return keep(context, sample_teachers(context, [ask], 0, "t"), [FilterChoice(name)], 0, "t")[0]
 
 
 def record(context: RunContext) -> dict[str, Any]:
@@ -178,13 +184,13 @@ def test_it_is_trained_on_the_ids_that_system_1_is_evaluated_with(
     context = make_context(tmp_path, never, [sums], engine)
     made = distil(context)
     assert made.record["status"] == "trained"
-    asked.clear()
     rows = sums.rows("train")
     evaluated = [
         context.job(sums, sums.item(row), get_method("direct"), 0, history=sums.history(row)) for row in rows
     ]
     context.scheduler.run(evaluated, "base")
-    assert sorted(map(list, {request.prompt_ids for request in asked})) == sorted(jobs[0].prompts)
+    direct = {request.prompt_ids for request in asked if request.step == "direct"}
+    assert sorted(map(list, direct)) == sorted(jobs[0].prompts)
     end = engine._tokenizer.eos_token_id
     for target in jobs[0].targets:
         assert target[-1] == end and end not in target[:-1]
@@ -215,17 +221,43 @@ def test_inputs_that_overlap_the_test_are_left_out_and_counted(tmp_path: Path, c
     prompts = {sums.item(row).prompt for row in sums.rows("test")}
     assert not prompts & {item.prompt for unit in clean.units for item in unit}
     allowed = choose_inputs(sums, 1000, tests, allow_overlap=True)
-    assert (len(allowed.units), allowed.overlapping) == (21, {})
+    assert (len(allowed.units), allowed.overlapping) == (21, clean.overlapping)
     assert record(make_context(tmp_path, right_sum, [sums]))["overlap"]["exact"] == 3
 
 
-def test_a_task_without_other_inputs_is_not_distilled(tmp_path: Path, cache: Path) -> None:
+def test_too_few_inputs_without_overlap_stop_the_run(tmp_path: Path, cache: Path) -> None:
     folder = write_task(tmp_path / "tasks")
     data = (folder / "data.py").read_text()
     (folder / "data.py").write_text(data.replace("rows(100, 130)", "rows(0, 12)"))
-    entry = record(make_context(tmp_path, never, [own_task(folder)]))
-    assert (entry["status"], entry["inputs"], entry["kept"]) == ("not_distilled", 0, 0)
-    assert entry["overlap"]["exact"] > 0
+    sums = own_task(folder)
+    with pytest.raises(RunError, match=r"sums: 0 training inputs are left of 12.*--allow-overlap"):
+        record(make_context(tmp_path, never, [sums]))
+    entry = record(make_context(tmp_path, right_sum, [sums], allow_overlap=True))
+    assert (entry["status"], entry["inputs"], entry["kept"]) == ("trained", 12, 12)
+    assert entry["allow_overlap"] and entry["overlap"]["exact"] == 12
+
+
+def test_items_of_tasks_outside_the_run_are_kept_out_too(tmp_path: Path, cache: Path) -> None:
+    other = load_tasks(["gsm8k"], "embedded", [], {}, None)[0]
+    stolen = other.item(other.rows("test")[0]).prompt
+    folder = write_task(tmp_path / "tasks")
+    data, config = (folder / "data.py").read_text(), (folder / "sums.yaml").read_text()
+    (folder / "data.py").write_text(
+        data.replace('f"What is {n} plus 1?"', f"{stolen!r} if n == 100 else f'What is {{n}} plus 1?'")
+    )
+    (folder / "sums.yaml").write_text(config.replace(" Reply with a number.", ""))
+    entry = record(make_context(tmp_path, right_sum, [own_task(folder)]))
+    assert (entry["inputs"], entry["overlap"]["exact"]) == (29, 1)
+    assert entry["overlap_unchecked"] == []
+
+
+def test_tasks_whose_test_items_cannot_be_had_are_named(
+    tmp_path: Path, cache: Path, sums: TaskData, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "data").mkdir()
+    entry = record(make_context(tmp_path, right_sum, [sums], data=str(tmp_path / "data")))
+    assert entry["overlap_unchecked"] == ["coin_flip", "gsm8k", "judge", "last_letter", "trivia_bias"]
+    assert "the test items of gsm8k could not be had" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -239,7 +271,7 @@ def test_both_orders_of_a_pair_must_name_the_same_winner(
     context = make_context(tmp_path, lambda request: verdict, [judge], samples=3)
     inputs = choose_inputs(judge, 6, [], allow_overlap=True)
     assert all(len({item.cluster_id for item in unit}) == 1 and len(unit) == 2 for unit in inputs.units)
-    sampled = sample_teachers(context, [inputs], "direct", 0, "teacher")[0]
+    sampled = filtered(context, TeacherAsk(inputs, "direct", 3), "swap")
     assert len(sampled.examples) == 2 * kept
     assert sampled.dropped == ({} if reason is None else {reason: 6})
 
@@ -249,7 +281,7 @@ def test_label_accuracy_is_the_task_s_own_metric_on_what_was_kept(tmp_path: Path
         return right_sum(request) if request.item_id < "8" else "It is 0"
 
     context = make_context(tmp_path, mostly, [sums], samples=1)
-    examples = sample_teachers(context, [choose_inputs(sums, 1000, [], True)], None, 0, "teacher")[0].examples
+    examples = filtered(context, TeacherAsk(choose_inputs(sums, 1000, [], True), "cot", 1)).examples
     right = [example.answer == example.item.fields["gold"] for example in examples]
     assert 0 < sum(right) < 30
     assert label_accuracy(sums, examples) == pytest.approx(sum(right) / 30)

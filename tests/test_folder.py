@@ -91,7 +91,7 @@ def test_a_refused_folder_is_not_held() -> None:
         ("models", "base", "--models base,s2,distilled, now it is base"),
         ("tasks", ("gsm8k",), "now it is gsm8k"),
         ("sampling", {"temperature": 1}, "--sampling {}"),
-        ("distill_inputs", 5, "--distill-inputs 1000"),
+        ("distill_inputs", 5, "--distill-inputs None, now it is 5"),
     ],
 )
 def test_other_options_are_refused_by_name(option: str, value: Any, shown: str) -> None:

@@ -1,16 +1,23 @@
-"""`gate`: rules, exits 0, 1, 2 and 3, and the grammar of a policy."""
+"""`gate`: rules, exits 0, 1, 2 and 3, the grammar of a policy, and the examples that are shipped."""
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 from results_fixtures import VARIANTS, FakeTask, FakeVariant, distillation, make_run
 
+import results
 from results.errors import ResultsError
 from results.gate import check
 from results.leaderboard import build
-from results.policy import parse_rule, read_policy
+from results.policy import FORMS, parse_rule, read_policy
+
+PUBLISHED = Path(results.__file__).parent / "published"
 
 
 @pytest.fixture(scope="module")
@@ -130,3 +137,51 @@ def test_bad_policies_are_named(run: Path, tmp_path: Path, text: str, message: s
 def test_a_missing_policy_is_named(run: Path, tmp_path: Path) -> None:
     with pytest.raises(ResultsError, match="does not exist"):
         check(run, tmp_path / "nothing")
+
+
+def test_the_example_policy_has_every_kind_of_rule_and_is_judged(run: Path) -> None:
+    policy = PUBLISHED / "example_policy.txt"
+    rules = read_policy(policy)
+    assert {rule.kind for rule in rules} == {kind for kind, _ in FORMS}
+    outcome = check(run, policy)
+    assert len(outcome.lines) == len(rules) == 6
+    for rule, line in zip(rules, outcome.lines, strict=True):
+        assert rule.text in line and "no samples" not in line
+    assert (outcome.status, outcome.exit_code) == ("holds", 0)
+
+
+def test_the_example_policy_fails_a_model_that_learnt_nothing(tmp_path: Path) -> None:
+    variants = [VARIANTS[0], VARIANTS[1], FakeVariant("distilled", 0.55, 11, "distilled")]
+    folder = make_run(tmp_path / "run", [FakeTask(clusters=1500)], variants)
+    outcome = check(folder, PUBLISHED / "example_policy.txt")
+    assert outcome.exit_code == 1
+    assert [line.split("  ")[0] for line in outcome.lines].count("FAILS") == 1
+
+
+@pytest.mark.parametrize(("code", "said"), [(0, "notice"), (1, "error"), (3, "warning"), (2, "error")])
+def test_the_example_job_hands_on_the_exit_of_the_gate(tmp_path: Path, code: int, said: str) -> None:
+    """The job's own script, with a command that plays `s2d-bench`."""
+    bash = shutil.which("bash")
+    if bash is None:
+        pytest.skip("the job's script needs bash")
+    job = yaml.safe_load((PUBLISHED / "example_ci.yaml").read_text())["jobs"]["gate"]
+    (step,) = [step for step in job["steps"] if step.get("name") == "gate"]
+    played = tmp_path / "s2d-bench"
+    played.write_text(f"#!/bin/sh\necho judged $*\nexit {code}\n")
+    played.chmod(0o755)
+    summary = tmp_path / "summary.md"
+    done = subprocess.run(
+        [bash, "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]],  # as GitHub calls it
+        env=os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}", "GITHUB_STEP_SUMMARY": str(summary)},
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == code
+    assert f"::{said}::" in done.stdout
+    asked = summary.read_text()
+    assert asked == "judged gate runs/gate --policy results/published/example_policy.txt\n"
+
+
+def test_names_in_the_gates_lines_are_plain(tmp_path: Path) -> None:
+    folder = make_run(tmp_path / "run", [FakeTask("bad\x1b[31m", 30)])
+    lines = check(folder, write_policy(tmp_path, "s2 superior to base")).lines
+    assert lines and "\x1b" not in "".join(lines)

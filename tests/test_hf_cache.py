@@ -17,6 +17,7 @@ from harness.engines.hf_cache import (
     can_grow,
     grouped_attention,
     join_caches,
+    keep_rows,
     new_cache,
 )
 
@@ -45,6 +46,38 @@ def test_any_order_of_updates_and_selections_holds_the_same(seed: int) -> None:
         assert growing.get_mask_sizes(1) == plain.get_mask_sizes(1)
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_rows_that_stay_are_the_same_after_others_have_gone(seed: int) -> None:
+    torch.manual_seed(seed)
+    draw = random.Random(seed)
+    config = LlamaConfig(num_hidden_layers=2)
+    cache, plain = new_cache(config), [DynamicLayer(), DynamicLayer()]
+    rows = 9
+    while rows:
+        for layer in range(2):
+            keys, values = states(rows, draw.choice([1, 1, 5]))
+            cache.update(keys, values, layer)
+            plain[layer].update(keys, values)
+        keep = sorted(draw.sample(range(rows), draw.randint(0, rows)))
+        if not keep:
+            break
+        order = keep_rows(cache, keep)
+        assert sorted(order) == keep
+        assert all(row == place for place, row in enumerate(order) if place in keep), "no needless copy"
+        for found, expected in zip(cache.layers, plain, strict=True):
+            expected.batch_select_indices(torch.tensor(order))
+            assert torch.equal(found.keys, expected.keys) and torch.equal(found.values, expected.values)
+        rows = len(keep)
+
+
+def test_a_cache_of_the_library_keeps_rows_as_well() -> None:
+    cache = new_cache(MistralConfig(sliding_window=16, num_hidden_layers=1))
+    keys, values = states(4, 3)
+    cache.update(keys, values, 0)
+    assert keep_rows(cache, [1, 3]) == [3, 1]
+    assert torch.equal(cache.layers[0].keys, keys[[3, 1]])
+
+
 def test_decode_steps_write_in_place_until_the_space_is_used() -> None:
     layer = GrowingLayer()
     layer.update(*states(2, 5))
@@ -64,7 +97,7 @@ def test_chunks_are_joined_on_the_right() -> None:
     for layer in range(2):
         parts[0].update(*first, layer)
         parts[1].update(*second, layer)
-    joined = join_caches(parts, [[2, 0], [1]])
+    joined = join_caches(parts, [[(0, 2), (1, 0)], [(0, 1)]])
     for layer in joined.layers:
         keys = layer.keys
         assert keys.shape == (3, HEADS, 5, SIZE)
@@ -74,6 +107,18 @@ def test_chunks_are_joined_on_the_right() -> None:
     assert parts[0].get_seq_length() == 0, "the parts give their memory back"
     joined.update(*states(3, 1), 0)
     assert joined.get_seq_length(0) == 6
+
+
+def test_a_shared_beginning_goes_to_several_rows_and_leaves_room() -> None:
+    part = new_cache(LlamaConfig(num_hidden_layers=1))
+    keys, values = states(2, 3)
+    part.update(keys, values, 0)
+    joined = join_caches([part], [[(0, 0), (0, 2), (1, 1)]], room=7)
+    assert torch.equal(joined.layers[0].keys, keys[[0, 1, 0]])
+    place = joined.layers[0].keys.data_ptr()
+    joined.update(*states(3, 7), 0)
+    assert joined.layers[0].keys.data_ptr() == place, "what follows is written in place"
+    assert torch.equal(joined.layers[0].values[:, :, :3], values[[0, 1, 0]])
 
 
 def test_only_models_with_full_attention_grow() -> None:

@@ -125,6 +125,17 @@ def test_less_is_better_where_the_manifest_says_so(tmp_path: Path) -> None:
     assert claim(board, "non_inferior", "s2", "distilled")["direction"] == "lower"
 
 
+def test_a_rate_without_a_better_end_has_an_interval_and_no_winner(tmp_path: Path) -> None:
+    task = FakeTask("judge", 80, 2, {"agreement": "binary", "first_position": "binary"},
+                    {"first_position": "none"})  # fmt: skip
+    board = leaderboard.build(make_run(tmp_path / "run", [task]))
+    rows = [row for row in board["rows"] if row["metric"] == "first_position"]
+    assert all(row["ci_low"] < row["score"] < row["ci_high"] for row in rows) and len(rows) == 3
+    assert not [row for row in board["comparisons"] if row["metric"] == "first_position"]
+    marks = cells.marks(board["rows"], board["comparisons"])
+    assert not [key for key in marks if key[2] == "first_position"]
+
+
 def test_identical_variants_are_never_told_apart(tmp_path: Path) -> None:
     folder = make_run(tmp_path / "run", [FakeTask(clusters=100)])
     for variant in ("base", "s2"):
@@ -188,7 +199,7 @@ def test_a_task_that_was_not_distilled_keeps_its_row(tmp_path: Path) -> None:
     board = leaderboard.build(folder)
     row = board["rows"][-1]
     assert (row["variant"], row["status"], row["score"], row["n"]) == ("distilled", "not_distilled", None, 0)
-    assert any("kept 3 of 200" in note for note in board["notes"])
+    assert any("coin_flip, distilled (3 of 200)" in note for note in board["notes"])
     write.write_all(folder, board)
     assert "not distilled" in (folder / "leaderboard.md").read_text()
 
@@ -217,6 +228,27 @@ def test_the_best_is_marked_and_a_tie_within_noise_is_a_tie(board: dict[str, Any
     assert best
     other = {"s2": "distilled", "distilled": "s2"}[best[0]]
     assert marks["coin_flip", other, "accuracy"] in (cells.TIE, cells.BEST)
+
+
+def test_where_all_scores_are_equal_none_is_the_best(tmp_path: Path) -> None:
+    folder = make_run(tmp_path / "run", [FakeTask(clusters=30)])
+    for path in folder.glob("samples/*/*.jsonl"):
+        edit_rows(path, lambda row: row | {"scores": {"accuracy": 0}})
+    board = leaderboard.build(folder)
+    assert set(cells.marks(board["rows"], board["comparisons"]).values()) == {cells.TIE}
+
+
+def test_over_all_tasks_a_verdict_needs_its_interval_too(tmp_path: Path) -> None:
+    # Nothing differs on six tasks of few items, so their intervals are wide; five items decide the test.
+    folder = make_run(tmp_path / "run", [FakeTask(name, 20) for name in "abcdefg"], VARIANTS[:2])
+    for path in folder.glob("samples/*/*.jsonl"):
+        right = "g-000005" if path.parent.name == "s2" else ""
+        edit_rows(
+            path, lambda row, right=right: row | {"scores": {"accuracy": int("g" <= row["item_id"] < right)}}
+        )
+    (row,) = [row for row in leaderboard.build(folder)["overall"] if row["claim"] == "superior"]
+    assert row["p"] < 0.05 and row["ci_low"] <= 0 <= row["ci_high"]
+    assert row["verdict"] == "cannot_tell"
 
 
 HOSTILE = "=cmd|<script>alert(1)</script>&_%$#{}\\ \x1b[31m*bold*[x](y)`"

@@ -120,6 +120,7 @@ def test_data_defaults_to_what_the_model_is_for() -> None:
         ({"margin": 100.0}, "--margin 100"),
         ({"data": "nowhere"}, "--data nowhere"),
         ({"engine": "warp"}, "--engine warp"),
+        ({"preset": "article"}, "--preset article"),
         ({"sampling": {"heat": 1}}, "--sampling heat"),
         ({"sampling": {"temperature": "hot"}}, "--sampling temperature=hot"),
         ({"sampling": {"max_tokens": 0}}, "--sampling max_tokens=0"),
@@ -139,6 +140,6 @@ def test_values_that_no_run_can_have_stop_it_before_it_starts(
 
 def test_options_that_change_no_call_may_differ_when_a_run_goes_on() -> None:
     compared = set(RunOptions().compared())
-    assert set(NOT_COMPARED) == {"output", "fresh", "dry_run", "prices", "margin"}
+    assert set(NOT_COMPARED) == {"output", "fresh", "dry_run", "prices", "margin", "push_to_hub", "base_url"}
     assert compared == set(RunOptions().as_dict()) - NOT_COMPARED
     assert {"seed", "sampling", "limit", "models", "allow_overlap"} <= compared

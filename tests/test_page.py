@@ -3,38 +3,15 @@
 from __future__ import annotations
 
 import json
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import pytest
-from page_fixtures import build_run, large_page
+from page_fixtures import build_run, large_page, planted
 
 from results import differences, page, page_words
 from results.errors import ResultsError
 from results.leaderboard import build
-
-
-class Markup(HTMLParser):
-    """Collects what model text must never become: images, handlers, scripts beside the page's own."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.scripts: list[str] = []
-        self.found: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag == "script":
-            self.scripts.append(dict(attrs).get("type") or "")
-        if tag == "img" or any(name.startswith("on") for name, _ in attrs):
-            self.found.append(f"{tag} {attrs}")
-
-
-def planted(html: str) -> list[str]:
-    markup = Markup()
-    markup.feed(html)
-    own = markup.scripts.count("")
-    return markup.found + ([] if own == 1 else [f"{own} scripts run"])
 
 
 @pytest.fixture(scope="module")
@@ -217,7 +194,7 @@ def test_a_variant_stands_for_its_kind() -> None:
 
 def test_a_run_without_distillation_still_gets_a_sentence(tmp_path: Path) -> None:
     board = build_run(tmp_path / "run", tasks=("coin_flip",), variants=("base", "s2"), items=60)
-    sentence = "s2 is better than base on coin_flip. Nothing distilled was compared."
+    sentence = "s2 is better than base on coin_flip. Nothing distilled from System 2 was compared."
     assert page_words.headline(board, MANIFEST) == sentence
     assert "What distillation cost" not in page.render_page(tmp_path / "run", board)
 
@@ -226,6 +203,15 @@ def test_the_three_claims_end_with_all_tasks_together(run: tuple[Path, dict[str,
     rows = page_words.matrix(run[1], MANIFEST)["rows"]
     assert [row["task"] for row in rows] == ["coin_flip", "trivia_bias", "all tasks"]
     assert all(all(row["cells"]) for row in rows)
+
+
+def test_latency_is_told_in_tokens_and_calls_in_sequence(run: tuple[Path, dict[str, Any]]) -> None:
+    folder, board = run
+    rows = [json.loads(line) for line in (folder / "samples/s2/coin_flip.jsonl").open()]
+    spent = sorted(sum(step["generated_tokens"] for step in row["steps"]) for row in rows)
+    html = page.render_page(folder, board)
+    assert f'<td class="number">{spent[19]} ({spent[37]}), 2 calls</td>' in html
+    assert "Latency without the machine" in html
 
 
 def test_a_task_that_was_not_distilled_keeps_its_row(tmp_path: Path) -> None:
@@ -238,3 +224,26 @@ def test_a_task_that_was_not_distilled_keeps_its_row(tmp_path: Path) -> None:
     html = page.render_page(folder, build(folder))
     assert html.count("not distilled") >= 2
     assert "3 of 200" in html
+
+
+def test_where_nothing_was_distilled_the_headline_says_so(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    build_run(folder, tasks=("coin_flip", "gsm8k"), items=40)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    for entry, task in zip(manifest["distillation"], ("coin_flip", "gsm8k"), strict=True):
+        entry |= {"status": "not_distilled", "kept": 2}
+        (folder / f"samples/distilled/{task}.jsonl").unlink()
+        (folder / "manifest.json").write_text(json.dumps(manifest))
+        said = page_words.headline(build(folder), manifest)
+        if task == "coin_flip":
+            assert "On gsm8k" in said or "on gsm8k" in said
+            assert said.endswith("on coin_flip: System 2 agreed with itself on too few inputs.")
+    assert said.endswith("Nothing could be distilled: System 2 agreed with itself on too few inputs.")
+
+
+def test_findings_of_pairs_that_are_not_there_stand_apart(run: tuple[Path, dict[str, Any]]) -> None:
+    html = page.render_page(*run)
+    head, rest = html.split("Findings of pairs that this run does not compare (", 1)
+    # coin_flip and trivia_bias: the control and the ablation.
+    assert rest.startswith("2)")
+    assert "The control, taught by System 1" in rest and "The control, taught by System 1" not in head

@@ -17,6 +17,7 @@ import pytest
 from page_fixtures import build_run, large_page
 
 from results import page
+from results.leaderboard import build
 
 pytestmark = pytest.mark.browser
 FLAGS = (
@@ -164,6 +165,26 @@ def test_leaderboard_filters(opened: Any) -> None:
 def test_secondary_metrics_appear_on_request(opened: Any) -> None:
     press(opened, "#board-all")
     assert "accuracy_unbiased" in " ".join(texts(opened, "#board tbody tr"))
+
+
+def test_claims_are_those_of_the_standing_pairs_until_others_are_asked_for(
+    browser: Any, tmp_path: Path
+) -> None:
+    folder = tmp_path / "controls"
+    build_run(folder, tasks=("trivia_bias",), variants=("base", "s2", "distilled", "distilled-s1"), items=40)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["comparisons"] = [["distilled-s1", "distilled"]]
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    opened, words = visit(browser, page.write_page(folder, build(folder))), "#claim-table td.words"
+    assert len(texts(opened, words)) == 6 and "distilled-s1" not in " ".join(texts(opened, words))
+    press(opened, "#claim-all")
+    assert len(texts(opened, words)) == 9
+    press(opened, "#claim-pair", "distilled-s1 and distilled")
+    # Better and as good on two metrics, and the tokens.
+    assert len(texts(opened, words)) == 5
+    assert all("distilled-s1" in text for text in texts(opened, words))
+    press(opened, "#claim-all")
+    assert len(texts(opened, words)) == 3
 
 
 def test_items_are_filtered_by_kind_and_by_words(opened: Any) -> None:

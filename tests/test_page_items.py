@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from results.differences import compare, differing_items, embeddable, scan
+from results.latency import Wait
 
 
 def write(path: Path, rows: list[dict[str, Any]]) -> Path:
@@ -84,11 +85,11 @@ def test_a_budget_too_small_for_all_shows_fewer_items_of_every_pair(tmp_path: Pa
     assert len(found.as_json().encode()) <= 6000 + 200
 
 
-def test_tokens_of_a_row_are_those_of_all_its_steps(tmp_path: Path) -> None:
+def test_a_scan_keeps_what_each_row_waits_for(tmp_path: Path) -> None:
     two_calls = row(1, 1, "y")
     two_calls["steps"] = two_calls["steps"] * 2
     found = scan(write(tmp_path / "a.jsonl", [row(0, 1, "y"), two_calls]), ["accuracy"])
-    assert found.generated == [2, 4]
+    assert found.waits == [Wait(1, 2), Wait(2, 4)]
 
 
 def test_a_response_that_is_no_step_is_kept(tmp_path: Path) -> None:

@@ -138,6 +138,22 @@ def test_a_gain_is_shown_only_by_its_claim(given: str, low: float, high: float, 
     assert verdict(board, "Chain of thought answers better") == expected
 
 
+def test_a_gain_that_the_correction_takes_back_says_so() -> None:
+    found = claim("gsm8k", "base", "s2", "superior", "cannot_tell", 0.05, 0.3, p_adjusted=0.137)
+    whys = [finding["why"] for finding in beside(gsm8k(found))["findings"] if finding["compared"]]
+    assert whys and all("p = .137 after Holm's correction" in why for why in whys)
+
+
+def test_votes_stand_beside_a_run_that_took_votes() -> None:
+    def systems(*variants: str) -> list[tuple[str, int]]:
+        laid = beside({"rows": [row("gsm8k", name, 0.3) for name in variants]})
+        return [(found["system"], found["votes"]) for found in laid["tasks"][0]["rows"] if found["run_score"]]
+
+    assert systems("base", "s2") == [("System 1 (8-shot, no CoT)", 1), ("System 2, CoT zero-shot", 1)]
+    assert systems("s2-cot*5") == [("System 2, CoT zero-shot", 5)]
+    assert systems("s2-cot_fewshot") == [("System 2, CoT 8-shot", 1)]
+
+
 @pytest.mark.parametrize(
     ("given", "low", "high", "expected"),
     [

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from results_fixtures import VARIANTS, FakeTask, FakeVariant, distillation, make_run
 
-from results import hardware, leaderboard, load, tables
+from results import hardware, leaderboard, load, page, tables, write
 from results.errors import ResultsError
 
 
@@ -43,12 +43,12 @@ def test_costs_follow_from_tokens_parameters_and_prices(run: Path, tmp_path: Pat
 def test_break_even_is_never_where_nothing_is_saved(tmp_path: Path) -> None:
     variants = [
         VARIANTS[0],
-        FakeVariant("s2", 0.75, 10, "s2"),
+        FakeVariant("s2", 0.75, 10, "s2", "rar_2step"),
         FakeVariant("distilled", 0.7, 40, "distilled"),
     ]
     board = leaderboard.build(make_run(tmp_path / "run", variants=variants, distillation=[distillation()]))
     assert board["distillation"][0]["break_even"]["tokens"] == {"value": None, "low": None, "high": None}
-    assert "never in tokens" in tables.terminal(board)
+    assert "never" in tables.terminal(board).split("Pays after: ")[0]
 
 
 @pytest.mark.parametrize(
@@ -81,11 +81,42 @@ def test_gpu_hour_prices_follow_from_throughput(run: Path, tmp_path: Path) -> No
     assert row["usd_per_1k_items"] == pytest.approx(1000 * expected)
 
 
-def test_throughput_stands_beside_the_limit_of_memory(tmp_path: Path) -> None:
-    folder = make_run(
-        tmp_path / "run", timing={"base": 2.0}, hardware={"memory_bandwidth_gbs": 8}, variants=VARIANTS[:1]
+TIMED = {
+    "timing": {"base": 2.0, "s2": 10.5, "distilled": 30.0, "total": 43.25},
+    "execution": {
+        "seconds": 40.0, "generated_tokens": 8_000, "prompt_tokens": 12_000, "decode_rows": 9_000,
+        "useful_decode_share": 0.875,
+    },
+}  # fmt: skip
+
+
+def test_time_stands_beside_the_limit_of_the_hardware(tmp_path: Path) -> None:
+    folder = make_run(tmp_path / "run", hardware={"memory_bandwidth_gbs": 8}, **TIMED)
+    phases, engine, limit = hardware.time_lines(load.read_manifest(folder))
+    assert phases == (
+        "Time of the last session: 43.2 s (base 2.0 s, s2 10.5 s, distilled 30.0 s); distilled with teacher "
+        "and training."
     )
-    lines = hardware.throughput_lines(load.load_run(folder))
-    assert lines[0].startswith("base: ") and "tokens/s" in lines[0]
+    assert "8,000 tokens generated and 12,000 prompt tokens read in 40.0 s, 200 generated tokens/s" in engine
+    # 2 FLOP x 1,000,000 parameters x 20,000 tokens in 40 s.
+    assert "1GFLOP/s" in engine and "87.5 % of the rows" in engine
     # 8 GB/s over 1,000,000 parameters of 4 bytes.
-    assert "2,000 tokens/s" in lines[1]
+    assert "2,000 tokens/s for one sequence" in limit
+
+
+def test_time_that_nobody_measured_is_not_invented(tmp_path: Path) -> None:
+    assert hardware.time_lines(load.read_manifest(make_run(tmp_path / "run"))) == []
+    without = load.read_manifest(make_run(tmp_path / "other", **TIMED))
+    assert len(hardware.time_lines(without)) == 2, "no bandwidth, no limit"
+
+
+def test_no_wall_clock_figure_enters_a_table(tmp_path: Path) -> None:
+    texts = []
+    for name, changed in (("one", {}), ("two", TIMED)):
+        folder = make_run(tmp_path / name, run="same", distillation=[distillation()], **changed)
+        board = leaderboard.build(folder)
+        write.write_all(folder, board)
+        page.write_page(folder, board)
+        texts.append({path.name: path.read_bytes() for path in folder.glob("leaderboard.*")})
+    assert len(texts[0]) == 5
+    assert texts[0] == texts[1]

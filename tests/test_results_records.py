@@ -41,7 +41,7 @@ def test_failures_are_counted_and_noted(tmp_path: Path) -> None:
     board = leaderboard.build(folder)
     assert board["rows"][0]["failures"] == {"no_answer": 0, "truncated": 20, "empty": 0, "error": 0}
     assert board["rows"][0]["truncated"] == 20
-    assert any("20 of 200 texts were cut" in note for note in board["notes"])
+    assert any("cut at the maximum" in note and "base (20 of 200)" in note for note in board["notes"])
 
 
 def test_weights_of_a_metric_override_the_rows_weight(tmp_path: Path) -> None:

@@ -20,13 +20,14 @@ from tiny_models import request
 from distill import pipeline
 from distill.pipeline import find_or_make
 from distill.sample import TeacherInputs
+from harness.context import RunContext
 from harness.engines.base import AdapterInfo
 from harness.engines.hf import HuggingFaceEngine
 from harness.engines.scripted import ScriptedAdapter, ScriptedEngine
 from harness.errors import RunError
 from harness.lm import TaskData, load_tasks
 from harness.models import ModelSource
-from harness.run import RunContext, evaluate
+from harness.run import evaluate
 from harness.types import Request, derive_seed, user
 from harness.variants import Variant
 
@@ -151,7 +152,7 @@ def test_rule_7_the_run_stops_if_an_overlap_remains(
 ) -> None:
     sums = own_task(write_task(tmp_path / "tasks"))
     leaked = [[sums.item(row)] for row in sums.rows("test")]
-    monkeypatch.setattr(pipeline, "choose_inputs", lambda task, *_: TeacherInputs(task, leaked, {}))
+    monkeypatch.setattr(pipeline, "choose_inputs", lambda task, *_, **__: TeacherInputs(task, leaked, {}))
     with pytest.raises(RunError, match=r"overlap test items.*--allow-overlap"):
         find_or_make(make_context(tmp_path, right_sum, [sums]), DISTILLED, 0)
     allowed = make_context(tmp_path, right_sum, [sums], allow_overlap=True)

@@ -11,7 +11,7 @@ from scipy import stats
 
 from results.statistics import bootstrap
 from results.statistics.adjusted import adjusted_difference
-from results.statistics.bonett_price import adjusted
+from results.statistics.bonett_price import adjusted, bonett_price
 from results.statistics.mcnemar import mcnemar
 from results.statistics.permutation import lattice, sign_flip
 
@@ -143,8 +143,19 @@ def test_adjusted_interval_is_wide_where_little_differs() -> None:
     )
 
 
-def test_adjusted_p_agrees_with_its_interval() -> None:
-    rng = np.random.default_rng(12)
-    values = rng.choice([-0.5, 0.0, 0.25, 1.0], 100)
+@pytest.mark.parametrize("differing", [0, 1, 4, 100])
+def test_adjusted_p_agrees_with_its_interval(differing: int) -> None:
+    values = np.random.default_rng(12).choice([-0.5, 0.25, 1.0], 100) * (np.arange(100) < differing)
     fitted = adjusted_difference(values, np.ones(100))
     assert fitted.p_above(fitted.interval().low) == pytest.approx(0.025)
+    assert fitted.p_above(fitted.interval().high) == pytest.approx(0.975)
+
+
+def test_adjusted_interval_is_no_wider_than_if_clusters_differed_altogether() -> None:
+    weight = np.full(24, 2.0)
+    nothing, theirs = adjusted_difference(np.zeros(24), weight).interval(), bonett_price(0, 0, 24)
+    assert (nothing.low, nothing.high) == pytest.approx((theirs.low, theirs.high))
+    half = np.zeros(24)
+    half[0] = 1.0
+    interval, whole = adjusted_difference(half, weight).interval(), bonett_price(0, 1, 24)
+    assert interval.high - interval.low < whole.high - whole.low + 0.01

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from harness.errors import UserError
-from harness.variants import Variant, parse_variants
+from harness.facts import named_pairs
+from harness.variants import Variant, parse_variants, with_noise_floor
 
 
 def one(text: str) -> Variant:
@@ -20,6 +21,36 @@ def test_the_three_of_the_headline() -> None:
         Variant("s2", "s2"),
         Variant("distilled", "distilled"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "recipe"),
+    [
+        ("distilled", "s2"),
+        ("distilled-s1", "s1"),
+        ("distilled-nofilter", "nofilter"),
+        ("distilled-all", "all"),
+    ],
+)
+def test_controls_and_ablations_are_trained_otherwise_and_answer_at_once(name: str, recipe: str) -> None:
+    variant = one(name)
+    assert (variant.name, variant.kind, variant.recipe) == (name, "distilled", recipe)
+    assert variant.method_for("rar_2step") == "direct"
+    with pytest.raises(UserError, match=f"{name} is a variant of its own"):
+        parse_variants(f"{name}=./folder")
+
+
+def test_a_control_is_compared_with_base_s2_and_distilled() -> None:
+    pairs = named_pairs(parse_variants("base,s2,distilled,distilled-s1,mine=./folder"))
+    assert pairs == [
+        ["base", "distilled-s1"],
+        ["s2", "distilled-s1"],
+        ["distilled-s1", "distilled"],
+        ["base", "mine"],
+        ["s2", "mine"],
+    ]
+    assert named_pairs(with_noise_floor(parse_variants("base,s2"))) == [["base", "base-again"]]
+    assert named_pairs(parse_variants("distilled-s1,distilled-all")) == []
 
 
 @pytest.mark.parametrize(
@@ -56,6 +87,10 @@ def test_two_methods_stand_side_by_side() -> None:
         ("mine=org/model@v1.0", "org/model", "v1.0", "direct"),
         ("mine=org/model@abc123:cot*3", "org/model", "abc123", "cot*3"),
         ("mine=/a/b.c:cot", "/a/b.c", None, "cot"),
+        ("mine=served:tuned", "served:tuned", None, "direct"),
+        ("mine=served:qwen2.5:7b", "served:qwen2.5:7b", None, "direct"),
+        ("mine=served:a@b:cot*3", "served:a@b", None, "cot*3"),
+        ("mine=served:org/tuned:cot", "served:org/tuned", None, "cot"),
         ("mine=C:/models/one", "C:/models/one", None, "direct"),
         (r"mine=C:\models\one", r"C:\models\one", None, "direct"),
     ],

@@ -17,6 +17,14 @@ def open_engine(name: str, source: ModelSource, arguments: dict[str, Any]) -> En
         from harness.engines.scripted import ScriptedEngine
 
         return ScriptedEngine.load(arguments)
+    if name == "vllm":
+        from harness.engines.vllm import VllmEngine
+
+        return VllmEngine.load(source, arguments)
+    if name == "openai":
+        from harness.engines.openai import OpenAIEngine
+
+        return OpenAIEngine.load(source, arguments)
     from harness.engines.hf import HuggingFaceEngine
 
     return HuggingFaceEngine.load(source, arguments)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +16,13 @@ import torch
 
 from harness.engines import take_arguments
 from harness.engines.base import AdapterInfo, Engine, ModelInfo, too_long
+from harness.engines.chat import PROBE, Chat, hub_options, require_change
 from harness.engines.hf_adapters import adapter_hash, check_adapter
 from harness.engines.hf_cache import ATTENTION, register
 from harness.engines.hf_decode import Row, decode_batch
 from harness.engines.hf_linear import exchange_operands
 from harness.engines.sharing import plan_batches
-from harness.errors import RunError, UserError
+from harness.errors import UserError
 from harness.models import ModelSource, weights_fingerprint
 from harness.types import Completion, FinishReason, Message, Request, stable_hash
 
@@ -34,8 +34,6 @@ DEFAULTS: dict[str, Any] = {
 }
 """`batch_tokens` is the most key-value positions a batch may hold; 0 takes what memory allows."""
 
-PROBE = [{"role": "user", "content": "What is two plus two? Answer: "}]
-
 _STOP_WINDOW = 8
 """Ids looked at beyond a stop string's length in characters: some ids decode to part of a character."""
 
@@ -45,23 +43,22 @@ class HuggingFaceEngine(Engine):
 
     name = "hf"
 
-    def __init__(
-        self, info: ModelInfo, model: Any, tokenizer: Any, arguments: dict[str, Any], date: datetime
-    ) -> None:
+    def __init__(self, info: ModelInfo, model: Any, chat: Chat, arguments: dict[str, Any]) -> None:
         super().__init__(info)
-        self._date = date
         self._model = model
-        self._tokenizer = tokenizer
+        self._chat = chat
+        self._tokenizer = chat.tokenizer
         self._arguments = arguments
-        self._end_ids = _end_ids(model, tokenizer)
-        self._pad_id = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else min(self._end_ids)
+        self._end_ids = chat.end_ids
+        pad = chat.tokenizer.pad_token_id
+        self._pad_id = pad if pad is not None else min(chat.end_ids)
         self._token_budget = int(arguments["batch_tokens"]) or _budget_from_memory(model)
 
     @classmethod
     def load(cls, source: ModelSource, arguments: dict[str, Any]) -> HuggingFaceEngine:
         """Load weights and tokenizer. UserError where the model cannot be had or has no chat template."""
         from safetensors import SafetensorError
-        from transformers import AutoModelForCausalLM, AutoTokenizer
+        from transformers import AutoModelForCausalLM
         from transformers.utils import logging as transformers_logging
 
         settings = take_arguments(cls.name, arguments, DEFAULTS)
@@ -69,17 +66,16 @@ class HuggingFaceEngine(Engine):
         register()
         device = _device(str(settings["device"]))
         dtype = pick_dtype(source.dtype, device)
-        common = {"revision": source.revision, "trust_remote_code": source.trust_remote_code}
         try:
-            tokenizer = AutoTokenizer.from_pretrained(source.location, **common)
             model, report = AutoModelForCausalLM.from_pretrained(
                 source.location,
                 dtype=dtype,
                 attn_implementation=settings["attention"],
                 use_safetensors=True,
                 output_loading_info=True,
-                **common,
+                **hub_options(source),
             )
+            chat = Chat.load(source, model.generation_config)
         except (OSError, ValueError, RuntimeError, SafetensorError) as error:
             reason = str(error).strip().splitlines() or [type(error).__name__]
             raise UserError(
@@ -91,11 +87,6 @@ class HuggingFaceEngine(Engine):
                 f"--pretrained {source.name} lacks {len(missing)} weights, first {missing[0]}: "
                 "they would be random; fetch or save the model again"
             )
-        if not tokenizer.chat_template:
-            raise UserError(
-                f"--pretrained {source.name} has no chat template: "
-                "add one (tokenizer.chat_template) or use its instruction-tuned version"
-            )
         model.to(device).eval()
         if device == "cpu":
             exchange_operands(model)
@@ -105,33 +96,17 @@ class HuggingFaceEngine(Engine):
             fingerprint=stable_hash([weights_fingerprint(source, commit), str(dtype)]),
             parameters=sum(parameter.numel() for parameter in model.parameters()),
             dtype=str(dtype).removeprefix("torch."),
-            template_hash=stable_hash(
-                [tokenizer.chat_template, source.date if "strftime_now" in tokenizer.chat_template else None]
-            ),
-            context_length=_context_length(model, tokenizer),
+            template_hash=chat.template_hash,
+            context_length=_context_length(model, chat.tokenizer),
             folder=source.location,
         )
-        return cls(info, model, tokenizer, settings, datetime.fromisoformat(source.date))
+        return cls(info, model, chat, settings)
 
     def prompt_ids(self, messages: Sequence[Message], thinking: bool = False) -> tuple[int, ...]:
-        encoded = self._tokenizer.apply_chat_template(
-            list(messages),
-            add_generation_prompt=True,
-            tokenize=True,
-            return_dict=True,
-            enable_thinking=thinking,
-            strftime_now=self._date.strftime,
-        )
-        ids = tuple(encoded["input_ids"])
-        bos = self._tokenizer.bos_token_id
-        if bos is not None and ids[:2] == (bos, bos):
-            raise RunError("the chat template puts two BOS ids before a prompt: remove one from the template")
-        return ids
+        return self._chat.prompt_ids(messages, thinking)
 
     def target_ids(self, text: str) -> tuple[int, ...]:
-        end = self._tokenizer.eos_token_id
-        last = end if end is not None else min(self._end_ids)
-        return (*self._tokenizer(text, add_special_tokens=False)["input_ids"], last)
+        return self._chat.target_ids(text)
 
     def plan(self, requests: Sequence[Request]) -> list[list[Request]]:
         return plan_batches(
@@ -168,9 +143,7 @@ class HuggingFaceEngine(Engine):
                 "", "error", len(row.prompt_ids), 0, prompt_ids=row.prompt_ids,
                 error=too_long(len(row.prompt_ids), self.model.context_length),
             )  # fmt: skip
-        text = self._tokenizer.decode(row.generated, skip_special_tokens=True)
-        for stop in row.sampling.stop:
-            text = text.split(stop, 1)[0]
+        text = self._chat.text(row.generated, row.sampling.stop)
         reason: FinishReason = "stop" if row.ended_by_stop else "length"
         return Completion(
             text, reason, len(row.prompt_ids), len(row.generated),
@@ -201,13 +174,8 @@ class HuggingFaceEngine(Engine):
         self._model.eval()
         noise = float((without[0] - without[1]).abs().max())
         change = float((self._probe_logits(name) - without[0]).abs().max())
-        info = AdapterInfo(name, adapter_hash(folder), change, noise)
-        if change <= max(10 * noise, 1e-4):
-            raise RunError(
-                f"the adapter in {folder} does not change the model (largest change of a logit "
-                f"{change:.1e}): it was trained for another model, or not at all"
-            )
-        return info
+        require_change(folder, change, noise)
+        return AdapterInfo(name, adapter_hash(folder), change, noise)
 
     def _probe_logits(self, adapter: str | None) -> torch.Tensor:
         self._switch(adapter)
@@ -267,16 +235,6 @@ def _device(asked: str) -> str:
     if asked != "auto":
         return asked
     return "cuda" if torch.cuda.is_available() else "cpu"
-
-
-def _end_ids(model: Any, tokenizer: Any) -> frozenset[int]:
-    """Every id that ends a turn: the tokenizer's and those of the generation settings."""
-    configured = model.generation_config.eos_token_id
-    several = configured if isinstance(configured, list) else [configured]
-    found = {identifier for identifier in [*several, tokenizer.eos_token_id] if identifier is not None}
-    if not found:
-        raise UserError("the tokenizer has no end-of-sequence token: set tokenizer.eos_token")
-    return frozenset(found)
 
 
 def _context_length(model: Any, tokenizer: Any) -> int:

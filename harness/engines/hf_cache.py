@@ -21,6 +21,9 @@ GROW_BY = 64
 
 ATTENTION = "s2d_grouped_sdpa"
 
+Places = Sequence[tuple[int, int]]
+"""(row of a part, row of the whole); a row of a part may go to several."""
+
 
 class GrowingLayer(DynamicLayer):
     """A dynamic layer that writes new positions into reserved space instead of concatenating."""
@@ -57,6 +60,16 @@ class GrowingLayer(DynamicLayer):
             space[:, :, :used] = old
         return space
 
+    def compact(self, moves: Sequence[tuple[int, int]], count: int) -> None:
+        """Put row `source` in the place of `target` for each of `moves`, then keep the first `count` rows.
+        What stays where it is is not copied: at each step some rows end, and all of them are gigabytes."""
+        end = self.keys.shape[2]
+        for source, target in moves:
+            self._key_space[target, :, :end] = self._key_space[source, :, :end]
+            self._value_space[target, :, :end] = self._value_space[source, :, :end]
+        self._key_space, self._value_space = self._key_space[:count], self._value_space[:count]
+        self.keys, self.values = self._key_space[:, :, :end], self._value_space[:, :, :end]
+
     def batch_select_indices(self, indices: torch.Tensor) -> None:
         """Keep (or repeat) rows."""
         if self.get_seq_length() > 0:
@@ -67,19 +80,20 @@ class GrowingLayer(DynamicLayer):
             self.values = self._value_space[:, :, :end]
 
     @classmethod
-    def joined(cls, parts: Sequence[DynamicLayer], places: Sequence[list[int]]) -> GrowingLayer:
-        """One layer out of several: the rows of part i go to rows `places[i]`, aligned on the right."""
+    def joined(cls, parts: Sequence[DynamicLayer], places: Sequence[Places], room: int) -> GrowingLayer:
+        """One layer out of several, aligned on the right, with `room` more positions reserved."""
         width = max(part.keys.shape[2] for part in parts)
         rows = sum(len(place) for place in places)
         layer = cls()
         first = parts[0].keys
         layer.lazy_initialization(first, parts[0].values)
-        shape = (rows, first.shape[1], width + GROW_BY, first.shape[3])
+        shape = (rows, first.shape[1], width + room, first.shape[3])
         layer._key_space, layer._value_space = first.new_zeros(shape), first.new_zeros(shape)
         for part, place in zip(parts, places, strict=True):
             start = width - part.keys.shape[2]
-            layer._key_space[place, :, start:width] = part.keys
-            layer._value_space[place, :, start:width] = part.values
+            for source, target in place:
+                layer._key_space[target, :, start:width] = part.keys[source]
+                layer._value_space[target, :, start:width] = part.values[source]
         layer.keys = layer._key_space[:, :, :width]
         layer.values = layer._value_space[:, :, :width]
         return layer
@@ -97,12 +111,31 @@ def new_cache(config: Any) -> Cache:
     return Cache(layer_class_to_replicate=GrowingLayer) if can_grow(config) else DynamicCache(config=config)
 
 
-def join_caches(parts: Sequence[Cache], places: Sequence[list[int]]) -> Cache:
-    """One cache out of several growing ones; `places[i]` are the rows of part i. Empties the parts
-    layer by layer, so that memory holds the keys and values only once and a layer."""
+def keep_rows(cache: Cache, keep: Sequence[int]) -> list[int]:
+    """Drop all rows but `keep` (ascending); the old positions of the rows in their new order. The last rows
+    take the places of those that are gone."""
+    count = len(keep)
+    kept = set(keep)
+    places = [place for place in range(count) if place not in kept]
+    moves = list(zip([row for row in keep if row >= count], places, strict=True))
+    order = list(range(count))
+    for source, target in moves:
+        order[target] = source
+    if all(isinstance(layer, GrowingLayer) for layer in cache.layers):
+        for layer in cache.layers:
+            layer.compact(moves, count)
+    else:
+        cache.batch_select_indices(torch.tensor(order, device=cache.layers[0].keys.device))
+    return order
+
+
+def join_caches(parts: Sequence[Cache], places: Sequence[Places], room: int = GROW_BY) -> Cache:
+    """One cache out of several growing ones; `places[i]` says where the rows of part i go, `room` how many
+    positions will follow. Empties the parts layer by layer, so that memory holds the keys and values only
+    once and a layer."""
     joined = new_cache_of_layers(len(parts[0].layers))
     for index in range(len(parts[0].layers)):
-        joined.layers[index] = GrowingLayer.joined([part.layers[index] for part in parts], places)
+        joined.layers[index] = GrowingLayer.joined([part.layers[index] for part in parts], places, room)
         for part in parts:
             part.layers[index] = GrowingLayer()
     return joined

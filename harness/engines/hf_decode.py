@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from harness.engines.base import Execution
-from harness.engines.hf_cache import can_grow, join_caches, new_cache
+from harness.engines.hf_cache import GROW_BY, can_grow, join_caches, keep_rows, new_cache
 from harness.engines.sharing import PrefixGroup, group_by_prefix
 from harness.types import Sampling
 
@@ -71,10 +71,10 @@ def decode_batch(
             if not keep:
                 return
             if len(keep) < len(active):
-                chosen = torch.tensor(keep, device=device)
-                cache.batch_select_indices(chosen)
+                order = keep_rows(cache, keep)
+                chosen = torch.tensor(order, device=device)
                 mask, lengths = mask[chosen], lengths[chosen]
-                active = [active[position] for position in keep]
+                active = [active[position] for position in order]
             execution.decode_rows += len(active)
             execution.useful_decode_rows += len(active)
             mask = torch.cat([mask, mask.new_ones((len(active), 1))], dim=1)
@@ -111,23 +111,29 @@ def _prefill(
             owner[row] = len(starts) - 1
             if row != group.rows[0]:
                 execution.shared_prefix_tokens += len(starts[-1])
-    _, mask, cache = _forward_in_chunks(model, starts, pad_id, execution)
-    chosen = torch.tensor(owner, device=model.device)
-    cache.batch_select_indices(chosen)
     ends = [prompt[len(starts[owner[row]]) :] for row, prompt in enumerate(prompts)]
+    room = max(map(len, ends)) + GROW_BY
+    _, mask, cache = _forward_in_chunks(model, starts, pad_id, execution, owner, room)
+    chosen = torch.tensor(owner, device=model.device)
     logits, mask = _forward(model, ends, mask[chosen], cache, pad_id, execution)
     return logits, mask, cache
 
 
 def _forward_in_chunks(
-    model: Any, pieces: Sequence[tuple[int, ...]], pad_id: int, execution: Execution
+    model: Any,
+    pieces: Sequence[tuple[int, ...]],
+    pad_id: int,
+    execution: Execution,
+    owner: Sequence[int] = (),
+    room: int = GROW_BY,
 ) -> tuple[torch.Tensor, torch.Tensor, Any]:
     """Prefill in chunks of like length, then put them side by side: a prompt is not padded to the
-    longest of its batch, and activations stay small."""
+    longest of its batch, and activations stay small. `owner[row]` is the piece that a row of the cache
+    begins with (each its own where empty); logits and mask are of pieces. `room` positions will follow."""
     chunks = (
         _chunks([len(piece) for piece in pieces]) if can_grow(model.config) else [list(range(len(pieces)))]
     )
-    if len(chunks) == 1:
+    if len(chunks) == 1 and not owner:
         cache = new_cache(model.config)
         return *_forward(model, pieces, None, cache, pad_id, execution), cache
     width = max(len(piece) for piece in pieces)
@@ -141,7 +147,13 @@ def _forward_in_chunks(
         logits[chunk] = part
         mask[chunk, width - part_mask.shape[1] :] = part_mask
     assert logits is not None
-    return logits, mask, join_caches(caches, chunks)
+    rows_of: dict[int, list[int]] = {}
+    for row, piece in enumerate(owner or range(len(pieces))):
+        rows_of.setdefault(piece, []).append(row)
+    places = [
+        [(source, row) for source, piece in enumerate(chunk) for row in rows_of[piece]] for chunk in chunks
+    ]
+    return logits, mask, join_caches(caches, places, room)
 
 
 def _chunks(lengths: Sequence[int]) -> list[list[int]]:

@@ -145,6 +145,15 @@ def get_method(name: str) -> Method:
     raise UserError(f"No method is named {name!r}: {hint}known are {', '.join(sorted(_METHODS))}.")
 
 
+def is_method(name: str) -> bool:
+    """Whether there is a method of that name."""
+    try:
+        get_method(name)
+    except UserError:
+        return False
+    return True
+
+
 def step_kind(step: str) -> str:
     """The kind of a step, by which tokens are allowed: `3/solve:2` -> `solve`."""
     return step.rsplit("/", 1)[-1].split(":", 1)[0]

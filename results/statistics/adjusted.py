@@ -9,6 +9,8 @@ without clusters the centre and the error are Bonett and Price's own.
 
 Because that error itself rests on k differing clusters, the quantile is Student's with k*k/9 + 1 degrees of
 freedom: found by simulation (`tests/benchmarks/simulate.py`), wide for k below 10 and normal from k = 40 on.
+No cluster can differ by more than its whole weight, though: the interval is never wider than Bonett and
+Price's own would be, had every differing cluster differed altogether. Where nothing differs it is theirs.
 """
 
 from __future__ import annotations
@@ -18,21 +20,27 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from results.statistics.outcomes import Floats, Interval
+from results.statistics.outcomes import Floats, Interval, normal_quantile, normal_tail
 
 
 @dataclass(frozen=True)
 class Adjusted:
-    """Centre, standard error and degrees of freedom of the adjusted difference."""
+    """Centre, standard error and degrees of freedom of the adjusted difference, and the largest error that
+    so many differing clusters can have.
+    """
 
     centre: float
     error: float
     freedom: float
+    largest_error: float
 
     def interval(self, confidence: float = 0.95) -> Interval:
         from scipy.special import stdtrit
 
-        reach = float(stdtrit(self.freedom, 0.5 + confidence / 2)) * self.error
+        share = 0.5 + confidence / 2
+        reach = min(
+            float(stdtrit(self.freedom, share)) * self.error, normal_quantile(share) * self.largest_error
+        )
         return Interval(
             max(self.centre - reach, -1.0),
             min(self.centre + reach, 1.0),
@@ -40,10 +48,15 @@ class Adjusted:
         )
 
     def p_above(self, value: float) -> float:
-        """One-sided p-value against "the true difference is at most `value`"."""
+        """One-sided p-value against "the true difference is at most `value`", as the interval has it."""
         from scipy.special import stdtr
 
-        return float(stdtr(self.freedom, (value - self.centre) / self.error))
+        beyond = self.centre - value
+        shares = (
+            float(stdtr(self.freedom, -beyond / self.error)),
+            normal_tail(beyond / self.largest_error),
+        )
+        return min(shares) if beyond > 0 else max(shares)
 
 
 def adjusted_difference(difference: Floats, weight: Floats) -> Adjusted:
@@ -57,7 +70,8 @@ def adjusted_difference(difference: Floats, weight: Floats) -> Adjusted:
     centre = float(difference.sum()) / total
     square = float(((difference - centre * weight) ** 2).sum())
     square += (size - centre * mean_weight) ** 2 + (size + centre * mean_weight) ** 2
-    return Adjusted(centre, math.sqrt(square) / total, differing.size**2 / 9 + 1)
+    largest = float((weight[difference != 0] ** 2).sum()) + 2 * mean_weight**2
+    return Adjusted(centre, math.sqrt(square) / total, differing.size**2 / 9 + 1, math.sqrt(largest) / total)
 
 
 def differing(difference: Floats) -> int:

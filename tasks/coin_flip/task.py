@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +35,7 @@ from tasks.sources import (
     to_splits,
     whole_number,
 )
-from tasks.spec import Metric, TaskSpec
+from tasks.spec import Metric, PaperSetup, TaskSpec
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -50,6 +51,7 @@ WORDINGS = {
 
 WRAPPING = re.compile(r"^\s*Q:\s*")
 NOTE = re.compile(r'\s*(?:Note that "flip" here means "reverse"\.|Flip means reverse\.)\s*$')
+TURN_SENTENCE = re.compile(r"[^.\s][^.]*? (?:flips|does not flip) the coin\.")
 TURN = re.compile(r"(?:^|\.)\s*([^.]+?) (?:flips|does not flip) the coin(?=\.)")
 
 YES_OR_NO = re.compile(r"\b(yes|no)\b", re.IGNORECASE)
@@ -82,6 +84,8 @@ SPEC = TaskSpec(
     answer=answer,
     target=lambda word: f"Answer: {word}",
     max_tokens={"direct": 64, "respond": 128, "reason": 256, "think": 1024, "default": 128},
+    perturb=lambda row: other_order(row),
+    paper=PaperSetup(inputs=20_000, steps=100, tokens_per_step=66_000),
 )
 
 
@@ -120,6 +124,21 @@ def load(
         validation=(_item(row, wording) for row in checks),
         test=(_item(row, wording) for row in test),
     )
+
+
+def other_order(row: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The row with its people in the reverse order: who flips when changes nothing. None where that is the
+    same question, or a sentence between the people would lose its place."""
+    question, prompt = str(row["question"]), str(row["prompt"])
+    turns = list(TURN_SENTENCE.finditer(question))
+    if len(turns) < 2 or any(after.start() - before.end() > 1 for before, after in pairwise(turns)):
+        return None
+    first, last = turns[0].start(), turns[-1].end()
+    reversed_turns = " ".join(turn[0] for turn in reversed(turns))
+    other = question[:first] + reversed_turns + question[last:]
+    if other == question or question not in prompt:
+        return None
+    return {**row, "question": other, "prompt": prompt.replace(question, other, 1)}
 
 
 def process_results(doc: Mapping[str, Any], results: Sequence[str]) -> dict[str, float]:

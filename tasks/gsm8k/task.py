@@ -30,7 +30,7 @@ from tasks.sources import (
     to_splits,
     whole_number,
 )
-from tasks.spec import Metric, TaskSpec
+from tasks.spec import Metric, PaperSetup, TaskSpec
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -95,6 +95,7 @@ SPEC = TaskSpec(
     target=lambda number: f"Answer: {number}",
     max_tokens={"direct": 64, "respond": 128, "reason": 256, "think": 1024, "default": 128},
     samples=10,
+    paper=PaperSetup(inputs=7_461, steps=5_000, tokens_per_step=33_000),
 )
 
 

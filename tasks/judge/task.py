@@ -32,7 +32,7 @@ from tasks.errors import TaskError
 from tasks.judge import generate, oasst, votes
 from tasks.judge.pairs import JUDGE_GENERATED, Pair, rows
 from tasks.sources import data_source, hub_rows, local_file, read_rows, to_splits, whole_number
-from tasks.spec import Metric, TaskSpec
+from tasks.spec import Metric, PaperSetup, TaskSpec
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -101,6 +101,7 @@ SPEC = TaskSpec(
     samples=1,
     samples_per_order=1,
     swap=SWAPPED.__getitem__,
+    paper=PaperSetup(inputs=19_672, steps=600, tokens_per_step=131_000),
 )
 """Of the generated task; one response a call, which a small model can do."""
 

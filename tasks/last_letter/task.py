@@ -32,7 +32,7 @@ from tasks.sources import (
     to_splits,
     whole_number,
 )
-from tasks.spec import Metric, TaskSpec
+from tasks.spec import Metric, PaperSetup, TaskSpec
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -99,6 +99,7 @@ SPEC = TaskSpec(
     target=lambda letters: f"Answer: {letters}",
     max_tokens={"direct": 64, "respond": 128, "reason": 256, "think": 1024, "default": 128},
     method_options={"rar_2step": {"rephrase": REPHRASE, "show_original": False}},
+    paper=PaperSetup(inputs=200, steps=3, tokens_per_step=66_000),
 )
 
 

@@ -31,7 +31,7 @@ from tasks.sources import (
     to_splits,
     whole_number,
 )
-from tasks.spec import Metric, TaskSpec
+from tasks.spec import Metric, PaperSetup, TaskSpec
 from tasks.trivia_bias import generate, triviaqa
 from tasks.trivia_bias.bias import POINTS_AWAY, Question, normalised, row, rows, template_name
 from tasks.trivia_bias.grading import is_right, normalise, parse
@@ -73,6 +73,7 @@ SPEC = TaskSpec(
         "default": 128,
     },
     samples=20,
+    paper=PaperSetup(inputs=6_668, steps=350, tokens_per_step=23_000, filter="usc"),
 )
 
 

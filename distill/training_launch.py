@@ -1,0 +1,65 @@
+"""Training on several devices or machines: the `accelerate launch` command for a configuration file.
+
+The files beside it (`accelerate/ddp.yaml`, `accelerate/fsdp.yaml`) serve every machine with any number of
+GPUs; a user's own file may say more: machines, ports, DeepSpeed. It knows nothing of what is trained.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from harness.errors import UserError
+
+SHIPPED = Path(__file__).parent / "accelerate"
+
+
+def launch_file(launch: str) -> Path:
+    """The configuration that `launch` names: a shipped one or a file. UserError where it is neither."""
+    shipped = SHIPPED / f"{launch}.yaml"
+    path = shipped if shipped.is_file() else Path(launch)
+    if not path.is_file():
+        names = ", ".join(sorted(file.stem for file in SHIPPED.glob("*.yaml")))
+        raise UserError(
+            f"--train-args launch={launch}: no such file; give {names} or a file of accelerate config"
+        )
+    return path
+
+
+def machines(launch: str) -> int:
+    """How many machines the configuration counts."""
+    return int(_read(launch_file(launch)).get("num_machines") or 1)
+
+
+def launch_command(launch: str, listing: Path, devices: int) -> list[str]:
+    """The command that trains the jobs of `listing` in several processes: as many as the configuration
+    says, or one per device where it leaves that open (`num_processes: -1`)."""
+    path = launch_file(launch)
+    count = int(_read(path).get("num_processes") or -1)
+    processes = ["--num_processes", str(max(1, devices))] if count < 1 else []
+    return [
+        *(sys.executable, "-m", "accelerate.commands.launch", "--config_file", str(path)),
+        *processes,
+        *("-m", "distill.train", str(listing)),
+    ]
+
+
+def other_machines(launch: str, listing: Path) -> str:
+    """What a person has to start on each other machine, which sees the same folders."""
+    return (
+        f"waiting for {machines(launch) - 1} more machines: on each run `accelerate launch --config_file "
+        f"{launch_file(launch)} --machine_rank N -m distill.train {listing}`, N from 1"
+    )
+
+
+def _read(path: Path) -> dict[str, Any]:
+    import yaml
+
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UserError(f"--train-args launch={path}: not YAML ({' '.join(str(error).split())})") from error
+    if not isinstance(values, dict):
+        raise UserError(f"--train-args launch={path}: give a configuration file of accelerate")
+    return values

@@ -1,0 +1,94 @@
+"""The trainer's own checkpoints while a training runs, and which of them a later process may believe.
+
+They lie beside the final output, in `.NAME.training`, and are gone when it is complete. A checkpoint is
+whole when its mark is there: the mark is written after everything else and lists every file with its
+size. A folder of another job is not resumed but removed. It knows nothing of torch or TRL.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+MARK = "whole.json"
+JOB = "job.json"
+
+
+@dataclass(frozen=True)
+class Resumable:
+    """A whole checkpoint."""
+
+    folder: Path
+    step: int
+    finished: bool
+    """The training had ended; only the final output was missing."""
+    totals: dict[str, float]
+    """What had been counted up to it."""
+
+
+def training_folder(output: Path) -> Path:
+    """Where the checkpoints of the training that makes `output` lie."""
+    return output.parent / f".{output.name}.training"
+
+
+def prepare(folder: Path, job: str) -> None:
+    """Make `folder` ready for the job whose hash is `job`: what another job left there, and what a killed
+    process left half-written, is removed."""
+    if folder.is_dir() and _read(folder / JOB).get("job") != job:
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / JOB).write_text(json.dumps({"job": job}))
+    for checkpoint in _checkpoints(folder):
+        if _believed(checkpoint) is None:
+            shutil.rmtree(checkpoint)
+
+
+def mark_whole(checkpoint: Path, finished: bool, totals: dict[str, float]) -> None:
+    """Say that every file of `checkpoint` is written."""
+    mark = {"files": _sizes(checkpoint), "finished": finished, "totals": totals}
+    draft = checkpoint / f"{MARK}.draft"
+    draft.write_text(json.dumps(mark))
+    draft.rename(checkpoint / MARK)
+
+
+def last_whole(folder: Path) -> Resumable | None:
+    """The latest checkpoint that can be believed."""
+    for checkpoint in reversed(_checkpoints(folder)):
+        mark = _believed(checkpoint)
+        if mark is not None:
+            return Resumable(checkpoint, _step(checkpoint), mark["finished"], mark["totals"])
+    return None
+
+
+def _believed(checkpoint: Path) -> dict[str, Any] | None:
+    """The mark, where it is there and every file still has the size that it names."""
+    mark = _read(checkpoint / MARK)
+    return mark if mark and mark["files"] == _sizes(checkpoint) else None
+
+
+def _checkpoints(folder: Path) -> list[Path]:
+    return sorted((path for path in folder.glob("checkpoint-*") if _step(path) >= 0), key=_step)
+
+
+def _step(checkpoint: Path) -> int:
+    found = re.fullmatch(r"checkpoint-(\d+)", checkpoint.name)
+    return int(found[1]) if found else -1
+
+
+def _sizes(checkpoint: Path) -> dict[str, int]:
+    return {
+        str(path.relative_to(checkpoint)): path.stat().st_size
+        for path in sorted(checkpoint.rglob("*"))
+        if path.is_file() and not path.name.startswith(MARK)
+    }
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(file.read_text()))
+    except (OSError, ValueError):
+        return {}

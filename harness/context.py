@@ -1,0 +1,94 @@
+"""What a phase of a run needs: model, store and tasks, and how a program becomes a job under the options.
+
+Distillation gets the same context, so that its calls land in the same store. Phases are not known here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from harness.engines.base import AdapterInfo, Engine
+from harness.lm import TaskData
+from harness.models import ModelSource
+from harness.options import RunOptions
+from harness.programs.base import Method
+from harness.scheduler import Job, Scheduler
+from harness.types import Item, Message, Sampling
+from harness.variants import Variant
+
+
+@dataclass(frozen=True)
+class Distilled:
+    """What distillation left for one task: a checkpoint, or the reason why there is none."""
+
+    folder: Path | None
+    record: dict[str, Any]
+    """The entry of the manifest's `distillation`."""
+
+
+@dataclass
+class RunContext:
+    """What a phase needs. Distillation gets it too, so that its calls land in the same store."""
+
+    options: RunOptions
+    source: ModelSource
+    engine: Engine
+    scheduler: Scheduler
+    tasks: list[TaskData]
+
+    def sampling(
+        self, task: TaskData, teacher: bool = False, votes: bool = False
+    ) -> Callable[[str], Sampling]:
+        """Step kind -> sampling. Evaluation is greedy unless asked otherwise; the teacher, and methods
+        that vote over samples, draw as the task says."""
+        asked = self.options.sampling
+        drawn = task.spec.teacher_sampling if teacher or votes else {"temperature": 0.0, "top_p": 1.0}
+        prefix = "teacher_" if teacher else ""
+        base = Sampling(
+            temperature=float(asked.get(f"{prefix}temperature", drawn.get("temperature", 0.0))),
+            top_p=float(asked.get(f"{prefix}top_p", drawn.get("top_p", 1.0))),
+            top_k=int(asked.get(f"{prefix}top_k", drawn.get("top_k", 0))),
+        )
+        most = asked.get("max_tokens")
+
+        def of(kind: str) -> Sampling:
+            limit = task.spec.token_limit(kind)
+            # A blank line ends a direct answer of many tasks; inside a chain of thought it ends nothing.
+            stops = task.stops if kind == "direct" else tuple(stop for stop in task.stops if stop.strip())
+            return replace(base, max_tokens=min(limit, int(most)) if most else limit, stop=stops)
+
+        return of
+
+    def job(
+        self,
+        task: TaskData,
+        item: Item,
+        method: Method,
+        seed: int,
+        *,
+        sample_index: int = 0,
+        teacher: bool = False,
+        adapter: AdapterInfo | None = None,
+        history: tuple[Message, ...] = (),
+        repeat: int = 0,
+    ) -> Job:
+        """A program of `method` on an item of `task`, under the task's options and limits."""
+        return Job(
+            item=item,
+            method=method,
+            sampling=self.sampling(task, teacher, method.votes),
+            run_seed=seed,
+            sample_index=sample_index,
+            options=task.spec.method_options.get(method.options_name, {}),
+            vote=task.spec.answer,
+            adapter=adapter,
+            history=history,
+            repeat=repeat,
+        )
+
+
+FindOrMake = Callable[[RunContext, Variant, int], dict[str, Distilled]]
+"""(context, variant, seed) -> checkpoint per task name."""

@@ -1,0 +1,180 @@
+"""Engines that take a call at any time and give back each completion as soon as it is there.
+
+Calls are coroutines on an event loop in a thread of its own, at most `limit` of them under way; finished
+ones wait in a queue. So the scheduler feeds calls as programs ask for them, nothing waits for the slowest
+call of a step, and the engine works while completions are written to disk. Nothing here knows a library
+or a protocol: an engine says how to `complete` one request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from abc import abstractmethod
+from collections import deque
+from collections.abc import Coroutine, Iterable, Sequence
+from functools import partial
+from queue import Empty, SimpleQueue
+from typing import Any, TypeVar
+
+from harness.engines.base import Engine, ModelInfo
+from harness.types import Completion, Request
+
+Result = TypeVar("Result")
+
+
+class ContinuousEngine(Engine):
+    """See the module. `submit` and `poll` belong to one thread, the scheduler's."""
+
+    same_batches_same_text = False
+
+    def __init__(self, info: ModelInfo, limit: int) -> None:
+        """`limit` is the most calls under way at once; more wait here."""
+        super().__init__(info)
+        self._limit = limit
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._waiting: deque[tuple[int, Request]] = deque()
+        self._tasks: set[asyncio.Task[Completion]] = set()
+        self._ended: SimpleQueue[tuple[int, Request, asyncio.Task[Completion]]] = SimpleQueue()
+        self._open = 0
+        self._since = 0.0
+
+    @abstractmethod
+    async def complete(self, request: Request) -> Completion:
+        """The completion of one request. A request that cannot be served is a completion with
+        `finish_reason` "error"; RunError where the engine itself has failed. Cancelled: give the call up."""
+
+    def prepare(self) -> None:
+        """Make ready for calls; engines that start late override it."""
+
+    def plan(self, requests: Sequence[Request]) -> list[list[Request]]:
+        return [list(requests)] if requests else []
+
+    def generate(self, batch: Sequence[Request]) -> list[Completion]:
+        assert self._open == 0, "calls of a stream are under way"
+        found: dict[int, Completion] = {}
+        self._put(enumerate(batch))
+        try:
+            while self._open:
+                found.update((place, completion) for place, _, completion in self._take())
+        except BaseException:
+            self.cancel()
+            raise
+        return [found[place] for place in range(len(batch))]
+
+    def submit(self, requests: Sequence[Request]) -> None:
+        """Take calls over; returns at once. Their completions come out of `poll` in any order."""
+        self._put((0, request) for request in requests)
+
+    def poll(self) -> list[tuple[Request, Completion]]:
+        """All completions that are there, after waiting for the first; empty when no call is open.
+        RunError where the engine has failed."""
+        return [(request, completion) for _, request, completion in self._take()]
+
+    def cancel(self) -> None:
+        """Give up every call that is open; their completions are lost."""
+        if self._loop is not None:
+            self.call(self._give_up())
+        while not self._ended.empty():
+            self._ended.get()
+        self._open = 0
+
+    def close(self) -> None:
+        super().close()
+        if self._loop is None or self._thread is None:
+            return
+        self.cancel()
+        self.call(_end_the_rest())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+        self._loop = self._thread = None
+
+    def call(self, coroutine: Coroutine[Any, Any, Result]) -> Result:
+        """The result of a coroutine that runs on the engine's loop."""
+        future = asyncio.run_coroutine_threadsafe(coroutine, self._running_loop())
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()
+            raise
+
+    def _running_loop(self) -> asyncio.AbstractEventLoop:
+        if self._loop is None:
+            self._loop = asyncio.new_event_loop()
+            self._thread = threading.Thread(target=self._loop.run_forever, name=self.name, daemon=True)
+            self._thread.start()
+        return self._loop
+
+    def _put(self, placed: Iterable[tuple[int, Request]]) -> None:
+        calls = list(placed)
+        if not calls:
+            return
+        self.prepare()
+        if self._open == 0:
+            self._since = time.perf_counter()
+        self._open += len(calls)
+        self._running_loop().call_soon_threadsafe(self._accept, calls)
+
+    def _take(self) -> list[tuple[int, Request, Completion]]:
+        """What has ended. Completions that are there come out before an error does."""
+        if self._open == 0:
+            return []
+        ended = [self._ended.get()]
+        while True:
+            try:
+                ended.append(self._ended.get_nowait())
+            except Empty:
+                break
+        failed = [each for each in ended if each[2].exception() is not None]
+        if len(failed) == len(ended):
+            failed[0][2].result()
+        for each in failed:
+            self._ended.put(each)
+        finished = [(tag, request, task.result()) for tag, request, task in ended if not task.exception()]
+        self._count([completion for _, _, completion in finished])
+        return finished
+
+    def _count(self, completions: Sequence[Completion]) -> None:
+        now = time.perf_counter()
+        self.execution.seconds += now - self._since
+        self._since = now
+        self._open -= len(completions)
+        self.execution.generated_tokens += sum(done.generated_tokens for done in completions)
+        self.execution.prompt_tokens += sum(done.prompt_tokens for done in completions)
+
+    # What follows runs on the loop.
+
+    def _accept(self, calls: Sequence[tuple[int, Request]]) -> None:
+        self._waiting.extend(calls)
+        self._start_some()
+
+    def _start_some(self) -> None:
+        while self._waiting and len(self._tasks) < self._limit:
+            tag, request = self._waiting.popleft()
+            task = asyncio.ensure_future(self.complete(request))
+            self._tasks.add(task)
+            task.add_done_callback(partial(self._end, tag, request))
+
+    def _end(self, tag: int, request: Request, task: asyncio.Task[Completion]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            self._ended.put((tag, request, task))
+        self._start_some()
+
+    async def _give_up(self) -> None:
+        self._waiting.clear()
+        under_way = list(self._tasks)
+        for task in under_way:
+            task.cancel()
+        await asyncio.gather(*under_way, return_exceptions=True)
+
+
+async def _end_the_rest() -> None:
+    """Cancel what a library left on the loop."""
+    rest = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in rest:
+        task.cancel()
+    await asyncio.gather(*rest, return_exceptions=True)

@@ -1,0 +1,56 @@
+"""How long to wait before a server is asked again, and how often.
+
+Doubling waits with jitter, so that many clients do not come back together; a server that says when to come
+back (`Retry-After`) is believed. Nothing here knows HTTP beyond that header.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+FIRST_WAIT = 0.5
+"""Seconds before the first repetition; each further one waits about twice as long."""
+
+LONGEST_WAIT = 60.0
+"""Seconds; doubling stops here."""
+
+LONGEST_RETRY_AFTER = 600.0
+"""Seconds. A server that asks for more has an exhausted quota: the run ends and can be continued."""
+
+REPEATS_OF_BROKEN = 2
+"""Repetitions after a time-out or a reply that cannot be read, however many `max_retries` allows: what
+comes out wrong three times is most likely the request's own doing, and a time-out costs minutes."""
+
+RETRIED_STATUS = frozenset({408, 409, 425, 429})
+"""Beside every 5xx: the request was fine, the moment was not."""
+
+
+def backoff(repetition: int) -> float:
+    """Seconds to wait before repetition 1, 2, ...: half of it certain, half of it drawn."""
+    whole = min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** (repetition - 1))
+    return whole * random.uniform(0.5, 1.0)
+
+
+def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
+    """Seconds that the server asks to wait: a number or a date (RFC 9110), or OpenAI's milliseconds. None
+    where it does not say, or says what cannot be read."""
+    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
+        text = headers.get(name, "").strip()
+        if not text:
+            continue
+        try:
+            seconds = float(text) * unit
+        except ValueError:
+            try:
+                until = parsedate_to_datetime(text)
+            except ValueError:
+                continue
+            until = until if until.tzinfo else until.replace(tzinfo=UTC)
+            seconds = (until - (now or datetime.now(UTC))).total_seconds()
+        if math.isfinite(seconds):
+            return max(0.0, seconds)
+    return None

@@ -1,0 +1,141 @@
+"""A training that is killed goes on from its last whole checkpoint and ends as if nothing had happened.
+
+Marked `slow`: each case starts child processes that import TRL.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from tiny_models import save_model
+from training_fixtures import make_job
+
+from distill.train import TrainingJob, train_all
+from distill.training_resume import last_whole, mark_whole, training_folder
+from harness.errors import RunError
+
+pytestmark = pytest.mark.slow
+STEPS = 240
+LONG = {"epochs": 40, "save_steps": 25, "dropout": 0.1, "validation": 0.05, "learning_rate": 1e-3}
+"""Six steps an epoch, so that every kill falls into the middle of one; dropout draws random numbers."""
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_model(tmp_path_factory.mktemp("kill") / "model", spread=0.1)
+
+
+def facts(output: str) -> dict[str, Any]:
+    return dict(json.loads((Path(output) / "training.json").read_text()))
+
+
+def weights(output: str) -> bytes:
+    return (Path(output) / "adapter_model.safetensors").read_bytes()
+
+
+def kill_at(job: TrainingJob, step: int) -> str:
+    """Train, kill the child with SIGKILL once the checkpoint of `step` is whole, and give the error."""
+    errors: list[RunError] = []
+
+    def train() -> None:
+        try:
+            train_all([job])
+        except RunError as error:
+            errors.append(error)
+
+    working = threading.Thread(target=train)
+    working.start()
+    folder = training_folder(Path(job.output))
+    while working.is_alive() and not (folder / f"checkpoint-{step}" / "whole.json").exists():
+        time.sleep(0.002)
+    for child in psutil.Process().children():
+        if "distill.train" in child.cmdline():
+            os.kill(child.pid, signal.SIGKILL)
+    working.join()
+    assert errors, "training ended before it could be killed"
+    return str(errors[0])
+
+
+def test_a_killed_training_ends_with_the_steps_and_weights_of_one_that_was_not(
+    model: Path, tmp_path: Path
+) -> None:
+    whole = make_job(model, tmp_path / "whole", count=25, **LONG)
+    train_all([whole])
+    killed = make_job(model, tmp_path / "killed", count=25, **LONG)
+    folder = training_folder(tmp_path / "killed")
+
+    assert "the system killed it" in kill_at(killed, 50)
+    assert not (tmp_path / "killed").exists()
+    kill_at(killed, 125)
+    found = last_whole(folder)
+    assert found is not None and found.step >= 125
+    half = folder / "checkpoint-235"
+    shutil.copytree(found.folder, half)
+    (half / "optimizer.pt").write_bytes(b"half-writ")
+    train_all([killed])
+
+    assert facts(killed.output)["steps"] == facts(whole.output)["steps"] == STEPS
+    assert facts(killed.output)["resumed_from_step"] == found.step
+    assert weights(killed.output) == weights(whole.output), "float32 on a CPU repeats to the bit"
+    for name in ("tokens", "padding_tokens", "evaluations"):
+        assert facts(killed.output)[name] == facts(whole.output)[name]
+    assert facts(killed.output)["loss"] == pytest.approx(facts(whole.output)["loss"], rel=1e-4)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["killed", "whole"]
+
+
+@pytest.mark.parametrize(
+    ("ends", "least", "most"),
+    [
+        ({"max_steps": 75}, 75, 75),
+        ({"epochs": 4}, 24, 24),
+        ({"max_steps": 400, "validation": 0.1, "stop_on": "loss", "patience": 1}, 50, 399),
+    ],
+    ids=["max-steps", "epochs", "stopped-early"],
+)
+def test_a_training_that_fails_after_its_last_step_trains_no_further(
+    model: Path, tmp_path: Path, ends: dict[str, Any], least: int, most: int
+) -> None:
+    """75 steps end in the middle of an epoch, where the trainer alone would take one more. A file in the
+    place of the output lets everything succeed but the last move."""
+    straight = make_job(model, tmp_path / "straight", save_steps=25, **ends)
+    job = make_job(model, tmp_path / "done", save_steps=25, **ends)
+    (tmp_path / "done").write_text("in the way")
+    with pytest.raises(RunError, match="done"):
+        train_all([straight, job])
+    steps = facts(straight.output)["steps"]
+    assert least <= steps <= most
+    found = last_whole(training_folder(tmp_path / "done"))
+    assert found is not None and found.finished and found.step == steps
+    (tmp_path / "done").unlink()
+    train_all([job])
+    assert facts(job.output)["steps"] == facts(job.output)["resumed_from_step"] == steps
+    assert weights(job.output) == weights(straight.output)
+    for name in ("tokens", "evaluations", "best_step"):
+        assert facts(job.output)[name] == facts(straight.output)[name]
+
+
+def test_the_checkpoints_of_other_settings_are_not_resumed(model: Path, tmp_path: Path) -> None:
+    job = make_job(model, tmp_path / "job", epochs=80, save_steps=25)
+    kill_at(job, 25)
+    other = make_job(model, tmp_path / "job", epochs=2, save_steps=25)
+    train_all([other])
+    assert facts(other.output)["resumed_from_step"] is None
+    assert facts(other.output)["steps"] == 12
+
+
+def test_what_a_kill_left_beside_a_complete_checkpoint_is_removed(model: Path, tmp_path: Path) -> None:
+    (tmp_path / "made").mkdir()
+    left = training_folder(tmp_path / "made") / "checkpoint-5"
+    left.mkdir(parents=True)
+    mark_whole(left, finished=True, totals={})
+    train_all([make_job(model, tmp_path / "made")])
+    assert [path.name for path in tmp_path.iterdir()] == ["made"]
