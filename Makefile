@@ -22,7 +22,7 @@ test: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests -m "not slow and not vllm" --data=$(DATA) -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests -m "not slow and not vllm" --data=$(DATA) -n 2 --dist worksteal
 
 test-slow: setup
 	$(BIN)/python -m pytest tests -m "slow and not vllm" --data=$(DATA) --durations=10

@@ -10,8 +10,10 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
+from unittest.mock import patch
 
 from harness.errors import UserError
 from harness.types import Item, Message, Response, stable_hash
@@ -239,16 +241,25 @@ def score(
         def load(self, task_list: Any) -> dict[str, Any]:
             return {"tasks": {task.lm_name: task.task for task in tasks}, "groups": {}}
 
-    results = lm_eval.simple_evaluate(
-        model=ProgramModel(),
-        tasks=[task.lm_name for task in tasks],
-        task_manager=Loaded(),
-        samples={task.lm_name: task.indices for task in tasks},
-        apply_chat_template=True,
-        bootstrap_iters=0,
-        log_samples=True,
-        random_seed=None,
-        numpy_random_seed=None,
-        torch_random_seed=None,
-    )
+    with _without_environment_report():
+        results = lm_eval.simple_evaluate(
+            model=ProgramModel(),
+            tasks=[task.lm_name for task in tasks],
+            task_manager=Loaded(),
+            samples={task.lm_name: task.indices for task in tasks},
+            apply_chat_template=True,
+            bootstrap_iters=0,
+            log_samples=True,
+            random_seed=None,
+            numpy_random_seed=None,
+            torch_random_seed=None,
+        )
     return {task.name: results["samples"][task.lm_name] for task in tasks}, responses
+
+
+def _without_environment_report() -> AbstractContextManager[Any]:
+    """lm-eval asks pip, the system and git for a report at each evaluation, seconds long; the manifest has
+    its own."""
+    from lm_eval import evaluator
+
+    return patch.multiple(evaluator, add_env_info=lambda _: None, get_git_commit_hash=lambda: None)

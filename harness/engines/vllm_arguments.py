@@ -26,7 +26,7 @@ ENVIRONMENT = {
 ENVIRONMENT_UNLESS_SET = {
     # Standard output belongs to the card and the last JSON line.
     "VLLM_LOGGING_STREAM": "ext://sys.stderr",
-    "VLLM_LOGGING_LEVEL": "WARNING",
+    "VLLM_LOGGING_LEVEL": "ERROR",
     # A fork would copy the threads' locks of the tokenizer and of torch as they happen to be.
     "VLLM_WORKER_MULTIPROC_METHOD": "spawn",
 }
