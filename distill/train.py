@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -34,6 +35,9 @@ __all__ = ["DEFAULTS", "TrainingJob", "train_all", "training_settings"]
 
 FAILED = "failed: "
 """Begins the child's line that says why it stopped."""
+
+TELLING = re.compile(r"\b\w*Error: |\bSignal \d+")
+"""In a line of a child, or of accelerate, that could not say so itself."""
 
 
 @dataclass
@@ -89,7 +93,7 @@ def _run(command: list[str]) -> None:
         env={**os.environ, "TOKENIZERS_PARALLELISM": "false", "HF_HUB_DISABLE_TELEMETRY": "1"},
     )
     assert child.stderr is not None
-    reason = last = ""
+    reason = hint = last = ""
     try:
         for line in child.stderr:
             if line.startswith("train "):
@@ -97,8 +101,9 @@ def _run(command: list[str]) -> None:
             elif line.startswith(FAILED):
                 # Of several processes the first has the reason; the others fail because it did.
                 reason = reason or line.removeprefix(FAILED).strip()
-            elif line.strip():
+            elif line.strip(" =-\n"):
                 last = line.strip()
+                hint = last if TELLING.search(last) else hint
         status = child.wait()
     finally:
         if child.poll() is None:
@@ -108,9 +113,8 @@ def _run(command: list[str]) -> None:
         return
     if not reason and status == -signal.SIGKILL:
         reason = "the system killed it, most likely for want of memory"
-    raise RunError(
-        f"training failed ({reason or last or f'exit status {status}'}): mend that and repeat the command"
-    )
+    why = reason or hint or last or f"exit status {status}"
+    raise RunError(f"training failed ({why}): mend that and repeat the command")
 
 
 def main(argv: Sequence[str]) -> int:

@@ -57,7 +57,7 @@ def train(job: TrainingJob) -> None:
     set_seed(job.seed)
     model, config.padding_free = _load(job, settings)
     tokenizer = AutoTokenizer.from_pretrained(job.model_folder, **_source(job))
-    published = copy.deepcopy(model.config), copy.deepcopy(model.generation_config)
+    generation = copy.deepcopy(model.generation_config)
     if state.is_main_process:
         prepare(folder, stable_hash(asdict(job), 32))
     state.wait_for_everyone()
@@ -90,7 +90,7 @@ def train(job: TrainingJob) -> None:
     weights = trainer.accelerator.get_state_dict(trainer.model)  # gathered from all processes
     if state.is_main_process:
         draft = folder / "checkpoint"
-        _save(trainer.accelerator.unwrap_model(trainer.model), weights, draft, job, settings, published)
+        _save(trainer.accelerator.unwrap_model(trainer.model), weights, draft, job, settings, generation)
         (draft / "training.json").write_text(json.dumps(facts, indent=1))
         draft.rename(output)
         shutil.rmtree(folder)
@@ -110,14 +110,20 @@ def _source(job: TrainingJob) -> dict[str, Any]:
 def _load(job: TrainingJob, settings: dict[str, Any]) -> tuple[Any, bool]:
     """The model, and whether its batches can lie end to end."""
     import torch
-    from transformers import AutoModelForCausalLM
+    from transformers import AutoConfig, AutoModelForCausalLM
 
     from distill.training_trainer import can_flatten
 
+    config = AutoConfig.from_pretrained(job.model_folder, **_source(job))
+    if settings["tuning"] == "full" and settings["dropout"]:
+        text = config.get_text_config()
+        if not hasattr(text, "attention_dropout"):
+            raise RunError(f"a {config.model_type} model takes no dropout: leave it out or use tuning=lora")
+        text.attention_dropout = settings["dropout"]
     # Full tuning keeps float32 weights: the steps of AdamW are smaller than bfloat16 can add to them.
     dtype = torch.float32 if settings["tuning"] == "full" else _dtype(job)
     model = AutoModelForCausalLM.from_pretrained(
-        job.model_folder, dtype=dtype, use_safetensors=True, **_source(job)
+        job.model_folder, config=config, dtype=dtype, use_safetensors=True, **_source(job)
     )
     flatten = _dtype(job) != torch.float32 and can_flatten(model)
     if flatten:
@@ -225,11 +231,11 @@ def _save(
     draft: Path,
     job: TrainingJob,
     settings: dict[str, Any],
-    published: tuple[Any, Any],
+    generation: Any,
 ) -> None:
     """An adapter, or a full model with its tokenizer, as the base model's own files describe it: the
     trainer writes its padding id into both configurations."""
-    from transformers import AutoTokenizer
+    from transformers import AutoConfig, AutoTokenizer
 
     shutil.rmtree(draft, ignore_errors=True)
     if settings["tuning"] == "lora":
@@ -239,7 +245,8 @@ def _save(
     cast: dict[int, Any] = {}
     # Tied weights stay one tensor, which is then written once.
     narrow = {name: cast.setdefault(each.data_ptr(), each.to(dtype)) for name, each in weights.items()}
-    model.config, model.generation_config = published
+    model.config = AutoConfig.from_pretrained(job.model_folder, **_source(job))
+    model.generation_config = generation
     model.save_pretrained(draft, state_dict=narrow)
     described = draft / "config.json"
     described.write_text(json.dumps({**json.loads(described.read_text()), "dtype": job.dtype}, indent=2))

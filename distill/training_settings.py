@@ -35,7 +35,7 @@ SETTINGS: dict[str, Setting] = {
     "batch": Setting(8, "examples per step, over all devices", low=1, whole=True),
     "rank": Setting(16, "rank of the LoRA matrices", low=1, whole=True),
     "alpha": Setting(32, "LoRA's scale is alpha / rank", low=1, whole=True),
-    "dropout": Setting(0.0, "LoRA dropout, a share", below=1),
+    "dropout": Setting(0.0, "of what LoRA reads; with tuning=full, of attention; a share", below=1),
     "warmup": Setting(0.1, "share of the steps in which the learning rate rises; from 1 on, steps"),
     "weight_decay": Setting(0.0, "AdamW's"),
     "tuning": Setting(

@@ -10,10 +10,13 @@ import os
 import re
 import shutil
 import subprocess
+import threading
+import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import torch
 import yaml
@@ -125,3 +128,39 @@ def test_several_processes_that_cannot_share_a_step_say_so_in_one_line(model: Pa
     with pytest.raises(RunError, match="give --train-args batch a multiple of 2") as caught:
         train_all([job])
     assert "\n" not in str(caught.value)
+
+
+def test_a_killed_process_is_named_and_all_of_them_resume(model: Path, tmp_path: Path) -> None:
+    launch = two_processes(tmp_path, "ddp")
+    long = {"epochs": 30, "save_steps": 20, "learning_rate": 1e-3}
+    job = make_job(model, tmp_path / "two", launch=str(launch), **long)
+    errors: list[RunError] = []
+
+    def train() -> None:
+        try:
+            train_all([job])
+        except RunError as error:
+            errors.append(error)
+
+    working = threading.Thread(target=train)
+    working.start()
+    mark = training_folder(tmp_path / "two") / "checkpoint-40" / "whole.json"
+    while working.is_alive() and not mark.exists():
+        time.sleep(0.005)
+    workers = [
+        child
+        for child in psutil.Process().children(recursive=True)
+        if "distill.train" in child.cmdline() and "accelerate.commands.launch" not in child.cmdline()
+    ]
+    assert len(workers) == 2
+    workers[1].kill()
+    working.join()
+    assert "Signal 9" in str(errors[0]) and "\n" not in str(errors[0])
+    assert not any(worker.is_running() for worker in workers)
+    train_all([job])
+    assert facts(job)["resumed_from_step"] >= 40
+    assert facts(job)["steps"] == 180
+    straight = make_job(model, tmp_path / "straight", launch=str(launch), **long)
+    train_all([straight])
+    for key, tensor in tensors(straight).items():
+        torch.testing.assert_close(tensors(job)[key], tensor, rtol=1e-4, atol=1e-6)

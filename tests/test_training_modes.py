@@ -76,7 +76,8 @@ def greedy(model: Any, prompt: list[int]) -> list[int]:
 def test_full_tuning_leaves_a_model_of_its_own(model: Path, tmp_path: Path, dtype: str) -> None:
     from transformers import AutoConfig, AutoTokenizer, GenerationConfig
 
-    job = make_job(model, tmp_path / "full", same_answer=True, tuning="full", learning_rate=3e-3, epochs=10)
+    fitting = {"learning_rate": 3e-3, "epochs": 10, "dropout": 0.1}
+    job = make_job(model, tmp_path / "full", same_answer=True, tuning="full", **fitting)
     job.dtype = dtype
     train_all([job])
     names = {path.name for path in Path(job.output).iterdir()}

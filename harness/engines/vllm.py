@@ -28,6 +28,7 @@ from harness.engines.vllm_arguments import (
     own_environment,
     set_environment,
 )
+from harness.engines.vllm_guard import Guard, own_children
 from harness.engines.vllm_install import require
 from harness.engines.vllm_model import describe
 from harness.errors import RunError, UserError
@@ -60,6 +61,7 @@ class VllmEngine(ContinuousEngine):
         self._arguments = dict(arguments)
         self._adapters = Adapters()
         self._engine: Any = None
+        self._guard: Guard | None = None
         self._rank: int | None = None
         self._fitting: int | None = None
         self._newest_at_start = 0
@@ -199,6 +201,7 @@ class VllmEngine(ContinuousEngine):
         return self._fitting is None or self._adapters.newest - self._newest_at_start <= self._fitting
 
     def _start(self, rank: int | None) -> None:
+        before = own_children()
         with own_environment():
             config = engine_config(self._source, self.model.dtype, self._arguments, rank, len(self._adapters))
             try:
@@ -209,6 +212,7 @@ class VllmEngine(ContinuousEngine):
                     f"vLLM did not start ({reason[0]}); its own lines above say why. Where memory is short, "
                     "try --engine-args max_model_len=4096 or another gpu_memory_utilization"
                 ) from error
+        self._guard = Guard(before)
         self._rank = rank
         self._fitting = adapters_that_fit(config) if rank is not None else None
         # Adapters that are known now may be loaded again; later ones have later numbers.
@@ -219,6 +223,9 @@ class VllmEngine(ContinuousEngine):
         engine, self._engine = self._engine, None
         if engine is not None:
             self.call(_shut_down(engine))
+        if self._guard is not None:
+            self._guard.dismiss()
+            self._guard = None
         del engine
         gc.collect()
 

@@ -89,8 +89,8 @@ def check(arguments: Mapping[str, Any]) -> None:
     """UserError for an argument that vLLM does not have or that is said elsewhere."""
     from vllm.engine.arg_utils import AsyncEngineArgs
 
-    known = [field.name for field in fields(AsyncEngineArgs)]
-    for name in arguments:
+    known = {field.name: field.type for field in fields(AsyncEngineArgs)}
+    for name, value in arguments.items():
         if name in SAID_ELSEWHERE:
             raise UserError(f"--engine-args {name}: say it with {SAID_ELSEWHERE[name]}")
         if name in FIXED:
@@ -99,6 +99,21 @@ def check(arguments: Mapping[str, Any]) -> None:
             near = get_close_matches(name, known, n=3)
             hint = f"did you mean {' or '.join(near)}?" if near else "see `vllm serve --help` for all"
             raise UserError(f"--engine-args {name}: vLLM's engine has no such argument; {hint}")
+        _check_type(name, value, known[name])
+
+
+def _check_type(name: str, value: Any, annotation: Any) -> None:
+    """UserError for a value that the argument's own annotation does not hold: vLLM's error would not name
+    the argument."""
+    from pydantic import PydanticSchemaGenerationError, PydanticUserError, TypeAdapter, ValidationError
+
+    try:
+        TypeAdapter(annotation).validate_python(value)
+    except ValidationError as error:
+        reason = str(error.errors()[0]["msg"])
+        raise UserError(f"--engine-args {name}={value}: {reason[:1].lower()}{reason[1:]}") from error
+    except (PydanticSchemaGenerationError, PydanticUserError, NameError):
+        return  # a type of vLLM's own: vLLM checks it when it starts
 
 
 def least_rank(arguments: Mapping[str, Any]) -> int | None:
