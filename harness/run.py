@@ -16,7 +16,7 @@ from typing import Any
 
 from harness.context import Distilled, FindOrMake, RunContext
 from harness.engines import open_engine
-from harness.engines.base import AdapterInfo, Engine, adapter_name
+from harness.engines.base import AdapterInfo, Engine
 from harness.errors import UserError
 from harness.estimate import estimate
 from harness.facts import run_facts
@@ -30,7 +30,8 @@ from harness.records import build_rows, write_rows
 from harness.scheduler import Scheduler
 from harness.store import CallStore
 from harness.types import Item, Message, Response
-from harness.variants import SERVED, Variant, parse_variants, with_noise_floor
+from harness.variants import Variant, parse_variants, with_noise_floor
+from harness.weights import engine_arguments, placements
 
 SAMPLING_KEYS = frozenset(
     f"{prefix}{key}" for prefix in ("", "teacher_") for key in ("temperature", "top_p", "top_k")
@@ -108,7 +109,7 @@ def _opened(
     if options.engine == "openai":
         from harness.engines.openai_settings import check_arguments
 
-        check_arguments(_engine_arguments(options))
+        check_arguments(engine_arguments(options))
     source = (
         ModelSource("scripted", "scripted")
         if options.engine == "scripted"
@@ -120,7 +121,7 @@ def _opened(
     engine: Engine | None = None
     try:
         source = replace(source, date=folder.manifest["template_date"])
-        engine = _engine(options, source)
+        engine = open_engine(options.engine, source, engine_arguments(options))
         folder.save(**run_facts(engine, tasks, variants, options))
         yield RunContext(options, source, engine, Scheduler(engine, store), tasks), folder
         facts = engine.facts()
@@ -147,21 +148,16 @@ def _phases(
     for variant in ordered:
         began = time.perf_counter()
         for seed in seeds:
-            adapters: dict[str, AdapterInfo | None]
-            where = context
+            made: dict[str, Distilled] = {}
             if variant.kind == "distilled":
                 made = find_or_make(context, variant, seed)
                 records += [entry.record for entry in made.values()]
                 folder.save(distillation=records)
-                adapters = _add_adapters(context.engine, variant, seed, made)
-            elif variant.kind == "named":
-                where, adapters = _named(context, variant)
-            else:
-                adapters = {task.name: None for task in context.tasks}
-            chosen = [task for task in context.tasks if task.name in adapters]
-            for name, found in evaluate(where, variant, seed, chosen, adapters).items():
-                rows.setdefault((variant.name, name), []).extend(found)
-                write_rows(folder.samples_path(variant.name, name), rows[variant.name, name])
+            for where, adapters in placements(context, variant, seed, made):
+                chosen = [task for task in context.tasks if task.name in adapters]
+                for name, found in evaluate(where, variant, seed, chosen, adapters).items():
+                    rows.setdefault((variant.name, name), []).extend(found)
+                    write_rows(folder.samples_path(variant.name, name), rows[variant.name, name])
         timing[variant.name] = time.perf_counter() - began
     return records, timing
 
@@ -200,64 +196,3 @@ def evaluate(
         name: build_rows(by_name[name], variant.name, methods[name].name, seed, logged[name], responses[name])
         for name in by_name
     }
-
-
-def _add_adapters(
-    engine: Engine, variant: Variant, seed: int, made: Mapping[str, Distilled]
-) -> dict[str, AdapterInfo | None]:
-    """Adapters of the tasks that have a checkpoint; the others have no samples and keep their row."""
-    adapters: dict[str, AdapterInfo | None] = {}
-    loaded: dict[Path, AdapterInfo] = {}
-    for task, distilled in made.items():
-        if distilled.folder is not None:
-            # Parts of judging share a checkpoint, and so do all tasks of distilled-all.
-            if distilled.folder not in loaded:
-                name = adapter_name(variant.name, task, seed)
-                loaded[distilled.folder] = engine.add_adapter(name, distilled.folder)
-            adapters[task] = loaded[distilled.folder]
-            distilled.record["probe_change"] = loaded[distilled.folder].probe_change
-    return adapters
-
-
-def _engine(options: RunOptions, source: ModelSource) -> Engine:
-    return open_engine(options.engine, source, _engine_arguments(options))
-
-
-def _engine_arguments(options: RunOptions) -> dict[str, Any]:
-    address = {} if options.base_url is None else {"base_url": options.base_url}
-    return {**options.engine_args, **address}
-
-
-def _named(context: RunContext, variant: Variant) -> tuple[RunContext, dict[str, AdapterInfo | None]]:
-    """Where a named checkpoint runs: an adapter on the loaded model, or a full model on an engine of
-    its own."""
-    from huggingface_hub import snapshot_download
-
-    if str(variant.location).startswith(SERVED):
-        engine = context.engine
-        if not hasattr(engine, "served_adapter"):
-            raise UserError(
-                f"--models {variant.name}={variant.location}: only --engine openai asks a server for an "
-                "adapter; name its folder or hub id"
-            )
-        model = str(variant.location).removeprefix(SERVED)
-        info = engine.served_adapter(adapter_name(variant.name), model)
-        return context, {task.name: info for task in context.tasks}
-    folder = Path(str(variant.location)).expanduser()
-    if not folder.is_dir():
-        try:
-            folder = Path(snapshot_download(str(variant.location), revision=variant.revision))
-        except (OSError, ValueError) as error:
-            raise UserError(
-                f"--models {variant.name}={variant.location}: no such folder, and the hub did not give it "
-                f"({type(error).__name__}); check the path"
-            ) from error
-    if (folder / "adapter_config.json").is_file():
-        info = context.engine.add_adapter(adapter_name(variant.name), folder)
-        return context, {task.name: info for task in context.tasks}
-    options = context.options
-    source = resolve_model(str(folder), variant.revision, options.dtype, options.trust_remote_code)
-    source = replace(source, date=context.source.date)
-    engine = _engine(options, source)
-    other = replace(context, engine=engine, scheduler=context.scheduler.on(engine))
-    return other, {task.name: None for task in context.tasks}

@@ -1,0 +1,50 @@
+"""Where variants run: the loaded model, adapters on it, and full checkpoints on engines of their own."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from run_fixtures import make_context, own_task, right_sum, write_task
+from tiny_models import save_adapter, save_model
+
+from harness.context import Distilled
+from harness.engines.hf import HuggingFaceEngine
+from harness.errors import UserError
+from harness.models import ModelSource
+from harness.variants import parse_variants
+from harness.weights import placements
+
+
+def test_a_full_checkpoint_runs_on_an_engine_of_its_own_and_an_adapter_on_the_model(
+    tmp_path: Path, tiny_source: ModelSource, tiny_model: Path
+) -> None:
+    sums = own_task(write_task(tmp_path / "tasks"))
+    engine = HuggingFaceEngine.load(tiny_source, {"device": "cpu"})
+    context = make_context(tmp_path, right_sum, [sums], engine)
+    options = replace(context.options, engine="hf", engine_args={"device": "cpu"})
+    context = replace(context, options=options)
+    [variant] = parse_variants("distilled")
+    full, adapter = save_model(tmp_path / "full", seed=7), save_adapter(tmp_path / "adapter", tiny_model)
+    made = {"sums": Distilled(full, {}), "other": Distilled(adapter, {}), "none": Distilled(None, {})}
+    places = placements(context, variant, 0, made)
+    where, adapters = next(places)
+    assert where is context and list(adapters) == ["other"]
+    assert made["other"].record["probe_change"] > 0
+    own, tasks = next(places)
+    assert tasks == {"sums": None}
+    assert own.engine is not engine and own.engine.model.fingerprint != engine.model.fingerprint
+    assert (own.engine.awake, engine.awake) == (True, False)
+    assert next(places, None) is None
+    assert (own.engine.awake, engine.awake) == (False, True)
+
+
+def test_a_served_model_needs_a_server(tmp_path: Path) -> None:
+    sums = own_task(write_task(tmp_path / "tasks"))
+    context = make_context(tmp_path, right_sum, [sums])
+    [variant] = parse_variants("mine=served:tuned")
+    with pytest.raises(UserError, match=r"mine=served:tuned: only --engine openai"):
+        list(placements(context, variant, 0, {}))
+    [variant] = parse_variants("base")
+    assert list(placements(context, variant, 0, {})) == [(context, {"sums": None})]
