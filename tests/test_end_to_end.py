@@ -149,7 +149,9 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "run"
 
 
-@pytest.mark.parametrize("die_at", [50, 130, 260])
+@pytest.mark.parametrize(
+    "die_at", [pytest.param(50, marks=pytest.mark.slow), 130, pytest.param(260, marks=pytest.mark.slow)]
+)
 def test_a_killed_run_ends_with_the_same_tables_and_repeats_no_finished_call(
     undisturbed: Path, tmp_path: Path, die_at: int
 ) -> None:

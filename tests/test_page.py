@@ -116,6 +116,7 @@ def test_rows_are_counted_by_what_changed(run: tuple[Path, dict[str, Any]]) -> N
     assert pair["counts"]["lost"] == both.count((1.0, 0.0)) > 0
 
 
+@pytest.mark.slow
 def test_page_of_a_large_run_stays_small(tmp_path_factory: pytest.TempPathFactory) -> None:
     path = large_page(tmp_path_factory.getbasetemp())
     assert path.stat().st_size < 15_000_000

@@ -280,6 +280,7 @@ def test_with_the_template_escape_out_the_check_fails(
     assert "planted element exists" in harm_of(browser, tmp_path / "careless.html", page.render_page(*run))
 
 
+@pytest.mark.slow
 def test_a_large_run_paints_in_time(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> None:
     visit(browser, large_page(tmp_path_factory.getbasetemp()))
     paint = browser.execute_script(

@@ -55,8 +55,8 @@ class ContinuousEngine(Engine):
     def generate(self, batch: Sequence[Request]) -> list[Completion]:
         assert self._open == 0, "calls of a stream are under way"
         found: dict[int, Completion] = {}
-        self._put(enumerate(batch))
         try:
+            self._put(enumerate(batch))
             while self._open:
                 found.update((place, completion) for place, _, completion in self._take())
         except BaseException:
