@@ -40,6 +40,7 @@ from harness.estimate import teacher_inputs, teacher_method, teacher_samples
 from harness.lm import TaskData
 from harness.models import cache_folder
 from harness.options import RunOptions
+from harness.programs.base import get_method
 from harness.progress import say
 from harness.records import write_whole
 from harness.run import make_checkpoints
@@ -127,7 +128,8 @@ def _plan(context: RunContext, task: TaskData, tests: TestItems, variant: Varian
     inputs = choose_inputs(task, wanted, tests.index, options.allow_overlap, least=MIN_KEPT)
     if chosen.name == "perturbation":
         inputs = with_other_forms(inputs)
-    method = teacher_method(options, task, variant)
+    # As samples name it: `self_consistency(cot)*3` is `cot*3`.
+    method = get_method(teacher_method(options, task, variant)).name
     ask = TeacherAsk(inputs, method, teacher_samples(options, task, variant))
     # One adapter for all tasks has no settings of one task.
     alone = variant.recipe != "all"

@@ -87,7 +87,9 @@ def train(job: TrainingJob) -> None:
     trainer.add_callback(Watch(job.name, meter, trainer.order))
     trainer.train(resume_from_checkpoint=str(last.folder) if last else None)
     facts = _facts(trainer, settings, examples, meter.totals(), last)
-    weights = trainer.accelerator.get_state_dict(trainer.model)  # gathered from all processes
+    # Gathered from all processes; DeepSpeed alone keeps the trained weights in its wrapper.
+    trained = trainer.model_wrapped if trainer.is_deepspeed_enabled else trainer.model
+    weights = trainer.accelerator.get_state_dict(trained)
     if state.is_main_process:
         draft = folder / "checkpoint"
         _save(trainer.accelerator.unwrap_model(trainer.model), weights, draft, job, settings, generation)
@@ -235,13 +237,14 @@ def _save(
 ) -> None:
     """An adapter, or a full model with its tokenizer, as the base model's own files describe it: the
     trainer writes its padding id into both configurations."""
+    import torch
     from transformers import AutoConfig, AutoTokenizer
 
     shutil.rmtree(draft, ignore_errors=True)
     if settings["tuning"] == "lora":
         model.save_pretrained(draft, state_dict=weights)
         return
-    dtype = _dtype(job)
+    dtype = getattr(torch, job.dtype)
     cast: dict[int, Any] = {}
     # Tied weights stay one tensor, which is then written once.
     narrow = {name: cast.setdefault(each.data_ptr(), each.to(dtype)) for name, each in weights.items()}

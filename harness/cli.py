@@ -114,7 +114,9 @@ def _run(arguments: list[str]) -> int:
 
 def _show(folder: Path, margin: float | None, prices: Path | None) -> int:
     """Tables of a finished run: files, the card, the JSON line."""
+    from results.hardware import time_text
     from results.leaderboard import build
+    from results.load import read_manifest
     from results.page import write_page
     from results.tables import terminal
     from results.write import write_all
@@ -123,6 +125,8 @@ def _show(folder: Path, margin: float | None, prices: Path | None) -> int:
     write_all(folder, leaderboard)
     page = write_page(folder, leaderboard)
     print(terminal(leaderboard))
+    if measured := time_text(read_manifest(folder)):
+        print(f"{measured}\n")
     print(f"page: {page}")
     summary = {
         "status": "ok",

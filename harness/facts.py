@@ -14,6 +14,8 @@ from harness.options import RunOptions
 from harness.types import stable_hash
 from harness.variants import AGAIN, Variant
 
+DIRECTIONS = {True: "higher", False: "lower", None: "none"}
+
 
 def named_pairs(variants: Sequence[Variant]) -> list[list[str]]:
     """Pairs beyond the standing ones (base, s2, distilled): each other variant against base and against
@@ -46,7 +48,7 @@ def run_facts(
             "metrics": {
                 metric.name: {
                     "kind": metric.kind,
-                    "direction": "higher" if metric.higher_is_better else "lower",
+                    "direction": DIRECTIONS[metric.higher_is_better],
                     "aggregation": "mean",
                     "description": metric.description,
                 }

@@ -25,7 +25,8 @@ class Metric:
     kind: Literal["binary", "number"]
     """`binary`: every row scores 0 or 1; `number`: anything else between 0 and 1."""
     description: str
-    higher_is_better: bool = True
+    higher_is_better: bool | None = True
+    """None: neither end is better, as with a rate that is best in the middle."""
     aggregation: Literal["mean", "pair_disagreement"] = "mean"
     """`mean`: weighted mean over rows. `pair_disagreement`: the row's raw value is a token that must be
     equal over the rows of one cluster; the harness turns it into 0 (all equal) or 1 for every row."""

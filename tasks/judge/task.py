@@ -80,7 +80,7 @@ SPEC = TaskSpec(
             "first_position",
             "binary",
             "share of prompts where the response shown first is chosen: 0.5 is unbiased, lower is not better",
-            higher_is_better=False,
+            higher_is_better=None,
         ),
     ),
     answer=answer,
