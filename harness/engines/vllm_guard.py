@@ -10,16 +10,26 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 
 import psutil
 
 DISMISSED = b"."
 
+CLOCK_STEP = 60.0
+"""Seconds by which the clock may be set while a run lasts: times of start are told in its terms."""
+
 
 def own_children() -> list[psutil.Process]:
     """Children of this process, without multiprocessing's tracker, which tidies up and then ends itself."""
-    children = psutil.Process().children()
-    return [child for child in children if "resource_tracker" not in " ".join(child.cmdline())]
+    return [child for child in psutil.Process().children() if not _is_tracker(child)]
+
+
+def _is_tracker(process: psutil.Process) -> bool:
+    try:
+        return "resource_tracker" in " ".join(process.cmdline())
+    except psutil.NoSuchProcess:  # it has just ended
+        return False
 
 
 class Guard:
@@ -27,7 +37,8 @@ class Guard:
 
     def __init__(self, before: Iterable[psutil.Process]) -> None:
         """Watch over the children of this process that are not among `before`."""
-        processes = [child for child in own_children() if child not in set(before)]
+        known = set(before)
+        processes = [child for child in own_children() if child not in known]
         named = [f"{process.pid}:{process.create_time()}" for process in processes]
         self._process = subprocess.Popen(
             [sys.executable, "-I", __file__, *named], stdin=subprocess.PIPE, start_new_session=True
@@ -36,24 +47,21 @@ class Guard:
     def dismiss(self) -> None:
         """The processes have been ended in another way."""
         assert self._process.stdin is not None
-        try:
+        with suppress(BrokenPipeError):
             self._process.stdin.write(DISMISSED)
             self._process.stdin.close()
-        except BrokenPipeError:
-            pass
         self._process.wait()
 
 
 def _end(pid: int, started: float) -> None:
     """Kill a process and all below it, if it is still the one that was meant."""
-    try:
+    with suppress(psutil.NoSuchProcess):
         process = psutil.Process(pid)
-        if process.create_time() != started:
+        if abs(process.create_time() - started) > CLOCK_STEP:
             return
         for each in [*process.children(recursive=True), process]:
-            each.kill()
-    except psutil.NoSuchProcess:
-        pass
+            with suppress(psutil.NoSuchProcess):
+                each.kill()
 
 
 if __name__ == "__main__":
