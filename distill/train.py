@@ -39,6 +39,9 @@ FAILED = "failed: "
 TELLING = re.compile(r"\b\w*Error: |\bSignal \d+")
 """In a line of a child, or of accelerate, that could not say so itself."""
 
+KILLED = re.compile(r"\bSignal (?!15\b)\d+")
+"""Accelerate's word on a process that something else ended; 15 is its own end of the others."""
+
 
 @dataclass
 class TrainingJob:
@@ -93,7 +96,7 @@ def _run(command: list[str]) -> None:
         env={**os.environ, "TOKENIZERS_PARALLELISM": "false", "HF_HUB_DISABLE_TELEMETRY": "1"},
     )
     assert child.stderr is not None
-    reason = hint = last = ""
+    killed = reason = hint = last = ""
     try:
         for line in child.stderr:
             if line.startswith("train "):
@@ -103,6 +106,7 @@ def _run(command: list[str]) -> None:
                 reason = reason or line.removeprefix(FAILED).strip()
             elif line.strip(" =-\n"):
                 last = line.strip()
+                killed = last if KILLED.search(last) else killed
                 hint = last if TELLING.search(last) else hint
         status = child.wait()
     finally:
@@ -113,7 +117,8 @@ def _run(command: list[str]) -> None:
         return
     if not reason and status == -signal.SIGKILL:
         reason = "the system killed it, most likely for want of memory"
-    why = reason or hint or last or f"exit status {status}"
+    # Of several processes, what the others say of one that was killed is only that it is gone.
+    why = killed or reason or hint or last or f"exit status {status}"
     raise RunError(f"training failed ({why}): mend that and repeat the command")
 
 
