@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from importlib import metadata, util
 
+from harness.engines.vllm_install import install_command, is_installed
+
 PARTS: dict[str, tuple[tuple[str, ...], str]] = {
     "tasks and scoring": (("lm_eval", "datasets"), "pip install s2d-bench"),
     "engine hf": (("torch", "transformers", "peft"), "pip install s2d-bench"),
@@ -25,6 +27,10 @@ def examine() -> tuple[list[str], bool]:
             lines.append(f"missing  {part}: {', '.join(missing)}; run: {command}")
         else:
             lines.append(f"ok       {part}: " + ", ".join(f"{name} {_version(name)}" for name in modules))
+    if is_installed():
+        lines.append(f"ok       engine vllm: vllm {_version('vllm')}")
+    else:
+        lines.append(f"optional engine vllm: not installed; run: {install_command()}")
     lines.append("ok       engine scripted: for tests, no model")
     return lines, fine
 
