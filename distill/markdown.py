@@ -43,12 +43,13 @@ def environment() -> Environment:
 
 
 def inline(value: object) -> str:
-    """One line without markup; None is `not recorded`."""
+    """One line without markup, also where it opens a line of its own; None is `not recorded`."""
     if value is None:
         return UNKNOWN
     line = " ".join(_printable(str(value)).split())
     line = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return re.sub(r"([\\`*_\[\]|~$#!])", r"\\\1", line)
+    line = re.sub(r"([\\`*_\[\]|~$#!])", r"\\\1", line)
+    return re.sub(r"^(\d*)([-+.)])(?=[-\s]|$)", r"\1\\\2", line)
 
 
 def fenced(text: object, language: str = "text") -> Markdown:

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from distill.account import account, already_given
 from distill.inputs import (
@@ -30,7 +30,9 @@ from distill.jobs import add_job, paper_settings, training_job, unit_name
 from distill.keep import Example, FilterChoice, Sampled, choose_filter, keep, parse_filter
 from distill.overlap import require_disjoint
 from distill.papers import document
+from distill.record import read_record, write_record
 from distill.sample import TeacherAsk, sample_teachers
+from distill.tiny.settings import train_args
 from distill.train import TrainingJob, train_all
 from distill.training_settings import identity, training_settings
 from harness.context import Distilled, RunContext
@@ -49,8 +51,6 @@ from harness.variants import Variant
 
 MIN_KEPT = 8
 """Fewer kept inputs than this train nothing worth naming: the variant's row says `not_distilled`."""
-
-RECORD_FILE = "s2d.json"
 
 
 @dataclass
@@ -100,10 +100,10 @@ def find_or_make(context: RunContext, variant: Variant, seed: int) -> dict[str, 
     with ExitStack() as locks:
         for folder in sorted({plan.folder for plan in plans}):
             folder.parent.mkdir(parents=True, exist_ok=True)
-            locks.enter_context(FileLock(f"{folder}.lock"))
+            locks.enter_context(_locked(folder))
+        found = {folder: read_record(folder) for folder in {plan.folder for plan in plans}}
         for plan in plans:
-            if (plan.folder / RECORD_FILE).is_file():
-                records = json.loads((plan.folder / RECORD_FILE).read_text())["records"]
+            if records := found[plan.folder]:
                 # Parts of judging share a checkpoint: the part that made it stands for the others.
                 record = records.get(plan.task.name) or next(iter(records.values()))
                 named = {"task": plan.task.name, "variant": variant.name, "seed": seed}
@@ -117,6 +117,21 @@ def find_or_make(context: RunContext, variant: Variant, seed: int) -> dict[str, 
         if missing:
             _make(context, variant, seed, missing, tests)
     return {plan.task.name: plan.distilled for plan in plans if plan.distilled is not None}
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """One process at a time makes a checkpoint; the others wait, and find it."""
+    lock = FileLock(f"{folder}.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        say(f"waiting for another run that makes the checkpoint {folder.name}")
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _plan(context: RunContext, task: TaskData, tests: TestItems, variant: Variant, seed: int) -> _Plan:
@@ -133,7 +148,7 @@ def _plan(context: RunContext, task: TaskData, tests: TestItems, variant: Varian
     ask = TeacherAsk(inputs, method, teacher_samples(options, task, variant))
     # One adapter for all tasks has no settings of one task.
     alone = variant.recipe != "all"
-    own = dict(task.spec.train_args) if alone else {}
+    own = {**task.spec.train_args, **train_args(options.pretrained, task.name)} if alone else {}
     paper = paper_settings(task) if alone and options.preset == "paper" else {}
     settings = training_settings(own, paper, options.train_args)
     sampling = context.sampling(task, teacher=True)
@@ -253,7 +268,7 @@ def _finish(context: RunContext, plans: Sequence[_Plan], sampled: Sequence[Sampl
             raise RunError(f"training left no checkpoint in {folder}: repeat the command")
         records = {plan.task.name: plan.distilled.record for plan, _ in parts if plan.distilled is not None}
         document(context, folder, [(plan.ask, found, records[plan.task.name]) for plan, found in parts])
-        write_whole(folder / RECORD_FILE, json.dumps({"records": records}, indent=1))
+        write_record(folder, records)
 
 
 def _train_scripted(plans: Sequence[_Plan], sampled: Sequence[Sampled]) -> None:

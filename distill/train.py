@@ -30,6 +30,7 @@ from distill.training_resume import training_folder
 from distill.training_settings import DEFAULTS, training_settings
 from harness.errors import RunError, UserError
 from harness.progress import say
+from harness.telemetry import switch_off_telemetry
 
 __all__ = ["DEFAULTS", "TrainingJob", "train_all", "training_settings"]
 
@@ -93,7 +94,7 @@ def _run(command: list[str]) -> None:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "TOKENIZERS_PARALLELISM": "false", "HF_HUB_DISABLE_TELEMETRY": "1"},
+        env={**os.environ, "TOKENIZERS_PARALLELISM": "false"},
     )
     assert child.stderr is not None
     killed = reason = hint = last = ""
@@ -125,6 +126,7 @@ def _run(command: list[str]) -> None:
 def main(argv: Sequence[str]) -> int:
     """Entry of the child process: jobs, and what to launch several processes with."""
     _end_with_parent()
+    switch_off_telemetry()
     try:
         if len(argv) > 1:
             import torch

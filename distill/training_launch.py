@@ -29,14 +29,14 @@ def launch_file(launch: str) -> Path:
 
 def machines(launch: str) -> int:
     """How many machines the configuration counts."""
-    return int(_read(launch_file(launch)).get("num_machines") or 1)
+    return _number(launch_file(launch), "num_machines", 1)
 
 
 def launch_command(launch: str, listing: Path, devices: int) -> list[str]:
     """The command that trains the jobs of `listing` in several processes: as many as the configuration
     says, or one per device where it leaves that open (`num_processes: -1`)."""
     path = launch_file(launch)
-    count = int(_read(path).get("num_processes") or -1)
+    count = _number(path, "num_processes", -1)
     processes = ["--num_processes", str(max(1, devices))] if count < 1 else []
     return [
         *(sys.executable, "-m", "accelerate.commands.launch", "--config_file", str(path)),
@@ -53,12 +53,20 @@ def other_machines(launch: str, listing: Path) -> str:
     )
 
 
+def _number(path: Path, name: str, default: int) -> int:
+    value = _read(path).get(name)
+    if value is not None and (not isinstance(value, int) or not -1 <= value <= 1_000_000):
+        raise UserError(f"--train-args launch={path}: {name} is {value!r}: give a whole number")
+    return value or default
+
+
 def _read(path: Path) -> dict[str, Any]:
     import yaml
 
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    # A value that contradicts its tag raises whatever the conversion raises: KeyError, AttributeError, ...
+    except Exception as error:
         raise UserError(f"--train-args launch={path}: not YAML ({' '.join(str(error).split())})") from error
     if not isinstance(values, dict):
         raise UserError(f"--train-args launch={path}: give a configuration file of accelerate")

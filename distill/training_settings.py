@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from distill.training_launch import launch_file
+from distill.training_launch import machines
 from harness.errors import UserError
 
 
@@ -119,7 +119,7 @@ def _check(name: str, value: Any, setting: Setting) -> None:
         if not isinstance(value, str):
             raise UserError(f"{wrong}a name or a file")
         if name == "launch" and value:
-            launch_file(value)
+            machines(value)  # which reads it
     elif (
         isinstance(value, bool)
         or not isinstance(value, int if setting.whole else int | float)

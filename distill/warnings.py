@@ -30,10 +30,12 @@ LOW_ACCURACY = 0.6
 """In the paper, math had .568 and was the one task where distillation did not work."""
 
 CAUSES = {
-    "no_majority": "no answer had a majority; lower teacher_temperature, or name another System 2 method",
+    "no_majority": "no answer had a majority; draw more (--samples), ask for less (--filter majority:SHARE), "
+    "lower teacher_temperature, or name another System 2 method",
     "all_failed": "no answer could be read; look at the samples, and at max_tokens if they were cut",
     "order_inconsistent": "the order of the two responses decided; name another System 2 method",
-    "perturbation_inconsistent": "another form of the question got another answer",
+    "perturbation_inconsistent": "another form of the question got another answer; --filter majority looks "
+    "at one form alone",
     "usc_no_choice": "the model named none of its candidates; the filter majority needs no such reply",
     "target_not_readable": "the task's rule does not read its own targets; mend the rule",
 }
@@ -48,7 +50,7 @@ def plain_warnings(record: Mapping[str, Any], drawn: Sequence[Drawn], already: f
     """
     kept = [entry for entry in drawn if entry.answer is not None]
     found = (
-        _low_kept(record),
+        _nothing_kept(record) or _low_kept(record),
         _few_inputs(record),
         _no_vote(record),
         _low_margins(record, kept),
@@ -59,25 +61,40 @@ def plain_warnings(record: Mapping[str, Any], drawn: Sequence[Drawn], already: f
     return [sentence for sentence in found if sentence is not None]
 
 
+def _nothing_kept(record: Mapping[str, Any]) -> str | None:
+    inputs = record["inputs"]
+    if record["kept"]:
+        return None
+    if not inputs:
+        return (
+            "There was no input to ask the teacher about, so there is nothing to learn from: give the task a "
+            "training split whose rows overlap no test item."
+        )
+    return f"None of {_inputs(inputs)} was kept, so there is nothing to learn from.{_commonest(record)}"
+
+
 def _low_kept(record: Mapping[str, Any]) -> str | None:
-    inputs, kept, dropped = record["inputs"], record["kept"], record.get("dropped") or {}
+    inputs, kept = record["inputs"], record["kept"]
     if not inputs or kept / inputs >= LOW_KEPT:
         return None
-    cause = max(dropped, key=lambda reason: dropped[reason], default=None)
-    most = f" Of the dropped, {dropped[cause]}: {CAUSES.get(cause, cause)}." if cause is not None else ""
     return (
-        f"Only {kept} of {inputs} inputs were kept ({_percent(kept / inputs)}): the teacher seldom agrees "
-        f"with itself, and what is left are the inputs that are easy for it.{most}"
+        f"Only {kept} of {_inputs(inputs)} were kept ({_percent(kept / inputs)}): the teacher seldom agrees "
+        f"with itself, and what is left are the inputs that are easy for it.{_commonest(record)}"
     )
 
 
 def _few_inputs(record: Mapping[str, Any]) -> str | None:
     kept = record["kept"]
-    if kept >= FEW_INPUTS:
+    if not kept or kept >= FEW_INPUTS:
         return None
+    if record.get("status") == "not_distilled":
+        return (
+            f"{_inputs(kept)} {'is' if kept == 1 else 'are'} too few to train on (the paper's smallest set "
+            "was 200): raise --distill-inputs."
+        )
     return (
-        f"There are {kept} inputs to learn from, and the paper's smallest set was 200: the model may learn "
-        "the form of the answers and little else; raise --distill-inputs."
+        f"There {'is' if kept == 1 else 'are'} {_inputs(kept)} to learn from, and the paper's smallest set "
+        "was 200: the model may learn the form of the answers and little else; raise --distill-inputs."
     )
 
 
@@ -132,6 +149,17 @@ def _low_accuracy(record: Mapping[str, Any]) -> str | None:
         f"Of the kept targets {_percent(accuracy)} are right by the task's labels (which nothing else used): "
         "the rest teaches mistakes. In the paper math stood at 56.8 %, and distilling it did not work."
     )
+
+
+def _commonest(record: Mapping[str, Any]) -> str:
+    """Why most of the dropped inputs were dropped, and what may be done about it."""
+    dropped = record.get("dropped") or {}
+    cause = max(dropped, key=lambda reason: dropped[reason], default=None)
+    return "" if cause is None else f" Of the dropped, {dropped[cause]}: {CAUSES.get(cause, cause)}."
+
+
+def _inputs(count: int) -> str:
+    return f"{count} input{'' if count == 1 else 's'}"
 
 
 def _percent(share: float) -> str:

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from harness.errors import UserError
-from harness.options import RunOptions, key_values
+from harness.option_texts import check_text
+from harness.options import BUNDLED, RunOptions, key_values
 
 VALUE_OPTIONS: tuple[tuple[str, str, str], ...] = (
     (
@@ -19,11 +20,11 @@ VALUE_OPTIONS: tuple[tuple[str, str, str], ...] = (
         "V,...",
         "base, s2, s2:METHOD, distilled, distilled-s1, -nofilter, -all, NAME=PATH_OR_ID[@revision][:method]",
     ),
-    ("pretrained", "MODEL", "hub id, folder, GGUF file, or smollm2 (default: smollm2)"),
+    ("pretrained", "MODEL", "hub id, folder, GGUF file, smollm2, or tiny (default: tiny)"),
     ("engine", "NAME", "hf, vllm, openai (a compatible server) or scripted (default: hf)"),
     ("base-url", "URL", "of the server for --engine openai, such as http://localhost:8000/v1"),
     ("tasks", "T,...", "last_letter, coin_flip, trivia_bias, judge, gsm8k, or your own (default: all five)"),
-    ("data", "SOURCE", "embedded, hub, or a folder (default: embedded with smollm2, else hub)"),
+    ("data", "SOURCE", "embedded, hub, or a folder (default: embedded with tiny and smollm2, else hub)"),
     ("output", "DIR", "run folder; an existing one is resumed (default: runs/TIME-NAME)"),
     ("dtype", "TYPE", "auto, float32, bfloat16, float16 (default: auto)"),
     ("revision", "REV", "hub revision of --pretrained"),
@@ -65,6 +66,12 @@ SWITCHES: tuple[tuple[str, str], ...] = (
 )
 
 
+def path_argument(text: str) -> Path:
+    """A path on the command line. UserError for text that no path can be."""
+    check_text(text, "path")
+    return Path(text)
+
+
 class LineParser(argparse.ArgumentParser):
     """argparse that raises bad input as a UserError, without the usage text."""
 
@@ -98,7 +105,7 @@ def run_parser(prog: str, description: str, epilog: str) -> argparse.ArgumentPar
 def parse_options(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> RunOptions:
     """The command line over `--config` over the defaults. UserError for what no run can have."""
     given = vars(parser.parse_args(list(arguments)))
-    values = _read_config(Path(given.pop("config"))) if "config" in given else {}
+    values = _read_config(path_argument(given.pop("config"))) if "config" in given else {}
     pairs = {name.replace("-", "_") for name, _ in PAIR_OPTIONS}
     for name, value in given.items():
         if name in pairs:
@@ -108,7 +115,7 @@ def parse_options(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> 
         else:
             values[name] = tuple(value) if isinstance(value, list) else value
     options = RunOptions.from_dict(values)
-    if "data" not in values and options.engine != "scripted" and options.pretrained != "smollm2":
+    if "data" not in values and options.engine != "scripted" and options.pretrained not in BUNDLED:
         return RunOptions.from_dict({**values, "data": "hub"})
     return options
 
@@ -120,7 +127,8 @@ def _read_config(path: Path) -> dict[str, Any]:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(f"--config {path}: {error.strerror}; name a YAML file of options") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    # A value that contradicts its tag raises whatever the conversion raises: KeyError, AttributeError, ...
+    except Exception as error:
         raise UserError(
             f"--config {path} is not YAML ({' '.join(str(error).split())}): mend the file"
         ) from error

@@ -6,6 +6,7 @@ imported inside the function that needs it, so `--help` starts at once.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shlex
@@ -16,12 +17,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.arguments import LineParser, parse_options, run_parser
-from harness.errors import RunError, UserError
+from harness.arguments import LineParser, parse_options, path_argument, run_parser
+from harness.errors import RunError, UserError, one_line
+from harness.telemetry import switch_off_telemetry
 
 EXAMPLES = """examples:
   s2d-bench --models base,s2,distilled
-      the small model that comes without a hub, on embedded data
+      the embedded model on embedded data: minutes, no GPU, no hub, no key
   s2d-bench --models base,s2,distilled --pretrained Qwen/Qwen2.5-7B-Instruct --tasks gsm8k,coin_flip
       a hub model on hub data
   s2d-bench --models base,s2:cot,tuned=./my-adapter --tasks gsm8k --data ./data --limit 200
@@ -35,14 +37,27 @@ other commands (each has --help):
 
 COMMANDS = ("distill", "report", "compare", "gate", "ls", "doctor")
 
+STOPPED = "stopped; the same command continues where this one ended"
+
+STORAGE = {
+    errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO
+}  # fmt: skip
+"""Refusals of a disk: full, over its quota, not to be written, failing."""
+
+
+class Terminated(BaseException):
+    """SIGTERM came."""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point. Exit status: 0 well, 1 failed run, 2 bad input, 3 gate cannot tell, 130/143 stopped."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     signal.signal(signal.SIGTERM, _terminated)
+    # Also where a shell began this command in the background, which leaves SIGINT ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("TQDM_DISABLE", "1")  # bars of the libraries; ours says for itself when it shows
-    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    switch_off_telemetry()
     command = arguments[0] if arguments and arguments[0] in COMMANDS else "run"
     try:
         return _dispatch(command, arguments if command == "run" else arguments[1:])
@@ -51,7 +66,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except RunError as error:
         return _fail(str(error), 1)
     except KeyboardInterrupt:
-        return _fail("stopped; the same command continues where this one ended", 130)
+        return _fail(STOPPED, 130)
+    except Terminated:
+        return _fail(STOPPED, 143)
     except Exception as error:
         from results.errors import ResultsError
         from tasks.errors import TaskError
@@ -60,6 +77,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _fail(str(error), 2)
         if os.environ.get("S2D_DEBUG"):
             raise
+        if isinstance(error, OSError) and error.errno in STORAGE:
+            return _fail(
+                f"{error.filename or 'a file'} could not be written or read ({error.strerror}): free some "
+                "space or mend its permissions, then repeat the command; finished calls are kept",
+                1,
+            )
         return _fail(
             f"unexpected {type(error).__name__}: {error} (finished calls are kept; S2D_DEBUG=1 shows where)",
             1,
@@ -67,14 +90,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _fail(message: str, status: int) -> int:
-    line = " ".join(message.split())
+    line = one_line(message)
     print(f"s2d-bench: {line}", file=sys.stderr)
     print(json.dumps({"status": {1: "failed", 2: "bad_input"}.get(status, "stopped"), "error": line}))
     return status
 
 
 def _terminated(signum: int, frame: object) -> None:
-    sys.exit(_fail("stopped; the same command continues where this one ended", 143))
+    raise Terminated
 
 
 def _dispatch(command: str, arguments: list[str]) -> int:
@@ -101,9 +124,12 @@ def _run(arguments: list[str]) -> int:
     from distill.pipeline import check_settings, find_or_make
     from harness.run import run
 
+    options.check()
     check_settings(options)
-    if options.prices and not Path(options.prices).is_file():
-        raise UserError(f"--prices {options.prices}: no such file; name a YAML file of dated prices")
+    if options.prices:
+        from results.prices import load_prices
+
+        load_prices(Path(options.prices))  # now, not after hours
     folder, records = run(options, shlex.join(["s2d-bench", *arguments]), find_or_make)
     if options.dry_run:
         print(json.dumps({"status": "dry_run"}))
@@ -116,7 +142,7 @@ def _show(folder: Path, margin: float | None, prices: Path | None) -> int:
     """Tables of a finished run: files, the card, the JSON line."""
     from results.hardware import time_text
     from results.leaderboard import build
-    from results.load import read_manifest
+    from results.manifest import read_manifest
     from results.page import write_page
     from results.tables import terminal
     from results.write import write_all
@@ -127,7 +153,7 @@ def _show(folder: Path, margin: float | None, prices: Path | None) -> int:
     print(terminal(leaderboard))
     if measured := time_text(read_manifest(folder)):
         print(f"{measured}\n")
-    print(f"page: {page}")
+    print(one_line(f"page: {page}"))
     summary = {
         "status": "ok",
         "run": str(folder),
@@ -153,10 +179,11 @@ def _distill(arguments: list[str]) -> int:
     options = parse_options(parser, arguments)
     from distill.pipeline import distill
 
+    options.check()
     folder, records = distill(options, shlex.join(["s2d-bench", "distill", *arguments]))
     for record in records:
         kept = f"{record['kept']} of {record['inputs']} inputs kept"
-        print(f"{record['task']}: {kept}, {record['checkpoint'] or 'not distilled (too few)'}")
+        print(one_line(f"{record['task']}: {kept}, {record['checkpoint'] or 'not distilled (too few)'}"))
     pushed = _push(records, options.push_to_hub)
     made = [record["checkpoint"] for record in records]
     print(json.dumps({"status": "ok", "run": str(folder), "checkpoints": made, "pushed": pushed}))
@@ -176,7 +203,7 @@ def _push(records: Sequence[Mapping[str, Any]], prefix: str | None) -> list[str]
             kind = str(record["variant"]).removeprefix("distilled")
             task = "" if kind == "-all" else f"-{record['task']}"
             pushed[folder] = push(Path(folder), f"{prefix}{kind}{task}".replace("_", "-"))
-            print(f"uploaded: {pushed[folder]}")
+            print(one_line(f"uploaded: {pushed[folder]}"))
     return list(pushed.values())
 
 
@@ -185,9 +212,9 @@ def _report(arguments: list[str]) -> int:
         prog="s2d-bench report",
         description="Tables and page again from the records of a run; no model is loaded.",
     )
-    parser.add_argument("run", type=Path, help="run folder")
+    parser.add_argument("run", type=path_argument, help="run folder")
     parser.add_argument("--margin", type=float, help="non-inferiority margin in points")
-    parser.add_argument("--prices", type=Path, help="dated prices (YAML)")
+    parser.add_argument("--prices", type=path_argument, help="dated prices (YAML)")
     parser.add_argument("--paper", action="store_true", help="lay the figures of the paper beside the run")
     given = parser.parse_args(arguments)
     if given.paper:
@@ -203,8 +230,10 @@ def _compare(arguments: list[str]) -> int:
         prog="s2d-bench compare",
         description="Two runs over the items that both have, item by item; reads lm-eval's samples too.",
     )
-    parser.add_argument("run_a", type=Path, help="run folder, or a folder with samples_*.jsonl of lm-eval")
-    parser.add_argument("run_b", type=Path)
+    parser.add_argument(
+        "run_a", type=path_argument, help="run folder, or a folder with samples_*.jsonl of lm-eval"
+    )
+    parser.add_argument("run_b", type=path_argument)
     parser.add_argument("--margin", type=float, help="non-inferiority margin in points")
     given = parser.parse_args(arguments)
     from results.compare import compare, render
@@ -220,9 +249,9 @@ def _gate(arguments: list[str]) -> int:
         prog="s2d-bench gate",
         description="Check a run against a policy: exit 0 holds, 1 fails, 3 cannot tell.",
     )
-    parser.add_argument("run", type=Path, help="run folder")
-    parser.add_argument("--policy", type=Path, required=True, help="file with one rule a line")
-    parser.add_argument("--prices", type=Path, help="dated prices (YAML), for rules on usd")
+    parser.add_argument("run", type=path_argument, help="run folder")
+    parser.add_argument("--policy", type=path_argument, required=True, help="file with one rule a line")
+    parser.add_argument("--prices", type=path_argument, help="dated prices (YAML), for rules on usd")
     given = parser.parse_args(arguments)
     from results.gate import check
 

@@ -55,7 +55,9 @@ def teacher_inputs(options: RunOptions, task: TaskData) -> int:
     if options.distill_inputs is not None:
         return options.distill_inputs
     paper = task.spec.paper if options.preset == "paper" else None
-    return paper.inputs if paper else DISTILL_INPUTS
+    if paper:
+        return paper.inputs
+    return task.spec.inputs_embedded if options.data == "embedded" else DISTILL_INPUTS
 
 
 def teacher_samples(options: RunOptions, task: TaskData, variant: Variant) -> int:

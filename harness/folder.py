@@ -8,8 +8,10 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import subprocess
 import time
+from datetime import date
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,7 @@ from filelock import FileLock, Timeout
 
 from harness.errors import UserError
 from harness.options import RunOptions
-from harness.records import write_whole
+from harness.records import remove_scratch, write_whole
 
 SCHEMA = 1
 PER_CALL = frozenset({"output", "fresh", "dry_run"})
@@ -78,6 +80,7 @@ class RunFolder:
                     f"{self.path} was begun by `{found['kind']}`, not by `{kind}`: name another --output"
                 )
             _refuse_other_options(self.path, found.get("options", {}), options)
+            remove_scratch(self.path)
         self.manifest = {
             **(found or {}),
             "schema": SCHEMA,
@@ -97,11 +100,7 @@ class RunFolder:
         self._write_config(options)
 
     def _write_config(self, options: RunOptions) -> None:
-        """The options as YAML: `s2d-bench --config FILE` repeats the run."""
-        import yaml
-
-        values = {name: value for name, value in options.as_dict().items() if name not in PER_CALL}
-        write_whole(self.path / "config.yaml", yaml.safe_dump(values, sort_keys=True, allow_unicode=True))
+        write_whole(self.path / "config.yaml", config_text(options))
 
     def save(self, **more: Any) -> None:
         """Merge `more` into the manifest and write it in one step."""
@@ -116,6 +115,16 @@ class RunFolder:
         self._lock.release()
 
 
+def config_text(options: RunOptions) -> str:
+    """The options as YAML: `s2d-bench --config FILE` repeats the run."""
+    import yaml
+
+    values = {name: value for name, value in options.as_dict().items() if name not in PER_CALL}
+    text = yaml.safe_dump(values, sort_keys=True, allow_unicode=True)
+    # Some signs (such as a line separator in a name) YAML reads back only as an escape.
+    return text if yaml.safe_load(text) == values else yaml.safe_dump(values, sort_keys=True)
+
+
 def read_manifest(path: Path) -> dict[str, Any] | None:
     """The manifest of a run folder; None where there is none. UserError for one that cannot be read."""
     file = path / "manifest.json"
@@ -123,11 +132,22 @@ def read_manifest(path: Path) -> dict[str, Any] | None:
         return None
     try:
         manifest = json.loads(file.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    # JSON that is none, bytes that are no text, numbers of thousands of digits; brackets as deep.
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{file} is damaged ({error}): restore it, or name another --output") from error
     if not isinstance(manifest, dict) or manifest.get("schema") != SCHEMA:
         raise UserError(f"{file} is of another version: use the release that wrote it, or another --output")
+    if not isinstance(manifest.get("options", {}), dict) or not _is_date(manifest.get("template_date")):
+        raise UserError(f"{file} is damaged (options or template_date): restore it, or name another --output")
     return manifest
+
+
+def _is_date(value: Any) -> bool:
+    """Whether it is None or a date that templates can insert."""
+    try:
+        return value is None or bool(date.fromisoformat(value))
+    except (TypeError, ValueError):
+        return False
 
 
 def _refuse_other_options(path: Path, before: dict[str, Any], options: RunOptions) -> None:
@@ -161,7 +181,8 @@ def _find_or_name(options: RunOptions, kind: str) -> Path:
             before = manifest.get("options", {})
             if all(before.get(name, value) == value for name, value in same.items()):
                 return path
-    name = Path(options.pretrained).name.removesuffix(".gguf") or "model"
+    # What is typed there may hold anything; a name of a folder may not.
+    name = re.sub(r"[^\w.+-]", "-", Path(options.pretrained).name.removesuffix(".gguf"))[:60] or "model"
     stamp = time.strftime("%Y%m%d-%H%M%S")
     path = root / f"{stamp}-{name}"
     number = 2

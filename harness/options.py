@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import math
+import re
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from harness.errors import UserError
+from harness.option_texts import check_texts
 
 ENGINES = ("hf", "vllm", "openai", "scripted")
 
+BUNDLED = ("tiny", "smollm2")
+"""Models that need no hub: without --data they run on embedded data, which needs none either."""
+
 PRESETS = ("paper",)
+
+DTYPES = ("auto", "float32", "bfloat16", "float16")
+
+LARGEST_SEED = 2**31 - 1
+"""Seeds of numpy, torch and the engines are 32 bits wide, some of them signed."""
+
+_REPOSITORY = re.compile(r"(?:[\w-][\w.-]{0,95}/)?[\w-][\w.-]{0,60}", re.ASCII)
+"""NAME or OWNER/NAME on the hub, with room for the name of a task behind."""
 
 DISTILL_INPUTS = 1000
 """Unlabeled inputs per task where nobody says another number."""
@@ -24,7 +38,7 @@ class RunOptions:
     """What the user asked for. Field names are the long options with underscores."""
 
     models: str = "base,s2,distilled"
-    pretrained: str = "smollm2"
+    pretrained: str = "tiny"
     engine: str = "hf"
     engine_args: dict[str, Any] = field(default_factory=dict)
     base_url: str | None = None
@@ -57,11 +71,19 @@ class RunOptions:
 
     def check(self) -> None:
         """UserError for values that no run can have."""
+        check_texts(self.as_dict())
         for name, least in (("limit", 1), ("seeds", 1), ("distill_inputs", 1), ("samples", 1)):
             value = getattr(self, name)
             if value is not None and value < least:
                 option = "--" + name.replace("_", "-")
                 raise UserError(f"{option} {value}: it must be at least {least}")
+        for name, most in (("seed", LARGEST_SEED), ("seeds", 1000)):
+            if not 0 <= getattr(self, name) <= most:
+                raise UserError(f"--{name} {getattr(self, name)}: it must be from 0 to {most}")
+        if self.dtype not in DTYPES:
+            raise UserError(f"--dtype {self.dtype} is not known: choose one of {', '.join(DTYPES)}")
+        if self.push_to_hub is not None and not _REPOSITORY.fullmatch(self.push_to_hub):
+            raise UserError(f"--push-to-hub {self.push_to_hub}: give it as NAME or OWNER/NAME of the hub")
         if self.engine not in ENGINES:
             raise UserError(f"--engine {self.engine} is not known: choose one of {', '.join(ENGINES)}")
         if self.base_url is not None and self.engine != "openai":
@@ -143,7 +165,9 @@ def _value(text: str) -> Any:
         return text.lower() == "true"
     for number in (int, float):
         try:
-            return number(text)
+            value = number(text)
         except ValueError:
             continue
+        # `nan` and `inf` are names here: no setting is one of them.
+        return value if math.isfinite(value) else text
     return text

@@ -10,10 +10,12 @@ import sys
 import time
 from types import TracebackType
 
+from harness.errors import one_line
+
 
 def say(text: str) -> None:
-    """One line for people."""
-    print(text, file=sys.stderr, flush=True)
+    """One line for people, whatever stands in a name or a reason."""
+    print(one_line(text), file=sys.stderr, flush=True)
 
 
 class Progress:
@@ -29,7 +31,7 @@ class Progress:
         self._tokens = 0
         self._bar = tqdm(
             total=0,
-            desc=title,
+            desc=one_line(title),
             unit="call",
             file=sys.stderr,
             disable=not sys.stderr.isatty(),

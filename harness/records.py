@@ -6,15 +6,21 @@ a failure scores as wrong and is counted (rule 5). It computes no statistics.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
+import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from harness.lm import TaskData
 from harness.types import Response
+
+_SCRATCH = re.compile(r"\..+\.(jsonl?|yaml|md|csv|tex|html)\.\w+")
+"""Names under which this file and `results` write before they rename."""
 
 
 def build_rows(
@@ -132,18 +138,34 @@ def _number(score: Any) -> float | None:
     return figure if math.isfinite(figure) else None
 
 
-def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write JSON lines in one step: the file is the old one or the new one, never a part."""
+def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> str:
+    """Write JSON lines in one step: the file is the old one or the new one, never a part. Returns the
+    SHA-256 of what was written."""
     text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
     write_whole(path, text)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Replace a file in one step."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Replace a file in one step. OSError that names the file where the disk refuses; no scratch stays."""
     scratch = path.with_name(f".{path.name}.{os.getpid()}")
-    with scratch.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    scratch.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with scratch.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        scratch.replace(path)
+    except BaseException as error:
+        with suppress(OSError):
+            scratch.unlink()
+        if isinstance(error, OSError):
+            raise OSError(error.errno, error.strerror or str(error), str(path)) from error
+        raise
+
+
+def remove_scratch(folder: Path) -> None:
+    """Remove what killed processes left half-written in a run folder, which one process holds."""
+    for path in folder.rglob(".*.*"):
+        if _SCRATCH.fullmatch(path.name) and path.is_file():
+            path.unlink(missing_ok=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -33,9 +33,20 @@ from harness.types import Item, Message, Response
 from harness.variants import Variant, parse_variants, with_noise_floor
 from harness.weights import engine_arguments, placements
 
-SAMPLING_KEYS = frozenset(
-    f"{prefix}{key}" for prefix in ("", "teacher_") for key in ("temperature", "top_p", "top_k")
-) | {"max_tokens"}
+_DRAWN: dict[str, tuple[float, float, Any]] = {
+    "temperature": (0, 100, int | float),
+    "top_p": (0, 1, int | float),
+    "top_k": (0, 1_000_000, int),
+}
+SAMPLING_KEYS = {
+    f"{prefix}{key}": bounds for prefix in ("", "teacher_") for key, bounds in _DRAWN.items()
+} | {"max_tokens": (1, 1_000_000, int)}
+"""Keys of `--sampling` with the least and the largest value and its type."""
+
+BATCHES_VARIED = (
+    "Memory did not suffice for some batches, which ran in smaller parts: in bfloat16 or float16 another run "
+    "may give other texts (in float32 not)."
+)
 
 
 def run(options: RunOptions, command: str, find_or_make: FindOrMake) -> tuple[Path, list[dict[str, Any]]]:
@@ -51,10 +62,11 @@ def run(options: RunOptions, command: str, find_or_make: FindOrMake) -> tuple[Pa
         return Path(options.output or "runs"), []
     with _opened(options, command, "run", tasks, variants) as (context, folder):
         began = time.perf_counter()
-        records, timing = _phases(context, folder, variants, find_or_make)
+        records, timing, samples = _phases(context, folder, variants, find_or_make)
         folder.save(
             status="finished",
             distillation=records,
+            samples=samples,
             timing={**timing, "total": time.perf_counter() - began},
             execution=context.engine.execution.as_dict(),
         )
@@ -66,6 +78,7 @@ def make_checkpoints(
 ) -> tuple[Path, list[dict[str, Any]]]:
     """Distil every task of the options and evaluate nothing; the run folder and the records."""
     variant = Variant("distilled", "distilled")
+    _check_variants([variant], options.engine)
     with _opened(options, command, "distill", _load(options), [variant]) as (context, folder):
         seeds = range(options.seed, options.seed + options.seeds)
         records = [entry.record for seed in seeds for entry in find_or_make(context, variant, seed).values()]
@@ -92,9 +105,12 @@ def _load(options: RunOptions) -> list[TaskData]:
     for key, value in options.sampling.items():
         if key not in SAMPLING_KEYS:
             raise UserError(f"--sampling {key}: not known; there are {', '.join(sorted(SAMPLING_KEYS))}")
-        least = 1 if key == "max_tokens" else 0
-        if isinstance(value, bool) or not isinstance(value, int | float) or not value >= least:
-            raise UserError(f"--sampling {key}={value}: give a number of at least {least}")
+        least, most, kind = SAMPLING_KEYS[key]
+        if isinstance(value, bool) or not isinstance(value, kind) or not least <= value <= most:
+            number = "a whole number" if kind is int else "a number"
+            raise UserError(
+                f"--sampling {key}={value}: give {number} of at least {least} and at most {most:,}"
+            )
     arguments = {"seed": 0, **options.task_args}
     return load_tasks(options.tasks, options.data, options.include_path, arguments, options.limit)
 
@@ -117,31 +133,44 @@ def _opened(
     )
     folder = RunFolder.open(options, command, kind)
     say(f"run folder: {folder.path}")
-    store = CallStore(folder.path / "calls.sqlite")
-    engine: Engine | None = None
-    try:
-        source = replace(source, date=folder.manifest["template_date"])
-        engine = open_engine(options.engine, source, engine_arguments(options))
-        folder.save(**run_facts(engine, tasks, variants, options))
-        yield RunContext(options, source, engine, Scheduler(engine, store), tasks), folder
-        facts = engine.facts()
-        folder.save(engine=facts, notes=[*folder.manifest["notes"], *facts.get("notes", [])])
-    except BaseException:
-        folder.save(status="failed")
-        raise
-    finally:
-        if engine is not None:
-            engine.close()
-        store.close()
-        folder.close()
+    with ExitStack() as held:
+        held.callback(folder.close)
+        try:
+            store = CallStore(folder.path / "calls.sqlite")
+            held.callback(store.close)
+            source = replace(source, date=folder.manifest["template_date"])
+            engine = open_engine(options.engine, source, engine_arguments(options))
+            held.callback(engine.close)
+            folder.save(**run_facts(engine, tasks, variants, options))
+            yield RunContext(options, source, engine, Scheduler(engine, store), tasks), folder
+            facts = _engine_facts(engine, store)
+            folder.save(engine=facts, notes=[*folder.manifest["notes"], *facts.get("notes", [])])
+        except BaseException:
+            # On a full disk the manifest cannot say so; what went wrong first is what counts.
+            with suppress(OSError):
+                folder.save(status="failed")
+            raise
+
+
+def _engine_facts(engine: Engine, store: CallStore) -> dict[str, Any]:
+    """The engine's own, and whether memory made batches smaller than planned in any process of the run."""
+    facts = engine.facts()
+    if store.batches_varied:
+        facts["same_batches_same_text"] = False
+        facts["notes"] = [*facts.get("notes", []), BATCHES_VARIED]
+    return facts
 
 
 def _phases(
     context: RunContext, folder: RunFolder, variants: Sequence[Variant], find_or_make: FindOrMake
-) -> tuple[list[dict[str, Any]], dict[str, float]]:
-    """All variants of all seeds; those without training first, so that the engine loads once a phase."""
+) -> tuple[list[dict[str, Any]], dict[str, float], dict[str, str]]:
+    """All variants of all seeds; those without training first, so that the engine loads once a phase.
+    Returns the records of distillation, seconds by variant, and the SHA-256 of each samples file."""
+    # Files of an earlier process are written again, and are nobody's until the run is finished.
+    folder.save(samples={})
     records: list[dict[str, Any]] = []
     timing: dict[str, float] = {}
+    samples: dict[str, str] = {}
     rows: dict[tuple[str, str], list[dict[str, Any]]] = {}
     seeds = range(context.options.seed, context.options.seed + context.options.seeds)
     ordered = sorted(variants, key=lambda variant: variant.kind == "distilled")
@@ -157,9 +186,11 @@ def _phases(
                 chosen = [task for task in context.tasks if task.name in adapters]
                 for name, found in evaluate(where, variant, seed, chosen, adapters).items():
                     rows.setdefault((variant.name, name), []).extend(found)
-                    write_rows(folder.samples_path(variant.name, name), rows[variant.name, name])
+                    path = folder.samples_path(variant.name, name)
+                    digest = write_rows(path, rows[variant.name, name])
+                    samples[path.relative_to(folder.path).as_posix()] = digest
         timing[variant.name] = time.perf_counter() - began
-    return records, timing
+    return records, timing, samples
 
 
 def evaluate(

@@ -10,10 +10,11 @@ It knows neither tasks nor files of a run beyond the call store, and no engine i
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from harness.engines.base import AdapterInfo, Engine
 from harness.engines.continuous import ContinuousEngine
@@ -41,7 +42,7 @@ FEED = 500
 until all prompts of a large run are tokenised."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Job:
     """One program on one item."""
 
@@ -60,18 +61,26 @@ class Job:
     """Turns before System 1's prompt (a system turn, few-shot examples of a user's own task)."""
 
 
-@dataclass
+class _Call(NamedTuple):
+    """What is kept of a request until its program goes on: prompt ids are most of the memory of a wave."""
+
+    key: str
+    step: str
+    messages: list[Message]
+
+
+@dataclass(slots=True)
 class _Live:
     """A job under way."""
 
     job: Job
     running: Running
-    requests: list[Request] = field(default_factory=list)
-    """Of the calls it waits for."""
+    calls: list[_Call] = field(default_factory=list)
+    """It waits for them."""
     steps: list[Step] = field(default_factory=list)
-    done: dict[str, Completion] = field(default_factory=dict)
+    done: dict[str, Completion] = field(init=False)
     """In a stream: the answers that are there, by key."""
-    missing: set[str] = field(default_factory=set)
+    missing: set[str] = field(init=False)
     """In a stream: keys of the answers that are not."""
 
 
@@ -149,15 +158,14 @@ class Scheduler:
         store already. `waiting` keeps who waits for an open call."""
         asked: dict[str, Request] = {}
         for index in asking:
-            live[index].requests = [self._request(live[index].job, ask) for ask in live[index].running.asks]
-            for request in live[index].requests:
+            for request in self._requests(live[index]):
                 asked.setdefault(request.key, request)
         found = self._store.lookup(key for key in asked if key not in waiting)
         new = [request for key, request in asked.items() if key not in found and key not in waiting]
         progress.expect(len(found) + len(new))
         progress.replayed(len(found))
         for index in asking:
-            keys = {request.key for request in live[index].requests}
+            keys = {call.key for call in live[index].calls}
             live[index].done = {key: found[key] for key in keys if key in found}
             live[index].missing = keys - found.keys()
             for key in live[index].missing:
@@ -192,30 +200,40 @@ class Scheduler:
         """Completions of every call that some program waits for, by key."""
         requests: dict[str, Request] = {}
         for state in live.values():
-            state.requests = [self._request(state.job, ask) for ask in state.running.asks]
-            for request in state.requests:
+            for request in self._requests(state):
                 requests.setdefault(request.key, request)
         progress.expect(len(requests))
         done = self._store.lookup(requests)
         progress.replayed(len(done))
-        for batch in self._engine.plan(list(requests.values())):
+        batches = deque(self._engine.plan(list(requests.values())))
+        del requests  # each batch's prompts are given up with it
+        while batches:
+            batch = batches.popleft()
             missing = [request for request in batch if request.key not in done]
             if not missing:
                 continue
+            splits = self._engine.execution.splits
             completions = self._engine.generate(missing)
             pairs = list(zip(missing, completions, strict=True))
-            self._store.commit(phase, pairs)
+            self._store.commit(phase, pairs, varied=self._engine.execution.splits > splits)
             for request, completion in pairs:
                 done[request.key] = _without_ids(completion)
             progress.made(len(missing), sum(completion.generated_tokens for completion in completions))
         return done
+
+    def _requests(self, state: _Live) -> Sequence[Request]:
+        """Of all that a program has just asked."""
+        requests = [self._request(state.job, ask) for ask in state.running.asks]
+        state.calls = [_Call(request.key, request.step, request.messages) for request in requests]
+        return requests
 
     def _request(self, job: Job, ask: Ask) -> Request:
         messages = [*job.history, *ask.messages] if ask.step == "direct" else list(ask.messages)
         sampling = job.sampling(step_kind(ask.step))
         limit = ask.max_tokens if ask.max_tokens is not None else sampling.max_tokens
         stops = tuple(dict.fromkeys((*sampling.stop, *ask.stop)))
-        sampling = replace(sampling, max_tokens=limit, stop=stops)
+        if (limit, stops) != (sampling.max_tokens, sampling.stop):
+            sampling = replace(sampling, max_tokens=limit, stop=stops)
         # A greedy call has no random choice: without a seed, equal greedy calls are one call.
         greedy = sampling.temperature == 0
         sample = (0 if greedy else job.sample_index) + REPEAT_OFFSET * job.repeat
@@ -237,9 +255,9 @@ class Scheduler:
 
     def _advance(self, state: _Live, done: Mapping[str, Completion]) -> Response | None:
         """Hand a program its completions; its response if that ended it."""
-        completions = [done[request.key] for request in state.requests]
-        for request, completion in zip(state.requests, completions, strict=True):
-            state.steps.append(Step(request.step, request.messages, completion))
+        completions = [done[call.key] for call in state.calls]
+        for call, completion in zip(state.calls, completions, strict=True):
+            state.steps.append(Step(call.step, call.messages, completion))
         broken = [completion.error for completion in completions if completion.finish_reason == "error"]
         if broken and not state.job.method.votes:
             return Response("", state.steps, broken[0] or "the engine gave no completion")

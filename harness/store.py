@@ -2,6 +2,7 @@
 
 One SQLite file per run in write-ahead mode. A batch is committed whole, so after a kill either all of
 its calls are there or none: that is what lets an engine plan the same batches again (design section 6).
+The file is checked when it is opened, and each row carries a checksum: a damaged store is named, never used.
 
 It knows nothing of programs or items beyond their ids; it never changes or deletes a row.
 """
@@ -11,14 +12,17 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Iterable, Sequence
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from harness.errors import RunError, UserError
 from harness.types import Completion, FinishReason, Request, Sampling, stable_hash
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""2: rows have a checksum."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -41,11 +45,16 @@ CREATE TABLE IF NOT EXISTS calls (
     generated_tokens INTEGER NOT NULL,
     error TEXT,
     batch TEXT NOT NULL,
-    finished_at REAL NOT NULL
+    finished_at REAL NOT NULL,
+    checksum INTEGER NOT NULL
 );
 """
 
 _COMPLETION_COLUMNS = "key, text, finish_reason, prompt_tokens, cached_tokens, generated_tokens, error"
+
+_VARIED = "batches_varied"
+
+_COMPACT = json.JSONEncoder(separators=(",", ":"))
 
 
 def call_key(
@@ -67,18 +76,46 @@ class CallStore:
     """Calls of one run. One process writes; the run folder's lock sees to that."""
 
     def __init__(self, path: Path) -> None:
-        """Open or create the file. UserError if it is not a store of this version."""
+        """Open or create the file. UserError if it is not a whole store of this version, RunError where the
+        disk refuses."""
         self.path = path
-        try:
+        with self._guarded():
             self._connection = sqlite3.connect(path, isolation_level=None)
-            self._connection.execute("PRAGMA journal_mode=WAL")
-            self._connection.execute("PRAGMA synchronous=NORMAL")
-            self._connection.executescript(_SCHEMA)
-            self._check_version()
-        except sqlite3.DatabaseError as error:
-            raise UserError(
-                f"{path} cannot be read as a call store ({error}): move it away to start the run anew"
+            try:
+                self._connection.execute("PRAGMA journal_mode=WAL")
+                self._connection.execute("PRAGMA synchronous=NORMAL")
+                self._connection.executescript(_SCHEMA)
+                self._check_version()
+                self._check_pages()
+            except BaseException:
+                self._connection.close()
+                raise
+
+    @contextmanager
+    def _guarded(self) -> Iterator[None]:
+        """One line for what SQLite finds wrong: with the disk, or with the file."""
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            if "UTF-8" in str(error):
+                raise self._damaged(str(error).splitlines()[0]) from error
+            raise RunError(
+                f"{self.path} could not be written ({error}): free some space, then repeat the command"
             ) from error
+        except sqlite3.DatabaseError as error:
+            raise self._damaged(str(error)) from error
+
+    def _damaged(self, how: str) -> UserError:
+        return UserError(
+            f"{self.path} cannot be read as a call store ({how}): restore it, save its whole rows with "
+            f"`sqlite3 {self.path.name} .recover`, or move it away to start the run anew"
+        )
+
+    def _check_pages(self) -> None:
+        """UserError where pages of the file are missing or contradict each other; reads all of it once."""
+        said = self._connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if said != "ok":
+            raise self._damaged(" ".join(said.split()))
 
     def _check_version(self) -> None:
         found = self._connection.execute("SELECT value FROM meta WHERE name='schema'").fetchone()
@@ -91,19 +128,28 @@ class CallStore:
             )
 
     def lookup(self, keys: Iterable[str]) -> dict[str, Completion]:
-        """Finished calls among `keys`, without their token ids (`with_ids` has them)."""
+        """Finished calls among `keys`, without their token ids (`with_ids` has them). UserError for a row
+        that is not as it was written."""
         found: dict[str, Completion] = {}
         wanted = list(dict.fromkeys(keys))
         for start in range(0, len(wanted), 500):
             part = wanted[start : start + 500]
             marks = ",".join("?" * len(part))
-            query = f"SELECT {_COMPLETION_COLUMNS} FROM calls WHERE key IN ({marks})"
-            for key, text, finish, prompt, cached, generated, error in self._connection.execute(query, part):
+            query = f"SELECT {_COMPLETION_COLUMNS}, checksum FROM calls WHERE key IN ({marks})"
+            with self._guarded():
+                rows = self._connection.execute(query, part).fetchall()
+            for *row, checksum in rows:
+                if _checksum(row) != checksum:
+                    raise self._damaged(f"call {row[0]} is not as it was written")
+                key, text, finish, prompt, cached, generated, error = row
                 found[key] = Completion(text, finish, prompt, generated, cached, error=error)
         return found
 
-    def commit(self, phase: str, finished: Sequence[tuple[Request, Completion]]) -> None:
-        """Write a batch whole. RunError where the disk refuses; nothing of the batch is kept then."""
+    def commit(
+        self, phase: str, finished: Sequence[tuple[Request, Completion]], varied: bool = False
+    ) -> None:
+        """Write a batch whole; `varied`: it ran in smaller parts than planned. RunError where the disk
+        refuses; nothing of the batch is kept then."""
         if not finished:
             return
         now = time.time()
@@ -115,6 +161,8 @@ class CallStore:
             self._connection.executemany(
                 f"INSERT INTO calls VALUES ({marks}) ON CONFLICT(key) DO NOTHING", rows
             )
+            if varied:
+                self._connection.execute("INSERT OR REPLACE INTO meta VALUES (?, 'yes')", (_VARIED,))
             self._connection.execute("COMMIT")
         except sqlite3.Error as error:
             if self._connection.in_transaction:
@@ -122,6 +170,12 @@ class CallStore:
             raise RunError(
                 f"{self.path} could not be written ({error}): free some space, then repeat the command"
             ) from error
+
+    @property
+    def batches_varied(self) -> bool:
+        """Whether any batch of the run, in this process or an earlier one, ran in smaller parts."""
+        query = "SELECT count(*) FROM meta WHERE name = ?"
+        return bool(self._connection.execute(query, (_VARIED,)).fetchone()[0])
 
     def count(self, phase: str | None = None) -> int:
         """Calls in the store, of one phase or of all."""
@@ -159,8 +213,16 @@ def _row(phase: str, request: Request, completion: Completion, batch: str, now: 
     return (
         request.key, phase, request.item_id, request.step, request.sample_index, request.seed,
         request.adapter, json.dumps(request.sampling.as_dict()), json.dumps(request.messages),
-        json.dumps(list(request.prompt_ids), separators=(",", ":")),
-        json.dumps(list(completion.generated_ids), separators=(",", ":")),
+        _COMPACT.encode(request.prompt_ids), _COMPACT.encode(completion.generated_ids),
         completion.text, completion.finish_reason, completion.prompt_tokens, completion.cached_tokens,
         completion.generated_tokens, completion.error, batch, now,
+        _checksum((
+            request.key, completion.text, completion.finish_reason, completion.prompt_tokens,
+            completion.cached_tokens, completion.generated_tokens, completion.error,
+        )),
     )  # fmt: skip
+
+
+def _checksum(row: Sequence[Any]) -> int:
+    """Of the values of `_COMPLETION_COLUMNS`."""
+    return zlib.crc32(json.dumps(list(row)).encode())

@@ -20,9 +20,14 @@ LEGEND = f"{BEST} best of the task, {TIE} a tie with it within noise (its paired
 LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{",
     "}": r"\}",
+    # A bracket or a star right behind the end of a row would be an argument of it.
+    "[": "{[}", "]": "{]}", "*": "{*}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
     "|": r"\textbar{}",
 }  # fmt: skip
+
+FORMULA = re.compile(r"(^|[,;|]\s*)(?=[=+\-@\uff1d\uff0b\uff0d\uff20])")
+"""Where a formula may begin; the last four are the signs in full width, which some spreadsheets take too."""
 
 
 def plain(text: object) -> str:
@@ -32,9 +37,10 @@ def plain(text: object) -> str:
 
 
 def markdown(text: object) -> str:
-    """For a Markdown cell: no markup, no HTML, no column break."""
+    """For a Markdown cell or line: no markup, no HTML, no column break, no heading, list or rule."""
     safe = plain(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return re.sub(r"([\\`*_\[\]|~])", r"\\\1", safe)
+    safe = re.sub(r"([\\`*_\[\]|~#$!])", r"\\\1", safe)
+    return re.sub(r"^(\d*)([-+.)])(?=[-\s]|$)", r"\1\\\2", safe)
 
 
 def latex(text: object) -> str:
@@ -43,9 +49,10 @@ def latex(text: object) -> str:
 
 
 def csv(text: object) -> str:
-    """For a CSV cell: text that a spreadsheet would take for a formula is quoted."""
-    line = plain(text)
-    return "'" + line if line[:1] in ("=", "+", "-", "@") else line
+    """For a CSV cell: what a spreadsheet would take for a formula gets a quote before it, also behind a
+    separator that another locale splits at.
+    """
+    return FORMULA.sub(r"\1'", plain(text))
 
 
 def score(row: Row) -> str:

@@ -23,7 +23,7 @@ from typing import Any
 
 from results.latency import Wait, longest_way
 from results.load import sample_files
-from results.samples import USAGE, parse
+from results.sample_rows import USAGE, parse
 
 LIMIT = 200
 """Differing items that are shown per task and pair."""

@@ -113,7 +113,7 @@ def to_svg(figure: Any, name: str, title: str, description: str) -> str:
     svg = buffer.getvalue()
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
-    svg = re.sub(r"(font: [^;\"]*?px) [^;\"]*", rf"\1 {_FAMILY}", svg)
+    svg = re.sub(r"(font: [^;<\"]*?px) [^;<\"]*", rf"\1 {_FAMILY}", svg)
     name = re.sub(r"[^A-Za-z0-9_-]", "-", name)
     svg = re.sub(r'\bid="', f'id="{name}-', svg)
     svg = re.sub(r'(url\(#|href="#)', rf"\1{name}-", svg)

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from results.samples import step_kind
+from results.sample_rows import step_kind
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,8 @@ from results.load import RunData, load_run
 from results.pairing import of_seed, paired
 from results.prices import Prices, load_prices
 from results.roles import distillations, noise_floor, not_distilled, standing, tasks_of, teacher_of
-from results.samples import FAILURES, USAGE, Columns
+from results.sample_rows import FAILURES, USAGE
+from results.samples import Columns
 from results.samplesets import sample
 
 SCHEMA = 1

@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 
 from results.errors import ResultsError
-from results.samples import FAILURES, USAGE, Columns, lines
+from results.sample_rows import FAILURES, LARGEST, USAGE, lines
+from results.samples import Columns
 
 FILE_NAME = re.compile(r"samples_(?P<task>.+)_(?P<time>\d{4}-\d\d-\d\dT.+)\.jsonl")
 
@@ -25,7 +26,7 @@ FILE_NAME = re.compile(r"samples_(?P<task>.+)_(?P<time>\d{4}-\d\d-\d\dT.+)\.json
 def log_files(path: Path) -> dict[str, Path]:
     """Task -> its newest log in `path` (a file, or a folder searched with its subfolders)."""
     found: dict[str, tuple[str, Path]] = {}
-    for file in [path] if path.is_file() else sorted(path.rglob("samples_*.jsonl")):
+    for file in [path] if path.is_file() else sorted(filter(Path.is_file, path.rglob("samples_*.jsonl"))):
         match = FILE_NAME.fullmatch(file.name)
         task, time = (match["task"], match["time"]) if match else (file.stem.removeprefix("samples_"), "")
         if task not in found or time > found[task][0]:
@@ -51,7 +52,11 @@ def _read(task: str, file: Path) -> Columns:
     times: Counter[tuple[str, str]] = Counter()
     for number, row in enumerate(lines(file), start=1):
         item, names = row.get("doc_hash"), row.get("metrics")
-        if not isinstance(item, str) or not isinstance(names, list):
+        if (
+            not isinstance(item, str)
+            or not isinstance(names, list)
+            or not all(isinstance(name, str) and name.isprintable() for name in [item, *names])
+        ):
             raise ResultsError(
                 f"{file}:{number}: no doc_hash and metrics, so not a log of lm-eval's --log_samples; "
                 f"name such a log"
@@ -60,7 +65,8 @@ def _read(task: str, file: Path) -> Columns:
         scores = values.setdefault((item, times[item, chosen]), {})
         times[item, chosen] += 1
         for name in names:
-            if isinstance(row.get(name), (int, float)):
+            # Not every metric is a figure, and those of a corpus have parts; NaN is none either.
+            if isinstance(row.get(name), (int, float)) and abs(row[name]) <= LARGEST:
                 scores[f"{name},{chosen}"] = float(row[name])
     if not any(values.values()):
         raise ResultsError(f"{file}: no row has a metric that is a number; there is nothing to compare")
@@ -90,7 +96,7 @@ def _lower_is_better(task: str, file: Path) -> set[str]:
     for results in sorted(file.parent.glob("results_*.json"), reverse=True):
         try:
             directions = json.loads(results.read_text(encoding="utf-8")).get("higher_is_better", {}).get(task)
-        except (ValueError, AttributeError):
+        except (OSError, ValueError, AttributeError, RecursionError):
             continue
         if isinstance(directions, dict):
             return {name for name, higher in directions.items() if higher is False}

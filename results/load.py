@@ -1,19 +1,21 @@
 """A run folder becomes `RunData`: its manifest, and one `Columns` per (task, variant).
 
-This file knows `manifest.json` and where samples lie; `results.samples` knows a row, and nobody here knows
-statistics.
+This file knows where samples lie; `results.manifest` knows the manifest, `results.samples` a row, and nobody
+here knows statistics.
 """
 
 from __future__ import annotations
 
-import json
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from results.errors import ResultsError
-from results.samples import Columns, lines, parse, read_samples
+from results.manifest import read_manifest
+from results.sample_rows import lines, parse
+from results.samples import Columns, read_samples
 
 
 @dataclass(frozen=True)
@@ -44,34 +46,11 @@ class RunData:
         }
 
 
-def read_manifest(folder: Path) -> dict[str, Any]:
-    """`manifest.json` of a run folder, checked for what `results` needs."""
-    path = Path(folder) / "manifest.json"
-    if not path.is_file():
-        raise ResultsError(
-            f"{folder} is not a run folder: it holds no manifest.json; name the folder a run wrote"
-        )
-    try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ResultsError(f"{path} is not valid JSON ({error}); run again, or restore the file") from error
-    for key in ("tasks", "variants"):
-        if not isinstance(manifest, dict) or not isinstance(manifest.get(key), dict) or not manifest[key]:
-            raise ResultsError(f"{path} names no {key}; run again, or restore the file")
-    for task, entry in manifest["tasks"].items():
-        metrics = entry.get("metrics") if isinstance(entry, dict) else None
-        if not isinstance(metrics, dict) or entry.get("primary") not in metrics:
-            raise ResultsError(
-                f"{path}: task {task!r} has no primary metric among its metrics; restore the file"
-            )
-    manifest.setdefault("run", Path(folder).resolve().name)
-    return manifest
-
-
 def load_run(folder: Path) -> RunData:
     """Load a run folder. Errors name the file, the line and the key at fault."""
     folder = Path(folder)
     manifest = read_manifest(folder)
+    _require_as_written(folder, manifest)
     files = sample_files(folder)
     columns: dict[tuple[str, str], Columns] = {}
     missing = []
@@ -89,10 +68,25 @@ def load_run(folder: Path) -> RunData:
     return RunData(folder, manifest, columns, tuple(missing))
 
 
+def _require_as_written(folder: Path, manifest: dict[str, Any]) -> None:
+    """ResultsError for a samples file that is gone, or has other content than the finished run wrote."""
+    for name, written in (manifest.get("samples") or {}).items():
+        path = folder / name
+        found = None
+        if path.is_file():
+            with path.open("rb") as handle:
+                found = hashlib.file_digest(handle, "sha256").hexdigest()
+        if found != written:
+            raise ResultsError(
+                f"{path} is not the file that the run wrote: repeat the run's command, which writes it again "
+                "from the stored calls"
+            )
+
+
 def sample_files(folder: Path) -> dict[tuple[str, str], Path]:
     """(task, variant) -> samples file, by the names in the first row of each file."""
     found: dict[tuple[str, str], Path] = {}
-    for path in sorted(Path(folder).glob("samples/*/*.jsonl")):
+    for path in sorted(filter(Path.is_file, Path(folder).glob("samples/*/*.jsonl"))):
         with path.open("rb") as handle:
             first = handle.readline()
         if first.strip():

@@ -1,7 +1,8 @@
 """Plain sentences that a reader of the tables must not miss.
 
 Each rule of this file looks at one thing that changes how the figures are to be read: a run that did not
-finish, a task not distilled, failures, cut texts, metrics without rows. Sentences of the manifest come first.
+finish, a task not distilled, what distillation warned of, failures, cut texts, metrics without rows.
+Sentences of the manifest come first.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ def collect(
         found.append(f"The run is {status}, not finished: figures may change when it is resumed.")
     found += _missing(run)
     found += _distillation(run)
+    found += _warnings(run)
     found += [
         f"{task}: no seed was distilled for both {a} and {b}, so they are not compared."
         for task, a, b in apart
@@ -82,22 +84,42 @@ def _cut(rows: Sequence[Row]) -> list[str]:
 
 def _distillation(run: RunData) -> list[str]:
     """One note on what was not distilled, by task, variant and, where there are several, seed."""
-    entries = distillations(run.manifest)
-    several = len({entry.get("seed") or 0 for entry in entries}) > 1
     without = not_distilled(run.manifest)
-    cases, others = [], False
-    for entry in entries:
+    cases, others, explained = [], False, True
+    for name, entry in _named(run):
         if entry.get("status") != "not_distilled":
             continue
-        tasks = tasks_of(run.manifest, entry)
-        name = f"{tasks[0] if len(tasks) == 1 else 'all tasks'}, {entry['variant']}"
-        name += f", seed {entry.get('seed') or 0}" if several else ""
         cases.append(f"{name} ({entry.get('kept')} of {entry.get('inputs')})")
+        tasks = tasks_of(run.manifest, entry)
         others = others or not all((task, entry["variant"]) in without for task in tasks)
+        explained = explained and bool(entry.get("warnings"))
     if not cases:
         return []
     note = f"Not distilled, because too few inputs were kept: {'; '.join(cases)}."
-    note += " More inputs or samples would help."
+    # The run's own warnings say why, and what would help.
+    note += "" if explained else " More inputs or samples would help."
     if others:
         note += " Where another seed was distilled, scores are of that one, pairs of what both have."
     return [note]
+
+
+def _warnings(run: RunData) -> list[str]:
+    """What distillation warned of, a note for each set of warnings, with all that it was said of."""
+    said: dict[str, list[str]] = {}
+    for name, entry in _named(run):
+        text = " ".join(str(warning) for warning in entry.get("warnings") or [])
+        if text:
+            said.setdefault(text, []).append(name)
+    return [f"{'; '.join(names)}: {text}" for text, names in said.items()]
+
+
+def _named(run: RunData) -> list[tuple[str, dict[str, Any]]]:
+    """The manifest's distillations, each named by task, variant and, where there are several, seed."""
+    entries = distillations(run.manifest)
+    several = len({entry.get("seed") or 0 for entry in entries}) > 1
+    found = []
+    for entry in entries:
+        tasks = tasks_of(run.manifest, entry)
+        name = f"{tasks[0] if len(tasks) == 1 else 'all tasks'}, {entry['variant']}"
+        found.append((f"{name}, seed {entry.get('seed') or 0}" if several else name, entry))
+    return found

@@ -24,7 +24,7 @@ from results.differences import BUDGET, LIMIT, Scan, differing_items, scan_run
 from results.errors import ResultsError
 from results.figure import PRINT_COLORS
 from results.latency import in_words
-from results.load import read_manifest
+from results.manifest import read_manifest
 from results.paper import LEGEND, beside, marked
 from results.plots import primary_points, score_against_tokens, step_use, tokens_by_step, variant_styles
 from results.write import write_text

@@ -12,7 +12,7 @@ from typing import Any
 
 from results import cells
 from results.page_words import MINUS, Board, cell, claim_words, estimate_of, figure_of
-from results.samples import USAGE
+from results.sample_rows import USAGE
 from results.table_rows import distilled_name
 
 NO_BREAK = "\N{NO-BREAK SPACE}"

@@ -113,7 +113,8 @@ def _from_yaml(text: str, path: Path) -> list[str]:
 
     try:
         document = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    # A value that contradicts its tag raises whatever the conversion raises: KeyError, AttributeError, ...
+    except Exception as error:
         raise ResultsError(
             f"policy {path} is not valid YAML ({' '.join(str(error).split())}); mend it"
         ) from error

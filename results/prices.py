@@ -30,6 +30,8 @@ from results.errors import ResultsError
 
 Floats = npt.NDArray[np.float64]
 MILLION = 1e6
+LARGEST = 1e12
+"""No price and no speed comes near it; nor is a speed as small as its inverse."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,8 @@ def load_prices(path: Path) -> Prices:
         )
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    # A value that contradicts its tag raises whatever the conversion raises: KeyError, AttributeError, ...
+    except Exception as error:
         reason = " ".join(str(error).split())
         raise ResultsError(f"price file {path} is not valid YAML ({reason}); mend it") from error
     if not isinstance(document, dict):
@@ -104,7 +107,7 @@ def _section(value: Any, name: str, path: Path) -> Mapping[str, Any]:
 
 def _price(table: Mapping[str, Any], key: str, path: Path) -> float:
     value = table.get(key)
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < float("inf"):
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= LARGEST:
         raise ResultsError(
             f"price file {path}: {key} is {value!r}; give dollars as a number that is not negative"
         )
@@ -113,7 +116,7 @@ def _price(table: Mapping[str, Any], key: str, path: Path) -> float:
 
 def _speed(table: Mapping[str, Any], key: str, path: Path) -> float:
     value = table.get(key)
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < float("inf"):
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 1 / LARGEST <= value <= LARGEST:
         raise ResultsError(
             f"price file {path}: {key} is {value!r}; give tokens per second, as the manifest's timing "
             f"shows them"

@@ -1,18 +1,18 @@
 """One samples file becomes arrays, small enough for 100,000 items of each of six variants.
 
-Only figures are kept in memory; texts (prompts, steps, responses) stay on disk and are streamed by `lines`.
+Only figures are kept in memory; texts (prompts, steps, responses) stay on disk and are streamed by
+`sample_rows.lines`.
 Rows are sorted by (item, seed, sample), so two files with equal records in another order give equal tables.
 
-Arrow's JSON reader parses the figures and skips the texts. Where it refuses a file, the slower line reader
-takes over: it accepts true and false as scores, and names the line at fault.
+Arrow's JSON reader parses the figures and skips the texts. Where it refuses a file, the slower line reader of
+`results.sample_rows` takes over: it accepts true and false as scores, and names the line at fault.
 
 This file knows the format of a samples row, nothing of manifests or statistics.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -22,11 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from results.errors import ResultsError
-
-FAILURES = ("no_answer", "truncated", "empty", "error")
-"""Ways a row can fail; each scores as wrong and is counted in its own column."""
-USAGE = ("calls", "prompt_tokens", "cached_tokens", "generated_tokens")
-STEP_USAGE = ("prompt_tokens", "cached_tokens", "generated_tokens")
+from results.sample_rows import FAILURES, LARGEST, STEP_USAGE, USAGE, read_by_line, step_kind
 
 Floats = npt.NDArray[np.float64]
 
@@ -89,7 +85,7 @@ def read_samples(path: Path, task: str, variant: str, metrics: Sequence[str]) ->
     try:
         raw = _read_with_arrow(path, metrics)
     except ArrowException:
-        raw = _read_by_line(path, metrics)
+        raw = read_by_line(path, metrics)
     if not raw["item_id"].size:
         raise ResultsError(f"{path} holds no rows; let the run finish, or delete the file and resume the run")
     order = np.lexsort((raw["sample_index"], raw["seed"], raw["item_id"]))
@@ -168,13 +164,20 @@ def _read_with_arrow(path: Path, metrics: Sequence[str]) -> dict[str, Any]:
         for key in STEP_USAGE:
             total[key] += float(counts[key][mine].sum())
     method = array("method")
+    scores = {name: numbers("scores", name) for name in metrics}
+    usage = {name: numbers("usage", name, default=0.0) for name in USAGE}
+    amounts = [weight, *(own[~np.isnan(own)] for own in weights.values()), *usage.values(), *counts.values()]
+    if any((~((values >= 0) & (values <= LARGEST))).any() for values in amounts) or any(
+        (np.abs(values) > LARGEST).any() for values in scores.values()
+    ):
+        raise pyarrow.ArrowInvalid("a figure is out of range")
     return {
         "item_id": item_id, "cluster_id": cluster_id,
         "seed": numbers("seed", default=0).astype(np.int64),
         "sample_index": numbers("sample_index", default=0).astype(np.int64),
-        "scores": {name: numbers("scores", name) for name in metrics},
+        "scores": scores,
         "weights": {name: np.where(np.isnan(own), weight, own) for name, own in weights.items()},
-        "usage": {name: numbers("usage", name, default=0.0) for name in USAGE},
+        "usage": usage,
         "failures": {kind: int(failure.get(kind, 0)) for kind in FAILURES},
         "truncated": int(array("truncated").fill_null(False).to_numpy(zero_copy_only=False).sum()),
         "steps": totals,
@@ -182,86 +185,6 @@ def _read_with_arrow(path: Path, metrics: Sequence[str]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def step_kind(name: str) -> str:
-    """What calls of one purpose share: `3/solve:2`, the second solve call of the third sample, is `solve`."""
-    return name.rsplit("/", 1)[-1].split(":", 1)[0]
-
-
 def _block_size(path: Path) -> int:
     """Bytes that Arrow parses at a time; a line may not be longer, so small files are one block."""
     return int(min(max(path.stat().st_size, 1 << 20), 1 << 25))
-
-
-def _read_by_line(path: Path, metrics: Sequence[str]) -> dict[str, Any]:
-    """The same as `_read_with_arrow`, slower, with errors that name line and key."""
-    rows: dict[str, list[Any]] = {key: [] for key in ("item_id", "cluster_id", "seed", "sample_index")}
-    scores: dict[str, list[float]] = {name: [] for name in metrics}
-    weights: dict[str, list[float]] = {name: [] for name in metrics}
-    usage: dict[str, list[float]] = {name: [] for name in USAGE}
-    failures = dict.fromkeys(FAILURES, 0)
-    steps: dict[str, dict[str, float]] = {}
-    method, truncated = "", 0
-    for line, row in enumerate(lines(path), start=1):
-        for key, kind in (("item_id", str), ("scores", dict), ("usage", dict)):
-            if not isinstance(row.get(key), kind):
-                raise ResultsError(f"{path}:{line}: no usable {key!r}; delete the file and resume the run")
-        method = method or str(row.get("method") or "")
-        rows["item_id"].append(row["item_id"])
-        rows["cluster_id"].append(row.get("cluster_id") or row["item_id"])
-        rows["seed"].append(row.get("seed") or 0)
-        rows["sample_index"].append(row.get("sample_index") or 0)
-        weight = row.get("weight")
-        for name in metrics:
-            own = (row.get("weights") or {}).get(name)
-            scores[name].append(_number(row["scores"].get(name), np.nan, f"{path}:{line}: score {name!r}"))
-            weights[name].append(_number(weight if own is None else own, 1.0, f"{path}:{line}: weight"))
-        for name in USAGE:
-            usage[name].append(_number(row["usage"].get(name), 0.0, f"{path}:{line}: usage {name!r}"))
-        if row.get("failure") in failures:
-            failures[row["failure"]] += 1
-        truncated += bool(row.get("truncated"))
-        for step in row.get("steps") or []:
-            purpose = step_kind(str(step.get("name") or ""))
-            total = steps.setdefault(purpose, dict.fromkeys(("calls", *STEP_USAGE), 0.0))
-            total["calls"] += 1
-            for name in STEP_USAGE:
-                total[name] += _number(step.get(name), 0.0, f"{path}:{line}: step {name!r}")
-    return {
-        "item_id": np.array(rows["item_id"], dtype=np.str_),
-        "cluster_id": np.array(rows["cluster_id"], dtype=np.str_),
-        "seed": np.array(rows["seed"], dtype=np.int64),
-        "sample_index": np.array(rows["sample_index"], dtype=np.int64),
-        "scores": {name: np.array(values) for name, values in scores.items()},
-        "weights": {name: np.array(values) for name, values in weights.items()},
-        "usage": {name: np.array(values) for name, values in usage.items()},
-        "failures": failures, "truncated": truncated, "steps": steps, "method": method,
-    }  # fmt: skip
-
-
-def _number(value: Any, default: float, where: str) -> float:
-    if value is None:
-        return default
-    if not isinstance(value, (int, float)):
-        raise ResultsError(f"{where} is not a number: {value!r}; delete the file and resume the run")
-    return float(value)
-
-
-def lines(path: Path) -> Iterator[dict[str, Any]]:
-    """The rows of a JSONL file as dicts, one at a time; blank lines are skipped."""
-    with path.open("rb") as handle:
-        for number, line in enumerate(handle, start=1):
-            if line.strip():
-                yield parse(line, path, number)
-
-
-def parse(line: bytes, path: Path, number: int) -> dict[str, Any]:
-    """One JSON row; `path` and `number` only serve the error message."""
-    try:
-        row = json.loads(line)
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ResultsError(
-            f"{path}:{number}: not a JSON row ({error}); delete the file and resume the run"
-        ) from error
-    if not isinstance(row, dict):
-        raise ResultsError(f"{path}:{number}: not a JSON object; delete the file and resume the run")
-    return row

@@ -27,7 +27,14 @@ def write_all(run_folder: Path, leaderboard: dict[str, Any]) -> list[Path]:
 
 
 def write_text(path: Path, text: str) -> Path:
-    """Replace `path` by `text` (UTF-8) in one step."""
+    """Replace `path` by `text` (UTF-8) in one step. OSError that names it where the disk refuses."""
+    try:
+        return _replace(path, text)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
+
+
+def _replace(path: Path, text: str) -> Path:
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     temporary = Path(name)
     try:

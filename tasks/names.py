@@ -1,7 +1,8 @@
 """First names of the generated coin flips and stories, a list of its own for each split.
 
 Coin flip and math share these lists: a name of one task's training items is then in no test item of the
-other, as the overlap rule of symbolic tasks wants.
+other, as the overlap rule of symbolic tasks wants. Names of `corpus` are in no item: they are for the text
+that the embedded model is trained on.
 """
 
 from __future__ import annotations
@@ -20,10 +21,15 @@ TEST = """
     Alice Bruno Chris Daisy Eric Flora Grace Henry Irene John Karen Liam Maya Nora Owen Peggy Quinn Roger
     Sue Toby Una Victor Willa Yves Zelda Aaron Bianca Colin Diana Ethan Felix Gloria Hilda Isaac Julia Kevin
 """
+CORPUS = """
+    Agnes Boris Celia Derek Elsa Floyd Gerda Homer Iris Jonas Klara Lloyd Magda Nigel Odile Percy Queenie
+    Ronald Stella Tobias Ulrich Velma Wilma Xenia Yvonne Zora Alma Basil Clive Doris Edgar Frieda
+"""
 
 NAMES: dict[str, tuple[str, ...]] = {
     "train": tuple(TRAIN.split()),
     "validation": tuple(VALIDATION.split()),
     "test": tuple(TEST.split()),
+    "corpus": tuple(CORPUS.split()),
 }
 """Split -> names."""

@@ -51,6 +51,11 @@ JUDGE_PARTS: dict[str, tuple[str, ...]] = {
     "hub": ("judge_mtbench", "judge_oasst2"),
     "folder": ("judge_mtbench", "judge_oasst1", "judge_pandalm"),
 }
+ARGUMENTS = (
+    "seed", "difficulty", "wording", "extra", "validation", "pairs", "train_questions",
+    "validation_questions",
+)  # fmt: skip
+"""Names that some task of ours takes in `--task-args`; each takes all and passes over what is another's."""
 IGNORED_FOLDERS = frozenset({"__pycache__", ".ipynb_checkpoints"})
 """Folders that lm-eval does not search."""
 
@@ -108,6 +113,15 @@ def spec(short: str) -> TaskSpec:
     module = importlib.import_module(MODULES[short])
     found: TaskSpec = getattr(module, "SPECS", {}).get(short, module.SPEC)
     return found if found.name == short else dataclasses.replace(found, name=short)
+
+
+def check_arguments(names: Iterable[str]) -> None:
+    """TaskError for a task argument that none of our tasks has. A user's own task may have others."""
+    for name in names:
+        if name not in ARGUMENTS:
+            close = difflib.get_close_matches(name, ARGUMENTS, n=1)
+            hint = f"did you mean {close[0]}? " if close else ""
+            raise TaskError(f"--task-args {name}: not known: {hint}there are {', '.join(ARGUMENTS)}")
 
 
 def folders(include_path: str | Path | Sequence[str | Path] | None = None) -> list[str]:
@@ -169,8 +183,9 @@ def _read_yaml(file: Path) -> dict[str, Any]:
     except yaml.MarkedYAMLError as error:
         line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
         raise TaskError(f"{file}{line}: not valid YAML ({error.problem}): mend the file") from error
-    except (yaml.YAMLError, OSError, ValueError) as error:
-        reason = " ".join(str(error).split())
+    # A value that contradicts its tag raises whatever the conversion raises: KeyError, AttributeError, ...
+    except Exception as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
         raise TaskError(f"{file}: cannot be read as YAML ({reason}): mend the file") from error
     if not isinstance(config, dict):
         raise TaskError(f"{file}: holds no mapping: an lm-eval task file has `key: value` lines")

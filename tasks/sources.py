@@ -104,10 +104,15 @@ def read_rows(path: Path) -> list[Row]:
 def _parse_object(line: bytes, where: str) -> dict[str, Any]:
     try:
         value = json.loads(line)
-    except UnicodeDecodeError as error:
+        if b"\\u" in line:
+            # JSON can spell half of a surrogate pair, which is no text.
+            json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeError as error:
         raise TaskError(f"{where}: not UTF-8 text: save the file as UTF-8") from error
     except json.JSONDecodeError as error:
         raise TaskError(f"{where}: not JSON ({error.msg}): mend or remove the line") from error
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits, brackets as deep
+        raise TaskError(f"{where}: not JSON that can be read ({error}): mend or remove the line") from error
     if not isinstance(value, dict):
         raise TaskError(f"{where}: not a JSON object: each line must be one, in curly brackets")
     return value

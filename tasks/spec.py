@@ -69,6 +69,8 @@ class TaskSpec:
     """Teacher samples per unlabeled input (paper.md section 1)."""
     samples_embedded: int = 3
     """The same on embedded data, which has to end in minutes."""
+    inputs_embedded: int = 100
+    """Unlabeled inputs on embedded data, where nobody says another number: for the same reason."""
     samples_per_order: int | None = None
     """On real data, samples per order where both orders of a pair are asked; None: `samples` counts."""
     vote_key: Callable[[Answer], str] = str

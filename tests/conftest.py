@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from harness.models import ModelSource
 
+if TYPE_CHECKING:
+    from forked import Commands
+    from kill_fixtures import Undisturbed
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--data", default="../shared/data", help="folder of public data; tests skip without it")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """How many cases the long form of fuzzing tried."""
+    from fuzzing import COUNTS, LONG
+
+    if LONG and COUNTS:
+        terminalreporter.section("cases tried")
+        for name, count in COUNTS.items():
+            terminalreporter.write_line(f"{count:>9,}  {name}")
+        terminalreporter.write_line(f"{sum(COUNTS.values()):>9,}  together")
 
 
 @pytest.fixture(scope="session")
@@ -50,3 +67,20 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "cache"
     monkeypatch.setenv("S2D_CACHE", str(folder))
     return folder
+
+
+@pytest.fixture(scope="session")
+def commands() -> Iterator[Commands]:
+    """The command in processes of its own that may be killed (tests/forked.py)."""
+    from forked import Commands
+
+    with Commands() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def undisturbed(commands: Commands, tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
+    """The small run of tests/kill_fixtures.py that nothing happened to."""
+    from kill_fixtures import ARGUMENTS, Undisturbed
+
+    return Undisturbed.of(commands, tmp_path_factory.mktemp("undisturbed"), ARGUMENTS)

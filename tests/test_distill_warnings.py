@@ -103,11 +103,29 @@ def test_a_vote_of_one_is_no_vote(name: str, samples: int, said: int) -> None:
     assert len(warned(good(), filter=name, samples_per_input=samples)) == said
 
 
-def test_nothing_kept_gives_the_sentences_that_need_no_examples() -> None:
-    drawn = [entry(n, [None] * 3, reason="all_failed", margin=0.0) for n in range(20)]
-    found = warned(drawn, already=None, pseudo_label_accuracy=None)
-    assert [sentence.split()[0] for sentence in found] == ["Only", "There"]
-    assert warned([], inputs=0, kept=0, pseudo_label_accuracy=None)[0].startswith("There are 0 inputs")
+def test_nothing_kept_is_one_sentence_that_says_what_to_do() -> None:
+    drawn = [entry(n, ["yes", "no", None]) for n in range(20)]
+    drawn += [entry(n, [None] * 3, reason="all_failed", margin=0.0) for n in range(20, 32)]
+    (sentence,) = warned(drawn, pseudo_label_accuracy=None, status="not_distilled")
+    assert sentence.startswith("None of 32 inputs was kept, so there is nothing to learn from.")
+    assert "Of the dropped, 20: no answer had a majority" in sentence
+    assert "--samples" in sentence and "--filter majority:SHARE" in sentence
+
+
+def test_no_input_at_all_asks_for_training_data() -> None:
+    (sentence,) = warned([], inputs=0, kept=0, pseudo_label_accuracy=None)
+    assert "nothing to learn from" in sentence and "training split" in sentence
+
+
+@pytest.mark.parametrize(("kept", "said"), [(1, "1 input is too few"), (7, "7 inputs are too few")])
+def test_too_few_to_train_on_is_not_called_a_small_lesson(kept: int, said: str) -> None:
+    found = warned(good()[:kept], status="not_distilled")
+    assert found[0].startswith(said) and "--distill-inputs" in found[0]
+    assert not any("may learn the form" in sentence for sentence in found)
+
+
+def test_one_input_is_counted_in_the_singular() -> None:
+    assert warned(good()[:1])[0].startswith("There is 1 input to learn from")
 
 
 def test_several_findings_are_several_sentences_in_one_line_each() -> None:

@@ -1,14 +1,10 @@
-"""The command from options to tables on the scripted engine, kills and bad input included."""
+"""The command from options to tables on the scripted engine, bad input included."""
 
 from __future__ import annotations
 
 import io
 import json
-import os
-import signal
 import sqlite3
-import subprocess
-import sys
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,20 +50,6 @@ def run_command(folder: Path, arguments: list[str]) -> Done:
 
 def command(folder: Path, *more: str) -> Done:
     return run_command(folder, arguments_for(*more))
-
-
-def own_process(folder: Path, **environment: str) -> int:
-    """Exit status of the command in a process that may be killed."""
-    cache = {"S2D_CACHE": str(folder / "cache"), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [sys.executable, "-m", "harness.cli", *arguments_for(script="dies.py")],
-        cwd=folder,
-        env={**os.environ, **cache, "S2D_TEST_LOG": str(folder / "log"), **environment},
-        capture_output=True,
-        timeout=120,
-        check=False,
-    )
-    return done.returncode
 
 
 def last_line(done: Done) -> dict[str, Any]:
@@ -140,43 +122,6 @@ def test_the_config_of_a_run_repeats_it(finished: Path, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     for variant in ("base", "s2"):
         assert rows_of(tmp_path / "again", variant, "coin_flip") == rows_of(finished, variant, "coin_flip")
-
-
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("undisturbed")
-    assert own_process(folder) == 0
-    return folder / "run"
-
-
-@pytest.mark.parametrize(
-    "die_at", [pytest.param(50, marks=pytest.mark.slow), 130, pytest.param(260, marks=pytest.mark.slow)]
-)
-def test_a_killed_run_ends_with_the_same_tables_and_repeats_no_finished_call(
-    undisturbed: Path, tmp_path: Path, die_at: int
-) -> None:
-    assert own_process(tmp_path, S2D_TEST_DIE_AT=str(die_at)) == -signal.SIGKILL
-    finished_before = keys_in(tmp_path / "run")
-    (tmp_path / "log").unlink()
-    assert own_process(tmp_path) == 0
-    made_again = set((tmp_path / "log").read_text().split())
-    assert not finished_before & made_again
-    assert keys_in(tmp_path / "run") == keys_in(undisturbed)
-    for name in TABLES:
-        assert without_place(tmp_path / "run" / name) == without_place(undisturbed / name), name
-
-
-def without_place(table: Path) -> str:
-    """The page names its checkpoints' folder, which is the test's own."""
-    return table.read_text().replace(str(table.parent.parent), "")
-
-
-def keys_in(run: Path) -> set[str]:
-    store = sqlite3.connect(run / "calls.sqlite")
-    try:
-        return {row[0] for row in store.execute("SELECT key FROM calls")}
-    finally:
-        store.close()
 
 
 def test_too_few_agreed_answers_leave_a_marked_row(tmp_path: Path) -> None:

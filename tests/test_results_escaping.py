@@ -19,7 +19,7 @@ from page_fixtures import planted
 from results_fixtures import FakeTask, FakeVariant, distillation, make_run
 
 from results import cells, compare, leaderboard, page, paper, tables
-from results.load import read_manifest
+from results.manifest import read_manifest
 
 HOSTILE = "=cmd|<img/src=x/onerror=a(1)>&_%$#{}~^\\ \x1b[31m\u202e*bold* [x](y) `q`"
 FIELDS = ("RUN", "TASK", "VARIANT", "METHOD", "METRIC", "NOTE", "REASON")

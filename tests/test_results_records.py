@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from results_fixtures import VARIANTS, FakeTask, edit_rows, make_run
 
-from results import leaderboard, load, samples
+from results import leaderboard, load, sample_rows, samples
 from results.errors import ResultsError
 
 JUDGE = FakeTask("judge", 80, 2, {"agreement": "binary", "inconsistency": "binary"}, within=0.5)
@@ -74,7 +74,7 @@ def test_rows_where_a_metric_does_not_apply_leave_it_alone(tmp_path: Path) -> No
 def test_both_readers_give_equal_columns(run: Path) -> None:
     path = run / "samples" / "s2" / "judge.jsonl"
     metrics = ["agreement", "inconsistency"]
-    fast, slow = samples._read_with_arrow(path, metrics), samples._read_by_line(path, metrics)
+    fast, slow = samples._read_with_arrow(path, metrics), sample_rows.read_by_line(path, metrics)
     for key in ("item_id", "cluster_id", "seed", "sample_index"):
         assert fast[key].tolist() == slow[key].tolist()
     for key in ("scores", "weights", "usage"):

@@ -176,6 +176,32 @@ def test_the_control_never_stands_for_what_system_2_taught(tmp_path: Path) -> No
     assert ("s2", "distilled-all") in {(row["a"], row["b"]) for row in board["comparisons"]}
 
 
+def test_warnings_of_distillation_are_notes_once_for_all_that_they_concern(tmp_path: Path) -> None:
+    one, two = "Margins are low.", "One sample is no vote."
+    entries = [
+        distillation(warnings=[one, two]),
+        distillation(variant="distilled-nofilter", warnings=[two]),
+        distillation("gsm8k", warnings=[two]),
+        distillation("gsm8k", variant="distilled-nofilter", warnings=[]),
+    ]
+    tasks = [FakeTask(), FakeTask("gsm8k", 40)]
+    board = leaderboard.build(make_run(tmp_path / "run", tasks, CONTROLS[:5], distillation=entries))
+    assert f"coin_flip, distilled: {one} {two}" in board["notes"]
+    assert f"coin_flip, distilled-nofilter; gsm8k, distilled: {two}" in board["notes"]
+    assert not any("gsm8k, distilled-nofilter" in note for note in board["notes"])
+
+
+def test_what_was_not_distilled_gets_general_advice_only_without_its_own(tmp_path: Path) -> None:
+    general = "More inputs or samples would help."
+    without: dict[str, Any] = {"status": "not_distilled", "kept": 0, "checkpoint": None}
+    for number, (warnings, advised) in enumerate([([], True), (["No answer could be read."], False)]):
+        folder = make_run(tmp_path / str(number), distillation=[distillation(**without, warnings=warnings)])
+        (folder / "samples" / "distilled" / "coin_flip.jsonl").unlink()
+        notes = leaderboard.build(folder)["notes"]
+        assert any(note.startswith("Not distilled") and (general in note) == advised for note in notes)
+        assert len(notes) == 1 + len(warnings)
+
+
 SEEDS = FakeTask(clusters=120, seeds=3)
 
 

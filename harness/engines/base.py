@@ -64,6 +64,8 @@ class Execution:
     shared_prefix_tokens: int = 0
     """Prompt tokens that were not computed because another row of the batch had the same prefix."""
     retries: int = 0
+    splits: int = 0
+    """Times that memory did not suffice and a batch was halved."""
     seconds: float = 0.0
     generated_tokens: int = 0
     prompt_tokens: int = 0

@@ -6,6 +6,7 @@ ids and cut text at the same place (rules 1 and 2). Nothing here knows weights o
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -37,6 +38,7 @@ class Chat:
     def load(cls, source: ModelSource, generation_config: Any) -> Chat:
         """The tokenizer of `source`; `generation_config` names ids that end a turn beside the tokenizer's.
         OSError or ValueError where there is none, UserError where it cannot chat or end."""
+        from jinja2 import TemplateError
         from transformers import AutoTokenizer
 
         tokenizer = AutoTokenizer.from_pretrained(source.location, **hub_options(source))
@@ -50,7 +52,15 @@ class Chat:
         ends = frozenset(end for end in [*several, tokenizer.eos_token_id] if end is not None)
         if not ends:
             raise UserError("the tokenizer has no end-of-sequence token: set tokenizer.eos_token")
-        return cls(tokenizer, ends, datetime.fromisoformat(source.date))
+        chat = cls(tokenizer, ends, datetime.fromisoformat(source.date))
+        try:
+            chat.prompt_ids(PROBE)
+        except TemplateError as error:
+            raise UserError(
+                f"--pretrained {source.name}: its chat template cannot be used ({error}): "
+                "mend tokenizer.chat_template"
+            ) from error
+        return chat
 
     @property
     def template_hash(self) -> str:
@@ -89,7 +99,12 @@ class Chat:
 
 
 def require_change(folder: Path, change: float, noise: float) -> None:
-    """RunError where an adapter changed the probe by no more than float noise (rule 3)."""
+    """RunError where an adapter changed the probe by no more than float noise (rule 3), or to no numbers."""
+    if math.isnan(change):
+        raise RunError(
+            f"with the adapter in {folder} the model's logits are no numbers: its training went astray, "
+            "train it with a lower --train-args learning_rate"
+        )
     if change <= max(10 * noise, 1e-4):
         raise RunError(
             f"the adapter in {folder} does not change the model (largest change of a logit "

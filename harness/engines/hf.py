@@ -21,9 +21,10 @@ from harness.engines.hf_adapters import adapter_hash, check_adapter
 from harness.engines.hf_cache import ATTENTION, register
 from harness.engines.hf_decode import Row, decode_batch
 from harness.engines.hf_linear import exchange_operands
+from harness.engines.hf_memory import Halving, budget_from_memory, is_out_of_memory
 from harness.engines.sharing import plan_batches
-from harness.errors import UserError
-from harness.models import ModelSource, weights_fingerprint
+from harness.errors import RunError, UserError
+from harness.models import ModelSource, cache_folder, weights_fingerprint
 from harness.types import Completion, FinishReason, Message, Request, stable_hash
 
 DEFAULTS: dict[str, Any] = {
@@ -52,12 +53,12 @@ class HuggingFaceEngine(Engine):
         self._end_ids = chat.end_ids
         pad = chat.tokenizer.pad_token_id
         self._pad_id = pad if pad is not None else min(chat.end_ids)
-        self._token_budget = int(arguments["batch_tokens"]) or _budget_from_memory(model)
+        self._token_budget = int(arguments["batch_tokens"]) or budget_from_memory(model)
+        self._halving = Halving()
 
     @classmethod
     def load(cls, source: ModelSource, arguments: dict[str, Any]) -> HuggingFaceEngine:
         """Load weights and tokenizer. UserError where the model cannot be had or has no chat template."""
-        from safetensors import SafetensorError
         from transformers import AutoModelForCausalLM
         from transformers.utils import logging as transformers_logging
 
@@ -76,11 +77,17 @@ class HuggingFaceEngine(Engine):
                 **hub_options(source),
             )
             chat = Chat.load(source, model.generation_config)
-        except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        except (UserError, RunError):
+            raise
+        except Exception as error:  # whatever transformers makes of a broken or foreign folder
+            if is_out_of_memory(error):
+                raise RunError(f"memory does not suffice for the weights of {source.name}") from error
             reason = str(error).strip().splitlines() or [type(error).__name__]
+            advice = _advice(source)
+            if "trust_remote_code" in str(error):
+                advice = "give --trust-remote-code if you trust its author with this machine"
             raise UserError(
-                f"--pretrained {source.name} could not be loaded: {reason[0]} "
-                "(give a hub id that can be reached, or a folder with config.json and safetensors)"
+                f"--pretrained {source.name} could not be loaded: {reason[0]} ({advice})"
             ) from error
         if missing := sorted(report["missing_keys"]):
             raise UserError(
@@ -130,18 +137,23 @@ class HuggingFaceEngine(Engine):
         fitting = [row for row in rows if row.limit > 0]
         if fitting:
             self._switch(batch[0].adapter)
-            decode_batch(self._model, fitting, self._end_ids, self._has_stop, self._pad_id, self.execution)
+            self._halving.decode(fitting, self._decode, self.execution)
         completions = [self._completion(row) for row in rows]
         self.execution.seconds += time.perf_counter() - began
         self.execution.generated_tokens += sum(done.generated_tokens for done in completions)
         self.execution.prompt_tokens += sum(done.prompt_tokens for done in completions)
         return completions
 
+    def _decode(self, rows: Sequence[Row]) -> None:
+        decode_batch(self._model, rows, self._end_ids, self._has_stop, self._pad_id, self.execution)
+
     def _completion(self, row: Row) -> Completion:
         if row.limit <= 0:
+            row.error = too_long(len(row.prompt_ids), self.model.context_length)
+        if row.error is not None:
             return Completion(
-                "", "error", len(row.prompt_ids), 0, prompt_ids=row.prompt_ids,
-                error=too_long(len(row.prompt_ids), self.model.context_length),
+                "", "error", len(row.prompt_ids), len(row.generated),
+                prompt_ids=row.prompt_ids, generated_ids=tuple(row.generated), error=row.error,
             )  # fmt: skip
         text = self._chat.text(row.generated, row.sampling.stop)
         reason: FinishReason = "stop" if row.ended_by_stop else "length"
@@ -231,6 +243,12 @@ def pick_dtype(asked: str, device: str) -> torch.dtype:
     return torch.bfloat16 if has_bfloat16 else torch.float32
 
 
+def _advice(source: ModelSource) -> str:
+    if Path(source.location).is_relative_to(cache_folder()):
+        return f"remove {source.location}, and the same command makes it again"
+    return "give a hub id that can be reached, or a folder with config.json and safetensors"
+
+
 def _device(asked: str) -> str:
     if asked != "auto":
         return asked
@@ -241,23 +259,6 @@ def _context_length(model: Any, tokenizer: Any) -> int:
     text = model.config.get_text_config(decoder=True)
     configured = getattr(text, "max_position_embeddings", None)
     return int(configured or min(tokenizer.model_max_length, 1 << 20))
-
-
-def _budget_from_memory(model: Any) -> int:
-    """Key-value positions that fit: half of what the weights leave of the device, or an eighth of the
-    machine. Sizes, not what is free now: the plan must be the same when a run is resumed."""
-    import psutil
-
-    text = model.config.get_text_config(decoder=True)
-    heads = getattr(text, "num_key_value_heads", None) or text.num_attention_heads
-    size = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
-    per_position = 2 * text.num_hidden_layers * heads * size * model.dtype.itemsize
-    if model.device.type == "cuda":
-        weights = sum(parameter.numel() * parameter.itemsize for parameter in model.parameters())
-        available = (torch.cuda.mem_get_info(model.device)[1] - weights) / 2
-    else:
-        available = psutil.virtual_memory().total / 8
-    return max(4096, int(available / per_position))
 
 
 def _length_class(max_tokens: int) -> int:

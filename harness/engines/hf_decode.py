@@ -37,6 +37,8 @@ class Row:
     ended_by_stop: bool = False
     draws: torch.Tensor | None = None
     """Uniform numbers, one per token; None when greedy."""
+    error: str | None = None
+    """Why the row could not be completed."""
 
 
 def decode_batch(
@@ -62,9 +64,12 @@ def decode_batch(
             tokens = _next_tokens(logits, [rows[index] for index in active])
             keep: list[int] = []
             for position, index in enumerate(active):
-                row = rows[index]
-                row.generated.append(tokens[position])
-                if tokens[position] in end_ids or (row.sampling.stop and stopped(row)):
+                row, token = rows[index], tokens[position]
+                if token is None:
+                    row.error = f"the model's logits are not finite at token {len(row.generated) + 1}"
+                    continue
+                row.generated.append(token)
+                if token in end_ids or (row.sampling.stop and stopped(row)):
                     row.ended_by_stop = True
                 elif len(row.generated) < row.limit:
                     keep.append(position)
@@ -211,10 +216,20 @@ def _forward(
     return output.logits[:, -1], whole
 
 
-def _next_tokens(logits: torch.Tensor, rows: Sequence[Row]) -> list[int]:
-    """Greedy or sampled next ids; `logits` has shape (rows, vocabulary)."""
-    chosen: list[int] = logits.argmax(dim=-1).tolist()
-    drawn = [position for position, row in enumerate(rows) if row.draws is not None]
+def _next_tokens(logits: torch.Tensor, rows: Sequence[Row]) -> list[int | None]:
+    """Greedy or sampled next ids, None for a row whose logits are no numbers; `logits` has shape (rows,
+    vocabulary)."""
+    likeliest = logits.argmax(dim=-1)
+    # A NaN counts as the largest number, so the largest logit tells of any.
+    finite = logits.gather(1, likeliest[:, None]).isfinite().squeeze(1).tolist()
+    chosen: list[int | None] = [
+        token if fine else None for token, fine in zip(likeliest.tolist(), finite, strict=True)
+    ]
+    drawn = [
+        position
+        for position, row in enumerate(rows)
+        if row.draws is not None and chosen[position] is not None
+    ]
     if drawn:
         part = logits[drawn].float().cpu()
         for position, token in zip(drawn, _draw(part, [rows[i] for i in drawn]), strict=True):

@@ -41,6 +41,9 @@ _FINISH: dict[str, FinishReason] = {
     "content_filter": "error",
 }
 
+LARGEST_COUNT = 2**53
+"""No count of tokens comes near it, and a database still holds it."""
+
 
 @dataclass(frozen=True)
 class Dialect:
@@ -168,7 +171,7 @@ def _counts(usage: Any) -> tuple[int, int, int]:
 
 
 def _is_count(value: Any) -> TypeGuard[int]:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= LARGEST_COUNT
 
 
 def _ids(value: Any) -> tuple[int, ...]:
@@ -182,7 +185,9 @@ def _logprobs(value: Any) -> dict[str, float]:
     return {
         str(entry.get("token")): float(entry["logprob"])
         for entry in (top if isinstance(top, list) else [])
-        if isinstance(entry, dict) and isinstance(entry.get("logprob"), int | float)
+        if isinstance(entry, dict)
+        and isinstance(entry.get("logprob"), int | float)
+        and abs(entry["logprob"]) <= LARGEST_COUNT
     }
 
 

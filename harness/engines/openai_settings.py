@@ -14,6 +14,7 @@ from harness.engines.openai_address import KEY_VARIABLES, check_base_url
 from harness.engines.openai_server import Server
 from harness.errors import UserError
 from harness.models import ModelSource
+from harness.option_texts import SECRETS
 from harness.types import stable_hash
 
 DEFAULTS: dict[str, Any] = {
@@ -28,10 +29,6 @@ DEFAULTS: dict[str, Any] = {
 """`model` is the server's name of the model, where it is not --pretrained. `timeout` is in seconds and for
 one attempt. `context_length` and `parameters` (for FLOPs) say what the server does not; 0 is unknown."""
 
-_SECRETS = frozenset(
-    {"key", "api_key", "apikey", "token", "api_token", "password", "secret", "authorization"}
-)
-
 _LEAST = {
     "concurrency": 1,
     "timeout": 1,
@@ -44,7 +41,7 @@ _LEAST = {
 def check_arguments(arguments: dict[str, Any]) -> dict[str, Any]:
     """The settings of `arguments` (--engine-args and `base_url`) over the defaults. UserError for what no
     server can be asked with."""
-    if any(name.lower() in _SECRETS for name in arguments):
+    if any(name.lower() in SECRETS for name in arguments):
         raise UserError(
             f"--engine-args: a key comes from the environment and from nowhere else: set {KEY_VARIABLES[0]}"
         )

@@ -13,6 +13,7 @@ import json
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,12 @@ class ScriptedEngine(Engine):
         if module_spec is None or module_spec.loader is None:
             raise UserError(f"--engine-args script={path}: not a Python file; its name must end in .py")
         module = importlib.util.module_from_spec(module_spec)
-        module_spec.loader.exec_module(module)
+        try:
+            module_spec.loader.exec_module(module)
+        except Exception as error:
+            raise UserError(
+                f"--engine-args script={path}: it raised {type(error).__name__} ({error}): mend the script"
+            ) from error
         script = getattr(module, "respond", None)
         if not callable(script):
             raise UserError(f"--engine-args script={path}: it has no function respond(request, adapter)")
@@ -102,6 +108,8 @@ class ScriptedEngine(Engine):
         adapter = self._adapters[request.adapter] if request.adapter else None
         said = self._script(request, adapter)
         text, reason = said if isinstance(said, tuple) else (said, "stop")
+        # Half a surrogate pair is no text: engines that decode ids never say one, nor can a store hold it.
+        text = text.encode("utf-8", "replace").decode()
         for stop in request.sampling.stop:
             text = text.split(stop, 1)[0]
         words = text.split()
@@ -128,5 +136,6 @@ class ScriptedEngine(Engine):
         return AdapterInfo(name, stable_hash(text), 1.0, 0.0)
 
 
+@lru_cache(maxsize=1 << 16)
 def _word_id(word: str) -> int:
     return 1 + zlib.crc32(word.encode()) % 50_000

@@ -72,12 +72,18 @@ class Method:
             keywords["vote"] = vote
         try:
             # Calling a generator function binds its arguments and runs nothing else.
-            return self.function(item, **keywords)
+            program = self.function(item, **keywords)
         except TypeError as error:
             raise UserError(
                 f"Method {self.name} does not take these options ({error}): "
                 f"correct the task's method_options for {self.options_name!r}."
             ) from None
+        if not isinstance(program, Generator):
+            raise UserError(
+                f"Method {self.name} returned {type(program).__name__} when it was started: make it a "
+                "generator, which yields an Ask and then returns the response's text."
+            )
+        return program
 
 
 _METHODS: dict[str, Method] = {}
@@ -140,7 +146,8 @@ def get_method(name: str) -> Method:
         found = resolve(name)
         if found is not None:
             return found
-    close = difflib.get_close_matches(name, _METHODS, n=1)
+    # Of names alone: on long text the search takes quadratic time.
+    close = difflib.get_close_matches(name, _METHODS, n=1) if len(name) < 64 else []
     hint = f"did you mean {close[0]!r}? " if close else ""
     raise UserError(f"No method is named {name!r}: {hint}known are {', '.join(sorted(_METHODS))}.")
 
@@ -179,6 +186,17 @@ def check_yield(value: Any, method: str = "program") -> list[Ask]:
                 f"Method {method}, step {ask.step!r}: messages must be a non-empty list of "
                 '{"role": ..., "content": ...} with text in both.'
             )
+        most = ask.max_tokens
+        if most is not None and (not isinstance(most, int) or isinstance(most, bool) or most < 1):
+            raise UserError(
+                f"Method {method}, step {ask.step!r}: max_tokens={most!r}: give a whole number from 1 on."
+            )
+        if not isinstance(ask.stop, tuple | list) or not all(
+            isinstance(stop, str) and stop for stop in ask.stop
+        ):
+            raise UserError(
+                f"Method {method}, step {ask.step!r}: stop must be a tuple of texts, none of them empty."
+            )
     steps = [ask.step for ask in asks]
     if len(set(steps)) < len(steps):
         raise UserError(
@@ -194,6 +212,8 @@ class Running:
     Errors of the program itself pass through the constructor and `send`; a yield that is no ask and a
     return that is no text are a UserError that names the method.
     """
+
+    __slots__ = ("_program", "_wants_list", "asks", "method", "text")
 
     def __init__(self, program: Program, method: str = "program") -> None:
         self.method = method

@@ -26,7 +26,7 @@ from harness.types import Ask, Completion, Item
 
 DEFAULT_INNER = "cot"
 DEFAULT_SAMPLES = 5
-NAME = re.compile(r"(?:self_consistency\((?P<wrapped>[^()*]+)\)|(?P<plain>[^()*]+))(?:\*(?P<k>[0-9]+))?")
+NAME = re.compile(r"(?:self_consistency\((?P<wrapped>[^()*]+)\)|(?P<plain>[^()*]+))(?:\*(?P<k>[0-9]{1,4}))?")
 
 
 @method(

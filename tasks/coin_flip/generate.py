@@ -6,6 +6,8 @@ constant answer scores 50 %. The patterns of flips are few (4 to 16) and recur i
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from random import Random
 from typing import Any
 
 from tasks.names import NAMES
@@ -27,19 +29,22 @@ def items(split: str, seed: int, people: int | None) -> list[dict[str, Any]]:
     rows: dict[str, dict[str, Any]] = {}
     while len(rows) < SIZES[split]:
         count = people or PEOPLE[len(rows) // 2 % len(PEOPLE)]
-        heads = len(rows) % 2 == 0
-        names = random.sample(NAMES[split], count)
-        flips = [random.random() < 0.5 for _ in names]
-        # One more person decides the parity; a random one, so that no place in the story tells it.
-        if (sum(flips) % 2 == 0) != heads:
-            place = random.randrange(count)
-            flips[place] = not flips[place]
-        steps = " ".join(STEP[flip].format(name=name) for name, flip in zip(names, flips, strict=True))
-        question = QUESTION.format(steps=steps)
-        rows[question] = {
-            "question": question,
-            "target": "yes" if heads else "no",
-            "symbols": [name.lower() for name in names],
-            "text": " ".join(names),
-        }
+        made = item(random, random.sample(NAMES[split], count), heads=len(rows) % 2 == 0)
+        rows[made["question"]] = made
     return list(rows.values())
+
+
+def item(random: Random, names: Sequence[str], heads: bool) -> dict[str, Any]:
+    """A question about these people, who leave the coin heads up or not."""
+    flips = [random.random() < 0.5 for _ in names]
+    # One more person decides the parity; a random one, so that no place in the story tells it.
+    if (sum(flips) % 2 == 0) != heads:
+        place = random.randrange(len(names))
+        flips[place] = not flips[place]
+    steps = " ".join(STEP[flip].format(name=name) for name, flip in zip(names, flips, strict=True))
+    return {
+        "question": QUESTION.format(steps=steps),
+        "target": "yes" if heads else "no",
+        "symbols": [name.lower() for name in names],
+        "text": " ".join(names),
+    }

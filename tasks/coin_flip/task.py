@@ -52,7 +52,7 @@ WORDINGS = {
 WRAPPING = re.compile(r"^\s*Q:\s*")
 NOTE = re.compile(r'\s*(?:Note that "flip" here means "reverse"\.|Flip means reverse\.)\s*$')
 TURN_SENTENCE = re.compile(r"[^.\s][^.]*? (?:flips|does not flip) the coin\.")
-TURN = re.compile(r"(?:^|\.)\s*([^.]+?) (?:flips|does not flip) the coin(?=\.)")
+TURN = re.compile(r"(?:^|\.)\s*([^.\s][^.]*?) (?:flips|does not flip) the coin(?=\.)")
 
 YES_OR_NO = re.compile(r"\b(yes|no)\b", re.IGNORECASE)
 # "no" is also a plain word ("there is no change"); as an answer it opens the text or a mark follows it.
@@ -120,9 +120,9 @@ def load(
         train, checks = hold_out(train, held)
     return to_splits(
         "coin_flip",
-        train=(_item(row, wording) for row in train),
-        validation=(_item(row, wording) for row in checks),
-        test=(_item(row, wording) for row in test),
+        train=(as_item(row, wording) for row in train),
+        validation=(as_item(row, wording) for row in checks),
+        test=(as_item(row, wording) for row in test),
     )
 
 
@@ -170,7 +170,8 @@ def _read(row: Row) -> dict[str, Any]:
     return {"question": question, "target": gold, "symbols": symbols, "text": " ".join(names)}
 
 
-def _item(row: Mapping[str, Any], wording: str) -> dict[str, Any]:
+def as_item(row: Mapping[str, Any], wording: str = "plain") -> dict[str, Any]:
+    """The row with what is asked, in one of WORDINGS."""
     question = row["question"] + WORDINGS[wording]
     prompt = PROMPT.format(question=question, answer_form=ANSWER_FORM)
     return {**row, "question": question, "prompt": prompt, "answer_form": ANSWER_FORM}

@@ -2,11 +2,13 @@
 
 Small on purpose (all results within 0 to 60, changes by 2 to 12, doubling, tripling), so that a small model
 can learn single steps while the whole stays out of reach in one go. Splits share no name and no chain of
-numbers: a chain belongs to the split that its hash says.
+numbers: a chain belongs to the split that its hash says. Three in ten belong to no split but to `corpus`:
+the text that the embedded model is trained on.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from random import Random
 from typing import Any
 
@@ -36,18 +38,24 @@ def items(split: str, seed: int, steps: int | None) -> list[dict[str, Any]]:
     random = rng("gsm8k", split, seed, steps)
     rows: dict[str, dict[str, Any]] = {}
     while len(rows) < SIZES[split]:
-        start, changes, result = _chain(random, steps or STEPS[len(rows) % len(STEPS)])
-        if _split_of(start, changes) != split:
-            continue
-        name, thing = random.choice(NAMES[split]), random.choice(THINGS)
-        question = _story(random, name, thing, start, changes)
-        rows[question] = {
-            "question": question,
-            "target": str(result),
-            "symbols": [name.lower()],
-            "text": " ".join([name, thing, str(start), *(f"{sign}{number}" for sign, number in changes)]),
-        }
+        made = item(random, NAMES[split], steps or STEPS[len(rows) % len(STEPS)], split)
+        rows[made["question"]] = made
     return list(rows.values())
+
+
+def item(random: Random, names: Sequence[str], steps: int, split: str) -> dict[str, Any]:
+    """A story of `steps` changes about one of `names`, with a chain of numbers that belongs to `split`."""
+    while True:
+        start, changes, result = _chain(random, steps)
+        if _split_of(start, changes) == split:
+            break
+    name, thing = random.choice(names), random.choice(THINGS)
+    return {
+        "question": _story(random, name, thing, start, changes),
+        "target": str(result),
+        "symbols": [name.lower()],
+        "text": " ".join([name, thing, str(start), *(f"{sign}{number}" for sign, number in changes)]),
+    }
 
 
 def _chain(random: Random, steps: int) -> tuple[int, list[Change], int]:
@@ -66,7 +74,7 @@ def _chain(random: Random, steps: int) -> tuple[int, list[Change], int]:
 
 def _split_of(start: int, changes: list[Change]) -> str:
     bucket = int(content_hash(start, changes), 16) % 10
-    return "test" if bucket < 2 else "validation" if bucket == 2 else "train"
+    return "test" if bucket < 2 else "validation" if bucket == 2 else "train" if bucket < 7 else "corpus"
 
 
 def _story(random: Random, name: str, thing: str, start: int, changes: list[Change]) -> str:

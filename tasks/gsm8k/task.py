@@ -112,7 +112,7 @@ def load(
         steps = None if difficulty is None else whole_number(difficulty, "difficulty", 3, low=1, high=8)
         seed = whole_number(seed, "seed", default=0, low=0, high=2**31 - 1)
         train, checks, test = (
-            [_item(row) for row in generate.items(split, seed, steps)]
+            [as_item(row) for row in generate.items(split, seed, steps)]
             for split in ("train", "validation", "test")
         )
     else:
@@ -143,9 +143,10 @@ def _read(row: Row) -> dict[str, Any]:
     gold = normalise(tail) if marker else None
     if gold is None:
         raise TaskError(f"{row.where}: 'answer' has no number after {GOLD!r}: mend or remove the row")
-    return _item({"question": question, "target": gold})
+    return as_item({"question": question, "target": gold})
 
 
-def _item(row: dict[str, Any]) -> dict[str, Any]:
+def as_item(row: dict[str, Any]) -> dict[str, Any]:
+    """The row with what is asked."""
     prompt = PROMPT.format(question=row["question"], answer_form=ANSWER_FORM)
     return {**row, "prompt": prompt, "answer_form": ANSWER_FORM}

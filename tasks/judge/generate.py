@@ -93,7 +93,7 @@ def pairs(split: str, seed: int) -> list[Pair]:
         question, first, second = draw(WORDS[split], random)
         key = (question, min(first.text, second.text), max(first.text, second.text))
         if first.text != second.text and key not in made:
-            made[key] = _pair(question, first, second)
+            made[key] = pair(question, first, second)
     return list(made.values())
 
 
@@ -113,7 +113,8 @@ def _reply(words: Words, names: Mapping[str, str], random: Random) -> Reply:
     return Reply(text, {"relevance": relevance, "politeness": politeness, "detail": detail})
 
 
-def _pair(question: str, first: Reply, second: Reply) -> Pair:
+def pair(question: str, first: Reply, second: Reply) -> Pair:
+    """The pair with its gold verdict as one vote."""
     difference = first.total - second.total
     return Pair(
         (question, first.text, second.text),

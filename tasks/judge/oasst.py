@@ -57,15 +57,17 @@ def pairs(rows: Sequence[Row], shares: Sequence[tuple[str, int]], pairing: str) 
     if pairing not in PAIRINGS:
         raise TaskError(f"task argument pairs={pairing!r}: use one of {', '.join(PAIRINGS)}")
     openings = {
-        require(row, "message_id", str): row
-        for row in rows
-        if _is(row, "prompter") and row.get("parent_id") is None
+        require(row, "message_id", str): row for row in rows if _is(row, "prompter") and _parent(row) is None
     }
     replies: dict[str, list[tuple[int, str]]] = defaultdict(list)
     for row in rows:
-        rank = require(row, "rank", (int, float, type(None)))
-        if rank is not None and row.get("parent_id") in openings and _is(row, "assistant"):
-            replies[row["parent_id"]].append((int(rank), require(row, "text", str).strip()))
+        rank, parent = require(row, "rank", (int, float, type(None))), _parent(row)
+        if rank is not None and not 0 <= rank < 1_000_000:
+            raise TaskError(
+                f"{row.where}: 'rank' is {rank}, expected a number from 0: mend or remove the row"
+            )
+        if rank is not None and parent in openings and _is(row, "assistant"):
+            replies[str(parent)].append((int(rank), require(row, "text", str).strip()))
     splits: dict[str, list[Pair]] = {split: [] for split, _ in shares}
     for message, ranked in replies.items():
         opening = openings[message]
@@ -82,6 +84,14 @@ def pairs(rows: Sequence[Row], shares: Sequence[tuple[str, int]], pairing: str) 
 def _is(row: Row, role: str) -> bool:
     """Whether `row` is an English message of that role which was not deleted."""
     return require(row, "role", str) == role and require(row, "lang", str) == "en" and not row.get("deleted")
+
+
+def _parent(row: Row) -> str | None:
+    """The message that this one replies to; None for an opening."""
+    parent = row.get("parent_id")
+    if parent is not None and not isinstance(parent, str):
+        raise TaskError(f"{row.where}: 'parent_id' is no text: mend or remove the row")
+    return parent
 
 
 def _split(tree: str, shares: Sequence[tuple[str, int]]) -> str:

@@ -6,6 +6,7 @@ words. Each list holds words with 23 different last letters, dealt evenly, so th
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from tasks.sources import rng
@@ -55,12 +56,14 @@ def items(split: str, seed: int, words: int) -> list[dict[str, Any]]:
     chosen: dict[tuple[str, ...], None] = {}
     while len(chosen) < SIZES[split]:
         chosen[tuple(random.sample(WORDS[split], words))] = None
-    return [
-        {
-            "question": QUESTION.format(words=" ".join(picked)),
-            "target": "".join(word[-1] for word in picked),
-            "symbols": list(picked),
-            "text": " ".join(picked),
-        }
-        for picked in chosen
-    ]
+    return [item(picked) for picked in chosen]
+
+
+def item(words: Sequence[str]) -> dict[str, Any]:
+    """The question about these words."""
+    return {
+        "question": QUESTION.format(words=" ".join(words)),
+        "target": "".join(word[-1] for word in words),
+        "symbols": list(words),
+        "text": " ".join(words),
+    }

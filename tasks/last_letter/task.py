@@ -99,6 +99,7 @@ SPEC = TaskSpec(
     target=lambda letters: f"Answer: {letters}",
     max_tokens={"direct": 64, "respond": 128, "reason": 256, "think": 1024, "default": 128},
     method_options={"rar_2step": {"rephrase": REPHRASE, "show_original": False}},
+    inputs_embedded=250,
     paper=PaperSetup(inputs=200, steps=3, tokens_per_step=66_000),
 )
 
@@ -119,7 +120,7 @@ def load(
         words = whole_number(difficulty, "difficulty", default=2, low=2, high=8)
         seed = whole_number(seed, "seed", default=0, low=0, high=2**31 - 1)
         train, checks, test = (
-            [_item(row) for row in generate.items(split, seed, words)]
+            [as_item(row) for row in generate.items(split, seed, words)]
             for split in ("train", "validation", "test")
         )
         return to_splits("last_letter", train=train, validation=checks, test=test)
@@ -164,10 +165,11 @@ def _read(row: Row) -> dict[str, Any]:
         "symbols": [w.lower() for w in words],
         "text": " ".join(words),
     }
-    return _item({**item, "two_word_name": len(words) > len(gold)})
+    return as_item({**item, "two_word_name": len(words) > len(gold)})
 
 
-def _item(row: dict[str, Any]) -> dict[str, Any]:
+def as_item(row: dict[str, Any]) -> dict[str, Any]:
+    """The row with what is asked."""
     prompt = PROMPT.format(question=row["question"], answer_form=ANSWER_FORM)
     return {"two_word_name": False, **row, "prompt": prompt, "answer_form": ANSWER_FORM}
 

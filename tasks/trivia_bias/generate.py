@@ -39,8 +39,9 @@ WORDING = {
 """Category -> question; the table may use no other category."""
 
 TABLE = Path(__file__).with_name("facts.json")
-SHARES = (("train", 50), ("validation", 20), ("test", 30))
-"""Percent of the facts in each split."""
+SHARES = (("corpus", 20), ("train", 30), ("validation", 20), ("test", 30))
+"""Percent of the facts in each split; those of `corpus` are asked about in no split, only in the text that
+the embedded model is trained on."""
 
 
 @dataclass(frozen=True)
@@ -68,14 +69,21 @@ class Fact:
 
 @cache
 def facts(path: Path = TABLE) -> tuple[Fact, ...]:
-    """All facts of the table. TaskError for a category without wording and an entry without answers."""
-    table = json.loads(path.read_text(encoding="utf-8"))
+    """All facts of the table. TaskError for a table that is none, a category without wording and an entry
+    without answers."""
+    try:
+        table = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise TaskError(f"{path}: not JSON ({error}): restore the file") from error
+    if not isinstance(table, dict) or not all(isinstance(entries, dict) for entries in table.values()):
+        raise TaskError(f"{path}: categories with subjects and their answers are needed: restore the file")
     found: list[Fact] = []
     for category, entries in table.items():
         if category not in WORDING:
             raise TaskError(f"{path}: category {category!r} has no wording: known are {', '.join(WORDING)}")
         for subject, answers in entries.items():
-            if not answers or not all(isinstance(answer, str) and answer for answer in answers):
+            listed = answers if isinstance(answers, list) else []
+            if not listed or not all(isinstance(answer, str) and answer for answer in listed):
                 raise TaskError(f"{path}: {category}, {subject!r}: a list of accepted answers is needed")
             found.append(Fact(category, subject, tuple(answers)))
     return tuple(found)

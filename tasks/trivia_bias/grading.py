@@ -34,6 +34,8 @@ LEADING_ARTICLE = re.compile(r"^(?:a|an|the)\s+(?=\S)", re.IGNORECASE)
 SENTENCE_END = re.compile(r"(?<=[^\s.!?])[.!?]+[\"'”’)*_]*(?=\s)")
 ABBREVIATION = re.compile(r"(?:^|[\s.(])(?:[A-Za-z]|Mr|Mrs|Ms|Dr|St|Ft|Mt|Jr|Sr|vs|Prof)$")
 """What stands before a stop that does not end a sentence: an initial, a title."""
+LONGEST_ABBREVIATION = 5
+"""Characters that `ABBREVIATION` matches, at most."""
 
 PUNCTUATION = str.maketrans(dict.fromkeys(string.punctuation + "‘’´`_", " "))
 """TriviaQA puts a space for each of these marks."""
@@ -83,7 +85,7 @@ def _joined(said: str) -> str:
 
 def _first_sentence(line: str) -> str:
     for end in SENTENCE_END.finditer(line):
-        before = line[: end.start()]
-        if not ABBREVIATION.search(before):
-            return before
+        # From the line's start this would take quadratic time where every stop follows an initial.
+        if not ABBREVIATION.search(line, max(0, end.start() - LONGEST_ABBREVIATION), end.start()):
+            return line[: end.start()]
     return line

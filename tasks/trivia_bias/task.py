@@ -73,6 +73,7 @@ SPEC = TaskSpec(
         "default": 128,
     },
     samples=20,
+    inputs_embedded=150,
     paper=PaperSetup(inputs=6_668, steps=350, tokens_per_step=23_000, filter="usc"),
 )
 

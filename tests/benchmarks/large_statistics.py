@@ -7,7 +7,7 @@ Writes a run folder of made-up records, then builds its leaderboard in a process
 samples, every interval, test and ratio of the named pairs, break-even, notes. Wall seconds are those of the
 build, imports included; processor seconds, which other work on the machine hardly changes, and the peak of
 memory are those of the whole process. The limits that the project sets itself, 10 s and 1 GB, stand beside.
-Prints a card and, last, one line of JSON; it does not know the page.
+Prints a card and, last, one line of JSON; exit 1 where a limit is broken. It does not know the page.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ import argparse
 import json
 import os
 import resource
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE.parent), str(HERE.parent.parent)]
+from measuring import ROOT, TESTS, finish, last_json, run_command
+
+sys.path[:0] = [str(TESTS), str(ROOT)]
 
 LIMIT_SECONDS, LIMIT_GB = 10.0, 1.0
 TAUGHT = ("distilled", "distilled-s1", "distilled-nofilter", "distilled-all")
@@ -82,10 +82,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "run"
         size = write_run(folder, given.items, given.words)
-        command = [sys.executable, __file__, "--folder", str(folder)]
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
-    found = json.loads(done.stdout)
-    print(
+        found = last_json(run_command([sys.executable, __file__, "--folder", str(folder)])[1])
+    card = (
         f"6 variants x {given.items:,} items, {size / 1e9:.2f} GB of records, {os.cpu_count()} cores\n"
         f"  wall   {found['seconds']:6.2f} s  (limit {LIMIT_SECONDS:g} s): "
         f"reading {found['seconds_reading']:.2f} s, statistics {found['seconds_statistics']:.2f} s; "
@@ -93,9 +91,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         f"  memory {found['peak_gb']:6.2f} GB (limit {LIMIT_GB:g} GB)\n"
         f"  {found['rows']} rows, {found['comparisons']} comparisons"
     )
+    good = found["seconds"] < LIMIT_SECONDS and found["peak_gb"] < LIMIT_GB
     limits = {"limit_seconds": LIMIT_SECONDS, "limit_gb": LIMIT_GB}
-    print(json.dumps({"items": given.items, "bytes": size, **found, **limits}))
-    return 0
+    report = {"status": "ok" if good else "missed", "items": given.items, "bytes": size, **found, **limits}
+    return finish([card], report)
 
 
 if __name__ == "__main__":

@@ -27,9 +27,11 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
+
+from measuring import take_turns
 
 from distill.train import TrainingJob, training_settings
 from distill.training_data import example
@@ -202,12 +204,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     few = replace(job, prompts=job.prompts[:WARM_UP], targets=job.targets[:WARM_UP])
     for arm in ARMS:
         RUN[arm](few)
-    rounds: list[dict[str, dict[str, float]]] = []
-    for turn in range(chosen.rounds):
-        order = [ARMS[(turn + place) % len(ARMS)] for place in range(len(ARMS))]
-        rounds.append({arm: RUN[arm](job) for arm in order})
-        shown = ", ".join(f"{arm} {rounds[-1][arm]['seconds']:.1f} s" for arm in ARMS)
-        print(f"round {turn + 1}: {shown}", flush=True)
+    rounds = take_turns({arm: partial(RUN[arm], job) for arm in ARMS}, chosen.rounds)
 
     def rate(one: dict[str, dict[str, float]], arm: str) -> float:
         return one[arm]["tokens"] / one[arm]["seconds"]
@@ -241,7 +238,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     reached = ratio("ours", "trl") >= chosen.least
     report = {
-        "status": "kept" if reached else "broken",
+        "status": "ok" if reached else "missed",
         "model": chosen.model,
         "dtype": job.dtype,
         "ratio": round(ratio("ours", "trl"), 3),

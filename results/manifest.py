@@ -1,0 +1,124 @@
+"""`manifest.json` of a run folder, read and checked: tables are made of nothing that is not as it must be.
+
+A run writes the file, but people copy, edit and truncate files. Whatever `results` uses of it stands in
+`EXPECTED` with its kind; other keys may be there and are shown as they are. What the entries mean is known
+where they are used.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from results.errors import ResultsError
+
+DEEPEST = 40
+"""Levels of nesting; a run writes eight."""
+LARGEST = 1e30
+"""No count, no FLOPs and no seconds of a run come near it, and its square is still a float."""
+
+
+def _is_amount(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= LARGEST
+
+
+TEXT, AMOUNT, WHOLE, COUNTS, PAIR = "text", "a number", "a whole number", "a number or counts", "two names"
+KINDS: dict[str, Callable[[Any], bool]] = {
+    TEXT: lambda value: isinstance(value, str),
+    AMOUNT: _is_amount,
+    WHOLE: lambda value: isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63,
+    COUNTS: lambda value: all(map(_is_amount, value.values() if isinstance(value, dict) else [value])),
+    PAIR: lambda value: (
+        isinstance(value, list) and len(value) == 2 and all(isinstance(name, str) for name in value)
+    ),
+}
+EVERY = "*"
+"""Stands for every key of a mapping."""
+NEVER_NULL = frozenset({"run", "task", "variant", "primary", "metrics"})
+"""Keys that may be missing, but hold something where they are; others may be null."""
+DISTILLATION = {
+    "task": TEXT, "variant": TEXT, "seed": WHOLE, "status": TEXT, "teacher_method": TEXT, "checkpoint": TEXT,
+    "tasks": [TEXT], "warnings": [TEXT], "dropped": {EVERY: AMOUNT}, "overlap": COUNTS,
+    "teacher_tokens": AMOUNT, "teacher_prompt_tokens": AMOUNT, "teacher_flops": AMOUNT,
+    "samples_per_input": AMOUNT, "inputs": AMOUNT, "kept": AMOUNT, "train_tokens": AMOUNT,
+    "train_flops": AMOUNT, "pseudo_label_accuracy": AMOUNT,
+}  # fmt: skip
+EXPECTED: dict[str, Any] = {
+    "run": TEXT, "status": TEXT, "command": TEXT, "git_commit": TEXT,
+    "options": {"margin": AMOUNT},
+    "model": {"parameters": AMOUNT},
+    "hardware": {"memory_bandwidth_gbs": AMOUNT},
+    "timing": {},
+    "execution": {
+        "seconds": AMOUNT, "generated_tokens": AMOUNT, "prompt_tokens": AMOUNT, "decode_rows": AMOUNT,
+        "useful_decode_share": AMOUNT,
+    },
+    "notes": [TEXT],
+    "comparisons": [PAIR],
+    "distillation": [DISTILLATION],
+    "samples": {EVERY: TEXT},
+    "variants": {EVERY: {"kind": TEXT, "method": TEXT}},
+    "tasks": {EVERY: {"primary": TEXT, "metrics": {EVERY: {"kind": TEXT, "direction": TEXT}}}},
+}  # fmt: skip
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """`manifest.json` of a run folder. ResultsError names the file, and the key that is not as it must be."""
+    path = Path(folder) / "manifest.json"
+    if not path.is_file():
+        raise ResultsError(
+            f"{folder} is not a run folder: it holds no manifest.json; name the folder a run wrote"
+        )
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        json.dumps(manifest, ensure_ascii=False).encode()
+    # JSON that is none, text that is none, numbers of thousands of digits; brackets as deep.
+    except (ValueError, RecursionError) as error:
+        raise ResultsError(f"{path} is not valid JSON ({error}); run again, or restore the file") from error
+    for key in ("tasks", "variants"):
+        if not isinstance(manifest, dict) or not isinstance(manifest.get(key), dict) or not manifest[key]:
+            raise ResultsError(f"{path} names no {key}; run again, or restore the file")
+    if _is_deeper(manifest, DEEPEST):
+        raise ResultsError(f"{path} is nested more than {DEEPEST} levels deep; restore the file")
+    wrong = _wrong(manifest, EXPECTED, "")
+    if wrong is not None:
+        raise ResultsError(f"{path}: {wrong}; run again, or restore the file")
+    for task, entry in manifest["tasks"].items():
+        metrics = entry.get("metrics")
+        if not metrics or entry.get("primary") not in metrics:
+            raise ResultsError(
+                f"{path}: task {task!r} has no primary metric among its metrics; restore the file"
+            )
+    manifest.setdefault("run", Path(folder).resolve().name)
+    return manifest
+
+
+def _wrong(value: Any, expected: Any, place: str) -> str | None:
+    """What is not as `expected` says, with its place in the file; None where all is."""
+    if isinstance(expected, str):
+        return None if KINDS[expected](value) else f"{place} must be {expected}"
+    parts: list[tuple[str, Any, Any]]
+    if isinstance(expected, list):
+        if not isinstance(value, list):
+            return f"{place} must be a list"
+        parts = [(f"{place}[{number}]", each, expected[0]) for number, each in enumerate(value)]
+    else:
+        if not isinstance(value, dict):
+            return f"{place} must be a mapping"
+        wanted = dict.fromkeys(value, expected[EVERY]) if EVERY in expected else expected
+        parts = [
+            (f"{place}.{key}".lstrip("."), value[key], kind)
+            for key, kind in wanted.items()
+            if key in value and (value[key] is not None or key in NEVER_NULL or EVERY in expected)
+        ]
+    found = (_wrong(each, kind, where) for where, each, kind in parts)
+    return next((wrong for wrong in found if wrong is not None), None)
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    if not isinstance(value, dict | list):
+        return False
+    parts = value.values() if isinstance(value, dict) else value
+    return levels == 0 or any(_is_deeper(each, levels - 1) for each in parts)
