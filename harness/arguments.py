@@ -46,7 +46,7 @@ NUMBER_OPTIONS: tuple[tuple[str, type, str, str], ...] = (
         "distill-inputs",
         int,
         "N",
-        "unlabeled inputs per task, at most (default: 1000; --preset paper: the paper's)",
+        "unlabeled inputs per task, at most (default: 1000, fewer on embedded data; --preset paper: its own)",
     ),
     ("samples", int, "K", "teacher samples per input (default: the task's)"),
     ("margin", float, "POINTS", "non-inferiority margin (default: 5)"),

@@ -58,7 +58,7 @@ class RunOptions:
     trust_remote_code: bool = False
     preset: str | None = None
     distill_inputs: int | None = None
-    """None: what the preset says, else at most DISTILL_INPUTS."""
+    """None: what the preset says, else the task's on embedded data, else at most DISTILL_INPUTS."""
     samples: int | None = None
     filter: str | None = None
     """Of teacher answers; None is the task's own."""

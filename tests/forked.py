@@ -105,6 +105,7 @@ class Commands:
     def start(self, place: Place, arguments: list[str], **more: Any) -> Started:
         """Begin a command. `strike_at` and `how` are those of `Moments`; `largest_file` limits the bytes of
         a file, `user` is the number of another user, `ignored` names signals that are ignored at first."""
+        place.root.mkdir(parents=True, exist_ok=True)
         for name in ("out", "err", "moments"):
             (place.root / name).write_text("")
         order = {"work": str(place.work), "root": str(place.root), "arguments": arguments, **more}
