@@ -29,9 +29,9 @@ test: setup
 LARGE := tests/test_real_model.py tests/test_lm_eval_parity.py
 
 test-slow: setup
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests -m "slow and not vllm" $(LARGE:%=--ignore=%) \
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests -m "slow and not vllm and not soak" $(LARGE:%=--ignore=%) \
 		--data=$(DATA) -n 2 --dist loadfile --durations=10
-	$(BIN)/python -m pytest $(LARGE) -m "slow and not vllm" --data=$(DATA) --durations=5
+	$(BIN)/python -m pytest $(LARGE) -m "slow and not vllm and not soak" --data=$(DATA) --durations=5
 
 # The embedded model from random weights: about an hour on one core. Stopped, it goes on where it was.
 tiny-model: setup
@@ -52,9 +52,11 @@ benchmark: setup
 simulate: setup
 	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/simulate.py --all
 
-# Kills at 50 random moments, then an hour of runs with faults at 1 % of calls: MINUTES=5 is enough for a look.
+# The longest tests, kills at 50 random moments, then an hour of runs with faults at 1 % of calls: MINUTES=5 is
+# enough for a look.
 MINUTES ?= 60
 soak: setup
+	$(BIN)/python -m pytest tests -m "soak and not vllm" --data=$(DATA)
 	OMP_NUM_THREADS=1 $(BIN)/python tests/soak.py --minutes $(MINUTES)
 
 # Ten minutes: 20,000 hostile texts in every format, then any text and any file at every parser and reader.

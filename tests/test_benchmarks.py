@@ -141,6 +141,7 @@ def test_samples_are_measured_on_three_arms(
 
 
 @pytest.mark.slow
+@pytest.mark.soak
 def test_both_commands_answer_every_item_alike(
     load: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

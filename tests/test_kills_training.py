@@ -43,6 +43,7 @@ def in_training(started: Started) -> list[psutil.Process]:
     return psutil.Process(started.pid).children(recursive=True)
 
 
+@pytest.mark.soak
 def test_a_run_killed_while_it_trains_ends_with_the_same_tables(
     commands: Commands, arguments: list[str], tmp_path: Path
 ) -> None:
