@@ -44,7 +44,7 @@ def test_items(context: RunContext) -> TestItems:
     options = context.options
     here = {task.name for task in context.tasks}
     arguments = json.dumps({"seed": 0, **options.task_args}, sort_keys=True)
-    items = [overlap_item(task, task.item(row)) for task in context.tasks for row in task.rows("test")]
+    items = [overlap_item(task.item(row)) for task in context.tasks for row in task.rows("test")]
     unchecked: dict[str, str] = {}
     for family in registry.FAMILIES:
         for name in registry.expand([family], options.data):
@@ -62,7 +62,7 @@ def _other_test_items(name: str, data: str, arguments: str) -> tuple[list[Overla
         [task] = load_tasks([name], data, [], json.loads(arguments), None)
     except UserError as error:
         return [], str(error)
-    return [overlap_item(task, task.item(row)) for row in task.rows("test")], None
+    return [overlap_item(task.item(row)) for row in task.rows("test")], None
 
 
 def choose_inputs(
@@ -75,7 +75,7 @@ def choose_inputs(
     """At most `wanted` units of the train split, drawn by content hash, none of which overlaps a test
     item unless `allow_overlap`. RunError where the overlap leaves fewer than `least`."""
     items = [task.item(row) for row in task.rows("train")]
-    candidates = [overlap_item(task, item) for item in items]
+    candidates = [overlap_item(item) for item in items]
     kept, overlapping = split_overlapping(candidates, tests)
     if not allow_overlap:
         clean = {candidate.id for candidate in kept}
@@ -112,7 +112,7 @@ def with_other_forms(inputs: TeacherInputs) -> TeacherInputs:
     return replace(inputs, units=units)
 
 
-def overlap_item(task: TaskData, item: Item) -> OverlapItem:
+def overlap_item(item: Item) -> OverlapItem:
     """What the overlap check compares: the item's own words, without the task's template."""
     row = item.fields
     return OverlapItem(

@@ -191,12 +191,8 @@ def _make(context: RunContext, variant: Variant, seed: int, plans: list[_Plan], 
     for plan, found in zip(plans, sampled, strict=True):
         _drop_unreadable(plan.task, found)
     if not context.options.allow_overlap:
-        items = [
-            (plan.task, each.item)
-            for plan, found in zip(plans, sampled, strict=True)
-            for each in found.examples
-        ]
-        require_disjoint([overlap_item(task, item) for task, item in items], tests.index)
+        taught = [overlap_item(each.item) for found in sampled for each in found.examples]
+        require_disjoint(taught, tests.index)
     given: dict[str, float] = {}
     if variant.recipe != "s1":
         taught_by_task = [(plan.task, found.examples) for plan, found in zip(plans, sampled, strict=True)]

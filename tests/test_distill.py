@@ -215,7 +215,7 @@ def test_inputs_that_overlap_the_test_are_left_out_and_counted(tmp_path: Path, c
     data = (folder / "data.py").read_text()
     (folder / "data.py").write_text(data.replace("rows(100, 130)", "rows(9, 30)"))
     sums = own_task(folder)
-    tests = [overlap_item(sums, sums.item(row)) for row in sums.rows("test")]
+    tests = [overlap_item(sums.item(row)) for row in sums.rows("test")]
     clean = choose_inputs(sums, 1000, tests, allow_overlap=False)
     assert (len(clean.units), clean.overlapping["exact"]) == (18, 3)
     prompts = {sums.item(row).prompt for row in sums.rows("test")}

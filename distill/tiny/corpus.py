@@ -15,11 +15,13 @@ from __future__ import annotations
 import importlib
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from random import Random
+from typing import Any
 
+from distill.inputs import overlap_item
 from distill.overlap import OverlapItem, split_overlapping
 from distill.tiny import facts, lessons
 from harness.programs.base import Running, get_method, step_kind
@@ -27,10 +29,9 @@ from harness.programs.s2a import RESPOND
 from harness.types import Completion, Item, stable_hash
 from tasks import registry
 from tasks.names import NAMES
-from tasks.sources import rng
+from tasks.registry import FAMILIES
+from tasks.sources import SPLITS, rng
 from tasks.trivia_bias.bias import ANSWER_FORM, INSTRUCTION
-
-TASKS = ("last_letter", "coin_flip", "trivia_bias", "judge", "gsm8k")
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ class Mixture:
 
     def shares(self) -> dict[str, float]:
         """Kind -> share; they add up to 1."""
-        kinds = {**dict(self.rest), **{f"{task}.direct": self.direct for task in TASKS}}
+        kinds = {**dict(self.rest), **{f"{task}.direct": self.direct for task in FAMILIES}}
         whole = sum(kinds.values())
         return {kind: share / whole for kind, share in kinds.items()}
 
@@ -119,12 +120,12 @@ def example(kind: str, random: Random) -> Example:
         return skill(random)
     task, step = kind.split(".")
     lesson = lesson_of(task, step, random)
-    item = as_item(lesson)
-    text, symbols = str(lesson.row["text"]), tuple(lesson.row.get("symbols") or ())
-    if step == "direct":
-        return Example(kind, item.prompt, lesson.direct, text, symbols)
-    prompt, reply = random.choice([call for call in trace(lesson) if call[0] == step])[1:]
-    return Example(kind, prompt, reply, text, symbols)
+    item = as_item(lesson.row)
+    own = overlap_item(item)
+    prompt, reply = item.prompt, lesson.direct
+    if step != "direct":
+        prompt, reply = random.choice([call for call in trace(lesson) if call[0] == step])[1:]
+    return Example(kind, prompt, reply, own.text, own.symbols)
 
 
 def lesson_of(task: str, step: str, random: Random) -> lessons.Lesson:
@@ -142,7 +143,8 @@ def lesson_of(task: str, step: str, random: Random) -> lessons.Lesson:
 
 
 def vocabulary_text(found: Example) -> str:
-    """The words of an example, without those that the last-letter task spells."""
+    """The words of an example, without those that the last-letter task spells. The word that opens a reply
+    is counted as one behind a space."""
     text = f"{found.prompt}\n {found.reply}"
     if "letter" in found.kind:
         for word in found.symbols:
@@ -150,17 +152,16 @@ def vocabulary_text(found: Example) -> str:
     return text
 
 
-def as_item(lesson: lessons.Lesson) -> Item:
-    """The item that a run would make of the lesson's row."""
-    row = lesson.row
-    return Item("", "", str(row["prompt"]), str(row["question"]), str(row["answer_form"]), row)
+def as_item(row: Mapping[str, Any], item_id: str = "") -> Item:
+    """The item that a run would make of a row of a task."""
+    return Item(item_id, "", str(row["prompt"]), str(row["question"]), str(row["answer_form"]), row)
 
 
 def trace(lesson: lessons.Lesson) -> list[tuple[str, str, str]]:
     """The task's System 2 method on a lesson, the oracle replying: (step, prompt, reply) of each call."""
     spec = registry.spec(lesson.task)
     method = get_method(spec.s2_method)
-    running = Running(method.start(as_item(lesson), spec.method_options.get(method.name), spec.answer))
+    running = Running(method.start(as_item(lesson.row), spec.method_options.get(method.name), spec.answer))
     calls: list[tuple[str, str, str]] = []
     while running.asks:
         given = []
@@ -180,7 +181,7 @@ def _letter(random: Random) -> Example:
 
 
 def _turn(random: Random) -> Example:
-    name = random.choice(NAMES[random.choice(lessons.SPLITS)])
+    name = random.choice(NAMES[random.choice(SPLITS)])
     side, other = random.sample(("heads", "tails"), 2)
     flips = random.random() < 0.5
     does = "flips" if flips else "does not flip"
@@ -247,24 +248,18 @@ def without_overlap(
     ]
     kept, dropped = split_overlapping(candidates, items)
     clean = {int(item.id) for item in kept}
-    return [found for number, found in enumerate(examples) if not found.text or number in clean], Counter(
-        dropped
-    )
+    left = [found for number, found in enumerate(examples) if not found.text or number in clean]
+    return left, Counter(dropped)
 
 
 @cache
 def split_items(seed: int = 0) -> tuple[OverlapItem, ...]:
     """Every item of every split of the embedded tasks, at the default difficulty."""
     found: list[OverlapItem] = []
-    for task in TASKS:
+    for task in FAMILIES:
         splits = importlib.import_module(registry.MODULES[task]).load(data="embedded", seed=seed)
         for split, rows in splits.items():
-            found.extend(
-                OverlapItem(
-                    f"{task}/{split}/{row['item_id']}", row["text"], tuple(row["symbols"]), row["prompt"]
-                )
-                for row in rows
-            )
+            found.extend(overlap_item(as_item(row, f"{task}/{split}/{row['item_id']}")) for row in rows)
     return tuple(found)
 
 
@@ -272,7 +267,7 @@ def prompts_hash() -> str:
     """Hash of the prompts of every kind on fixed lessons: another one means that a task or a program asks in
     other words than the model was trained on."""
     asked: list[str] = []
-    for task in TASKS:
+    for task in FAMILIES:
         lesson = lesson_of(task, "", rng("prompts", task))
-        asked += [as_item(lesson).prompt, *(prompt for _, prompt, _ in trace(lesson))]
+        asked += [as_item(lesson.row).prompt, *(prompt for _, prompt, _ in trace(lesson))]
     return stable_hash(json.dumps(asked))

@@ -7,7 +7,8 @@ and objects of different splits. What still overlaps an item of a split is left 
 
 The wording of the replies decides what a small model can learn: numbered lists, one short line a thing.
 
-This file knows the tasks. It does not know prompts of programs, mixtures or tokens.
+This file knows the tasks, and of programs only the sum that a judge ends in. It does not know their prompts,
+mixtures or tokens.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from random import Random
 from typing import Any
 
 from distill.tiny import facts
+from harness.programs.bsm import add_scores
 from tasks.coin_flip import generate as coin_flip
 from tasks.coin_flip import task as coin_flip_task
 from tasks.gsm8k import generate as gsm8k
@@ -29,11 +31,11 @@ from tasks.judge.pairs import rows as judge_rows
 from tasks.last_letter import generate as last_letter
 from tasks.last_letter import task as last_letter_task
 from tasks.names import NAMES
-from tasks.trivia_bias.bias import OPINIONS, Question, normalised
+from tasks.sources import SPLITS
+from tasks.trivia_bias.bias import OPINIONS, POINTS_AWAY, Question, normalised
 from tasks.trivia_bias.bias import asked as with_opinion
 from tasks.trivia_bias.bias import row as trivia_row
 
-SPLITS = ("train", "validation", "test")
 CRITERIA = ("relevance", "politeness", "detail")
 
 OPINION_FOLLOWED = 0.9
@@ -117,7 +119,7 @@ def trivia_lesson(random: Random, known: bool = True) -> Lesson:
     template = random.choice(tuple(OPINIONS))
     question = Question(fact.question, normalised(fact.answers), right, wrong)
     row = trivia_row("trivia_bias", question, template, with_opinion(question, template))
-    misled = template in ("not_correct", "incorrect") and random.random() < OPINION_FOLLOWED
+    misled = template in POINTS_AWAY and random.random() < OPINION_FOLLOWED
     replies = {
         "rewrite": f"Context: none\nQuestion: {fact.question}",
         "respond": f"Answer: {right}",
@@ -139,7 +141,7 @@ def judge_lesson(random: Random) -> Lesson:
         if step == "branch":
             return "\n".join(CRITERIA)
         if step == "merge":
-            return merged(a, b, row["target"])
+            return add_scores([(a[criterion], b[criterion]) for criterion in CRITERIA])
         criterion = prompt.rpartition("Criterion: ")[2].strip()
         shown = prompt.partition("Response:\n")[2].partition("\n\n")[0]
         return scored(criterion, scores[shown])
@@ -159,15 +161,6 @@ REASONS: Mapping[str, Mapping[int, str]] = {
 def scored(criterion: str, scores: Mapping[str, int]) -> str:
     """Reason and score on one criterion."""
     return f"{REASONS[criterion][scores[criterion]]}\nScore: {scores[criterion]}"
-
-
-def merged(a: Mapping[str, int], b: Mapping[str, int], verdict: str) -> str:
-    """Both sums and the verdict."""
-    sums = (
-        f"{name}: {' + '.join(str(scores[criterion]) for criterion in CRITERIA)} = {sum(scores.values())}."
-        for name, scores in (("A", a), ("B", b))
-    )
-    return f"{' '.join(sums)} Verdict: [[{verdict}]]"
 
 
 def gsm8k_lesson(random: Random) -> Lesson:

@@ -18,83 +18,31 @@ import math
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from distill.tiny.card import RECIPE, write_card
 from distill.tiny.corpus import (
-    COPYING,
-    SHARES,
     Example,
     Mixture,
-    Shares,
     draw,
     prompts_hash,
     split_items,
     vocabulary_text,
     without_overlap,
 )
+from distill.tiny.recipe import Recipe
+from distill.tiny.sequences import Sequences, batches, encode
 from distill.tiny.tokenizer import build_tokenizer
-from tasks.sources import content_hash, rng
+from harness.progress import say
+from tasks.sources import content_hash
 
 STATE = "state.pt"
 SAVE_EVERY = 200
 VOCABULARY_SAMPLE = 30_000
 """Examples whose words make the vocabulary."""
-CHUNK = 50
-"""Batches whose examples are sorted by length together."""
-
-
-@dataclass(frozen=True)
-class Leg:
-    """A stretch of the training with a mixture of its own."""
-
-    examples: int
-    """Drawn; what overlaps an item of a split is left out."""
-    steps: int
-    """Batches that are used, at most; 0: all."""
-    rates: tuple[tuple[int, float], ...]
-    """(step of the leg, share of the peak rates), linear in between and level behind the last."""
-    rest: Shares = SHARES
-    """Shares of the kinds that are no direct answers."""
-
-
-LEGS = (
-    Leg(110_000, 2400, ((0, 1 / 60), (59, 1.0), (1880, 1.0), (4700, 0.02))),
-    Leg(60_000, 0, ((0, 0.45), (2400, 0.02)), COPYING),
-)
-"""In the first leg facts and single steps are learnt, at rates at which copying is not; so the second goes on
-at lower ones, with more of what has to be copied."""
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """All that decides the weights."""
-
-    seed: int = 0
-    direct: float = 0.3
-    """Percent of the examples that are direct answers to composed questions, for each task."""
-    legs: tuple[Leg, ...] = LEGS
-    hidden: int = 192
-    layers: int = 4
-    heads: int = 4
-    feed_forward: int = 512
-    context: int = 1024
-    batch_tokens: int = 2560
-    """Of a batch, padding included."""
-    muon_rate: float = 4e-3
-    adam_rate: float = 3e-3
-    weight_decay: float = 0.02
-
-
-@dataclass(frozen=True)
-class Sequences:
-    """Tokenised examples: ids of the whole exchange and where the reply begins."""
-
-    ids: list[list[int]]
-    replies: list[int]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -197,27 +145,6 @@ def examples_of(recipe: Recipe) -> tuple[list[list[Example]], Counter[str]]:
     return legs, overlapping
 
 
-def say(text: str) -> None:
-    """A line of progress."""
-    print(text, file=sys.stderr, flush=True)
-
-
-def encode(tokenizer: Any, exchanges: Sequence[tuple[str, str]]) -> Sequences:
-    """Ids of prompt and reply as the chat template joins them; the reply ends in the end of a turn."""
-    asked = [
-        tokenizer.apply_chat_template(
-            [{"role": "user", "content": prompt}], add_generation_prompt=True, tokenize=False
-        )
-        for prompt, _ in exchanges
-    ]
-    prompts = tokenizer(asked, add_special_tokens=False)["input_ids"]
-    replies = tokenizer([reply + tokenizer.eos_token for _, reply in exchanges], add_special_tokens=False)[
-        "input_ids"
-    ]
-    ids = [[*prompt, *reply] for prompt, reply in zip(prompts, replies, strict=True)]
-    return Sequences(ids, [len(prompt) for prompt in prompts])
-
-
 def build_model(recipe: Recipe, tokenizer: Any) -> Any:
     """A Llama with random weights."""
     from transformers import LlamaConfig, LlamaForCausalLM
@@ -239,35 +166,6 @@ def build_model(recipe: Recipe, tokenizer: Any) -> Any:
     model.generation_config.eos_token_id = tokenizer.eos_token_id
     model.generation_config.pad_token_id = tokenizer.pad_token_id
     return model
-
-
-def batches(sequences: Sequences, recipe: Recipe, leg: int) -> list[list[int]]:
-    """Positions of the examples of a leg, a batch each: like lengths together inside a chunk, chunks and
-    batches in random order."""
-    lengths = [len(ids) for ids in sequences.ids]
-    order = list(range(len(lengths)))
-    random = rng("tiny batches", recipe.seed, *([leg] if leg else []))
-    random.shuffle(order)
-    mean = sum(lengths) / max(len(lengths), 1)
-    chunk = max(int(CHUNK * recipe.batch_tokens / mean), 1)
-    plan: list[list[int]] = []
-    for start in range(0, len(order), chunk):
-        part = sorted(order[start : start + chunk], key=lambda place: lengths[place])
-        made = list(_filled(part, lengths, recipe.batch_tokens))
-        random.shuffle(made)
-        plan.extend(made)
-    return plan[: recipe.legs[leg].steps or None]
-
-
-def _filled(places: Sequence[int], lengths: Sequence[int], most: int) -> Iterator[list[int]]:
-    batch: list[int] = []
-    for place in places:
-        if batch and lengths[place] * (len(batch) + 1) > most:
-            yield batch
-            batch = []
-        batch.append(place)
-    if batch:
-        yield batch
 
 
 def build_optimisers(model: Any, recipe: Recipe) -> list[Any]:
@@ -347,7 +245,7 @@ def save(
     part = path.with_suffix(".part")
     torch.save(
         {
-            "key": content_hash(asdict(recipe), prompts_hash()),
+            "key": _key(recipe),
             "model": model.state_dict(),
             "optimisers": [optimiser.state_dict() for optimiser in optimisers],
             "step": step,
@@ -365,7 +263,7 @@ def resume(path: Path, recipe: Recipe, model: Any, optimisers: Sequence[Any]) ->
 
     if path.is_file():
         state: dict[str, Any] = torch.load(path, weights_only=True)
-        if state["key"] == content_hash(asdict(recipe), prompts_hash()):
+        if state["key"] == _key(recipe):
             model.load_state_dict(state["model"])
             for optimiser, values in zip(optimisers, state["optimisers"], strict=True):
                 optimiser.load_state_dict(values)
@@ -373,6 +271,11 @@ def resume(path: Path, recipe: Recipe, model: Any, optimisers: Sequence[Any]) ->
             return state
         say(f"{path} is of another recipe: training begins anew")
     return {"step": 0, "losses": [], "seconds": 0.0}
+
+
+def _key(recipe: Recipe) -> str:
+    """What a state is of: the recipe, and the prompts that its examples are made with."""
+    return content_hash(asdict(recipe), prompts_hash())
 
 
 if __name__ == "__main__":
