@@ -116,7 +116,8 @@ def parse_options(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> 
             values[name] = tuple(value) if isinstance(value, list) else value
     options = RunOptions.from_dict(values)
     if "data" not in values and options.engine != "scripted" and options.pretrained not in BUNDLED:
-        return RunOptions.from_dict({**values, "data": "hub"})
+        options = RunOptions.from_dict({**values, "data": "hub"})
+    options.check()
     return options
 
 

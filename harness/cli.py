@@ -124,7 +124,6 @@ def _run(arguments: list[str]) -> int:
     from distill.pipeline import check_settings, find_or_make
     from harness.run import run
 
-    options.check()
     check_settings(options)
     if options.prices:
         from results.prices import load_prices
@@ -179,7 +178,6 @@ def _distill(arguments: list[str]) -> int:
     options = parse_options(parser, arguments)
     from distill.pipeline import distill
 
-    options.check()
     folder, records = distill(options, shlex.join(["s2d-bench", "distill", *arguments]))
     for record in records:
         kept = f"{record['kept']} of {record['inputs']} inputs kept"

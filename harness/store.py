@@ -99,11 +99,14 @@ class CallStore:
         except sqlite3.OperationalError as error:
             if "UTF-8" in str(error):
                 raise self._damaged(str(error).splitlines()[0]) from error
-            raise RunError(
-                f"{self.path} could not be written ({error}): free some space, then repeat the command"
-            ) from error
+            raise self._refused(error) from error
         except sqlite3.DatabaseError as error:
             raise self._damaged(str(error)) from error
+
+    def _refused(self, error: sqlite3.Error) -> RunError:
+        return RunError(
+            f"{self.path} could not be written ({error}): free some space, then repeat the command"
+        )
 
     def _damaged(self, how: str) -> UserError:
         return UserError(
@@ -167,9 +170,7 @@ class CallStore:
         except sqlite3.Error as error:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
-            raise RunError(
-                f"{self.path} could not be written ({error}): free some space, then repeat the command"
-            ) from error
+            raise self._refused(error) from error
 
     @property
     def batches_varied(self) -> bool:

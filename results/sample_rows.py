@@ -129,11 +129,9 @@ def parse(line: bytes, path: Path, number: int) -> dict[str, Any]:
         row = json.loads(line)
     # JSON that is none, bytes that are no text, numbers of thousands of digits; brackets as deep.
     except (ValueError, RecursionError) as error:
-        raise ResultsError(
-            f"{path}:{number}: not a JSON row ({error}); delete the file and resume the run"
-        ) from error
+        raise ResultsError(f"{path}:{number}: not a JSON row ({error}); {AGAIN}") from error
     if not isinstance(row, dict):
-        raise ResultsError(f"{path}:{number}: not a JSON object; delete the file and resume the run")
+        raise ResultsError(f"{path}:{number}: not a JSON object; {AGAIN}")
     return row
 
 

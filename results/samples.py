@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from results.errors import ResultsError
-from results.sample_rows import FAILURES, LARGEST, STEP_USAGE, USAGE, read_by_line, step_kind
+from results.sample_rows import AGAIN, FAILURES, LARGEST, STEP_USAGE, USAGE, read_by_line, step_kind
 
 Floats = npt.NDArray[np.float64]
 
@@ -87,7 +87,7 @@ def read_samples(path: Path, task: str, variant: str, metrics: Sequence[str]) ->
     except ArrowException:
         raw = read_by_line(path, metrics)
     if not raw["item_id"].size:
-        raise ResultsError(f"{path} holds no rows; let the run finish, or delete the file and resume the run")
+        raise ResultsError(f"{path} holds no rows; let the run finish, or {AGAIN}")
     order = np.lexsort((raw["sample_index"], raw["seed"], raw["item_id"]))
     same = np.ones(order.size - 1, dtype=bool)
     for key in ("item_id", "seed", "sample_index"):
@@ -97,7 +97,7 @@ def read_samples(path: Path, task: str, variant: str, metrics: Sequence[str]) ->
         row = order[int(np.flatnonzero(same)[0])]
         raise ResultsError(
             f"{path}: item {raw['item_id'][row]} stands twice with seed {raw['seed'][row]} and sample "
-            f"{raw['sample_index'][row]}; delete the file and resume the run"
+            f"{raw['sample_index'][row]}; {AGAIN}"
         )
     return Columns(
         task=task, variant=variant, method=raw["method"], path=path,
