@@ -93,7 +93,8 @@ class Commands:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._server.stdin.close()  # type: ignore[union-attr]
+        assert self._server.stdin is not None
+        self._server.stdin.close()
         self._server.wait(30)
 
     def ask(self, order: dict[str, Any]) -> int:

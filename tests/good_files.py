@@ -75,7 +75,7 @@ def good_checkpoint(folder: Path) -> bytes:
 
 
 def same(names: tuple[str, ...], rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
-    return {name: rows for name in names}  # noqa: C420 (the rows are read, never changed)
+    return dict.fromkeys(names, rows)
 
 
 ROWS: dict[str, tuple[Callable[..., Any], dict[str, list[dict[str, Any]]]]] = {

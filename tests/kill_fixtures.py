@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import random
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
 from forked import Commands, Ended, Place
 
 SCRIPTS = Path(__file__).parent / "scripts"
@@ -26,6 +27,11 @@ def arguments_for(*more: str, script: str = "paper_like.py", output: str = "run"
 
 
 ARGUMENTS = arguments_for()
+
+
+def slow_but(fast: str, cases: Iterable[str]) -> list[Any]:
+    """All `cases` as parameters of a test; those beside `fast` are marked slow."""
+    return [pytest.param(case, marks=() if case == fast else pytest.mark.slow) for case in cases]
 
 
 def small_place(root: Path) -> Place:

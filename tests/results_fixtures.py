@@ -147,3 +147,24 @@ def distillation(task: str = "coin_flip", **keys: Any) -> dict[str, Any]:
         "dropped": {"no_majority": 50}, "train_tokens": 20_000, "train_flops": 6e11, "teacher_flops": 3e11,
         "pseudo_label_accuracy": 0.8, "status": "trained", "checkpoint": "abc",
     } | keys  # fmt: skip
+
+
+PLACEHOLDERS = ("RUN", "TASK", "VARIANT", "METHOD", "METRIC", "NOTE", "REASON")
+"""Names in a `placeholder_run`, each for one kind of text that others choose."""
+
+
+def placeholder_run(parent: Path, clusters: int) -> Path:
+    """A run in `parent` whose names are those of `PLACEHOLDERS`, with `clusters` questions a task."""
+    variants = [
+        FakeVariant("base", 0.5, 12, "base"),
+        FakeVariant("s2", 0.7, 60, "s2", "METHOD"),
+        FakeVariant("VARIANT", 0.7, 12, "distilled"),
+    ]
+    taught = distillation("TASK", variant="VARIANT", teacher_method="METHOD", dropped={"REASON": 50})
+    return make_run(
+        parent / "RUN",
+        [FakeTask("TASK", clusters, metrics={"METRIC": "binary"}), FakeTask("gsm8k", clusters)],
+        variants,
+        distillation=[taught, distillation("gsm8k", variant="VARIANT", teacher_method="METHOD")],
+        notes=["NOTE"],
+    )

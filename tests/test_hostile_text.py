@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 from page_fixtures import build_run
-from results_fixtures import FakeTask, FakeVariant, distillation, make_run
+from results_fixtures import PLACEHOLDERS, placeholder_run
 from test_results_escaping import in_terminal
 
 from distill.markdown import fenced, front_matter, inline, table, tidy
@@ -41,27 +41,15 @@ from results.figure import house_style
 from results.manifest import read_manifest
 from results.sample_rows import lines
 
-FIELDS = ("RUN", "TASK", "VARIANT", "METHOD", "METRIC", "NOTE", "REASON")
-PLACES = st.sampled_from(FIELDS)
+PLACES = st.sampled_from(PLACEHOLDERS)
 WRITABLE = HOSTILE_TEXT.map(lambda text: text.encode("utf-8", "replace").decode())
 """Without half surrogate pairs, which readers refuse before a table is made."""
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run whose names are the words of `FIELDS`."""
-    variants = [
-        FakeVariant("base", 0.5, 12, "base"),
-        FakeVariant("s2", 0.7, 60, "s2", "METHOD"),
-        FakeVariant("VARIANT", 0.7, 12, "distilled"),
-    ]
-    taught = distillation("TASK", variant="VARIANT", teacher_method="METHOD", dropped={"REASON": 50})
-    return make_run(
-        tmp_path_factory.mktemp("runs") / "RUN",
-        [FakeTask("TASK", 20, metrics={"METRIC": "binary"}), FakeTask("gsm8k", 20)], variants,
-        distillation=[taught, distillation("gsm8k", variant="VARIANT", teacher_method="METHOD")],
-        notes=["NOTE"],
-    )  # fmt: skip
+    """A run whose names are the words of `PLACEHOLDERS`."""
+    return placeholder_run(tmp_path_factory.mktemp("runs"), 20)
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from forked import Commands
-from kill_fixtures import ARGUMENTS, Undisturbed, complaint, last_line, small_place
+from kill_fixtures import ARGUMENTS, Undisturbed, complaint, last_line, slow_but, small_place
 
 MOMENTS = {
     "while the teacher is sampled": ("teacher", "call", 20),
@@ -64,10 +64,7 @@ STOPS = {
 }
 
 
-@pytest.mark.parametrize(
-    "when",
-    [pytest.param(when, marks=() if when == "in the teacher" else pytest.mark.slow) for when in STOPS],
-)
+@pytest.mark.parametrize("when", slow_but("in the teacher", STOPS))
 def test_a_stopped_run_says_how_to_go_on(
     commands: Commands, undisturbed: Undisturbed, tmp_path: Path, when: str
 ) -> None:

@@ -16,31 +16,19 @@ from typing import Any
 
 import pytest
 from page_fixtures import planted
-from results_fixtures import FakeTask, FakeVariant, distillation, make_run
+from results_fixtures import PLACEHOLDERS, placeholder_run
 
 from results import cells, compare, leaderboard, page, paper, tables
 from results.manifest import read_manifest
 
 HOSTILE = "=cmd|<img/src=x/onerror=a(1)>&_%$#{}~^\\ \x1b[31m\u202e*bold* [x](y) `q`"
-FIELDS = ("RUN", "TASK", "VARIANT", "METHOD", "METRIC", "NOTE", "REASON")
 IN_ROWS = ("TASK", "VARIANT", "METHOD", "METRIC")
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run whose names are the placeholders of `FIELDS`."""
-    variants = [
-        FakeVariant("base", 0.5, 12, "base"),
-        FakeVariant("s2", 0.7, 60, "s2", "METHOD"),
-        FakeVariant("VARIANT", 0.7, 12, "distilled"),
-    ]
-    taught = distillation("TASK", variant="VARIANT", teacher_method="METHOD", dropped={"REASON": 50})
-    return make_run(
-        tmp_path_factory.mktemp("runs") / "RUN",
-        [FakeTask("TASK", 60, metrics={"METRIC": "binary"}), FakeTask("gsm8k", 60)], variants,
-        distillation=[taught, distillation("gsm8k", variant="VARIANT", teacher_method="METHOD")],
-        notes=["NOTE"],
-    )  # fmt: skip
+    """A run whose names are the placeholders of `PLACEHOLDERS`."""
+    return placeholder_run(tmp_path_factory.mktemp("runs"), 60)
 
 
 def plant(value: Any, field: str) -> Any:
@@ -81,11 +69,11 @@ def in_csv(text: str) -> list[str]:
 
 Make = Callable[[dict[str, Any], Path], str]
 FORMATS: dict[str, tuple[Make, Callable[[str], list[str]], tuple[str, ...]]] = {
-    "terminal": (lambda board, _: tables.terminal(board), in_terminal, FIELDS),
-    "markdown": (lambda board, _: tables.markdown(board), in_markdown, FIELDS),
+    "terminal": (lambda board, _: tables.terminal(board), in_terminal, PLACEHOLDERS),
+    "markdown": (lambda board, _: tables.markdown(board), in_markdown, PLACEHOLDERS),
     "latex": (lambda board, _: tables.latex(board), in_latex, IN_ROWS),
     "csv": (lambda board, _: tables.csv_text(board), in_csv, IN_ROWS),
-    "html": (lambda board, folder: page.render_page(folder, board), planted, FIELDS),
+    "html": (lambda board, folder: page.render_page(folder, board), planted, PLACEHOLDERS),
 }
 """Format -> how its text is made, what must not be in it, the fields that it shows."""
 CASES = [(name, field) for name, (_, _, fields) in FORMATS.items() for field in fields]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from forked import Commands, Place
-from kill_fixtures import ARGUMENTS, Undisturbed, calls_in, complaint, small_place, tables_in
+from kill_fixtures import ARGUMENTS, Undisturbed, calls_in, complaint, slow_but, small_place, tables_in
 from tiny_models import edit_json
 
 from distill.record import read_record
@@ -43,10 +43,7 @@ FULL = {
 }
 
 
-@pytest.mark.parametrize(
-    "where",
-    [pytest.param(where, marks=() if where == "in the samples" else pytest.mark.slow) for where in FULL],
-)
+@pytest.mark.parametrize("where", slow_but("in the samples", FULL))
 def test_a_full_disk_is_one_line_and_the_run_goes_on_when_there_is_space(
     commands: Commands, undisturbed: Undisturbed, tmp_path: Path, where: str
 ) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from forked import Commands
+from forked import Commands, Place, Started
 from kill_fixtures import ARGUMENTS, Undisturbed, arguments_for, complaint, small_place, tables_in
 
 from harness import models
@@ -25,8 +25,11 @@ def until(holds: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-def is_stopped(pid: int) -> bool:
-    return psutil.Process(pid).status() == psutil.STATUS_STOPPED
+def held(commands: Commands, place: Place, moment: int) -> Started:
+    """The command, stopped at that moment."""
+    first = commands.start(place, ARGUMENTS, strike_at=moment, how="SIGSTOP")
+    until(lambda: psutil.Process(first.pid).status() == psutil.STATUS_STOPPED)
+    return first
 
 
 def test_the_second_command_on_a_run_folder_says_so_and_leaves(
@@ -34,9 +37,7 @@ def test_the_second_command_on_a_run_folder_says_so_and_leaves(
 ) -> None:
     """The first is held in the middle of a write meanwhile."""
     place, beside = small_place(tmp_path / "first"), small_place(tmp_path / "second")
-    moment = undisturbed.moment("after s2", "write run/samples", 0)
-    first = commands.start(place, ARGUMENTS, strike_at=moment, how="SIGSTOP")
-    until(lambda: is_stopped(first.pid))
+    first = held(commands, place, undisturbed.moment("after s2", "write run/samples", 0))
     before = {path: path.read_bytes() for path in place.work.rglob("*") if path.is_file()}
     line = complaint(commands.run(beside, ARGUMENTS, work=str(place.work)), 2)
     assert "run is used by another process" in line
@@ -50,9 +51,7 @@ def test_two_runs_that_share_a_cache_train_once_and_end_alike(
     commands: Commands, undisturbed: Undisturbed, tmp_path: Path
 ) -> None:
     place, beside = small_place(tmp_path / "first"), small_place(tmp_path / "second")
-    moment = undisturbed.moment("after teacher", "write cache/checkpoints", 0)
-    first = commands.start(place, ARGUMENTS, strike_at=moment, how="SIGSTOP")
-    until(lambda: is_stopped(first.pid))
+    first = held(commands, place, undisturbed.moment("after teacher", "write cache/checkpoints", 0))
     second = commands.start(beside, arguments_for(output="other/run"), work=str(place.work))
     until(lambda: "waiting for another run" in (beside.root / "err").read_text())
     os.kill(first.pid, signal.SIGCONT)
