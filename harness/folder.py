@@ -80,7 +80,7 @@ class RunFolder:
                     f"{self.path} was begun by `{found['kind']}`, not by `{kind}`: name another --output"
                 )
             _refuse_other_options(self.path, found.get("options", {}), options)
-            remove_scratch(self.path)
+        remove_scratch(self.path)
         self.manifest = {
             **(found or {}),
             "schema": SCHEMA,

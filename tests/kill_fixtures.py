@@ -127,7 +127,7 @@ class Undisturbed:
         for name in TABLES:
             assert found[name] == self.tables[name], name
         left = [path.name for path in run.rglob(".*") if path.is_file() and path.name != ".lock"]
-        assert not left, "half-written files stay"
+        assert not left, f"half-written files stay: {left}"
         return done
 
 

@@ -20,6 +20,7 @@ MOMENTS = {
     "before the checkpoint's record is in place": ("after teacher", "s2d.json", -1),
     "while samples are written": ("after distilled", "write run/samples/distilled", 1),
     "while the leaderboard is written": ("after distilled", "write run/.leaderboard.json", 0),
+    "in its very first write": ("start", "write run/.manifest.json", 0),
 }
 
 
