@@ -19,7 +19,7 @@ from tiny_models import CONTEXT, edit_json, questions, request, save_model
 
 from harness.engines import hf_decode
 from harness.engines.hf import HuggingFaceEngine, pick_dtype
-from harness.engines.sharing import MIN_SHARED
+from harness.engines.sharing import MIN_COMMON, MIN_SHARED
 from harness.errors import RunError, UserError
 from harness.models import ModelSource
 from harness.types import Completion, Request, user
@@ -99,6 +99,20 @@ def test_a_shared_beginning_is_computed_once_and_changes_nothing(
     before = engine.execution.shared_prefix_tokens
     assert ids_of(engine.generate(asked)) == [generated(reference, each.prompt_ids, 16) for each in asked]
     assert engine.execution.shared_prefix_tokens - before >= 8 * len(start)
+
+
+def test_what_all_prompts_begin_with_is_computed_once_and_changes_nothing(
+    engine: HuggingFaceEngine, reference: Any
+) -> None:
+    """Too short for a group of its own, as a template's system turn is; in several chunks and in one."""
+    draw = random.Random(5)
+    start = tuple(draw.choices(range(20, 300), k=MIN_COMMON + 4))
+    for count in (5, 40):
+        ends = [tuple(draw.choices(range(20, 300), k=draw.randint(1, 40))) for _ in range(count)]
+        asked = [request((*start, *end), max_tokens=16) for end in ends]
+        before = engine.execution.shared_prefix_tokens
+        assert ids_of(engine.generate(asked)) == [generated(reference, each.prompt_ids, 16) for each in asked]
+        assert engine.execution.shared_prefix_tokens - before == len(start) * (count - 1)
 
 
 def test_k_samples_of_a_prompt_share_its_prefill_and_keep_their_own_seeds(engine: HuggingFaceEngine) -> None:

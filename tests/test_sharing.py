@@ -9,7 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_models import request
 
-from harness.engines.sharing import MIN_SHARED, common_prefix, group_by_prefix, plan_batches
+from harness.engines.sharing import (
+    MIN_COMMON,
+    MIN_SHARED,
+    common_beginning,
+    common_prefix,
+    group_by_prefix,
+    plan_batches,
+)
 from harness.types import Request
 
 IDS = st.lists(st.integers(0, 1), max_size=12)
@@ -57,6 +64,19 @@ def test_equal_and_alike_prompts_share_and_strangers_do_not() -> None:
     stranger = (*long[:50], *range(2000, 2200))
     lengths = {row: group.length for group in group_by_prefix([*alike, stranger]) for row in group.rows}
     assert lengths == {0: 100, 1: 100, 2: 100, 3: 0}
+
+
+def test_a_common_beginning_is_used_where_it_is_worth_a_pass() -> None:
+    start = tuple(range(MIN_COMMON))
+    pieces = [(*start, 1000 + place, 7) for place in range(5)]
+    assert common_beginning(pieces) == MIN_COMMON
+    assert common_beginning([piece[1:] for piece in pieces]) == 0, "too short"
+    assert common_beginning([*pieces, start]) == 0, "each piece keeps an id of its own"
+    assert common_beginning(pieces[:1]) == 0, "nobody to share with"
+    assert common_beginning([*pieces, range(2000, 2010)]) == 0, "a stranger"
+    assert common_beginning([(*piece, *range(5000, 5200)) for piece in pieces]) == 0, (
+        "a small part of long ones"
+    )
 
 
 def requests_of(count: int, seed: int) -> list[Request]:

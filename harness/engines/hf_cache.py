@@ -141,6 +141,15 @@ def join_caches(parts: Sequence[Cache], places: Sequence[Places], room: int = GR
     return joined
 
 
+def repeated(cache: Cache, rows: int, room: int) -> Cache:
+    """A growing cache of one row, for `rows` rows that begin with it; `cache` stays as it is."""
+    found = new_cache_of_layers(len(cache.layers))
+    places = [[(0, row) for row in range(rows)]]
+    for index, layer in enumerate(cache.layers):
+        found.layers[index] = GrowingLayer.joined([layer], places, room)
+    return found
+
+
 def new_cache_of_layers(count: int) -> Cache:
     """An empty growing cache with its layers in place."""
     return Cache(layers=[GrowingLayer() for _ in range(count)])

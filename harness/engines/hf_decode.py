@@ -14,8 +14,8 @@ from typing import Any
 import torch
 
 from harness.engines.base import Execution
-from harness.engines.hf_cache import GROW_BY, can_grow, join_caches, keep_rows, new_cache
-from harness.engines.sharing import PrefixGroup, group_by_prefix
+from harness.engines.hf_cache import GROW_BY, can_grow, join_caches, keep_rows, new_cache, repeated
+from harness.engines.sharing import PrefixGroup, common_beginning, group_by_prefix
 from harness.types import Sampling
 
 CHUNK_TOKENS_LEAST = 512
@@ -134,19 +134,33 @@ def _forward_in_chunks(
 ) -> tuple[torch.Tensor, torch.Tensor, Any]:
     """Prefill in chunks of like length, then put them side by side: a prompt is not padded to the
     longest of its batch, and activations stay small. `owner[row]` is the piece that a row of the cache
-    begins with (each its own where empty); logits and mask are of pieces. `room` positions will follow."""
-    chunks = (
-        _chunks([len(piece) for piece in pieces]) if can_grow(model.config) else [list(range(len(pieces)))]
-    )
-    if len(chunks) == 1 and not owner:
-        cache = new_cache(model.config)
-        return *_forward(model, pieces, None, cache, pad_id, execution), cache
+    begins with (each its own where empty); logits and mask are of pieces. `room` positions will follow.
+    What all begin with, most often a template's system turn, is computed once."""
+    growing = can_grow(model.config)
     width = max(len(piece) for piece in pieces)
+    common = common_beginning(pieces) if growing else 0
+    beginning = new_cache(model.config)
+    if common:
+        _forward(model, [pieces[0][:common]], None, beginning, pad_id, execution)
+        execution.shared_prefix_tokens += common * (len(pieces) - 1)
+        pieces = [piece[common:] for piece in pieces]
+
+    def forward(chunk: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor, Any]:
+        own = [pieces[row] for row in chunk]
+        past, cache = None, new_cache(model.config)
+        if common:
+            past = torch.ones((len(own), common), dtype=torch.long, device=model.device)
+            cache = repeated(beginning, len(own), max(map(len, own)) + GROW_BY)
+        return *_forward(model, own, past, cache, pad_id, execution), cache
+
+    chunks = _chunks([len(piece) for piece in pieces]) if growing else [list(range(len(pieces)))]
+    if len(chunks) == 1 and not owner:
+        return forward(range(len(pieces)))
     caches, logits = [], None
     mask = torch.zeros((len(pieces), width), dtype=torch.long, device=model.device)
     for chunk in chunks:
-        caches.append(new_cache(model.config))
-        part, part_mask = _forward(model, [pieces[row] for row in chunk], None, caches[-1], pad_id, execution)
+        part, part_mask, cache = forward(chunk)
+        caches.append(cache)
         if logits is None:
             logits = part.new_empty((len(pieces), part.shape[1]))
         logits[chunk] = part

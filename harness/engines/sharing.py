@@ -15,6 +15,11 @@ from harness.types import Request
 MIN_SHARED = 48
 """Shorter shared beginnings are not worth a second prefill pass."""
 
+MIN_COMMON = 16
+MIN_COMMON_SHARE = 0.15
+"""What all rows of a batch begin with is computed once if it is this long and this much of their ids: below,
+the mask that it brings (no plainly causal attention) costs about what it saves."""
+
 
 @dataclass(frozen=True)
 class PrefixGroup:
@@ -37,6 +42,16 @@ def common_prefix(first: Sequence[int], second: Sequence[int]) -> int:
         else:
             high = middle
     return low
+
+
+def common_beginning(pieces: Sequence[Sequence[int]]) -> int:
+    """Number of leading ids that all pieces share and that are worth a pass of their own, else 0. Each piece
+    keeps at least one id."""
+    least, most = min(pieces, key=tuple), max(pieces, key=tuple)
+    length = min(common_prefix(least, most), min(map(len, pieces)) - 1)
+    saved = length * (len(pieces) - 1)
+    worth = length >= MIN_COMMON and saved >= MIN_COMMON_SHARE * sum(map(len, pieces))
+    return length if worth else 0
 
 
 def group_by_prefix(prompts: Sequence[Sequence[int]]) -> list[PrefixGroup]:
