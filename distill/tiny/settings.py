@@ -15,7 +15,7 @@ TRAIN_ARGS: Mapping[str, Mapping[str, Any]] = {
     "coin_flip": FULL,
     # Few steps and an adapter: full training on some facts costs the others.
     "trivia_bias": {"rank": 16, "alpha": 32, "learning_rate": 2e-3, "epochs": 4, "batch": 16},
-    "judge": {**FULL, "learning_rate": 2e-3, "epochs": 7, "batch": 32},
+    "judge": {**FULL, "learning_rate": 2e-3, "epochs": 3, "batch": 32},
     "gsm8k": FULL,
 }
 """Short name of a task -> layer over the defaults."""

@@ -99,8 +99,9 @@ SPEC = TaskSpec(
     },
     method_options={"bsm": {"solve": "single"}},
     samples=1,
+    samples_embedded=1,
     samples_per_order=1,
-    inputs_embedded=200,
+    inputs_embedded=600,
     swap=SWAPPED.__getitem__,
     paper=PaperSetup(inputs=19_672, steps=600, tokens_per_step=131_000),
 )
