@@ -55,11 +55,11 @@ benchmark: setup
 simulate: setup
 	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/simulate.py --all
 
-# The longest tests, kills at 50 random moments, then an hour of runs with faults at 1 % of calls: MINUTES=5 is
+# The longest tests (of vLLM too, after make vllm), kills at 50 random moments, then an hour of runs with faults at 1 % of calls: MINUTES=5 is
 # enough for a look.
 MINUTES ?= 60
 soak: setup
-	$(BIN)/python -m pytest tests -m "soak and not vllm" --data=$(DATA)
+	$(BIN)/python -m pytest tests -m soak --data=$(DATA)
 	OMP_NUM_THREADS=1 $(BIN)/python tests/soak.py --minutes $(MINUTES)
 
 # Ten minutes: 20,000 hostile texts in every format, then any text and any file at every parser and reader.

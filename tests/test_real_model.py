@@ -69,9 +69,8 @@ MOMENTS: dict[str, Callable[[Path], bool]] = {
 }
 
 
-@pytest.mark.parametrize(
-    "phase", [phase if phase == "s2" else pytest.param(phase, marks=pytest.mark.soak) for phase in MOMENTS]
-)
+@pytest.mark.soak
+@pytest.mark.parametrize("phase", MOMENTS)
 def test_a_killed_run_ends_with_the_same_tables(undisturbed: Path, tmp_path: Path, phase: str) -> None:
     first = start(tmp_path)
     while first.poll() is None and not MOMENTS[phase](tmp_path / "run"):

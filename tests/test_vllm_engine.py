@@ -119,6 +119,7 @@ def workers() -> list[psutil.Process]:
     ]
 
 
+@pytest.mark.soak
 @pytest.mark.vllm
 def test_nothing_starts_before_the_first_call_and_nothing_is_left_after_the_last(
     model: Path, capfd: pytest.CaptureFixture[str]
@@ -239,6 +240,7 @@ def test_an_adapter_says_what_it_says_under_peft(
     assert told(engine.generate(batch)) == told(hf.generate(batch))
 
 
+@pytest.mark.soak
 @pytest.mark.vllm
 def test_adapters_of_higher_rank_and_more_than_fit_at_once_are_served(
     engine: VllmEngine, model: Path, tmp_path: Path
@@ -267,6 +269,7 @@ def test_an_adapter_that_vllm_cannot_serve_is_refused_and_the_engine_goes_on(
     assert told(engine.generate(asked(engine, 2))) == before
 
 
+@pytest.mark.soak
 @pytest.mark.vllm
 def test_a_dead_worker_is_an_error_and_the_next_call_starts_anew(model: Path) -> None:
     before = {child.pid for child in workers()}
@@ -306,6 +309,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.soak
 @pytest.mark.vllm
 def test_a_killed_run_leaves_no_process_behind(model: Path, tmp_path: Path) -> None:
     (tmp_path / "killed.py").write_text(KILLED)
