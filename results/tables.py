@@ -95,7 +95,8 @@ def markdown(leaderboard: Leaderboard) -> str:
         f"- {escape(table_rows.method_text(row))}" for row in leaderboard["methods"] if row["used"]
     ]
     if leaderboard["notes"]:
-        parts += ["", "## Notes", "", *(f"- {escape(note)}" for note in leaderboard["notes"])]
+        notes = [escape(note).strip() or "(empty)" for note in leaderboard["notes"]]
+        parts += ["", "## Notes", "", *(f"- {note}" for note in notes)]
     return "\n".join(parts) + "\n"
 
 

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 import yaml
 from fuzzing import HOSTILE_TEXT, LONG, cases
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markupsafe import Markup
@@ -135,6 +135,7 @@ def test_latex_gets_no_command_and_no_cell_more(board: dict[str, Any], field: st
 
 
 @cases(short=40, long=1000)
+@example("NOTE", "")
 @given(PLACES, HOSTILE_TEXT)
 def test_markdown_keeps_its_structure(
     board: dict[str, Any], markdown_kinds: list[str], field: str, text: str
