@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from harness.errors import UserError
@@ -27,11 +27,17 @@ SHORTEST_KEY = 8
 LONGEST_NAME = 255
 """Bytes of one part of a path, in every file system that is in use."""
 
+SAY_IT_THEMSELVES = ("models", "tasks")
+"""Options that have words of their own for an empty value."""
+
 
 def check_texts(options: Mapping[str, Any]) -> None:
     """UserError for the first text in `options` (values, and both sides of pairs) that cannot stand there."""
     _refuse_keys(options)
     for option, value in options.items():
+        if option not in SAY_IT_THEMSELVES and any(_is_blank(text) for text in _several(value)):
+            # Most often a shell variable that nobody set; the default would be a run that was not meant.
+            raise UserError(f"{_flag(option)} is empty: give it a value, or leave it out")
         for text in _texts(value):
             check_text(text, _flag(option))
 
@@ -64,6 +70,14 @@ def _refuse_keys(options: Mapping[str, Any]) -> None:
                 f"an option holds the value of {variable}: take it out; keys are read from the environment "
                 "and never written"
             )
+
+
+def _is_blank(value: Any) -> bool:
+    return isinstance(value, str) and not value.strip()
+
+
+def _several(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, list | tuple) else (value,)
 
 
 def _texts(value: Any) -> Iterator[str]:

@@ -142,6 +142,10 @@ OPTIONS: dict[str, Bad] = {
     "an output with a name too long": Bad(f"{COIN} --output {'n' * 300}", ("--output nnn", "shorten it")),
     "an output that is no UTF-8": Bad(f"{COIN} --output \udcff", ("--output", "UTF-8")),
     "a folder of data with a name too long": Bad(f"{COIN} --data {'n' * 300}", ("--data nnn", "shorten it")),
+    **{
+        f"an empty {option}": Bad(f"{COIN} {option}=", (option, "is empty", "leave it out"))
+        for option in ("--pretrained", "--filter", "--output", "--data", "--revision", "--include-path")
+    },
 }
 
 VARIANTS: dict[str, Bad] = {

@@ -22,7 +22,7 @@ TABLES = ("leaderboard.json", "leaderboard.md", "leaderboard.csv", "leaderboard.
 
 def start(folder: Path) -> subprocess.Popen[bytes]:
     """The command on one generated task in a folder and a cache of its own; small batches make many
-    commits."""
+    commits. System 2 of so small a model agrees with itself too seldom to be distilled, System 1 does not."""
     cache = folder / "cache"
     (cache / "models").mkdir(parents=True, exist_ok=True)
     model = cache / "models" / "smollm2"
@@ -30,7 +30,8 @@ def start(folder: Path) -> subprocess.Popen[bytes]:
         model.symlink_to(resolve_model("smollm2").location)
     return subprocess.Popen(
         [
-            sys.executable, "-m", "harness.cli", "--pretrained", "smollm2", "--data", "embedded",
+            sys.executable, "-m", "harness.cli", "--models", "base,s2,distilled,distilled-s1",
+            "--pretrained", "smollm2", "--data", "embedded",
             "--dtype", "float32", "--tasks", "coin_flip", "--limit", "12", "--distill-inputs", "24",
             "--samples", "2", "--sampling", "max_tokens=48,teacher_temperature=0.3",
             "--engine-args", "batch_rows=6", "--train-args", "epochs=2", "--output", "run",
@@ -65,7 +66,7 @@ MOMENTS: dict[str, Callable[[Path], bool]] = {
     "s2": lambda run: bool(calls_of(run, "s2")),
     "teacher": lambda run: bool(calls_of(run, "teacher")),
     "training": lambda run: any(run.parent.glob("cache/checkpoints/.*.training/checkpoint-*/whole.json")),
-    "distilled": lambda run: bool(calls_of(run, "distilled")),
+    "distilled": lambda run: bool(calls_of(run, "distilled%")),
 }
 
 
@@ -75,8 +76,7 @@ def test_a_killed_run_ends_with_the_same_tables(undisturbed: Path, tmp_path: Pat
     first = start(tmp_path)
     while first.poll() is None and not MOMENTS[phase](tmp_path / "run"):
         time.sleep(0.1)
-    if first.poll() is not None:
-        pytest.skip(f"this run has no phase {phase}: the teacher agreed with itself too seldom")
+    assert first.poll() is None, f"the run ended before {phase}"
     first.send_signal(signal.SIGKILL)
     first.wait()
     finished = calls_of(tmp_path / "run", "%")
@@ -103,10 +103,7 @@ def test_counts_prompts_and_adapters_stand_up_to_plain_transformers(undisturbed:
 
 def test_the_teacher_left_a_checkpoint_in_peft_format(undisturbed: Path) -> None:
     manifest = json.loads((undisturbed / "manifest.json").read_text())
-    (entry,) = manifest["distillation"]
-    if entry["status"] == "not_distilled":
-        assert entry["kept"] < 8
-        return
-    folder = Path(entry["checkpoint"])
+    entries = {entry["variant"]: entry for entry in manifest["distillation"]}
+    folder = Path(entries["distilled-s1"]["checkpoint"])
     assert (folder / "adapter_model.safetensors").is_file()
     assert json.loads((folder / "adapter_config.json").read_text())["peft_type"] == "LORA"
