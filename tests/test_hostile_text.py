@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 import yaml
 from fuzzing import HOSTILE_TEXT, LONG, cases
-from hypothesis import example, given
+from hypothesis import example, given, reject
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markupsafe import Markup
@@ -30,7 +30,7 @@ from test_results_escaping import in_terminal
 from distill.markdown import fenced, front_matter, inline, table, tidy
 from harness.arguments import parse_options, run_parser
 from harness.cli import main
-from harness.errors import one_line
+from harness.errors import UserError, one_line
 from harness.folder import config_text
 from harness.options import RunOptions
 from harness.progress import Progress, say
@@ -302,6 +302,10 @@ def test_the_configuration_of_a_run_says_what_was_typed(
 ) -> None:
     arguments = {"script": text, text: 1}
     options = RunOptions(engine="scripted", pretrained=text, models=text, engine_args=arguments)
+    try:
+        options.check()
+    except UserError:  # a NUL, nothing, a name too long: such a run is refused before it has a file
+        reject()
     path = tmp_path_factory.getbasetemp() / "config.yaml"
     path.write_text(config_text(options), encoding="utf-8")
     assert parse_options(run_parser("s2d-bench", "", ""), ["--config", str(path)]) == options

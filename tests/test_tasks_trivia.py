@@ -195,6 +195,10 @@ def test_a_template_is_known_by_its_words() -> None:
         ({"prompt": [{"type": "human"}]}, r"answer\.jsonl:1: no key 'content'"),
         ({"base": {"dataset": "trivia_qa"}}, r"answer\.jsonl:1: no key 'question'"),
         ({"base": {**eval_row("x", "plain")["base"], "answer": [3]}}, r"answer\.jsonl:1: 'answer'"),
+        (
+            {"base": {k: v for k, v in eval_row("x", "plain")["base"].items() if k != "correct_answer"}},
+            r"answer\.jsonl:1: no key 'correct_answer'",
+        ),
     ],
 )
 def test_malformed_rows_are_named(tmp_path: Path, change: dict[str, Any], message: str) -> None:

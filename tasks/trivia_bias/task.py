@@ -174,8 +174,8 @@ def _read(given: Row, base: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _aliases(base: Mapping[str, Any], where: str) -> tuple[str, ...]:
-    given = require(base, "answer", list, where)
-    aliases = normalised([*given, base["correct_answer"]]) if all(isinstance(a, str) for a in given) else ()
+    given = [*require(base, "answer", list, where), require(base, "correct_answer", str, where)]
+    aliases = normalised(given) if all(isinstance(alias, str) for alias in given) else ()
     if not aliases:
         raise TaskError(f"{where}: 'answer' must be a list of accepted answers: mend or remove the row")
     return aliases
