@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import lru_cache
 
 from distill.overlap import OverlapIndex, OverlapItem, split_overlapping
 from harness.context import RunContext
@@ -55,7 +55,7 @@ def test_items(context: RunContext) -> TestItems:
     return TestItems(OverlapIndex(items), unchecked)
 
 
-@cache
+@lru_cache(maxsize=16)  # the parts of a source; a process that makes many runs, with other seeds, stays small
 def _other_test_items(name: str, data: str, arguments: str) -> tuple[list[OverlapItem], str | None]:
     """Test items of a task outside the run, or why there are none; the same for every variant and seed."""
     try:

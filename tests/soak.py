@@ -23,7 +23,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -171,18 +171,22 @@ def main() -> int:
     print(f"{given.kills} kills in {time.monotonic() - began:.0f} s, all went on to the same tables:")
     print("  " + ", ".join(f"{count} in {phase!r}" for phase, count in killed.items()))
     soak = soak_for(60 * given.minutes, given.limit)
-    growth = soak.growth()
     print(f"{soak.rounds} runs, {soak.calls:,} calls, {soak.crashes} crashes of the engine; other faults:")
     print("  " + ", ".join(f"{count} {kind}" for kind, count in soak.faults.items()))
-    print("growth: " + ", ".join(f"{value:+.1f} {name}" for name, value in growth.items()))
+    result = report(soak)
+    print("growth: " + ", ".join(f"{value:+.1f} {name}" for name, value in result["growth"].items()))
+    print(json.dumps({**result, "kills": given.kills}))
+    return 0 if result["ok"] else 1
+
+
+def report(soak: Soak) -> dict[str, Any]:
+    """JSON-able: what was counted, first and last of what was measured, and whether all of it held."""
+    growth = soak.growth()
     flat = growth["memory_mb"] <= 0.02 * soak.memory_mb[len(soak.memory_mb) // 10]
     fine = flat and not any(growth[name] > 0 for name in ("files", "children", "threads"))
-    result = asdict(soak) | {"kills": given.kills, "growth": growth, "ok": fine}
-    result["memory_mb"] = [soak.memory_mb[0], soak.memory_mb[-1]]
-    for name in ("files", "children", "threads"):
-        result[name] = [result[name][0], result[name][-1]]
-    print(json.dumps(result))
-    return 0 if fine else 1
+    ends = {name: [getattr(soak, name)[0], getattr(soak, name)[-1]] for name in growth}
+    counts = {name: getattr(soak, name) for name in ("rounds", "calls", "crashes", "faults")}
+    return {**counts, **ends, "growth": growth, "ok": fine}
 
 
 if __name__ == "__main__":

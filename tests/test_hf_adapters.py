@@ -10,6 +10,7 @@ import torch
 from tiny_models import edit_json, questions, request, save_adapter, save_model
 
 from harness.engines.hf import HuggingFaceEngine
+from harness.engines.hf_adapters import adapter_hash
 from harness.errors import RunError, UserError
 from harness.models import ModelSource
 from harness.types import Request, user
@@ -107,3 +108,17 @@ def test_adapters_do_not_add_to_each_other(
     alone = engine.generate(ask(engine, "first"))
     engine.add_adapter("second", save_adapter(tmp_path / "second", tiny_model, seed=3))
     assert engine.generate(ask(engine, "first")) == alone
+
+
+def test_the_hash_is_of_what_an_adapter_does_and_not_of_where_it_was_made(
+    tmp_path: Path, tiny_adapter: Path
+) -> None:
+    folder = tmp_path / "adapter"
+    shutil.copytree(tiny_adapter, folder)
+    edit_json(folder / "adapter_config.json", base_model_name_or_path="/another/machine/model")
+    assert adapter_hash(folder) == adapter_hash(tiny_adapter)
+    edit_json(folder / "adapter_config.json", lora_alpha=3)
+    assert adapter_hash(folder) != adapter_hash(tiny_adapter)
+    (folder / "adapter_config.json").write_text('["torn"')
+    with pytest.raises(UserError, match=r"adapter_config.json is damaged .* make or fetch"):
+        adapter_hash(folder)

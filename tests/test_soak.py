@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
-from soak import soak_for
+from soak import report, soak_for
 
 pytestmark = pytest.mark.slow
 
@@ -13,6 +15,6 @@ def test_runs_with_faults_lose_no_item_and_leak_nothing(monkeypatch: pytest.Monk
         monkeypatch.setenv(name, "set by each round")
     soak = soak_for(15, limit=40)
     assert soak.crashes > 0 and soak.faults.keys() >= {"error", "empty", "endless"}
-    growth = soak.growth()
+    growth = json.loads(json.dumps(report(soak)))["growth"]
     assert max(growth["files"], growth["children"], growth["threads"]) <= 0
     assert growth["memory_mb"] < 30

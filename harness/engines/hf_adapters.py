@@ -5,6 +5,7 @@ Only the folder and the shapes of the model's layers are looked at; hf.py loads 
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,16 @@ from harness.types import stable_hash
 
 
 def adapter_hash(folder: Path) -> str:
-    """Hash of tensors and settings: with another `lora_alpha` the same tensors are another adapter."""
-    files = ("adapter_config.json", "adapter_model.safetensors")
-    return stable_hash([(folder / file).read_bytes().hex() for file in files])
+    """Hash of tensors and settings: with another `lora_alpha` the same tensors are another adapter. Where its
+    base model lay is no part of it, so that two machines give one adapter one name. UserError for settings
+    that are no JSON object."""
+    path = folder / "adapter_config.json"
+    try:
+        settings = dict(json.loads(path.read_bytes()))
+    except (ValueError, TypeError, RecursionError) as error:
+        raise UserError(f"{path} is damaged ({error}): make or fetch the adapter again") from error
+    settings.pop("base_model_name_or_path", None)
+    return stable_hash([settings, (folder / "adapter_model.safetensors").read_bytes().hex()])
 
 
 def check_adapter(folder: Path, model: Any) -> None:
