@@ -55,7 +55,7 @@ def test_items(context: RunContext) -> TestItems:
     return TestItems(OverlapIndex(items), unchecked)
 
 
-@lru_cache(maxsize=16)  # the parts of a source; a process that makes many runs, with other seeds, stays small
+@lru_cache(maxsize=8)  # the parts of a source; a process that makes many runs, with other seeds, stays small
 def _other_test_items(name: str, data: str, arguments: str) -> tuple[list[OverlapItem], str | None]:
     """Test items of a task outside the run, or why there are none; the same for every variant and seed."""
     try:

@@ -33,6 +33,8 @@ SCRIPTS = Path(__file__).parent / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 VARIANTS = ("base", "s2", "distilled")
 TASKS = ("last_letter", "coin_flip")
+WARM_UP = 4
+"""Rounds: test items of the tasks outside the run are kept for so many seeds."""
 
 
 @dataclass
@@ -58,11 +60,11 @@ class Soak:
         self.threads.append(threading.active_count())
 
     def growth(self) -> dict[str, float]:
-        """Medians of the last third less those of the first third, without the first tenth of the rounds, in
-        which caches fill."""
+        """Medians of the last third less those of the first third, without the first tenth of the rounds (at
+        least WARM_UP), in which caches fill."""
 
         def of(values: list[Any]) -> float:
-            settled = values[len(values) // 10 :]
+            settled = values[max(WARM_UP, len(values) // 10) :]
             third = max(1, len(settled) // 3)
             first, last = sorted(settled[:third]), sorted(settled[-third:])
             return float(last[len(last) // 2] - first[len(first) // 2])
@@ -129,10 +131,10 @@ def account(soak: Soak, run: Path, limit: int) -> None:
 
 
 def soak_for(seconds: float, limit: int, seed: int = 0) -> Soak:
-    """Rounds until `seconds` have passed, at least three."""
+    """Rounds until `seconds` have passed, at least three that count."""
     soak = Soak()
     end = time.monotonic() + seconds
-    while time.monotonic() < end or soak.rounds < 3:
+    while time.monotonic() < end or soak.rounds < WARM_UP + 3:
         with tempfile.TemporaryDirectory() as folder:
             one_round(soak, Path(folder), seed + soak.rounds, limit)
         soak.look()
