@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import tempfile
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -110,16 +111,21 @@ def say_nothing(path: Path) -> None:
 
 def other_answer(store: Path) -> None:
     """Another text in a finished call, as a failing disk would leave it: the file as such is whole."""
-    with sqlite3.connect(store) as connection:
-        connection.execute(
-            "UPDATE calls SET text = replace(text, 'Answer', 'Anfwer') "
-            "WHERE key = (SELECT min(key) FROM calls WHERE text LIKE '%Answer%')"
-        )
+    edit_store(
+        store,
+        "UPDATE calls SET text = replace(text, 'Answer', 'Anfwer') "
+        "WHERE key = (SELECT min(key) FROM calls WHERE text LIKE '%Answer%')",
+    )
 
 
 def other_version(store: Path) -> None:
-    with sqlite3.connect(store) as connection:
-        connection.execute("UPDATE meta SET value = '1' WHERE name = 'schema'")
+    edit_store(store, "UPDATE meta SET value = '1' WHERE name = 'schema'")
+
+
+def edit_store(store: Path, statement: str) -> None:
+    """Closed at once, so that the file holds the edit and no journal of it is left."""
+    with closing(sqlite3.connect(store)) as connection, connection:
+        connection.execute(statement)
 
 
 def pages_of_zeros(store: Path) -> None:
