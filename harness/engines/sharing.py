@@ -17,8 +17,8 @@ MIN_SHARED = 48
 
 MIN_COMMON = 16
 MIN_COMMON_SHARE = 0.15
-"""What all rows of a batch begin with is computed once if it is this long and this much of their ids, since it
-brings a mask, and attention is no longer plainly causal. Both are chosen, not tuned."""
+"""What all rows of a batch begin with is computed once if it is this long and this much of their ids, since
+it brings a mask, and attention is no longer plainly causal. Both are chosen, not tuned."""
 
 
 @dataclass(frozen=True)
