@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -117,6 +118,10 @@ def test_the_hash_is_of_what_an_adapter_does_and_not_of_where_it_was_made(
     shutil.copytree(tiny_adapter, folder)
     edit_json(folder / "adapter_config.json", base_model_name_or_path="/another/machine/model")
     assert adapter_hash(folder) == adapter_hash(tiny_adapter)
+    names = json.loads((folder / "adapter_config.json").read_text())["target_modules"]
+    assert len(names) > 1
+    edit_json(folder / "adapter_config.json", target_modules=names[::-1])
+    assert adapter_hash(folder) == adapter_hash(tiny_adapter), "PEFT writes a set, in any order"
     edit_json(folder / "adapter_config.json", lora_alpha=3)
     assert adapter_hash(folder) != adapter_hash(tiny_adapter)
     (folder / "adapter_config.json").write_text('["torn"')

@@ -24,6 +24,9 @@ def adapter_hash(folder: Path) -> str:
     except (ValueError, TypeError, RecursionError) as error:
         raise UserError(f"{path} is damaged ({error}): make or fetch the adapter again") from error
     settings.pop("base_model_name_or_path", None)
+    for name, value in settings.items():
+        if isinstance(value, list):  # PEFT writes sets, in the order of that process
+            settings[name] = sorted(value, key=repr)
     return stable_hash([settings, (folder / "adapter_model.safetensors").read_bytes().hex()])
 
 
