@@ -55,8 +55,8 @@ benchmark: setup
 simulate: setup
 	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/simulate.py --all
 
-# The longest tests (of vLLM too, after make vllm), kills at 50 random moments, then an hour of runs with faults at 1 % of calls: MINUTES=5 is
-# enough for a look.
+# The longest tests (of vLLM too, after make vllm), kills at 50 random moments, then an hour of runs with faults
+# at 1 % of calls: MINUTES=5 is enough for a look.
 MINUTES ?= 60
 soak: setup
 	$(BIN)/python -m pytest tests -m soak --data=$(DATA)
@@ -68,7 +68,8 @@ fuzz: setup
 	S2D_FUZZ_SECONDS=$(FUZZ_SECONDS) OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/test_hostile_text.py \
 		tests/test_fuzz_texts.py tests/test_fuzz_files.py -m "not slow and not vllm" --durations=5
 
-# The pinned versions against the Python advisory database, which needs network; fails where one could not be asked about.
+# The pinned versions against the Python advisory database, which needs network; fails where one could not be
+# asked about.
 audit:
 	$(PYTHON) -m venv $(VENV)/audit
 	$(VENV)/audit/bin/pip install --quiet "pip-audit>=2.9,<3"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from harness.errors import UserError
@@ -35,7 +35,8 @@ def check_texts(options: Mapping[str, Any]) -> None:
     """UserError for the first text in `options` (values, and both sides of pairs) that cannot stand there."""
     _refuse_keys(options)
     for option, value in options.items():
-        if option not in SAY_IT_THEMSELVES and any(_is_blank(text) for text in _several(value)):
+        pairs = isinstance(value, Mapping)
+        if not pairs and option not in SAY_IT_THEMSELVES and not all(map(str.strip, _texts(value))):
             # Most often a shell variable that nobody set; the default would be a run that was not meant.
             raise UserError(f"{_flag(option)} is empty: give it a value, or leave it out")
         for text in _texts(value):
@@ -70,14 +71,6 @@ def _refuse_keys(options: Mapping[str, Any]) -> None:
                 f"an option holds the value of {variable}: take it out; keys are read from the environment "
                 "and never written"
             )
-
-
-def _is_blank(value: Any) -> bool:
-    return isinstance(value, str) and not value.strip()
-
-
-def _several(value: Any) -> Sequence[Any]:
-    return value if isinstance(value, list | tuple) else (value,)
 
 
 def _texts(value: Any) -> Iterator[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -120,6 +120,11 @@ class Undisturbed:
         assert done.status == 0, done.stderr
         made = {line.split(": call ")[1] for line in place.moments if ": call " in line}
         assert not made & finished.keys(), "a finished call was made again"
+        self.ended_alike(run, finished)
+        return done
+
+    def ended_alike(self, run: Path, finished: Mapping[str, float]) -> None:
+        """`run` is as if nothing had happened; `finished` are the calls that it had when it was struck."""
         after = calls_in(run)
         assert finished.items() <= after.items(), "a finished call was changed"
         assert after.keys() == self.calls
@@ -128,7 +133,6 @@ class Undisturbed:
             assert found[name] == self.tables[name], name
         left = [path.name for path in run.rglob(".*") if path.is_file() and path.name != ".lock"]
         assert not left, f"half-written files stay: {left}"
-        return done
 
 
 def complaint(done: Ended, status: int) -> str:

@@ -13,8 +13,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from kill_fixtures import ARGUMENTS, TABLES, Undisturbed, calls_in, small_place
+from forked import Ended
+from kill_fixtures import ARGUMENTS, Undisturbed, calls_in, complaint, slow_but, small_place
 
+COMMAND = (sys.executable, "-m", "harness.cli", *ARGUMENTS)
 NAMESPACE = ("unshare", "--map-root-user", "--mount")
 SCRIPT = """
 set -u
@@ -41,9 +43,7 @@ def refused() -> str | None:
     return tried.stderr.strip() or None
 
 
-@pytest.mark.parametrize(
-    "size", ["48k", *(pytest.param(size, marks=pytest.mark.slow) for size in ("96k", "160k", "288k"))]
-)
+@pytest.mark.parametrize("size", slow_but("48k", ("48k", "96k", "160k", "288k")))
 def test_a_run_on_a_full_disk_names_the_file_and_goes_on_with_space(
     undisturbed: Undisturbed, tmp_path: Path, size: str
 ) -> None:
@@ -54,19 +54,7 @@ def test_a_run_on_a_full_disk_names_the_file_and_goes_on_with_space(
     kept = tmp_path / "kept"
     kept.mkdir()
     done = subprocess.run(
-        [
-            *NAMESPACE,
-            "sh",
-            "-c",
-            SCRIPT,
-            "sh",
-            size,
-            str(kept),
-            sys.executable,
-            "-m",
-            "harness.cli",
-            *ARGUMENTS,
-        ],
+        [*NAMESPACE, "sh", "-c", SCRIPT, "sh", size, str(kept), *COMMAND],
         cwd=tmp_path,
         env={**os.environ, "S2D_CACHE": "cache", "OMP_NUM_THREADS": "1"},
         capture_output=True,
@@ -74,13 +62,7 @@ def test_a_run_on_a_full_disk_names_the_file_and_goes_on_with_space(
         check=False,
     )
     statuses = [line for line in done.stdout.splitlines() if line.startswith("status ")]
-    complaints = [line for line in done.stderr.splitlines() if line.startswith("s2d-bench:")]
     assert statuses == ["status 1", "status 0"], done.stderr
-    (line,) = complaints
+    line = complaint(Ended(1, done.stdout, done.stderr), 1)  # of both commands together
     assert "free some space" in line and ("run" in line or "cache" in line), line
-    assert "Traceback" not in done.stderr
-    finished, after = calls_in(kept / "struck"), calls_in(kept / "after")
-    assert finished.items() <= after.items(), "a finished call was made again or changed"
-    assert after.keys() == undisturbed.calls
-    for name in TABLES:
-        assert (kept / "after" / name).read_bytes() == undisturbed.tables[name], name
+    undisturbed.ended_alike(kept / "after", calls_in(kept / "struck"))

@@ -129,25 +129,19 @@ def keep_rows(cache: Cache, keep: Sequence[int]) -> list[int]:
     return order
 
 
-def join_caches(parts: Sequence[Cache], places: Sequence[Places], room: int = GROW_BY) -> Cache:
+def join_caches(
+    parts: Sequence[Cache], places: Sequence[Places], room: int = GROW_BY, keep: bool = False
+) -> Cache:
     """One cache out of several growing ones; `places[i]` says where the rows of part i go, `room` how many
     positions will follow. Empties the parts layer by layer, so that memory holds the keys and values only
-    once and a layer."""
+    once and a layer, unless the caller wants to `keep` them."""
     joined = new_cache_of_layers(len(parts[0].layers))
     for index in range(len(parts[0].layers)):
         joined.layers[index] = GrowingLayer.joined([part.layers[index] for part in parts], places, room)
-        for part in parts:
-            part.layers[index] = GrowingLayer()
+        if not keep:
+            for part in parts:
+                part.layers[index] = GrowingLayer()
     return joined
-
-
-def repeated(cache: Cache, rows: int, room: int) -> Cache:
-    """A growing cache of one row, for `rows` rows that begin with it; `cache` stays as it is."""
-    found = new_cache_of_layers(len(cache.layers))
-    places = [[(0, row) for row in range(rows)]]
-    for index, layer in enumerate(cache.layers):
-        found.layers[index] = GrowingLayer.joined([layer], places, room)
-    return found
 
 
 def new_cache_of_layers(count: int) -> Cache:

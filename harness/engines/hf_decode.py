@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from harness.engines.base import Execution
-from harness.engines.hf_cache import GROW_BY, can_grow, join_caches, keep_rows, new_cache, repeated
+from harness.engines.hf_cache import GROW_BY, can_grow, join_caches, keep_rows, new_cache
 from harness.engines.sharing import PrefixGroup, common_beginning, group_by_prefix
 from harness.types import Sampling
 
@@ -150,7 +150,8 @@ def _forward_in_chunks(
         past, cache = None, new_cache(model.config)
         if common:
             past = torch.ones((len(own), common), dtype=torch.long, device=model.device)
-            cache = repeated(beginning, len(own), max(map(len, own)) + GROW_BY)
+            everywhere = [(0, row) for row in range(len(own))]
+            cache = join_caches([beginning], [everywhere], max(map(len, own)) + GROW_BY, keep=True)
         return *_forward(model, own, past, cache, pad_id, execution), cache
 
     chunks = _chunks([len(piece) for piece in pieces]) if growing else [list(range(len(pieces)))]
