@@ -19,6 +19,7 @@ from typing import Any
 
 from harness.arguments import LineParser, parse_options, path_argument, run_parser
 from harness.errors import RunError, UserError, one_line
+from harness.option_texts import refuse_typed_keys
 from harness.telemetry import switch_off_telemetry
 
 EXAMPLES = """examples:
@@ -38,6 +39,7 @@ other commands (each has --help):
 COMMANDS = ("distill", "report", "compare", "gate", "ls", "doctor")
 
 STOPPED = "stopped; the same command continues where this one ended"
+FRESH_STOPPED = "stopped; the same command without --fresh continues where this one ended"
 
 STORAGE = {
     errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO
@@ -60,15 +62,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     switch_off_telemetry()
     command = arguments[0] if arguments and arguments[0] in COMMANDS else "run"
     try:
+        refuse_typed_keys(arguments)
         return _dispatch(command, arguments if command == "run" else arguments[1:])
     except UserError as error:
         return _fail(str(error), 2)
     except RunError as error:
         return _fail(str(error), 1)
-    except KeyboardInterrupt:
-        return _fail(STOPPED, 130)
-    except Terminated:
-        return _fail(STOPPED, 143)
+    except (KeyboardInterrupt, Terminated) as stop:
+        told = FRESH_STOPPED if "--fresh" in arguments else STOPPED
+        return _fail(told, 143 if isinstance(stop, Terminated) else 130)
     except Exception as error:
         from results.errors import ResultsError
         from tasks.errors import TaskError

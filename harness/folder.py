@@ -193,7 +193,8 @@ def _find_or_name(options: RunOptions, kind: str) -> Path:
 
 
 def _is_done(path: Path, manifest: dict[str, Any]) -> bool:
-    tables = manifest.get("kind") == "distill" or (path / "leaderboard.json").is_file()
+    # The page is written last.
+    tables = manifest.get("kind") == "distill" or (path / "leaderboard.html").is_file()
     return manifest.get("status") == "finished" and tables
 
 

@@ -8,18 +8,29 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from harness.errors import UserError
 
-SECRETS = frozenset(
-    {"key", "api_key", "apikey", "token", "hf_token", "api_token", "password", "secret", "authorization"}
+_NAMES_A_KEY = re.compile(
+    r"(.*[-_.])?(key|apikey|token|auth|authorization|bearer|passw(or)?d|secret|credentials?)", re.IGNORECASE
 )
-"""Names under which people type keys."""
+"""Names under which people type keys: `api_key`, `access-token`, `password`."""
+
+_NAMES = re.compile(r"(?:^|(?<=[,\s=]))([\w.-]+)\s*=")
+"""What stands before a value in a word of a command line."""
+
+_ADDRESS_WITH_A_USER = re.compile(r"\w://[^/?#\s]*@")
+"""`https://user:password@host`: the hub and servers take keys from the environment."""
 
 KEY_VARIABLES = ("S2D_API_KEY", "OPENAI_API_KEY", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
 """Where keys belong."""
+
+_FROM_THE_ENVIRONMENT = (
+    f"a key comes from the environment and from nowhere else: set {KEY_VARIABLES[0]} for a server, HF_TOKEN "
+    "for the hub"
+)
 
 SHORTEST_KEY = 8
 """Characters; a shorter value of such a variable is no key, and may stand in a name by chance."""
@@ -56,14 +67,31 @@ def check_text(text: str, option: str) -> None:
         raise UserError(f"{option} {longest[:40]}...: a name has at most {LONGEST_NAME} bytes: shorten it")
 
 
+def names_a_key(name: str) -> bool:
+    """Whether a key is what people give under this name."""
+    return _NAMES_A_KEY.fullmatch(name) is not None
+
+
+def refuse_typed_keys(words: Sequence[str]) -> None:
+    """UserError for a command line that holds a key, also where a later option would overrule it: all words
+    are written to the manifest, and an unknown option is repeated in its error line."""
+    for word in words:
+        if (word.startswith("--") and names_a_key(word[2:])) or any(map(names_a_key, _NAMES.findall(word))):
+            raise UserError(_FROM_THE_ENVIRONMENT)
+    _refuse_values(words)
+
+
 def _refuse_keys(options: Mapping[str, Any]) -> None:
     for option, pairs in options.items():
-        if isinstance(pairs, Mapping) and any(str(name).lower() in SECRETS for name in pairs):
-            raise UserError(
-                f"{_flag(option)}: a key comes from the environment and from nowhere else: set "
-                f"{KEY_VARIABLES[0]} for a server, HF_TOKEN for the hub"
-            )
-    texts = list(_texts(options))
+        if isinstance(pairs, Mapping) and any(names_a_key(str(name)) for name in pairs):
+            raise UserError(f"{_flag(option)}: {_FROM_THE_ENVIRONMENT}")
+    _refuse_values(list(_texts(options)))
+
+
+def _refuse_values(texts: Sequence[str]) -> None:
+    """What may be a key is not repeated in the message."""
+    if any(_ADDRESS_WITH_A_USER.search(text) for text in texts):
+        raise UserError(f"an address holds a user or a password: take it out; {_FROM_THE_ENVIRONMENT}")
     for variable in KEY_VARIABLES:
         key = os.environ.get(variable, "").strip()
         if len(key) >= SHORTEST_KEY and any(key in text for text in texts):

@@ -112,7 +112,7 @@ def embeddable(document: Any) -> str:
 def scan_run(folder: Path, manifest: Mapping[str, Any]) -> dict[str, dict[str, Scan]]:
     """task -> variant -> what its samples file holds, in the manifest's order; files that do not exist are
     left out."""
-    files = sample_files(folder)
+    files = sample_files(folder, manifest)
     return {
         task: {
             variant: scan(files[task, variant], _metrics(entry))

@@ -7,7 +7,7 @@ here knows statistics.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,7 +51,7 @@ def load_run(folder: Path) -> RunData:
     folder = Path(folder)
     manifest = read_manifest(folder)
     _require_as_written(folder, manifest)
-    files = sample_files(folder)
+    files = sample_files(folder, manifest)
     columns: dict[tuple[str, str], Columns] = {}
     missing = []
     for task, entry in manifest["tasks"].items():
@@ -83,22 +83,31 @@ def _require_as_written(folder: Path, manifest: dict[str, Any]) -> None:
             )
 
 
-def sample_files(folder: Path) -> dict[tuple[str, str], Path]:
-    """(task, variant) -> samples file, by the names in the first row of each file."""
+def sample_files(folder: Path, manifest: Mapping[str, Any]) -> dict[tuple[str, str], Path]:
+    """(task, variant) -> samples file, by the names in the first row of each file. Of a finished run only
+    the files that its manifest lists count; ResultsError where two hold the same."""
+    listed = [Path(folder) / name for name in manifest.get("samples") or ()]
     found: dict[tuple[str, str], Path] = {}
-    for path in sorted(filter(Path.is_file, Path(folder).glob("samples/*/*.jsonl"))):
+    for path in listed or sorted(filter(Path.is_file, Path(folder).glob("samples/*/*.jsonl"))):
         with path.open("rb") as handle:
             first = handle.readline()
-        if first.strip():
-            row = parse(first, path, 1)
-            found[str(row.get("task", path.stem)), str(row.get("variant", path.parent.name))] = path
+        if not first.strip():
+            continue
+        row = parse(first, path, 1)
+        task, variant = str(row.get("task", path.stem)), str(row.get("variant", path.parent.name))
+        if other := found.get((task, variant)):
+            raise ResultsError(
+                f"{other} and {path} both hold {variant} on {task}: move the one away that is a copy"
+            )
+        found[task, variant] = path
     return found
 
 
 def iter_rows(run: RunData | Path, variant: str, task: str) -> Iterator[dict[str, Any]]:
     """Every row of one samples file, texts and all, one at a time in file order."""
     folder = run.folder if isinstance(run, RunData) else Path(run)
-    path = sample_files(folder).get((task, variant))
+    manifest = run.manifest if isinstance(run, RunData) else read_manifest(folder)
+    path = sample_files(folder, manifest).get((task, variant))
     if path is None:
         raise ResultsError(f"{folder} holds no samples of variant {variant!r} on task {task!r}")
     yield from lines(path)

@@ -11,7 +11,16 @@ from pathlib import Path
 
 import pytest
 from forked import Commands
-from kill_fixtures import ARGUMENTS, Undisturbed, complaint, last_line, slow_but, small_place
+from kill_fixtures import (
+    ARGUMENTS,
+    Undisturbed,
+    calls_in,
+    complaint,
+    last_line,
+    slow_but,
+    small_place,
+    tables_in,
+)
 
 MOMENTS = {
     "while the teacher is sampled": ("teacher", "call", 20),
@@ -54,6 +63,22 @@ def test_a_run_may_be_killed_again_and_again(
     undisturbed.goes_on(commands, place, ARGUMENTS)
 
 
+def test_without_output_a_run_that_lacks_its_last_table_is_found_and_goes_on(
+    commands: Commands, tmp_path: Path
+) -> None:
+    place = small_place(tmp_path)
+    arguments = ARGUMENTS[: ARGUMENTS.index("--output")]
+    assert commands.run(place, arguments).status == 0
+    (run,) = (place.work / "runs").iterdir()
+    tables, calls = tables_in(run), calls_in(run)
+    (run / "leaderboard.html").unlink()
+    assert commands.run(place, arguments).status == 0
+    assert [each.name for each in run.parent.iterdir()] == [run.name]
+    assert (tables_in(run), calls_in(run)) == (tables, calls)
+    assert commands.run(place, arguments).status == 0
+    assert len(list(run.parent.iterdir())) == 2, "a run that is done is not taken up"
+
+
 STOPS = {
     "at its beginning": ("SIGTERM", "start", "rename run/manifest.json", 0),
     "in base": ("SIGINT", "base", "call", 3),
@@ -76,4 +101,15 @@ def test_a_stopped_run_says_how_to_go_on(
     line = complaint(struck, {"SIGINT": 130, "SIGTERM": 143}[name])
     assert "the same command continues" in line
     assert last_line(struck)["status"] == "stopped"
+    undisturbed.goes_on(commands, place, ARGUMENTS)
+
+
+def test_a_fresh_run_that_is_stopped_goes_on_without_fresh(
+    commands: Commands, undisturbed: Undisturbed, tmp_path: Path
+) -> None:
+    place = small_place(tmp_path)
+    struck = commands.run(
+        place, [*ARGUMENTS, "--fresh"], strike_at=undisturbed.moment("base", "call", 3), how="SIGTERM"
+    )
+    assert "the same command without --fresh continues" in complaint(struck, 143)
     undisturbed.goes_on(commands, place, ARGUMENTS)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import shutil
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from results_fixtures import VARIANTS, FakeTask, edit_rows, make_run
+from tiny_models import edit_json
 
 from results import leaderboard, load, sample_rows, samples
 from results.errors import ResultsError
@@ -127,6 +130,23 @@ def test_rows_with_texts_are_streamed(run: Path) -> None:
     assert row["prompt"] and row["steps"][0]["text"]
     with pytest.raises(ResultsError, match="no samples of variant 'nobody'"):
         next(load.iter_rows(run, "nobody", "judge"))
+
+
+def test_a_copy_beside_the_samples_is_never_read_in_their_place(tmp_path: Path) -> None:
+    folder = make_run(tmp_path / "run", [FakeTask(clusters=5)])
+    expected = leaderboard.build(folder)["rows"]
+    samples = folder / "samples"
+    shutil.copytree(samples / "base", samples / "base_old")
+    edit_rows(samples / "base_old" / "coin_flip.jsonl", lambda row: {**row, "scores": {"accuracy": 0.0}})
+    with pytest.raises(ResultsError, match=r"base/coin_flip.jsonl and .*both hold base on coin_flip"):
+        leaderboard.build(folder)
+    # A finished run lists its files, and others do not count.
+    written = [path for path in samples.rglob("*.jsonl") if path.parent.name != "base_old"]
+    digests = {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in written
+    }
+    edit_json(folder / "manifest.json", samples=digests)
+    assert leaderboard.build(folder)["rows"] == expected
 
 
 def test_an_unfinished_run_says_so(tmp_path: Path) -> None:

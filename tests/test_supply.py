@@ -35,6 +35,8 @@ KEYS = {
     "HF_TOKEN": "hf_plantedplantedplanted01",
     "HUGGING_FACE_HUB_TOKEN": "hf_plantedplantedplanted02",
 }
+TYPED = "sk-of-nobody-1"
+"""A key that the environment does not know."""
 WHOLE = (
     f"--engine scripted --engine-args script={SCRIPT} --tasks coin_flip --limit 8 "
     "--distill-inputs 12 --models base,s2,distilled"
@@ -113,8 +115,8 @@ def places_of_keys(folder: Path, *texts: str) -> list[str]:
     found = []
     for path in sorted(folder.rglob("*")):
         held = str(path).encode() + (path.read_bytes() if path.is_file() else b"")
-        found += [str(path) for key in KEYS.values() if key.encode() in held]
-    return found + [text for text in texts for key in KEYS.values() if key in text]
+        found += [str(path) for key in (*KEYS.values(), TYPED) if key.encode() in held]
+    return found + [text for text in texts for key in (*KEYS.values(), TYPED) if key in text]
 
 
 def test_the_key_of_a_server_is_sent_and_not_written(
@@ -137,6 +139,13 @@ def test_the_key_of_a_server_is_sent_and_not_written(
     "arguments",
     [
         "--engine-args api_key=sk-planted-openai-0123456789",
+        "--engine-args api_key=sk-of-nobody-1 --engine-args context=99",
+        "--engine-args=access-token=sk-of-nobody-1",
+        "--engine-args use_auth_token=sk-of-nobody-1",
+        "--api-key sk-of-nobody-1",
+        "--pretrained https://me:sk-of-nobody-1@huggingface.co/org/model",
+        "--base-url http://me:sk-of-nobody-1@127.0.0.1/v1",
+        "--output sk-planted-s2d-0123456789 --output run",
         "--engine hf --engine-args token=hf_plantedplantedplanted01",
         "--task-args password=hf_plantedplantedplanted01",
         "--pretrained https://hf_plantedplantedplanted01@huggingface.co/org/model",

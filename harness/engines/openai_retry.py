@@ -47,10 +47,10 @@ def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> floa
         except ValueError:
             try:
                 until = parsedate_to_datetime(text)
-            except ValueError:
+                until = until if until.tzinfo else until.replace(tzinfo=UTC)
+                seconds = (until - (now or datetime.now(UTC))).total_seconds()
+            except (ValueError, OverflowError):  # no date, or one that no calendar has
                 continue
-            until = until if until.tzinfo else until.replace(tzinfo=UTC)
-            seconds = (until - (now or datetime.now(UTC))).total_seconds()
         if math.isfinite(seconds):
             return max(0.0, seconds)
     return None

@@ -14,7 +14,7 @@ from harness.engines.openai_address import KEY_VARIABLES, check_base_url
 from harness.engines.openai_server import Server
 from harness.errors import UserError
 from harness.models import ModelSource
-from harness.option_texts import SECRETS
+from harness.option_texts import names_a_key
 from harness.types import stable_hash
 
 DEFAULTS: dict[str, Any] = {
@@ -41,7 +41,7 @@ _LEAST = {
 def check_arguments(arguments: dict[str, Any]) -> dict[str, Any]:
     """The settings of `arguments` (--engine-args and `base_url`) over the defaults. UserError for what no
     server can be asked with."""
-    if any(name.lower() in SECRETS for name in arguments):
+    if any(map(names_a_key, arguments)):
         raise UserError(
             f"--engine-args: a key comes from the environment and from nowhere else: set {KEY_VARIABLES[0]}"
         )
