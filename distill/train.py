@@ -26,13 +26,18 @@ from pathlib import Path
 from typing import Any
 
 from distill.training_launch import launch_command, machines, other_machines
-from distill.training_resume import training_folder
+from distill.training_resume import made_by, training_folder
 from distill.training_settings import DEFAULTS, training_settings
+from harness import storage
 from harness.errors import RunError, UserError
 from harness.progress import say
 from harness.telemetry import switch_off_telemetry
+from harness.types import stable_hash
 
 __all__ = ["DEFAULTS", "TrainingJob", "train_all", "training_settings"]
+
+PARENT = "S2D_TRAINING_PARENT"
+"""Environment variable: process id of the run that started the training."""
 
 FAILED = "failed: "
 """Begins the child's line that says why it stopped."""
@@ -62,6 +67,10 @@ class TrainingJob:
     settings: dict[str, Any] = field(default_factory=dict)
     groups: list[str] = field(default_factory=list)
     """Input unit of each example: what is held out for validation is whole units. Empty: equal prompts."""
+
+    def hash(self) -> str:
+        """Names everything that the weights follow from, and where they go."""
+        return stable_hash(asdict(self), 32)
 
 
 def train_all(jobs: Sequence[TrainingJob]) -> None:
@@ -94,7 +103,7 @@ def _run(command: list[str]) -> None:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "TOKENIZERS_PARALLELISM": "false"},
+        env={**os.environ, "TOKENIZERS_PARALLELISM": "false", PARENT: str(os.getpid())},
     )
     assert child.stderr is not None
     killed = reason = hint = last = ""
@@ -140,11 +149,16 @@ def main(argv: Sequence[str]) -> int:
 
         jobs = [TrainingJob(**job) for job in json.loads(Path(argv[0]).read_text())]
         for job in jobs:
-            if not Path(job.output).is_dir():
-                train(job)
-            elif os.environ.get("RANK", "0") == "0":
-                # Of a process that was killed after the checkpoint was complete.
-                shutil.rmtree(training_folder(Path(job.output)), ignore_errors=True)
+            output, first = Path(job.output), os.environ.get("RANK", "0") == "0"
+            if made_by(output) == job.hash():
+                if first:
+                    # Of a process that was killed after the checkpoint was complete.
+                    shutil.rmtree(training_folder(output), ignore_errors=True)
+                continue
+            if first:
+                # Of a run that was killed before it recorded what it had trained on.
+                shutil.rmtree(output, ignore_errors=True)
+            train(job)
     except Exception as error:
         print(f"{FAILED}{_one_line(error)}", file=sys.stderr, flush=True)
         return 1
@@ -154,6 +168,8 @@ def main(argv: Sequence[str]) -> int:
 def _one_line(error: Exception) -> str:
     if isinstance(error, RunError | UserError):
         return str(error)
+    if refusal := storage.refused(error):
+        return refusal
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     text = f"{type(error).__name__}: {lines[0] if lines else 'no reason given'}"
     if "out of memory" in text.lower():
@@ -168,6 +184,10 @@ def _end_with_parent() -> None:
 
         set_parent_death_signal = 1
         ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
+    # A parent that was killed before this point sends no signal any more.
+    parent = os.environ.pop(PARENT, None)
+    if parent is not None and int(parent) != os.getppid():
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -2,11 +2,12 @@
 
 They lie beside the final output, in `.NAME.training`, and are gone when it is complete. A checkpoint is
 whole when its mark is there: the mark is written after everything else and lists every file with its
-size. A folder of another job is not resumed but removed. It knows nothing of torch or TRL.
+SHA-256. A folder of another job is not resumed but removed. It knows nothing of torch or TRL.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import shutil
@@ -16,6 +17,8 @@ from typing import Any
 
 MARK = "whole.json"
 JOB = "job.json"
+FACTS = "training.json"
+"""In the final output: what the training was, and the hash of its job."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ def prepare(folder: Path, job: str) -> None:
 
 def mark_whole(checkpoint: Path, finished: bool, totals: dict[str, float]) -> None:
     """Say that every file of `checkpoint` is written."""
-    mark = {"files": _sizes(checkpoint), "finished": finished, "totals": totals}
+    mark = {"files": _digests(checkpoint), "finished": finished, "totals": totals}
     draft = checkpoint / f"{MARK}.draft"
     draft.write_text(json.dumps(mark))
     draft.rename(checkpoint / MARK)
@@ -65,9 +68,15 @@ def last_whole(folder: Path) -> Resumable | None:
 
 
 def _believed(checkpoint: Path) -> dict[str, Any] | None:
-    """The mark, where it is there and every file still has the size that it names."""
+    """The mark, where it is there and every file is still as it says."""
     mark = _read(checkpoint / MARK)
-    return mark if mark and mark["files"] == _sizes(checkpoint) else None
+    totals = mark.get("totals")
+    counted = isinstance(totals, dict) and all(
+        isinstance(each, int | float) and 0 <= each < 2**63 for each in totals.values()
+    )
+    if not counted or not isinstance(mark.get("finished"), bool):
+        return None
+    return mark if mark.get("files") == _digests(checkpoint) else None
 
 
 def _checkpoints(folder: Path) -> list[Path]:
@@ -79,16 +88,25 @@ def _step(checkpoint: Path) -> int:
     return int(found[1]) if found else -1
 
 
-def _sizes(checkpoint: Path) -> dict[str, int]:
-    return {
-        str(path.relative_to(checkpoint)): path.stat().st_size
-        for path in sorted(checkpoint.rglob("*"))
-        if path.is_file() and not path.name.startswith(MARK)
-    }
+def made_by(output: Path) -> str | None:
+    """Hash of the job that left `output`; None where there is none, or it does not say."""
+    job = _read(output / FACTS).get("job")
+    return job if isinstance(job, str) else None
+
+
+def _digests(checkpoint: Path) -> dict[str, str]:
+    found = {}
+    for path in sorted(checkpoint.rglob("*")):
+        if path.is_file() and not path.name.startswith(MARK):
+            with path.open("rb") as file:
+                found[str(path.relative_to(checkpoint))] = hashlib.file_digest(file, "sha256").hexdigest()
+    return found
 
 
 def _read(file: Path) -> dict[str, Any]:
+    """The mapping in a file; empty where there is none."""
     try:
-        return dict(json.loads(file.read_text()))
-    except (OSError, ValueError):
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
         return {}
+    return found if isinstance(found, dict) else {}

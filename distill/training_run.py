@@ -11,16 +11,15 @@ import json
 import os
 import shutil
 import sys
-from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from distill.training_data import Examples, split_examples
-from distill.training_resume import Resumable, last_whole, prepare, training_folder
+from distill.training_resume import FACTS, Resumable, last_whole, prepare, training_folder
 from distill.training_settings import DEFAULTS
+from harness import storage
 from harness.errors import RunError
-from harness.types import stable_hash
 
 if TYPE_CHECKING:
     from distill.train import TrainingJob
@@ -59,7 +58,7 @@ def train(job: TrainingJob) -> None:
     tokenizer = AutoTokenizer.from_pretrained(job.model_folder, **_source(job))
     generation = copy.deepcopy(model.generation_config)
     if state.is_main_process:
-        prepare(folder, stable_hash(asdict(job), 32))
+        prepare(folder, job.hash())
     state.wait_for_everyone()
     last = last_whole(folder)
     if last and last.finished:
@@ -85,15 +84,17 @@ def train(job: TrainingJob) -> None:
         callbacks=[EarlyStoppingCallback(settings["patience"])] if settings["stop_on"] != "none" else [],
     )
     trainer.add_callback(Watch(job.name, meter, trainer.order))
-    trainer.train(resume_from_checkpoint=str(last.folder) if last else None)
+    with storage.naming(folder):
+        trainer.train(resume_from_checkpoint=str(last.folder) if last else None)
     facts = _facts(trainer, settings, examples, meter.totals(), last)
     # Gathered from all processes; DeepSpeed alone keeps the trained weights in its wrapper.
     trained = trainer.model_wrapped if trainer.is_deepspeed_enabled else trainer.model
     weights = trainer.accelerator.get_state_dict(trained)
     if state.is_main_process:
         draft = folder / "checkpoint"
-        _save(trainer.accelerator.unwrap_model(trainer.model), weights, draft, job, settings, generation)
-        (draft / "training.json").write_text(json.dumps(facts, indent=1))
+        with storage.naming(draft):
+            _save(trainer.accelerator.unwrap_model(trainer.model), weights, draft, job, settings, generation)
+        (draft / FACTS).write_text(json.dumps({**facts, "job": job.hash()}, indent=1))
         draft.rename(output)
         shutil.rmtree(folder)
         print(

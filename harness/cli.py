@@ -6,7 +6,6 @@ imported inside the function that needs it, so `--help` starts at once.
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import shlex
@@ -17,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from harness import storage
 from harness.arguments import LineParser, parse_options, path_argument, run_parser
 from harness.errors import RunError, UserError, one_line
 from harness.option_texts import refuse_typed_keys
@@ -40,11 +40,6 @@ COMMANDS = ("distill", "report", "compare", "gate", "ls", "doctor")
 
 STOPPED = "stopped; the same command continues where this one ended"
 FRESH_STOPPED = "stopped; the same command without --fresh continues where this one ended"
-
-STORAGE = {
-    errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO
-}  # fmt: skip
-"""Refusals of a disk: full, over its quota, not to be written, failing."""
 
 
 class Terminated(BaseException):
@@ -79,12 +74,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _fail(str(error), 2)
         if os.environ.get("S2D_DEBUG"):
             raise
-        if isinstance(error, OSError) and error.errno in STORAGE:
-            return _fail(
-                f"{error.filename or 'a file'} could not be written or read ({error.strerror}): free some "
-                "space or mend its permissions, then repeat the command; finished calls are kept",
-                1,
-            )
+        if refusal := storage.refused(error):
+            return _fail(f"{refusal}, then repeat the command; finished calls are kept", 1)
         return _fail(
             f"unexpected {type(error).__name__}: {error} (finished calls are kept; S2D_DEBUG=1 shows where)",
             1,

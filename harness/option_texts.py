@@ -76,8 +76,9 @@ def refuse_typed_keys(words: Sequence[str]) -> None:
     """UserError for a command line that holds a key, also where a later option would overrule it: all words
     are written to the manifest, and an unknown option is repeated in its error line."""
     for word in words:
-        if (word.startswith("--") and names_a_key(word[2:])) or any(map(names_a_key, _NAMES.findall(word))):
-            raise UserError(_FROM_THE_ENVIRONMENT)
+        for name in [*_NAMES.findall(word), *([word] if word.startswith("--") else [])]:
+            if names_a_key(name):
+                raise UserError(f"{name}: {_FROM_THE_ENVIRONMENT}")
     _refuse_values(words)
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.context import Distilled, FindOrMake, RunContext
-from harness.engines import open_engine
+from harness.engines import check_arguments, open_engine
 from harness.engines.base import AdapterInfo, Engine
 from harness.errors import UserError
 from harness.estimate import estimate
@@ -122,10 +122,7 @@ def _opened(
     """Folder, store and engine of a run. Whatever ends it early leaves the manifest saying `failed`."""
     # Before the folder exists: a mistyped model must not leave a run that nobody can continue, nor a key
     # that was typed into an option a manifest.
-    if options.engine == "openai":
-        from harness.engines.openai_settings import check_arguments
-
-        check_arguments(engine_arguments(options))
+    check_arguments(options.engine, engine_arguments(options))
     source = (
         ModelSource("scripted", "scripted")
         if options.engine == "scripted"

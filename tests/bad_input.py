@@ -19,6 +19,7 @@ SCRIPT = Path(__file__).parent / "scripts" / "paper_like.py"
 RUN = f"--engine scripted --engine-args script={SCRIPT} --models base --limit 4 --output run"
 """A run of no time; a row adds what is wrong, and argparse lets the last of an option win."""
 COIN = f"{RUN} --tasks coin_flip"
+HF = "--models base --tasks coin_flip --data embedded --limit 4 --output run"
 SERVER = "--engine openai --models base --tasks coin_flip --data embedded --output run"
 
 
@@ -121,6 +122,18 @@ OPTIONS: dict[str, Bad] = {
     "a difficulty out of range": Bad(f"{COIN} --task-args difficulty=99", ("difficulty=99", "from 2 to 8")),
     "a wording that is none": Bad(f"{COIN} --task-args wording=odd", ("wording='odd'", "choose one of")),
     "an engine argument that is none": Bad(f"{COIN} --engine-args scrip=x", ("scrip", "it takes script")),
+    "no rows in a batch": Bad(
+        f"{COIN} --engine-args script={SCRIPT},batch_rows=0", ("batch_rows=0", "at least 1")
+    ),
+    "less than no rows": Bad(f"{HF} --engine-args batch_rows=-3", ("batch_rows=-3", "at least 1")),
+    "half a row": Bad(f"{HF} --engine-args batch_rows=2.5", ("batch_rows=2.5", "give a whole number")),
+    "a device that is none": Bad(f"{HF} --engine-args device=gpu", ("device=gpu", "give cpu, cuda")),
+    "a device that is not here": Bad(
+        f"{HF} --engine-args device=cuda:77", ("device=cuda:77", "give cpu, cuda")
+    ),
+    "an attention that is none": Bad(
+        f"{HF} --engine-args attention=much", ("attention=much", "it has eager")
+    ),
     "a script that is not there": Bad(
         f"{COIN} --engine-args script=no.py", ("script=no.py", "name a Python file")
     ),
@@ -130,7 +143,7 @@ OPTIONS: dict[str, Bad] = {
     "a script that raises": Bad(
         f"{COIN} --engine-args script=x.py", ("script=x.py", "mend"), {"x.py": "1 / 0"}
     ),
-    "a key typed in": Bad(f"{COIN} --engine-args api_key=sk-12345678", ("--engine-args", "environment")),
+    "a key typed in": Bad(f"{COIN} --engine-args api_key=sk-12345678", ("api_key", "environment")),
     "a name on the hub with spaces": Bad(
         f"{COIN} --push-to-hub 'a b/c'", ("--push-to-hub a b/c", "OWNER/NAME")
     ),

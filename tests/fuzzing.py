@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 SECONDS = int(os.environ.get("S2D_FUZZ_SECONDS", "0"))
 """Of all targets of fuzzing together; 0 is the short form."""
 LONG = SECONDS > 0
-TARGETS = 23
+TARGETS = 26
 """Of fuzzing, in test_fuzz_texts.py and test_fuzz_files.py: each has its share of the seconds."""
 COUNTS: Counter[str] = Counter()
 """Cases that were tried, by property or target; conftest.py prints them in the long form."""

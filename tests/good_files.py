@@ -54,6 +54,7 @@ FACTS = {"capital": {f"Land {n}": [f"Town {n}", f"City {n}"] for n in range(40)}
 LOG = [{"doc_id": n, "doc_hash": f"h{n}", "filter": "none", "metrics": ["m"], "m": n % 2} for n in range(8)]
 MANIFEST = {"schema": 1, "kind": "run", "template_date": "2026-01-01", "status": "failed",
             "options": RunOptions(output="run").as_dict()}  # fmt: skip
+MARK = {"files": {}, "finished": True, "totals": {"tokens": 12.0}}
 TASK_FILE = (TASK.format(name="sums", train="train", output_type="generate_until") + FILTERS).encode()
 
 

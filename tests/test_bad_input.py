@@ -58,6 +58,12 @@ def test_bad_input_is_named_with_what_to_do(tmp_path: Path, finished: Path, name
     check(run_command(tmp_path, shlex.split(row.command)), row.says)
 
 
+def test_a_mistyped_argument_of_an_engine_leaves_no_run_folder(tmp_path: Path) -> None:
+    for name in ("no rows in a batch", "less than no rows", "a device that is none"):
+        check(run_command(tmp_path, shlex.split(EVERY_ROW[name].command)), EVERY_ROW[name].says)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_table_is_as_long_as_promised() -> None:
     assert len(EVERY_ROW) >= 60
     assert all(len(row.says) >= 2 for row in EVERY_ROW.values()), "the input, and the next step"

@@ -102,6 +102,32 @@ def test_a_row_that_does_not_fit_alone_is_that_item_s_error(engine: HuggingFaceE
     assert "memory does not suffice" in str(done[3].error)
 
 
+@pytest.mark.parametrize("kind", NO_MEMORY)
+def test_weights_that_memory_does_not_suffice_for_end_the_run_in_one_line(
+    tiny_source: ModelSource, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """Where they are moved to the device."""
+
+    def moved(*_: object, **__: object) -> None:
+        raise NO_MEMORY[kind]
+
+    monkeypatch.setattr(torch.nn.Module, "to", moved)
+    with pytest.raises(RunError, match="does not suffice for the weights of tiny-random: choose"):
+        HuggingFaceEngine.load(tiny_source, {"device": "cpu"})
+
+
+@pytest.mark.parametrize("kind", NO_MEMORY)
+def test_an_adapter_that_memory_does_not_suffice_for_is_not_called_broken(
+    engine: HuggingFaceEngine, tiny_adapter: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    def loaded(*_: object, **__: object) -> None:
+        raise NO_MEMORY[kind]
+
+    monkeypatch.setattr("peft.PeftModel.from_pretrained", loaded)
+    with pytest.raises(RunError, match="memory does not suffice for the adapter"):
+        engine.add_adapter("tuned", tiny_adapter)
+
+
 def test_another_error_of_the_model_is_not_taken_for_memory(engine: HuggingFaceEngine) -> None:
     limit_memory(engine, RuntimeError("shapes cannot be multiplied"), rows=3)
     with pytest.raises(RuntimeError, match="multiplied"):

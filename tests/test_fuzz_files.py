@@ -7,6 +7,7 @@ the document becomes any other. More cases: `make fuzz` (tests/fuzzing.py).
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +21,7 @@ from good_files import (
     LAUNCH,
     LOG,
     MANIFEST,
+    MARK,
     PRICES,
     ROWS,
     RULES,
@@ -37,6 +39,7 @@ from test_fuzz_texts import TEXT_TARGETS
 
 from distill.record import read_record
 from distill.training_launch import launch_command, machines
+from distill.training_resume import last_whole, made_by
 from harness.arguments import parse_options, run_parser
 from harness.errors import RunError, UserError, one_line
 from harness.folder import RunFolder
@@ -75,6 +78,12 @@ def read_logs(folder: Path) -> None:
 def read_task(folder: Path) -> None:
     (folder / "file").replace(folder / "mine.yaml")
     registry.check_folder(folder)
+
+
+def read_mark(folder: Path) -> None:
+    found = last_whole(folder)
+    assert found is None or math.isfinite(sum(found.totals.values()))
+    assert made_by(folder / "checkpoint-5") is None
 
 
 def read_run(folder: Path) -> None:
@@ -184,6 +193,9 @@ def make_targets(folder: Path) -> dict[str, Target]:
         "checkpoint records": one_file(
             read_record, either(json.loads(good_checkpoint(folder)), as_json), "s2d.json"
         ),
+        "marks of a trainer's checkpoints": one_file(
+            read_mark, either(MARK, as_json), "checkpoint-5/whole.json"
+        ),
         "runs": (check_run, run_inputs),
         "rows of data": (read_data, data_folders()),
     }  # fmt: skip
@@ -191,7 +203,8 @@ def make_targets(folder: Path) -> dict[str, Target]:
 
 NAMES = (
     "configuration", "prices", "policies", "launch files", "tables of facts", "logs of lm-eval", "task files",
-    "manifests", "call stores", "checkpoint records", "runs", "rows of data",
+    "manifests", "call stores", "checkpoint records", "marks of a trainer's checkpoints", "runs",
+    "rows of data",
 )  # fmt: skip
 SHORT = {"runs": 15}
 

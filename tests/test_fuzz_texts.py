@@ -8,6 +8,7 @@ by far.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -22,7 +23,10 @@ from distill.keep import parse_filter
 from harness.engines.openai_address import check_base_url
 from harness.engines.openai_answer import completion
 from harness.engines.openai_chat import read_reply
-from harness.engines.openai_client import Broken
+from harness.engines.openai_client import Broken, read_error
+from harness.engines.openai_prompts import read_ids
+from harness.engines.openai_retry import retry_after
+from harness.engines.openai_server import read_models
 from harness.errors import UserError, one_line
 from harness.options import key_values
 from harness.programs.base import get_method, step_kind
@@ -144,6 +148,36 @@ def replies(data: Any) -> None:
     json.dumps(done.prompt_ids)
 
 
+MODELS = {"object": "list", "data": [{"id": "m", "root": "/models/m", "parent": None, "max_model_len": 9}]}
+TOKENS = {"count": 2, "max_model_len": 9, "tokens": [3, 4]}
+ERRORS = {"error": {"message": "no", "type": "x", "param": "seed", "code": "insufficient_quota"},
+          "detail": [{"loc": ["body", "n"], "msg": "no"}]}  # fmt: skip
+DATES = st.builds(
+    "{}, {} {} {} {}:{}:{} {}".format,
+    st.sampled_from(["Sun", "x"]), st.integers(0, 99), st.sampled_from(["Jan", "Nov", "9", ""]),
+    st.integers(), st.integers(0, 99), st.integers(0, 99), st.integers(0, 99),
+    st.sampled_from(["GMT", "+9999", ""]),
+)  # fmt: skip
+
+
+def listings(data: Any) -> None:
+    """What servers say beside their completions."""
+    for read in (read_models, read_ids):
+        try:
+            found = read(data)
+        except Broken:
+            continue
+        json.dumps(found)
+    message, parameter, code = read_error(json.dumps(data).encode())
+    assert isinstance(message, str) and all(isinstance(each, str | None) for each in (parameter, code))
+
+
+def waits(text: str) -> None:
+    for name in ("retry-after", "retry-after-ms"):
+        wait = retry_after({name: text})
+        assert wait is None or 0 <= wait < math.inf
+
+
 TEXT_TARGETS: dict[str, tuple[Callable[[Any], None], st.SearchStrategy[Any]]] = {
     "answers of all tasks": (answers, MODEL_TEXT),
     "grading": (grading, MODEL_TEXT),
@@ -156,6 +190,14 @@ TEXT_TARGETS: dict[str, tuple[Callable[[Any], None], st.SearchStrategy[Any]]] = 
     "choices": (choices, MODEL_TEXT),
     "what people type": (typed, MODEL_TEXT | st.text(alphabet="=:@,*()./bases2cot5 \n\x1b", max_size=40)),
     "replies of a server": (replies, JSON | altered(REPLY)),
+    "lists and errors of a server": (
+        listings,
+        JSON | altered(MODELS) | altered(TOKENS) | altered(ERRORS) | altered({"error": "no"}),
+    ),
+    "waits that a server asks for": (
+        waits,
+        DATES | st.floats().map(str) | st.integers().map(str) | st.text(),
+    ),
 }
 
 
@@ -172,7 +214,9 @@ LONG_TEXT = 20_000
 
 @pytest.mark.slow
 @pytest.mark.timeout(60)
-@pytest.mark.parametrize("name", [name for name, (check, _) in TEXT_TARGETS.items() if check is not replies])
+@pytest.mark.parametrize(
+    "name", [name for name, (check, _) in TEXT_TARGETS.items() if check not in (replies, listings)]
+)
 def test_long_repetitive_texts_take_linear_time(name: str) -> None:
     check, _ = TEXT_TARGETS[name]
     for mark in MARKS:

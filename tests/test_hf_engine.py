@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from tiny_models import CONTEXT, edit_json, questions, request, save_model
 
 from harness.engines import hf_decode
-from harness.engines.hf import HuggingFaceEngine, pick_dtype
+from harness.engines.hf import HuggingFaceEngine
+from harness.engines.hf_settings import pick_dtype
 from harness.engines.sharing import MIN_COMMON, MIN_SHARED
 from harness.errors import RunError, UserError
 from harness.models import ModelSource

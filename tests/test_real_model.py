@@ -17,7 +17,7 @@ import pytest
 from harness.models import cache_folder, resolve_model
 
 pytestmark = pytest.mark.slow
-TABLES = ("leaderboard.json", "leaderboard.md", "leaderboard.csv", "leaderboard.tex")
+TABLES = ("leaderboard.json", "leaderboard.md", "leaderboard.csv", "leaderboard.tex", "leaderboard.html")
 
 
 def start(folder: Path) -> subprocess.Popen[bytes]:

@@ -221,6 +221,34 @@ def test_no_key_is_in_anything_that_a_run_writes(
     assert places_of_keys(folder, done.stdout, done.stderr) == []
 
 
+NO_NETWORK = ("unshare", "--map-root-user", "--net")
+"""A namespace without interfaces, for the command and for all that it starts."""
+
+
+@pytest.mark.slow
+def test_a_model_answers_and_is_trained_without_a_network_and_without_writing_keys(
+    tmp_path: Path, planted: dict[str, str]
+) -> None:
+    if subprocess.run([*NO_NETWORK, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("this system gives no network namespace")
+    arguments = (
+        "--tasks coin_flip --limit 6 --distill-inputs 16 --samples 1 --train-args epochs=1 --output run"
+    )
+    done = subprocess.run(
+        [*NO_NETWORK, sys.executable, "-m", "harness.cli", *shlex.split(arguments)],
+        cwd=tmp_path,
+        env={**os.environ, **planted, "S2D_CACHE": str(tmp_path / "cache"), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    (trained,) = json.loads((tmp_path / "run" / "manifest.json").read_text())["distillation"]
+    assert list(Path(trained["checkpoint"]).glob("*.safetensors"))
+    assert places_of_keys(tmp_path, done.stdout, done.stderr) == []
+
+
 def test_libraries_are_told_to_be_silent_before_they_are_imported(tmp_path: Path) -> None:
     """In a process of its own: here they are imported already."""
     code = (

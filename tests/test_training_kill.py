@@ -7,10 +7,14 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import shutil
 import signal
+import subprocess
+import sys
 import threading
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -133,9 +137,61 @@ def test_the_checkpoints_of_other_settings_are_not_resumed(model: Path, tmp_path
 
 
 def test_what_a_kill_left_beside_a_complete_checkpoint_is_removed(model: Path, tmp_path: Path) -> None:
-    (tmp_path / "made").mkdir()
-    left = training_folder(tmp_path / "made") / "checkpoint-5"
+    job = make_job(model, tmp_path / "made")
+    made = made_as_if_by(job)
+    left = training_folder(made) / "checkpoint-5"
     left.mkdir(parents=True)
     mark_whole(left, finished=True, totals={})
-    train_all([make_job(model, tmp_path / "made")])
+    train_all([job])
     assert [path.name for path in tmp_path.iterdir()] == ["made"]
+    assert (made / "adapter_model.safetensors").read_bytes() == b"made before"
+
+
+def made_as_if_by(job: TrainingJob) -> Path:
+    """A checkpoint that was complete when the run was killed, before it was recorded."""
+    output = Path(job.output)
+    output.mkdir()
+    (output / "training.json").write_text(json.dumps({"job": job.hash()}))
+    (output / "adapter_model.safetensors").write_bytes(b"made before")
+    return output
+
+
+def test_a_checkpoint_of_other_examples_is_not_taken_for_this_one(model: Path, tmp_path: Path) -> None:
+    """Its folder bears the same name where only the engine's arguments differed."""
+    job = make_job(model, tmp_path / "made", epochs=1)
+    other = make_job(model, tmp_path / "made", epochs=1, count=20)
+    made_as_if_by(other)
+    train_all([job])
+    assert facts(job.output)["examples"] == 24 and facts(job.output)["job"] == job.hash()
+    assert weights(job.output) != b"made before"
+
+
+def test_a_disk_that_refuses_weights_is_named(model: Path, tmp_path: Path) -> None:
+    """The system's own refusal: no file of the child may grow beyond so many bytes."""
+    adapter = make_job(model, tmp_path / "adapter", epochs=1)
+    usual = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, usual[1]))
+    try:
+        with pytest.raises(RunError) as caught:
+            train_all([adapter])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, usual)
+    line = str(caught.value)
+    assert ".adapter.training" in line and "could not be written" in line and "free some space" in line
+    assert not Path(adapter.output).exists()
+    train_all([adapter])
+    assert facts(adapter.output)["steps"] == 6
+
+
+def test_a_training_whose_run_is_gone_already_does_not_begin(model: Path, tmp_path: Path) -> None:
+    """A run that is killed while its child starts can send it no signal."""
+    (tmp_path / "jobs.json").write_text(json.dumps([asdict(make_job(model, tmp_path / "made"))]))
+    done = subprocess.run(
+        [sys.executable, "-m", "distill.train", str(tmp_path / "jobs.json")],
+        env={**os.environ, "S2D_TRAINING_PARENT": "1"},
+        capture_output=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["jobs.json"]

@@ -32,7 +32,7 @@ def test_the_latest_whole_checkpoint_is_taken_by_number_not_by_name(tmp_path: Pa
     assert found and (found.step, found.finished, found.totals) == (10, False, TOTALS)
 
 
-def test_a_checkpoint_without_its_mark_or_with_a_cut_file_is_not_believed(tmp_path: Path) -> None:
+def test_a_checkpoint_without_its_mark_or_with_a_changed_file_is_not_believed(tmp_path: Path) -> None:
     folder = tmp_path / "t"
     prepare(folder, "job")
     checkpoint(folder, 1)
@@ -43,6 +43,9 @@ def test_a_checkpoint_without_its_mark_or_with_a_cut_file_is_not_believed(tmp_pa
     checkpoint(folder, 4, marked=False)
     torn = checkpoint(folder, 5)
     (torn / "whole.json").write_text('{"files": {')
+    flipped = checkpoint(folder, 6)
+    (flipped / "inner" / "optimizer.pt").write_bytes(b"momentz")
+    (checkpoint(folder, 7) / "whole.json").write_text("null")
     found = last_whole(folder)
     assert found and found.step == 1
     prepare(folder, "job")

@@ -14,26 +14,17 @@ from typing import Any
 
 import torch
 
-from harness.engines import take_arguments
 from harness.engines.base import AdapterInfo, Engine, ModelInfo, too_long
 from harness.engines.chat import PROBE, Chat, hub_options, require_change
 from harness.engines.hf_adapters import adapter_hash, check_adapter
-from harness.engines.hf_cache import ATTENTION, register
 from harness.engines.hf_decode import Row, decode_batch
 from harness.engines.hf_linear import exchange_operands
 from harness.engines.hf_memory import Halving, budget_from_memory, is_out_of_memory
+from harness.engines.hf_settings import check_arguments, pick_dtype
 from harness.engines.sharing import plan_batches
 from harness.errors import RunError, UserError
 from harness.models import ModelSource, cache_folder, weights_fingerprint
 from harness.types import Completion, FinishReason, Message, Request, stable_hash
-
-DEFAULTS: dict[str, Any] = {
-    "batch_rows": 128,
-    "batch_tokens": 0,
-    "device": "auto",
-    "attention": ATTENTION,
-}
-"""`batch_tokens` is the most key-value positions a batch may hold; 0 takes what memory allows."""
 
 _STOP_WINDOW = 8
 """Ids looked at beyond a stop string's length in characters: some ids decode to part of a character."""
@@ -62,10 +53,9 @@ class HuggingFaceEngine(Engine):
         from transformers import AutoModelForCausalLM
         from transformers.utils import logging as transformers_logging
 
-        settings = take_arguments(cls.name, arguments, DEFAULTS)
+        settings = check_arguments(arguments)
         transformers_logging.disable_progress_bar()
-        register()
-        device = _device(str(settings["device"]))
+        device = str(settings["device"])
         dtype = pick_dtype(source.dtype, device)
         try:
             model, report = AutoModelForCausalLM.from_pretrained(
@@ -76,12 +66,16 @@ class HuggingFaceEngine(Engine):
                 output_loading_info=True,
                 **hub_options(source),
             )
+            model.to(device).eval()
             chat = Chat.load(source, model.generation_config)
         except (UserError, RunError):
             raise
         except Exception as error:  # whatever transformers makes of a broken or foreign folder
             if is_out_of_memory(error):
-                raise RunError(f"memory does not suffice for the weights of {source.name}") from error
+                raise RunError(
+                    f"memory does not suffice for the weights of {source.name}: choose a smaller model or a "
+                    "machine with more, then repeat the command"
+                ) from error
             reason = str(error).strip().splitlines() or [type(error).__name__]
             advice = _advice(source)
             if "trust_remote_code" in str(error):
@@ -94,7 +88,6 @@ class HuggingFaceEngine(Engine):
                 f"--pretrained {source.name} lacks {len(missing)} weights, first {missing[0]}: "
                 "they would be random; fetch or save the model again"
             )
-        model.to(device).eval()
         if device == "cpu":
             exchange_operands(model)
         commit = getattr(model.config, "_commit_hash", None)
@@ -178,7 +171,12 @@ class HuggingFaceEngine(Engine):
                 self._model.load_adapter(str(folder), adapter_name=name)
             else:
                 self._model = PeftModel.from_pretrained(self._model, str(folder), adapter_name=name)
-        except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RuntimeError, MemoryError) as error:
+            if is_out_of_memory(error):
+                raise RunError(
+                    f"memory does not suffice for the adapter {folder} beside the model: evaluate fewer "
+                    "variants at once, or use a machine with more, then repeat the command"
+                ) from error
             reason = str(error).strip().splitlines() or [type(error).__name__]
             raise UserError(
                 f"{folder}: PEFT cannot load it ({reason[0]}): check adapter_config.json, or make it again"
@@ -229,30 +227,10 @@ class HuggingFaceEngine(Engine):
         }
 
 
-def pick_dtype(asked: str, device: str) -> torch.dtype:
-    """`auto` is bfloat16 where the hardware multiplies it, else float32. UserError for other names."""
-    names = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-    if asked in names:
-        return names[asked]
-    if asked != "auto":
-        raise UserError(f"--dtype {asked} is not known: choose auto, {', '.join(names)}")
-    if device.startswith("cuda"):
-        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
-    flags = Path("/proc/cpuinfo")
-    has_bfloat16 = flags.is_file() and any(flag in flags.read_text() for flag in ("amx_bf16", "avx512_bf16"))
-    return torch.bfloat16 if has_bfloat16 else torch.float32
-
-
 def _advice(source: ModelSource) -> str:
     if Path(source.location).is_relative_to(cache_folder()):
         return f"remove {source.location}, and the same command makes it again"
     return "give a hub id that can be reached, or a folder with config.json and safetensors"
-
-
-def _device(asked: str) -> str:
-    if asked != "auto":
-        return asked
-    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def _context_length(model: Any, tokenizer: Any) -> int:

@@ -154,7 +154,7 @@ class ServerClient:
             raise _Again(self._clean(f"{type(error).__name__}: {error}")) from None
 
     def _refusal(self, status: int, headers: Mapping[str, str], raw: bytes) -> Exception:
-        message, parameter, code = _error_of(raw)
+        message, parameter, code = read_error(raw)
         message = self._clean(message)
         if code == "insufficient_quota":
             return NoAnswer(f"{status}: {message}", status=status, exhausted=True)
@@ -188,7 +188,7 @@ class ServerClient:
             await session.close()
 
 
-def _error_of(raw: bytes) -> tuple[str, str | None, str | None]:
+def read_error(raw: bytes) -> tuple[str, str | None, str | None]:
     """Message, parameter and code of an error: OpenAI's schema, FastAPI's `detail`, or plain text."""
     text = raw[:4096].decode("utf-8", "replace")
     try:

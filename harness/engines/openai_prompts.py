@@ -92,14 +92,6 @@ async def tokenize(
     max_retries: int | None = None,
 ) -> tuple[int, ...]:
     """Ids as the server makes them; raises what `ServerClient.call` raises."""
-
-    def read(data: Any) -> tuple[int, ...]:
-        ids = data.get("tokens") if isinstance(data, dict) else None
-        # llama.cpp has an address of that name which knows no messages: it returns nothing.
-        if not isinstance(ids, list) or not ids or not all(isinstance(each, int) for each in ids):
-            raise Broken("its /tokenize returns no ids for messages")
-        return tuple(ids)
-
     body: dict[str, Any] = {
         "model": server.model,
         "messages": list(messages),
@@ -109,8 +101,17 @@ async def tokenize(
     if "chat_template_kwargs" in server.dialect.optional:
         body["chat_template_kwargs"] = template_arguments(thinking, day)
     return await client.call(
-        "/tokenize", body, read=read, beside=True, max_retries=max_retries, timeout=PROBE_SECONDS
+        "/tokenize", body, read=read_ids, beside=True, max_retries=max_retries, timeout=PROBE_SECONDS
     )
+
+
+def read_ids(data: Any) -> tuple[int, ...]:
+    """Ids out of a reply of `/tokenize`. Raises Broken."""
+    ids = data.get("tokens") if isinstance(data, dict) else None
+    # llama.cpp has an address of that name which knows no messages: it returns nothing.
+    if not isinstance(ids, list) or not ids or not all(isinstance(each, int) and each >= 0 for each in ids):
+        raise Broken("its /tokenize returns no ids for messages")
+    return tuple(ids)
 
 
 @dataclass(frozen=True)

@@ -73,19 +73,20 @@ async def meet(client: ServerClient, names: Sequence[str], day: date) -> Server:
 
 async def list_models(client: ServerClient, max_retries: int | None = None) -> list[dict[str, Any]]:
     """Entries of `/models`; none where the server has no such list."""
-
-    def read(data: Any) -> list[dict[str, Any]]:
-        found = data.get("data") if isinstance(data, dict) else data
-        if not isinstance(found, list):
-            raise Broken("its list of models has another schema")
-        return [entry for entry in found if isinstance(entry, dict) and isinstance(entry.get("id"), str)]
-
     try:
-        return await client.call("/models", read=read, max_retries=max_retries, timeout=PROBE_SECONDS)
+        return await client.call("/models", read=read_models, max_retries=max_retries, timeout=PROBE_SECONDS)
     except Rejected as problem:
         if problem.status in {404, 405}:
             return []
         raise
+
+
+def read_models(data: Any) -> list[dict[str, Any]]:
+    """Entries of a list of models. Raises Broken."""
+    found = data.get("data") if isinstance(data, dict) else data
+    if not isinstance(found, list):
+        raise Broken("its list of models has another schema")
+    return [entry for entry in found if isinstance(entry, dict) and isinstance(entry.get("id"), str)]
 
 
 async def probe(

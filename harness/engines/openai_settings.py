@@ -5,6 +5,7 @@ Everything here can be checked before a run folder exists and before a connectio
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,17 +39,14 @@ _LEAST = {
 }
 
 
-def check_arguments(arguments: dict[str, Any]) -> dict[str, Any]:
+def check_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """The settings of `arguments` (--engine-args and `base_url`) over the defaults. UserError for what no
     server can be asked with."""
     if any(map(names_a_key, arguments)):
         raise UserError(
             f"--engine-args: a key comes from the environment and from nowhere else: set {KEY_VARIABLES[0]}"
         )
-    settings = take_arguments("openai", arguments, DEFAULTS)
-    for name, least in _LEAST.items():
-        if settings[name] < least:
-            raise UserError(f"--engine-args {name}={settings[name]}: it must be at least {least}")
+    settings = take_arguments("openai", arguments, DEFAULTS, _LEAST)
     return {**settings, "base_url": check_base_url(str(settings["base_url"]))}
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -24,6 +24,7 @@ from harness.types import Completion, FinishReason, Message, Request, stable_has
 
 END_ID = 0
 DEFAULTS: dict[str, Any] = {"script": "", "context": 100_000, "batch_rows": 64}
+_LEAST = {"context": 1, "batch_rows": 1}
 
 ADAPTER_FILE = "scripted_adapter.json"
 
@@ -36,6 +37,18 @@ class ScriptedAdapter:
 
 
 Script = Callable[[Request, ScriptedAdapter | None], str | tuple[str, FinishReason]]
+
+
+def check_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of `arguments` (--engine-args) over the defaults. UserError for a script that is not there
+    and for what the engine cannot run with."""
+    settings = take_arguments("scripted", arguments, DEFAULTS, _LEAST)
+    if not Path(str(settings["script"])).is_file():
+        raise UserError(
+            f"--engine-args script={settings['script']}: no such file; "
+            "name a Python file with a function respond(request, adapter)"
+        )
+    return settings
 
 
 class ScriptedEngine(Engine):
@@ -58,13 +71,8 @@ class ScriptedEngine(Engine):
     @classmethod
     def load(cls, arguments: dict[str, Any]) -> ScriptedEngine:
         """Import the script. UserError where it is missing or has no `respond`."""
-        settings = take_arguments(cls.name, arguments, DEFAULTS)
+        settings = check_arguments(arguments)
         path = Path(str(settings["script"]))
-        if not path.is_file():
-            raise UserError(
-                f"--engine-args script={settings['script']}: no such file; "
-                "name a Python file with a function respond(request, adapter)"
-            )
         module_spec = importlib.util.spec_from_file_location(f"scripted_{path.stem}", path)
         if module_spec is None or module_spec.loader is None:
             raise UserError(f"--engine-args script={path}: not a Python file; its name must end in .py")

@@ -71,9 +71,7 @@ class VllmEngine(ContinuousEngine):
     def load(cls, source: ModelSource, arguments: dict[str, Any]) -> VllmEngine:
         """All but the weights, which are loaded at the first call. UserError where vLLM is missing, an
         argument is wrong, or the model cannot be had."""
-        require()
-        set_environment()
-        check(arguments)
+        check_arguments(arguments)
         return cls(*describe(source), source, arguments)
 
     def prompt_ids(self, messages: Sequence[Message], thinking: bool = False) -> tuple[int, ...]:
@@ -258,6 +256,13 @@ class VllmEngine(ContinuousEngine):
             "max_num_seqs": self._rows,
             "max_model_len": self.model.context_length,
         }
+
+
+def check_arguments(arguments: Mapping[str, Any]) -> None:
+    """UserError where vLLM is missing or an argument is wrong."""
+    require()
+    set_environment()
+    check(arguments)
 
 
 async def _started(config: Any) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 
 from harness.engines.base import ModelInfo
 from harness.engines.chat import Chat, hub_options
-from harness.engines.hf import pick_dtype
+from harness.engines.hf_settings import pick_dtype
 from harness.errors import UserError
 from harness.models import ModelSource, weights_fingerprint
 from harness.types import stable_hash

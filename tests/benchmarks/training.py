@@ -48,7 +48,7 @@ def make_job(model: str, count: int, dtype: str, output: Path) -> TrainingJob:
     import torch
     from transformers import AutoTokenizer
 
-    from harness.engines.hf import pick_dtype
+    from harness.engines.hf_settings import pick_dtype
     from harness.models import resolve_model
     from tasks.registry import spec
 

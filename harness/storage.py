@@ -1,0 +1,64 @@
+"""What a disk refuses, as one line that names the file: full, over its quota, not to be written, failing.
+
+Python's own errors say so themselves; those of safetensors, tokenizers and torch are put into its words. What
+was to be written is not known here.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+_REFUSALS = {
+    errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO
+}  # fmt: skip
+
+_OF_RUST = re.compile(r"\(os error (\d+)\)")
+"""In the errors of libraries that are written in Rust."""
+
+_OF_TORCH = "inline_container.cc"
+"""The writer behind `torch.save`, which does not say why."""
+
+_LITTLE = 1 << 26
+"""Bytes; where less is free, the disk is taken to be full."""
+
+
+def refused(error: BaseException) -> str | None:
+    """What to say of a disk that refused; None for any other error."""
+    if not isinstance(error, OSError) or error.errno not in _REFUSALS:
+        return None
+    return (
+        f"{error.filename or 'a file'} could not be written or read ({error.strerror}): free some space or "
+        "mend its permissions"
+    )
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Refusals inside, of whatever library writes below `path`, become an OSError that names a file."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None or error.filename is not None:
+            raise
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
+    except Exception as error:
+        number = _number(error, path)
+        if number is None:
+            raise
+        raise OSError(number, os.strerror(number), str(path)) from error
+
+
+def _number(error: Exception, path: Path) -> int | None:
+    """The system's number of the refusal behind a library's error."""
+    if found := _OF_RUST.search(str(error)):
+        return int(found[1])
+    if _OF_TORCH not in str(error):
+        return None
+    there = next(each for each in (path, *path.absolute().parents) if each.exists())
+    return errno.ENOSPC if shutil.disk_usage(there).free < _LITTLE else errno.EIO
