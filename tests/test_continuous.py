@@ -46,6 +46,8 @@ class Sleeper(ContinuousEngine):
             raise
         finally:
             self.under_way -= 1
+        if request.item_id == "torn":
+            raise asyncio.CancelledError
         if request.item_id == "bad":
             raise RunError("the engine has failed")
         return Completion(request.item_id, "stop", len(request.prompt_ids), 2)
@@ -122,6 +124,23 @@ def test_what_was_finished_comes_out_before_the_failure(engine: Sleeper) -> None
     engine.cancel()
     assert engine.poll() == []
     assert engine.given_up == ["slow"]
+
+
+def test_after_a_failure_nothing_is_started_again_until_it_was_told(engine: Sleeper) -> None:
+    engine.submit([call("good"), call("bad")])
+    threading.Event().wait(0.05)
+    assert [done.text for _, done in engine.poll()] == ["good"]
+    with pytest.raises(RunError, match="has failed"):
+        engine.submit([call("next step of good")])
+    assert engine.prepared == 1
+    engine.cancel()
+    assert texts(engine.generate([call("after")])) == ["after"]
+
+
+def test_a_call_that_a_library_cancels_is_a_failure_and_not_waited_for(engine: Sleeper) -> None:
+    with pytest.raises(RunError, match="sleeper gave a call up"):
+        engine.generate([call("torn"), call("good")])
+    assert texts(engine.generate([call("after")])) == ["after"]
 
 
 def test_a_failure_in_a_batch_gives_up_the_others_and_leaves_the_engine_usable(engine: Sleeper) -> None:

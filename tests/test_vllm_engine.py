@@ -289,7 +289,7 @@ def test_a_dead_worker_is_an_error_and_the_next_call_starts_anew(model: Path) ->
 
 
 KILLED = """
-import os, signal, sys
+import os, signal, sys, threading, time
 sys.path.insert(0, sys.argv[2])
 from pathlib import Path
 
@@ -299,8 +299,15 @@ def main() -> None:
     from vllm_models import open_vllm
 
     opened = open_vllm(Path(sys.argv[1]))
-    opened.generate(asked(opened, 1))
-    print(*(child.pid for child in workers() if child.name().startswith("VLLM")), flush=True)
+    before = {child.pid for child in workers()}
+    working = threading.Thread(target=opened.generate, args=(asked(opened, 1),))
+    working.start()
+    if sys.argv[3] == "while it works":
+        working.join()
+    guards = 1
+    while len(started := [child.pid for child in workers() if child.pid not in before]) <= guards:
+        time.sleep(0.05)
+    print(*started, flush=True)
     os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -311,9 +318,10 @@ if __name__ == "__main__":
 
 @pytest.mark.soak
 @pytest.mark.vllm
-def test_a_killed_run_leaves_no_process_behind(model: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("when", ["while it starts", "while it works"])
+def test_a_killed_run_leaves_no_process_behind(model: Path, tmp_path: Path, when: str) -> None:
     (tmp_path / "killed.py").write_text(KILLED)
-    command = [sys.executable, str(tmp_path / "killed.py"), str(model), str(Path(__file__).parent)]
+    command = [sys.executable, str(tmp_path / "killed.py"), str(model), str(Path(__file__).parent), when]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == -signal.SIGKILL, done.stderr
     left = [psutil.Process(pid) for pid in map(int, done.stdout.split()) if psutil.pid_exists(pid)]

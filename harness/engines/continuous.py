@@ -19,6 +19,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
 from harness.engines.base import Engine, ModelInfo
+from harness.errors import RunError
 from harness.types import Completion, Request
 
 Result = TypeVar("Result")
@@ -37,8 +38,10 @@ class ContinuousEngine(Engine):
         self._thread: threading.Thread | None = None
         self._waiting: deque[tuple[int, Request]] = deque()
         self._tasks: set[asyncio.Task[Completion]] = set()
-        self._ended: SimpleQueue[tuple[int, Request, asyncio.Task[Completion]]] = SimpleQueue()
+        self._ended: SimpleQueue[tuple[int, Request, asyncio.Future[Completion]]] = SimpleQueue()
         self._open = 0
+        self._failure: BaseException | None = None
+        """What the next call of `submit` or `poll` will raise."""
         self._since = 0.0
 
     @abstractmethod
@@ -80,6 +83,7 @@ class ContinuousEngine(Engine):
         while not self._ended.empty():
             self._ended.get()
         self._open = 0
+        self._failure = None
 
     def close(self) -> None:
         super().close()
@@ -112,6 +116,8 @@ class ContinuousEngine(Engine):
         calls = list(placed)
         if not calls:
             return
+        if self._failure is not None:
+            raise self._failure  # and do not start an engine again whose failure ends the run
         self.prepare()
         if self._open == 0:
             self._since = time.perf_counter()
@@ -122,18 +128,18 @@ class ContinuousEngine(Engine):
         """What has ended. Completions that are there come out before an error does."""
         if self._open == 0:
             return []
+        if self._failure is not None:
+            raise self._failure
         ended = [self._ended.get()]
         while True:
             try:
                 ended.append(self._ended.get_nowait())
             except Empty:
                 break
-        failed = [each for each in ended if each[2].exception() is not None]
-        if len(failed) == len(ended):
-            failed[0][2].result()
-        for each in failed:
-            self._ended.put(each)
         finished = [(tag, request, task.result()) for tag, request, task in ended if not task.exception()]
+        self._failure = next((error for _, _, task in ended if (error := task.exception())), None)
+        if not finished and self._failure is not None:
+            raise self._failure
         self._count([completion for _, _, completion in finished])
         return finished
 
@@ -159,14 +165,21 @@ class ContinuousEngine(Engine):
             task.add_done_callback(partial(self._end, tag, request))
 
     def _end(self, tag: int, request: Request, task: asyncio.Task[Completion]) -> None:
+        if task not in self._tasks:
+            return  # given up
         self._tasks.discard(task)
-        if not task.cancelled():
-            self._ended.put((tag, request, task))
+        ended: asyncio.Future[Completion] = task
+        if task.cancelled():
+            # By a library that went down under the call: an answer would be waited for without end.
+            ended = asyncio.Future()
+            ended.set_exception(RunError(f"engine {self.name} gave a call up: repeat the command to go on"))
+        self._ended.put((tag, request, ended))
         self._start_some()
 
     async def _give_up(self) -> None:
         self._waiting.clear()
         under_way = list(self._tasks)
+        self._tasks.clear()
         for task in under_way:
             task.cancel()
         await asyncio.gather(*under_way, return_exceptions=True)

@@ -8,8 +8,10 @@ Nothing here knows tasks or programs.
 
 from __future__ import annotations
 
+import asyncio
 import gc
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -17,7 +19,7 @@ from typing import Any
 
 from harness.engines.base import AdapterInfo, ModelInfo, too_long
 from harness.engines.chat import PROBE, Chat, require_change
-from harness.engines.continuous import ContinuousEngine
+from harness.engines.continuous import ContinuousEngine, Result
 from harness.engines.hf_adapters import adapter_hash, check_adapter
 from harness.engines.vllm_adapters import Adapters
 from harness.engines.vllm_arguments import (
@@ -28,7 +30,7 @@ from harness.engines.vllm_arguments import (
     own_environment,
     set_environment,
 )
-from harness.engines.vllm_guard import Guard, own_children
+from harness.engines.vllm_guard import Guard
 from harness.engines.vllm_install import require
 from harness.engines.vllm_model import describe
 from harness.errors import RunError, UserError
@@ -37,6 +39,12 @@ from harness.types import Completion, FinishReason, Message, Request
 
 CALLS_PER_ROW = 4
 """Calls handed to vLLM for each one that it can run at once: enough that its queue is never empty."""
+
+
+DIED = (
+    "vLLM stopped working (its own lines above say why): repeat the command to go on; where memory ran out, "
+    "lower max_num_seqs or gpu_memory_utilization in --engine-args"
+)
 
 
 class VllmEngine(ContinuousEngine):
@@ -139,10 +147,17 @@ class VllmEngine(ContinuousEngine):
         except VLLMClientError:
             raise
         except VLLMError as error:
-            raise RunError(
-                "vLLM stopped working (its own lines above say why): repeat the command to go on; "
-                "where memory ran out, lower max_num_seqs or gpu_memory_utilization in --engine-args"
-            ) from error
+            raise RunError(DIED) from error
+
+    async def _unless_dead(self, work: Coroutine[Any, Any, Result]) -> Result:
+        """The result of one of vLLM's own commands, which a dead engine never answers. RunError then."""
+        under_way = asyncio.ensure_future(work)
+        while not under_way.done():
+            await asyncio.wait({under_way}, timeout=1.0)
+            if not under_way.done() and self._engine.errored:
+                under_way.cancel()
+                raise RunError(DIED)
+        return under_way.result()
 
     # Adapters
 
@@ -163,7 +178,9 @@ class VllmEngine(ContinuousEngine):
 
     async def _load(self, request: Any, folder: Path) -> None:
         try:
-            await self._engine.add_lora(request)
+            await self._unless_dead(self._engine.add_lora(request))
+        except RunError:
+            raise
         except Exception as error:  # vLLM hands on whatever its worker raised
             reason = str(error).strip().splitlines() or [type(error).__name__]
             raise UserError(
@@ -199,18 +216,19 @@ class VllmEngine(ContinuousEngine):
         return self._fitting is None or self._adapters.newest - self._newest_at_start <= self._fitting
 
     def _start(self, rank: int | None) -> None:
-        before = own_children()
         with own_environment():
             config = engine_config(self._source, self.model.dtype, self._arguments, rank, len(self._adapters))
+            self._guard = Guard()  # before anything starts, which takes minutes and may be killed too
+            os.environ.update(self._guard.environment)
             try:
                 self._engine = self.call(_started(config))
             except Exception as error:  # whatever a worker's start can raise
+                self._stop()
                 reason = str(error).strip().splitlines() or [type(error).__name__]
                 raise RunError(
                     f"vLLM did not start ({reason[0]}); its own lines above say why. Where memory is short, "
                     "try --engine-args max_model_len=4096 or another gpu_memory_utilization"
                 ) from error
-        self._guard = Guard(before)
         self._rank = rank
         self._fitting = adapters_that_fit(config) if rank is not None else None
         # Adapters that are known now may be loaded again; later ones have later numbers.
@@ -232,14 +250,14 @@ class VllmEngine(ContinuousEngine):
         start again anyway to make room for the adapters that training leaves."""
         super().sleep()
         if self._engine is not None and self._arguments.get("enable_sleep_mode"):
-            self.call(self._engine.sleep(level=1))
+            self.call(self._unless_dead(self._engine.sleep(level=1)))
         else:
             self._stop()
 
     def wake(self) -> None:
         super().wake()
         if self._engine is not None:
-            self.call(self._engine.wake_up())
+            self.call(self._unless_dead(self._engine.wake_up()))
 
     def close(self) -> None:
         self.cancel()

@@ -6,7 +6,8 @@
 ours     GSM8K's chain-of-thought prompts through scheduler, call store and engine, 64 calls at a time
 client   `vllm bench serve`, the same prompts, stops and maximum of tokens, greedy, 64 at a time
 
-Each side's clock runs from its first request to its last answer. Both send every prompt once before the
+vLLM's client has its answers streamed token by token, since it measures latencies; ours asks for whole
+ones. Each side's clock runs from its first request to its last answer. Both send every prompt once before the
 rounds, so that the server's prefix cache knows all of them in all rounds. Where there is no server or no
 vLLM, the benchmark is skipped and says why. Prints a card and, last, one line of JSON; exit 1 where the
 median ratio is above 1.1 or a call was not answered.

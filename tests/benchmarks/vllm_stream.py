@@ -8,8 +8,11 @@ chat        the same prompts through `LLM.chat`, all at once, against our `cot` 
 rar_2step   a program of two steps through the scheduler, against the very calls that it makes handed to
 bsm         the engine all at once as independent prompts, with an empty prefix cache, in turn
 
-Greedy, one dtype, the same maximum of tokens. Prints a card and, last, one line of JSON with medians of
-ratios; exit 1 where `chat` is above 1.05 or a program above 1.1.
+Greedy, one dtype, the same maximum of tokens, as much memory for keys and values on both sides. The arms of
+a program run few rows at once (--rows): where all fit at once, a program of two steps would need twice the
+decode steps of independent prompts whatever the scheduler does. Prints a card and, last, one line of JSON
+with medians of ratios and what each arm generated; exit 1 where `chat` is above 1.05, a program above 1.1,
+or the arms of a round differ in tokens by more than 1 %.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,13 +37,18 @@ from harness.run import RunContext
 from harness.scheduler import Job, Scheduler
 from harness.store import CallStore
 
+SAME_WORK = 0.01
+"""Share of tokens in which the arms of a round may differ: texts may part where two numbers are as good as
+equal."""
+
 BOUNDS = {"chat": 1.05, "rar_2step": 1.1, "bsm": 1.1}
 TASK_OF = {"cot": "gsm8k", "rar_2step": "coin_flip", "bsm": "judge"}
 
 
 def arguments_of(options: argparse.Namespace) -> dict[str, Any]:
     """vLLM's arguments, alike on both sides."""
-    return {"enforce_eager": True} if options.eager else {}
+    memory = {"kv_cache_memory_bytes": int(options.kv_gib * 2**30)}
+    return memory | ({"enforce_eager": True} if options.eager else {})
 
 
 def jobs_of(engine: Any, scheduler: Scheduler, method: str, options: argparse.Namespace) -> list[Job]:
@@ -59,6 +67,20 @@ def timed(work: Callable[[], Any]) -> float:
     return time.perf_counter() - began
 
 
+def measured(engine: Any, work: Callable[[], Any]) -> dict[str, float]:
+    """Seconds of `work`, those that this process computed in, and what the engine read and generated."""
+    before = engine.execution.as_dict()
+    processor = time.process_time()
+    seconds = timed(work)
+    after = engine.execution.as_dict()
+    return {
+        "seconds": seconds,
+        "own_seconds": time.process_time() - processor,
+        "tokens": after["generated_tokens"] - before["generated_tokens"],
+        "prompt_tokens": after["prompt_tokens"] - before["prompt_tokens"],
+    }
+
+
 def stores() -> CallStore:
     """A new store: nothing is found in it."""
     return CallStore(Path(tempfile.mkdtemp()) / "calls.sqlite")
@@ -67,12 +89,12 @@ def stores() -> CallStore:
 def forget(engine: Any) -> None:
     """Empty the prefix cache, so that no arm finds what another has computed."""
     engine.prepare()
-    engine.call(engine._engine.reset_prefix_cache())
+    assert engine.call(engine._engine.reset_prefix_cache()), "the prefix cache is in use"
 
 
-def open_vllm(options: argparse.Namespace) -> Any:
+def open_vllm(options: argparse.Namespace, **more: Any) -> Any:
     source = resolve_model(options.pretrained, dtype=options.dtype)
-    return open_engine("vllm", source, arguments_of(options))
+    return open_engine("vllm", source, {**arguments_of(options), **more})
 
 
 def chat_arm(options: argparse.Namespace) -> dict[str, float]:
@@ -85,17 +107,16 @@ def chat_arm(options: argparse.Namespace) -> dict[str, float]:
         scheduler.run(jobs_of(engine, scheduler, "cot", warm_up), "warm-up")
         forget(engine)
         jobs = jobs_of(engine, scheduler, "cot", options)
-        before = engine.execution.generated_tokens
-        seconds = timed(lambda: scheduler.run(jobs, "cot"))
-        tokens = engine.execution.generated_tokens - before
+        found = measured(engine, lambda: scheduler.run(jobs, "cot"))
         engine.close()
-        return {"seconds": seconds, "tokens": tokens}
+        return found
     from vllm import LLM, SamplingParams
 
     engine = open_vllm(options)  # never started: it knows dtype and prompts
     jobs = jobs_of(engine, Scheduler(engine, stores()), "cot", options)
     conversations = [job.method.start(job.item, job.options, job.vote).send(None).messages for job in jobs]
     stops = list(jobs[0].sampling("cot").stop)
+    ends = sorted(engine._chat.end_ids)
     llm = LLM(
         model=resolve_model(options.pretrained).location,
         dtype=engine.model.dtype,
@@ -105,15 +126,26 @@ def chat_arm(options: argparse.Namespace) -> dict[str, float]:
     )
 
     def chat(tokens: int) -> list[Any]:
-        parameters = SamplingParams(temperature=0.0, max_tokens=tokens, stop=stops)
-        return list(llm.chat(conversations, parameters, use_tqdm=False))
+        parameters = SamplingParams(
+            temperature=0.0,
+            max_tokens=tokens,
+            stop=stops,
+            stop_token_ids=ends,
+            skip_special_tokens=False,
+        )
+        thinking = {"enable_thinking": False}
+        return list(llm.chat(conversations, parameters, use_tqdm=False, chat_template_kwargs=thinking))
 
     chat(8)
-    llm.reset_prefix_cache()
-    began = time.perf_counter()
+    assert llm.reset_prefix_cache(), "the prefix cache is in use"
+    began, processor = time.perf_counter(), time.process_time()
     done = chat(options.max_tokens)
-    seconds = time.perf_counter() - began
-    return {"seconds": seconds, "tokens": sum(len(each.outputs[0].token_ids) for each in done)}
+    return {
+        "seconds": time.perf_counter() - began,
+        "own_seconds": time.process_time() - processor,
+        "tokens": sum(len(each.outputs[0].token_ids) for each in done),
+        "prompt_tokens": sum(len(each.prompt_token_ids) for each in done),
+    }
 
 
 def child(arm: str, options: argparse.Namespace) -> dict[str, float]:
@@ -124,13 +156,27 @@ def child(arm: str, options: argparse.Namespace) -> dict[str, float]:
     return found
 
 
+def same_work(arms: Mapping[str, Mapping[str, float]]) -> bool:
+    """Whether all arms of a round read and generated as much."""
+    return all(
+        max(found) - min(found) <= SAME_WORK * max(found)
+        for found in ([arm[kind] for arm in arms.values()] for kind in ("tokens", "prompt_tokens"))
+    )
+
+
+def a_round(arms: Mapping[str, Mapping[str, float]], ours: str, peer: str) -> dict[str, float]:
+    """Figures of a round in one row."""
+    row = {f"{name} {key}": value for name, arm in arms.items() for key, value in arm.items()}
+    ratio = arms[ours]["seconds"] / arms[peer]["seconds"]
+    return {**row, "ratio": ratio, "same_work": float(same_work(arms))}
+
+
 def program_ratios(options: argparse.Namespace) -> dict[str, list[dict[str, float]]]:
-    """Per program and round: seconds of the program and of its calls as independent prompts."""
-    engine = open_vllm(options)
+    """Per program, its rounds: the program, and its calls as independent prompts."""
+    engine = open_vllm(options, max_num_seqs=options.rows)
     found: dict[str, list[dict[str, float]]] = {}
     for method in ("rar_2step", "bsm"):
-        store = stores()
-        scheduler = Scheduler(engine, store)
+        scheduler = Scheduler(engine, stores())
         jobs = jobs_of(engine, scheduler, method, options)
         calls: dict[str, Any] = {}
         usual = engine.submit
@@ -148,18 +194,18 @@ def program_ratios(options: argparse.Namespace) -> dict[str, list[dict[str, floa
             while engine.poll():
                 pass
 
-        rounds = []
+        found[method] = []
         for number in range(options.rounds):
-            arms = {
-                "program": lambda jobs=jobs: Scheduler(engine, stores()).run(jobs, "program"),
+            fresh = Scheduler(engine, stores())
+            arms: dict[str, Callable[[], Any]] = {
+                "program": lambda jobs=jobs, fresh=fresh: fresh.run(jobs, "program"),
                 "independent": independent,
             }
-            seconds: dict[str, float] = {"calls": len(calls)}
+            done: dict[str, dict[str, float]] = {}
             for name in sorted(arms, reverse=number % 2 == 0):
                 forget(engine)
-                seconds[name] = timed(arms[name])
-            rounds.append({**seconds, "ratio": seconds["program"] / seconds["independent"]})
-        found[method] = rounds
+                done[name] = measured(engine, arms[name])
+            found[method].append({"calls": len(calls), **a_round(done, "program", "independent")})
     engine.close()
     return found
 
@@ -171,6 +217,8 @@ def main() -> int:
     parser.add_argument("--prompts", type=int, default=128)
     parser.add_argument("--max-tokens", type=int, default=256)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rows", type=int, default=32, help="of a batch, for the programs")
+    parser.add_argument("--kv-gib", type=float, default=4.0, help="memory for keys and values")
     parser.add_argument("--eager", action="store_true", help="start sooner, run slower")
     parser.add_argument("--only", choices=("chat", "programs"))
     parser.add_argument("--child", choices=("ours", "plain"), help=argparse.SUPPRESS)
@@ -184,17 +232,8 @@ def main() -> int:
         found["chat"] = []
         for number in range(options.rounds):
             arms = ("ours", "plain") if number % 2 else ("plain", "ours")
-            measured = {arm: child(arm, options) for arm in arms}
-            ratio = measured["ours"]["seconds"] / measured["plain"]["seconds"]
-            found["chat"].append(
-                {
-                    "ours": measured["ours"]["seconds"],
-                    "plain": measured["plain"]["seconds"],
-                    "tokens_ours": measured["ours"]["tokens"],
-                    "tokens_plain": measured["plain"]["tokens"],
-                    "ratio": ratio,
-                }
-            )
+            done = {arm: child(arm, options) for arm in arms}
+            found["chat"].append(a_round(done, "ours", "plain"))
     if options.only != "chat":
         found.update(program_ratios(options))
     medians = {name: statistics.median(each["ratio"] for each in rounds) for name, rounds in found.items()}
@@ -203,6 +242,7 @@ def main() -> int:
         for each in rounds:
             print("   ", ", ".join(f"{key} {value:.2f}" for key, value in each.items()))
     good = all(medians[name] <= BOUNDS[name] for name in medians)
+    good = good and all(each["same_work"] for rounds in found.values() for each in rounds)
     print(json.dumps({"status": "ok" if good else "missed", "ratios": medians, "rounds": found}))
     return 0 if good else 1
 
