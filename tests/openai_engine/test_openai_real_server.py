@@ -15,6 +15,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -33,6 +34,7 @@ from harness.store import CallStore
 from harness.types import Sampling, user
 
 pytestmark = pytest.mark.vllm
+COMMAND = Path(__file__).parents[1] / "vllm_command.py"
 STARTS_WITHIN = 300.0
 """Seconds."""
 
@@ -56,7 +58,7 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealServer]:
         port = free.getsockname()[1]
     log = folder / "log"
     command = [
-        *(sys.executable, "-m", "vllm.entrypoints.cli.main", "serve", model, "--served-model-name", "tiny"),
+        *(sys.executable, str(COMMAND), "serve", model, "--served-model-name", "tiny"),
         *("--host", "127.0.0.1", "--port", str(port), "--dtype", "float32", "--enforce-eager"),
         *("--enable-prompt-tokens-details", "--enable-lora", "--lora-modules", f"tuned={adapter}"),
     ]
@@ -73,12 +75,10 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealServer]:
         _wait(server, f"http://127.0.0.1:{port}/health", log)
         yield RealServer(f"http://127.0.0.1:{port}", adapter)
     finally:
-        os.killpg(server.pid, signal.SIGTERM)
-        try:
-            server.wait(timeout=60)
-        finally:
-            if server.poll() is None:
-                os.killpg(server.pid, signal.SIGKILL)
+        for name in (signal.SIGTERM, signal.SIGKILL):
+            with suppress(ProcessLookupError, subprocess.TimeoutExpired):
+                os.killpg(server.pid, name)
+                server.wait(timeout=60)
 
 
 def _wait(server: subprocess.Popen[bytes], health: str, log: Path) -> None:
@@ -118,7 +118,7 @@ def test_texts_and_counts_are_those_of_hf(real: RealServer) -> None:
 
 def test_a_prefix_that_the_server_knows_is_counted_as_cached(real: RealServer) -> None:
     engine = open_engine(real.address)
-    text = "Which of these words is the last one? " + "apple pear " * 150
+    text = "Which of these words is the last one? " + "apple pear " * 40
     first, again = (engine.generate([ask(engine, text)])[0] for _ in range(2))
     assert 0 < again.cached_tokens < again.prompt_tokens == first.prompt_tokens
     assert engine.execution.shared_prefix_tokens == first.cached_tokens + again.cached_tokens
