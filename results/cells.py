@@ -26,8 +26,9 @@ LATEX = {
     "|": r"\textbar{}",
 }  # fmt: skip
 
-FORMULA = re.compile(r"(^|[,;|]\s*)(?=[=+\-@\uff1d\uff0b\uff0d\uff20])")
-"""Where a formula may begin; the last four are the signs in full width, which some spreadsheets take too."""
+FORMULA = re.compile(r"((?:^|[,;|])[\s\"]*)(?=[=+\-@\uff1d\uff0b\uff0d\uff20])")
+"""Where a formula may begin, also behind quotes; the last four are the signs in full width, which some
+spreadsheets take too."""
 
 
 def plain(text: object) -> str:

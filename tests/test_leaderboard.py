@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -258,6 +259,8 @@ def test_hostile_names_do_nothing_in_any_table(tmp_path: Path) -> None:
     assert "<script>" not in cells.markdown(HOSTILE) and r"\|" in cells.markdown(HOSTILE)
     assert "\x1b" not in cells.plain(HOSTILE)
     assert not cells.csv(HOSTILE).startswith("=")
+    for hidden in ('"+1', 'a;"-1', '" @a', "a|=1"):
+        assert "'" in re.split(r"[=+@-]", cells.csv(hidden))[0], hidden
     assert r"\_\%\$\#\{\}\textbackslash{}" in cells.latex(HOSTILE)
     # A folder cannot hold a slash, but a name inside the rows can hold anything.
     folder = make_run(tmp_path / "run", [FakeTask(clusters=20)], run=HOSTILE)
