@@ -48,6 +48,11 @@ BATCHES_VARIED = (
     "may give other texts (in float32 not)."
 )
 
+NOT_REPEATED = (
+    "The engine does not promise equal texts for equal calls. By how much base differs from itself was not "
+    "measured: --noise-floor runs it twice."
+)
+
 
 def run(options: RunOptions, command: str, find_or_make: FindOrMake) -> tuple[Path, list[dict[str, Any]]]:
     """Do or continue the run; the folder with manifest and samples, and the records of distillation. Errors
@@ -140,7 +145,7 @@ def _opened(
             held.callback(engine.close)
             folder.save(**run_facts(engine, tasks, variants, options))
             yield RunContext(options, source, engine, Scheduler(engine, store), tasks), folder
-            facts = _engine_facts(engine, store)
+            facts = _engine_facts(engine, store, options.noise_floor)
             folder.save(engine=facts, notes=[*folder.manifest["notes"], *facts.get("notes", [])])
         except BaseException:
             # On a full disk the manifest cannot say so; what went wrong first is what counts.
@@ -149,13 +154,16 @@ def _opened(
             raise
 
 
-def _engine_facts(engine: Engine, store: CallStore) -> dict[str, Any]:
+def _engine_facts(engine: Engine, store: CallStore, noise_floor: bool) -> dict[str, Any]:
     """The engine's own, and whether memory made batches smaller than planned in any process of the run."""
     facts = engine.facts()
+    notes = [*facts.get("notes", [])]
     if store.batches_varied:
         facts["same_batches_same_text"] = False
-        facts["notes"] = [*facts.get("notes", []), BATCHES_VARIED]
-    return facts
+        notes.append(BATCHES_VARIED)
+    elif not facts["same_batches_same_text"] and not noise_floor:
+        notes.append(NOT_REPEATED)
+    return {**facts, "notes": notes} if notes else facts
 
 
 def _phases(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from kill_fixtures import ARGUMENTS, Undisturbed, small_place, tables_in
+from openai_server import FakeServer
 from test_end_to_end import run_command
 
 from harness.engines.base import Engine
@@ -59,3 +61,24 @@ def test_the_hf_engine_repeats_a_run_to_the_byte(tmp_path: Path, tiny_model: Pat
 )
 def test_an_engine_says_whether_it_can_promise_that(engine: type[Engine], repeats: bool) -> None:
     assert engine.same_batches_same_text is repeats
+
+
+@pytest.mark.parametrize("measured", [False, True])
+def test_a_run_whose_engine_cannot_promise_that_says_so_unless_the_noise_is_measured(
+    tmp_path: Path, measured: bool
+) -> None:
+    with FakeServer() as server:
+        arguments = [
+            "--engine", "openai", "--base-url", server.base_url, "--pretrained", "fake", "--models", "base",
+            "--tasks", "coin_flip", "--data", "embedded", "--limit", "3", "--output", "run",
+            *(["--noise-floor"] if measured else []),
+        ]  # fmt: skip
+        done = run_command(tmp_path, arguments)
+    assert done.returncode == 0, done.stderr
+    manifest = json.loads((tmp_path / "run" / "manifest.json").read_text())
+    assert manifest["engine"]["same_batches_same_text"] is False
+    told = [note for note in manifest["notes"] if "--noise-floor" in note]
+    assert len(told) == (0 if measured else 1)
+    board = json.loads((tmp_path / "run" / "leaderboard.json").read_text())
+    assert any("noise_floor" in row for row in board["comparisons"]) is measured
+    assert set(told) <= set(board["notes"])

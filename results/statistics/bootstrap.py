@@ -169,13 +169,16 @@ def _replicates(grouped: Cells, replicates: int) -> Floats:
         drawn = (
             np.random.default_rng(seed).multinomial(n, grouped.count / n, size=replicates).astype(np.float64)
         )
-        return np.asarray((drawn @ grouped.numerator) / (drawn @ grouped.denominator))
+        # A draw of few items may hold none that counts below the line: its ratio has no bound.
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.asarray((drawn @ grouped.numerator) / (drawn @ grouped.denominator))
     sums = np.column_stack((grouped.numerator, grouped.denominator)).repeat(grouped.count, axis=0)
     counts = _draw_counts(n, replicates)
     values = np.empty(replicates)
     for start in range(0, replicates, 500):
         top, bottom = (counts[start : start + 500].astype(np.float64) @ sums).T
-        values[start : start + 500] = top / bottom
+        with np.errstate(divide="ignore", invalid="ignore"):
+            values[start : start + 500] = top / bottom
     return values
 
 
