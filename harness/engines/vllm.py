@@ -229,6 +229,7 @@ class VllmEngine(ContinuousEngine):
                     f"vLLM did not start ({reason[0]}); its own lines above say why. Where memory is short, "
                     "try --engine-args max_model_len=4096 or another gpu_memory_utilization"
                 ) from error
+        self._guard.tell()
         self._rank = rank
         self._fitting = adapters_that_fit(config) if rank is not None else None
         # Adapters that are known now may be loaded again; later ones have later numbers.

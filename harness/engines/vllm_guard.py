@@ -1,9 +1,10 @@
 """Ends vLLM's processes when the one that started them was killed.
 
 vLLM's engine and workers outlive a parent that gets no chance to stop them, and keep the memory that the
-next run needs. So a small process of its own waits for the end of this one and ends them then: all that
-bear a mark in their environment, which they have from their first moment. Run as a file with the mark; it
-knows nothing else of vLLM or of this package.
+next run needs. So a small process of its own waits for the end of this one and ends them then: those that
+it was told of, and while they are still being started, those that bear a mark in their environment. (A
+process that gives itself a title writes over parts of its environment, so the mark alone is not enough.)
+Run as a file with the mark; it knows nothing else of vLLM or of this package.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from pathlib import Path
 from uuid import uuid4
 
 import psutil
@@ -24,6 +26,21 @@ MARK = "S2D_VLLM_GUARDED_BY"
 ROUNDS = 5
 """Of looking, half a second apart: a process that is being started is not there yet."""
 
+CLOCK_STEP = 60.0
+"""Seconds by which the clock may be set while a run lasts: times of start are told in its terms."""
+
+
+def own_children() -> list[psutil.Process]:
+    """Children of this process, without multiprocessing's tracker, which tidies up and then ends itself."""
+    return [child for child in psutil.Process().children() if not _is_tracker(child)]
+
+
+def _is_tracker(process: psutil.Process) -> bool:
+    try:
+        return "resource_tracker" in " ".join(process.cmdline())
+    except psutil.NoSuchProcess:  # it has just ended
+        return False
+
 
 class Guard:
     """Watches over the processes that are started with `environment`, until it is dismissed."""
@@ -35,27 +52,62 @@ class Guard:
             stdin=subprocess.PIPE,
             start_new_session=True,
         )
+        self._others = set(own_children())
+
+    def tell(self) -> None:
+        """All of them have been started."""
+        new = [child for child in own_children() if child not in self._others]
+        self._send("".join(f"{child.pid}:{child.create_time()}\n" for child in new).encode())
 
     def dismiss(self) -> None:
         """The processes have been ended in another way."""
+        self._send(DISMISSED)
         assert self._process.stdin is not None
         with suppress(BrokenPipeError):
-            self._process.stdin.write(DISMISSED)
             self._process.stdin.close()
         self._process.wait()
 
+    def _send(self, told: bytes) -> None:
+        assert self._process.stdin is not None
+        with suppress(BrokenPipeError):
+            self._process.stdin.write(told)
+            self._process.stdin.flush()
 
-def _end(mark: str) -> None:
-    """Kill every process that bears the mark."""
-    for process in psutil.process_iter():
-        with suppress(psutil.Error):  # ended, or somebody else's
-            if process.environ().get(MARK) == mark:
-                process.kill()
+
+def _end(process: psutil.Process) -> None:
+    """Kill a process and all below it."""
+    with suppress(psutil.NoSuchProcess):
+        for each in [*process.children(recursive=True), process]:
+            with suppress(psutil.NoSuchProcess):
+                each.kill()
+
+
+def _end_told(pid: int, started: float) -> None:
+    """If it is still the one that was meant."""
+    with suppress(psutil.NoSuchProcess):
+        process = psutil.Process(pid)
+        if abs(process.create_time() - started) <= CLOCK_STEP:
+            _end(process)
+
+
+def _bears(process: psutil.Process, mark: str) -> bool:
+    with suppress(psutil.Error, OSError):  # ended, or somebody else's
+        block = Path(f"/proc/{process.pid}/environ")
+        if block.exists():  # psutil reads no further than the first gap
+            return f"{MARK}={mark}".encode() in block.read_bytes()
+        return process.environ().get(MARK) == mark
+    return False
 
 
 if __name__ == "__main__":
     # The pipe ends when nobody holds its other end any more.
-    if sys.stdin.buffer.read(1) != DISMISSED:
+    lines = sys.stdin.buffer.read()
+    if not lines.endswith(DISMISSED):
+        for line in lines.decode().split():
+            number, _, at = line.partition(":")
+            _end_told(int(number), float(at))
         for _ in range(ROUNDS):
-            _end(sys.argv[1])
+            for each in psutil.process_iter():
+                if _bears(each, sys.argv[1]):
+                    _end(each)
             time.sleep(0.5)
