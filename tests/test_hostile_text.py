@@ -247,11 +247,11 @@ TYPED = (
     "--config=",
     "--filter=",
     "--limit 0 --sampling=",
-    "--limit=",
+    "--seeds 0 --limit=",
     "report ",
     "ls ",
 )
-"""Where the text is typed, behind."""
+"""Where the text is typed, behind; none of them may become a run, whatever it is."""
 
 
 @cases()
