@@ -27,6 +27,9 @@ from harness.engines.openai_server import (
 from harness.errors import RunError, UserError
 from harness.types import Completion, FinishReason, Request
 
+TOO_MANY = 429
+"""Requests, says the server."""
+
 _FILTERED = re.compile(r"moderat|flagged|content.{0,10}(policy|filter)|safety", re.IGNORECASE)
 """A 403 that is about one prompt."""
 
@@ -87,7 +90,8 @@ class Answerer:
 
     async def _unanswered(self, problem: NoAnswer, model: str) -> str:
         """The error of one item, if the server answers another request."""
-        if not problem.exhausted:
+        # A server that is busy says nothing of the request: recorded, it would stay a failure for good.
+        if not problem.exhausted and problem.status != TOO_MANY:
             try:
                 await probe(self.client, self.server.dialect, model, self.day)
                 return f"the server gave no usable reply ({problem})"

@@ -19,7 +19,7 @@ from harness.engines.openai_retry import (
     LONGEST_RETRY_AFTER,
     REPEATS_OF_BROKEN,
     RETRIED_STATUS,
-    backoff,
+    pause,
     retry_after,
 )
 
@@ -111,7 +111,7 @@ class ServerClient:
                 if failed > most or broken > REPEATS_OF_BROKEN:
                     raise NoAnswer(problem.reason, broken=problem.broken, status=problem.status) from None
                 self.retries += 1
-                await asyncio.sleep(max(problem.wait, backoff(failed)))
+                await asyncio.sleep(pause(failed, problem.wait))
 
     async def _attempt(
         self, address: str, body: Mapping[str, Any] | None, read: Callable[[Any], T], seconds: float

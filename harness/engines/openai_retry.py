@@ -35,6 +35,12 @@ def backoff(repetition: int) -> float:
     return whole * random.uniform(0.5, 1.0)
 
 
+def pause(repetition: int, asked: float) -> float:
+    """Seconds to wait before repetition 1, 2, ... where the server asks for `asked`: a little more, since it
+    asks all that are waiting for the same."""
+    return max(asked * random.uniform(1.0, 1.1), backoff(repetition))
+
+
 def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
     """Seconds that the server asks to wait: a number or a date (RFC 9110), or OpenAI's milliseconds. None
     where it does not say, or says what cannot be read."""

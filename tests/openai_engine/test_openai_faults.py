@@ -83,7 +83,7 @@ def test_what_goes_wrong_once_is_mended(
     assert engine.execution.retries == 8
 
 
-@pytest.mark.parametrize("kind", ["drop", "half", "html", "schema", "no usage", "abort", "429", "500"])
+@pytest.mark.parametrize("kind", ["drop", "half", "html", "schema", "no usage", "abort", "500"])
 def test_what_goes_wrong_always_is_that_item_s_error(
     server: FakeServer, opened: Callable[..., OpenAIEngine], kind: str
 ) -> None:
@@ -94,6 +94,25 @@ def test_what_goes_wrong_always_is_that_item_s_error(
     assert (bad.text, bad.finish_reason, bad.generated_tokens) == ("", "error", 0)
     assert "gave no usable reply" in str(bad.error)
     assert "\n" not in str(bad.error)
+
+
+def test_a_server_that_stays_busy_ends_the_run_and_no_item_is_a_failure(
+    server: FakeServer, opened: Callable[..., OpenAIEngine], tmp_path: Path
+) -> None:
+    """Though it answers a short request meanwhile."""
+    jobs = [
+        Job(Item(f"i{number}", f"c{number}", text, "", ""), get_method("direct"), _greedy)
+        for number, text in enumerate(("one", "cursed two", "three"))
+    ]
+    store = CallStore(tmp_path / "calls.sqlite")
+    server.fault = whenever("cursed", "429")
+    with pytest.raises(RunError, match=r"too busy .*lower --engine-args concurrency=, then repeat"):
+        Scheduler(opened(max_retries=2), store).run(jobs, "test")
+    server.fault = None
+    responses = Scheduler(opened(), store).run(jobs, "test")
+    assert [response.error for response in responses] == [None] * 3
+    assert store.count() == 3
+    store.close()
 
 
 def test_a_server_that_hangs_costs_its_time_out_three_times(
