@@ -144,6 +144,8 @@ class ScriptedEngine(Engine):
         return AdapterInfo(name, stable_hash(text), 1.0, 0.0)
 
 
-@lru_cache(maxsize=1 << 16)
+@lru_cache(
+    maxsize=1 << 10
+)  # the common words; rare ones kept for good would hold on to the memory around them
 def _word_id(word: str) -> int:
     return 1 + zlib.crc32(word.encode()) % 50_000
