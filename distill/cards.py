@@ -7,7 +7,6 @@ no figure is computed from weights, no model is asked. Training and the hub clie
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections import Counter
@@ -21,6 +20,7 @@ from distill.wording import method_prompts
 from harness.folder import PACKAGES
 from harness.programs.base import get_method
 from harness.records import write_whole
+from harness.storage import file_hash
 from harness.types import Response, Sampling
 from tasks.registry import lm_eval_name
 
@@ -274,8 +274,4 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 def _weight_hashes(folder: Path) -> list[tuple[str, str]]:
     """(file, SHA-256) of every weight file."""
-    hashes = []
-    for path in sorted(folder.glob("*.safetensors")):
-        with path.open("rb") as file:
-            hashes.append((path.name, hashlib.file_digest(file, "sha256").hexdigest()))
-    return hashes
+    return [(path.name, file_hash(path)) for path in sorted(folder.glob("*.safetensors"))]

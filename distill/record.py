@@ -6,7 +6,6 @@ that an engine loads; one that has changed since is named, never used. It knows 
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 
 from harness.errors import UserError
 from harness.records import write_whole
+from harness.storage import file_hash
 
 RECORD_FILE = "s2d.json"
 SCHEMA = 1
@@ -54,12 +54,11 @@ def read_record(folder: Path) -> dict[str, Any] | None:
 
 
 def _digests(folder: Path) -> dict[str, str]:
-    found = {}
-    for path in sorted(folder.iterdir()):
-        if path.suffix in LOADED and path.name != RECORD_FILE and not path.name.startswith("."):
-            with path.open("rb") as file:
-                found[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
-    return found
+    return {
+        path.name: file_hash(path)
+        for path in sorted(folder.iterdir())
+        if path.suffix in LOADED and path.name != RECORD_FILE and not path.name.startswith(".")
+    }
 
 
 def _refused(folder: Path, why: str) -> UserError:

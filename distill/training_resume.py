@@ -7,13 +7,14 @@ SHA-256. A folder of another job is not resumed but removed. It knows nothing of
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from harness.storage import file_hash
 
 MARK = "whole.json"
 JOB = "job.json"
@@ -95,12 +96,11 @@ def made_by(output: Path) -> str | None:
 
 
 def _digests(checkpoint: Path) -> dict[str, str]:
-    found = {}
-    for path in sorted(checkpoint.rglob("*")):
-        if path.is_file() and not path.name.startswith(MARK):
-            with path.open("rb") as file:
-                found[str(path.relative_to(checkpoint))] = hashlib.file_digest(file, "sha256").hexdigest()
-    return found
+    return {
+        str(path.relative_to(checkpoint)): file_hash(path)
+        for path in sorted(checkpoint.rglob("*"))
+        if path.is_file() and not path.name.startswith(MARK)
+    }
 
 
 def _read(file: Path) -> dict[str, Any]:

@@ -129,11 +129,7 @@ def _fetch_smollm2(scratch: Path) -> Path:
 
 def convert_gguf(path: Path) -> Path:
     """Folder of safetensors for a GGUF file, converted on first use and kept by content."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    home = cache_folder() / "models" / f"gguf-{digest.hexdigest()[:16]}"
+    home = cache_folder() / "models" / f"gguf-{storage.file_hash(path)[:16]}"
     home.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{home}.lock"):
         if not (home / "config.json").is_file():

@@ -1,12 +1,13 @@
-"""What a disk refuses, as one line that names the file: full, over its quota, not to be written, failing.
+"""Files on a disk: the hash of one, and what the disk refuses as one line that names it.
 
-Python's own errors say so themselves; those of safetensors, tokenizers and torch are put into its words. What
-was to be written is not known here.
+A disk may be full, over its quota, not to be written, or failing. Python's own errors say so themselves;
+those of safetensors, tokenizers and torch are put into their words. What was to be written is not known here.
 """
 
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import re
 import shutil
@@ -26,6 +27,12 @@ _OF_TORCH = "inline_container.cc"
 
 _LITTLE = 1 << 26
 """Bytes; where less is free, the disk is taken to be full."""
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def refused(error: BaseException) -> str | None:

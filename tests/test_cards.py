@@ -66,7 +66,7 @@ def test_the_hub_reads_the_model_card(checkpoint: Path) -> None:
     write_papers(checkpoint, facts_of(some_drawn()))
     data = ModelCard.load(checkpoint / "README.md").data
     assert data.base_model == KNOWN["smollm2"]
-    assert (data.library_name, data.pipeline_tag, data.license) == ("peft", "text-generation", "other")
+    assert (data["library_name"], data.pipeline_tag, data.license) == ("peft", "text-generation", "other")
     assert data.tags == ["s2d-bench", "system-2-distillation", "lora", "coin-flip"]
 
 
@@ -205,7 +205,7 @@ def test_a_full_model_is_described_as_one(tmp_path: Path) -> None:
     record = record_of(drawn, settings={"tuning": "full"})
     card, _ = cards(tmp_path, facts_of(drawn, record))
     data = ModelCard.load(tmp_path / "README.md").data
-    assert (data.library_name, data.to_dict()["base_model_relation"]) == ("transformers", "finetune")
+    assert (data["library_name"], data.to_dict()["base_model_relation"]) == ("transformers", "finetune")
     assert "peft" not in card.split("## Base model")[0].lower()
     assert "FLOPs, 6 x parameters a token" in cells(card)
 

@@ -144,8 +144,7 @@ class ScriptedEngine(Engine):
         return AdapterInfo(name, stable_hash(text), 1.0, 0.0)
 
 
-@lru_cache(
-    maxsize=1 << 10
-)  # the common words; rare ones kept for good would hold on to the memory around them
+# The common words: rare ones, kept for good, would hold on to the memory around them.
+@lru_cache(maxsize=1 << 10)
 def _word_id(word: str) -> int:
     return 1 + zlib.crc32(word.encode()) % 50_000

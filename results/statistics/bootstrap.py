@@ -161,6 +161,8 @@ def _share_below(drawn: Floats, value: float) -> float:
     return min(max(below + at / 2, half), 1 - half)
 
 
+# A draw of few items may hold none that counts below the line: its ratio has no bound.
+@np.errstate(divide="ignore", invalid="ignore")
 def _replicates(grouped: Cells, replicates: int) -> Floats:
     """`replicates` bootstrap values of the ratio of sums."""
     n = int(grouped.count.sum())
@@ -169,16 +171,13 @@ def _replicates(grouped: Cells, replicates: int) -> Floats:
         drawn = (
             np.random.default_rng(seed).multinomial(n, grouped.count / n, size=replicates).astype(np.float64)
         )
-        # A draw of few items may hold none that counts below the line: its ratio has no bound.
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return np.asarray((drawn @ grouped.numerator) / (drawn @ grouped.denominator))
+        return np.asarray((drawn @ grouped.numerator) / (drawn @ grouped.denominator))
     sums = np.column_stack((grouped.numerator, grouped.denominator)).repeat(grouped.count, axis=0)
     counts = _draw_counts(n, replicates)
     values = np.empty(replicates)
     for start in range(0, replicates, 500):
         top, bottom = (counts[start : start + 500].astype(np.float64) @ sums).T
-        with np.errstate(divide="ignore", invalid="ignore"):
-            values[start : start + 500] = top / bottom
+        values[start : start + 500] = top / bottom
     return values
 
 
