@@ -54,9 +54,12 @@ class Soak:
     threads: list[int] = field(default_factory=list)
 
     def look(self) -> None:
-        """Measure this process. What Python and the allocator keep for the next round is given back first: it
-        is no leak, and how much it is changes from round to round."""
+        """Measure this process. What Python and the allocators (C's and Arrow's) keep for the next round is
+        given back first: it is no leak, and how much it is changes from round to round."""
+        import pyarrow
+
         gc.collect()
+        pyarrow.default_memory_pool().release_unused()
         if sys.platform == "linux":
             ctypes.CDLL(None).malloc_trim(0)
         here = psutil.Process()
