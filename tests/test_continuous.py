@@ -150,14 +150,10 @@ def test_a_failure_in_a_batch_gives_up_the_others_and_leaves_the_engine_usable(e
     assert texts(engine.generate([call("after")])) == ["after"]
 
 
+@pytest.mark.usefixtures("heard_interrupts")
 def test_an_interrupt_gives_up_what_is_under_way(engine: Sleeper) -> None:
-    # A process that a shell started in the background ignores interrupts.
-    usual = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            engine.generate([call("stuck"), call("interrupt"), call("stuck"), call("waiting")])
-    finally:
-        signal.signal(signal.SIGINT, usual)
+    with pytest.raises(KeyboardInterrupt):
+        engine.generate([call("stuck"), call("interrupt"), call("stuck"), call("waiting")])
     assert sorted(engine.given_up) == ["interrupt", "stuck", "stuck"]
     assert texts(engine.generate([call("after")])) == ["after"]
 

@@ -260,6 +260,7 @@ class EngineContract:
 
     # Cancellation
 
+    @pytest.mark.usefixtures("heard_interrupts")
     def test_an_interrupt_passes_and_leaves_the_engine_usable(self, subject: Subject) -> None:
         asked = subject.batch(6, stop=("never said",))
         before = [told(done) for done in subject.engine.generate(asked)]

@@ -68,10 +68,7 @@ class TestVllm(EngineContract):
             return done
 
         engine.complete = then_interrupt  # type: ignore[method-assign]
-        # A shell that starts the tests in the background has SIGINT ignored in them.
-        handler = signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
             yield
         finally:
-            signal.signal(signal.SIGINT, handler)
             engine.complete = usual  # type: ignore[method-assign]
