@@ -117,6 +117,8 @@ def _ratio(rule: Rule, row: Mapping[str, Any]) -> tuple[Status, str]:
     if value is None or rule.number is None:
         hint = "give --prices" if rule.unit == "usd" else "the records do not hold it"
         return "cannot_tell", f"{rule.text}: the ratio is unknown on {row['task']} ({hint})."
+    if high is None:
+        return "cannot_tell", f"{rule.text}: ratio {value:.3f} without an interval, on {row['task']}."
     reason = f"{rule.text}: ratio {value:.3f}, 95 % interval {low:.3f} to {high:.3f}, on {row['task']}."
     if high <= rule.number:
         return "holds", reason
@@ -129,6 +131,10 @@ def _overlap(rule: Rule, run: RunData) -> tuple[Status, str]:
         return "holds", f"{rule.text}: nothing was trained."
     if any(entry.get("allow_overlap") or entry.get("overlap") is None for entry in trained):
         return "cannot_tell", f"{rule.text}: overlap was allowed or not recorded, so nobody counted it."
+    unchecked = sorted({str(name) for entry in trained for name in entry.get("overlap_unchecked") or []})
+    if unchecked:
+        names = ", ".join(unchecked)
+        return "cannot_tell", f"{rule.text}: the test items of {names} could not be had and were not checked."
     # A mapping counts candidates that were left out before sampling, by kind; a number counts what remained.
     counts = [entry["overlap"] for entry in trained]
     left_out = sum(sum(count.values()) for count in counts if isinstance(count, Mapping))

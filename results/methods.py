@@ -131,7 +131,7 @@ def difference(pair: Pair, margin: float | None = None, exact: bool = False) -> 
             p_margin = noninferiority.wald_p(*adjusted(b, c, pair.n), margin)
     else:
         method, test = ("paired_number" if pair.single else "clustered"), sign_flip(values)
-        fitted = adjusted_difference(values, weight)
+        fitted = adjusted_difference(values, weight, pair.bounded)
         interval = fitted.interval()
         if margin is not None:
             p_margin = fitted.p_above(-margin)
@@ -162,10 +162,13 @@ def ratio(pair: Pair) -> tuple[float | None, Interval | None]:
 
 
 def ratio_of(first: Floats, second: Floats) -> tuple[float | None, Interval | None]:
-    """sum(second)/sum(first) over clusters, and its interval; None where the first sum is 0."""
+    """sum(second)/sum(first) over clusters, and its interval. None where the first sum is 0; no interval
+    where so few clusters of the first hold anything (their calls failed, say) that it has no upper end.
+    """
     if first.sum() <= 0:
         return None, None
-    return float(second.sum() / first.sum()), bootstrap.bca(second, first).interval()
+    interval = bootstrap.bca(second, first).interval()
+    return float(second.sum() / first.sum()), interval if math.isfinite(interval.high) else None
 
 
 def spread(values: Floats, weight: Floats) -> tuple[float, float]:

@@ -45,6 +45,11 @@ def collect(
             found.append(
                 f"{row['task']}, {row['variant']}: {errors:,} items failed with an error and score as wrong."
             )
+        if row["score"] is not None and not 0 <= row["score"] <= 1:
+            found.append(
+                f"{row['task']}, {row['variant']}: {row['metric']!r} is {row['score']:g}, which is no share "
+                "of 1: percents and points are 100 times the task's own figures, and so is the margin."
+            )
         if row["status"] == "scored" and row["score"] is None:
             found.append(f"{row['task']}, {row['variant']}: no row has a score of {row['metric']!r}.")
     for row in compared:

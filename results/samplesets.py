@@ -80,6 +80,14 @@ class Pair:
         return self.first.binary and self.second.binary
 
     @property
+    def bounded(self) -> bool:
+        """All scores lie between 0 and 1, as far as sums over clusters show."""
+        return all(
+            bool(np.all((one.total >= 0) & (one.total <= one.weight * (1 + 1e-9))))
+            for one in (self.first, self.second)
+        )
+
+    @property
     def single(self) -> bool:
         """One row per cluster, all of equal weight: paired numbers without clusters."""
         return self.first.rows == self.n and _equal(self.weight)

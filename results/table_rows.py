@@ -156,8 +156,9 @@ def claim_cells(leaderboard: Leaderboard, escape: Escape, brief: bool = False) -
         p = "-" if row["p"] is None else p_text(row["p"] if row["p_adjusted"] is None else row["p_adjusted"])
         p = p.removeprefix("p ").removeprefix("= ") + (" h" if row["p_adjusted"] is not None else "  ")
         if row["claim"] == "cheaper":
-            figures = [row[key] for key in ("token_ratio", "token_ratio_low", "token_ratio_high")]
-            estimate = "-" if None in figures else "x{:.2f} [{:.2f}, {:.2f}]".format(*figures)
+            ratio, *limits = (row[key] for key in ("token_ratio", "token_ratio_low", "token_ratio_high"))
+            estimate = "-" if ratio is None else f"x{ratio:.2f}"
+            estimate += "" if None in limits else " [{:.2f}, {:.2f}]".format(*limits)
             shown = ""
         else:
             ends = f"[{points(row['ci_low'], True)}, {points(row['ci_high'], True)}]"

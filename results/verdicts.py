@@ -103,6 +103,12 @@ def _non_inferior(row: Mapping[str, Any]) -> str:
 def _cheaper(row: Mapping[str, Any]) -> str:
     if row["token_ratio"] is None:
         return f"{row['a']} generated no tokens {_where(row)}, so there is nothing to compare."
+    if row["token_ratio_high"] is None:
+        return (
+            f"Cannot tell whether {row['b']} is cheaper than {row['a']} {_where(row)}: "
+            f"{row['token_ratio']:.2f} times the generated tokens, but so few items of {row['a']} have any "
+            "that this ratio has no interval."
+        )
     figures = (
         f"{row['token_ratio']:.2f} times the generated tokens, 95 % interval "
         f"{row['token_ratio_low']:.2f} to {row['token_ratio_high']:.2f}"

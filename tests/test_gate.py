@@ -97,7 +97,8 @@ def test_a_gate_uses_the_exact_test(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("entry", "status"),
     [({}, "cannot_tell"), ({"overlap": 2}, "fails"), ({"overlap": {}, "allow_overlap": True}, "cannot_tell"),
-     ({"overlap": {}}, "holds")],
+     ({"overlap": {}, "overlap_unchecked": ["gsm8k"]}, "cannot_tell"),
+     ({"overlap": {}, "overlap_unchecked": []}, "holds")],
 )  # fmt: skip
 def test_overlap_rule(tmp_path: Path, entry: dict[str, object], status: str) -> None:
     folder = make_run(tmp_path / "run", [FakeTask(clusters=20)], distillation=[distillation(**entry)])

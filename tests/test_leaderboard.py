@@ -22,6 +22,8 @@ from results_fixtures import (
 
 from results import cells, leaderboard, tables, write
 from results.errors import ResultsError
+from results.gate import check
+from results.page import write_page
 
 ROW_KEYS = {
     "task", "variant", "method", "metric", "n", "score", "ci_low", "ci_high", "generated_tokens",
@@ -203,6 +205,49 @@ def test_a_task_that_was_not_distilled_keeps_its_row(tmp_path: Path) -> None:
     assert any("coin_flip, distilled (3 of 200)" in note for note in board["notes"])
     write.write_all(folder, board)
     assert "not distilled" in (folder / "leaderboard.md").read_text()
+
+
+@pytest.mark.parametrize(("last", "has_interval"), [(6, True), (2, False)])
+def test_items_without_tokens_leave_tables_that_can_be_written(
+    tmp_path: Path, last: int, has_interval: bool
+) -> None:
+    """Calls that failed generated nothing; where most did, a draw may hold nothing that has a ratio."""
+
+    def fail(row: dict[str, Any]) -> dict[str, Any]:
+        if int(row["item_id"].split("-")[-2]) >= last:
+            row["usage"]["generated_tokens"] = row["steps"][0]["generated_tokens"] = 0
+        return row
+
+    folder = make_run(tmp_path / "run", [FakeTask(clusters=8), FakeTask("gsm8k", clusters=8)])
+    for variant in ("base", "s2") if has_interval else ("base",):
+        for task in ("coin_flip", "gsm8k"):
+            edit_rows(folder / "samples" / variant / f"{task}.jsonl", fail)
+    board = leaderboard.build(folder)
+    write.write_all(folder, board)
+    write_page(folder, board)
+    row = claim(board, "cheaper", "base", "distilled")
+    assert row["token_ratio"] > 0 and (row["token_ratio_high"] is not None) == has_interval
+    if not has_interval:
+        assert row["verdict"] == "cannot_tell" and "no interval" in row["sentence"]
+        assert f"x{row['token_ratio']:.2f} " in tables.terminal(board, 100)
+        policy = folder.parent / "policy.yaml"
+        policy.write_text("tokens distilled <= 0.5 base\n")
+        checked = check(folder, policy)
+        assert checked.status == "cannot_tell" and "without an interval" in checked.lines[0]
+
+
+def test_scores_that_are_no_shares_are_compared_without_bounds_and_said(tmp_path: Path) -> None:
+    def scale(row: dict[str, Any]) -> dict[str, Any]:
+        row["scores"]["bleu"] *= 40
+        return row
+
+    folder = make_run(tmp_path / "run", [FakeTask(metrics={"bleu": "number"})])
+    for variant in ("base", "s2", "distilled"):
+        edit_rows(folder / "samples" / variant / "coin_flip.jsonl", scale)
+    board = leaderboard.build(folder)
+    row = claim(board, "superior", "base", "s2")
+    assert row["ci_low"] < row["difference"] < row["ci_high"] and row["difference"] > 1
+    assert any("'bleu' is" in note and "no share" in note for note in board["notes"])
 
 
 def test_overall_gives_each_task_the_same_weight(board: dict[str, Any]) -> None:

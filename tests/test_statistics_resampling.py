@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from results.methods import ratio_of
 from results.statistics import bootstrap
 from results.statistics.adjusted import adjusted_difference
 from results.statistics.bonett_price import adjusted, bonett_price
@@ -141,6 +142,23 @@ def test_adjusted_interval_is_wide_where_little_differs() -> None:
     assert (
         adjusted_difference(one, weight).interval().low < 0 < adjusted_difference(one, weight).interval().high
     )
+
+
+def test_scores_without_bounds_have_an_interval_without_bounds() -> None:
+    rng = np.random.default_rng(5)
+    values, weight = rng.normal(-7, 8, 60), np.ones(60)
+    interval = adjusted_difference(values, weight, bounded=False).interval()
+    t = stats.ttest_1samp(values, 0).confidence_interval(0.95)
+    assert interval.low == pytest.approx(t.low, abs=0.5) and interval.high == pytest.approx(t.high, abs=0.5)
+
+
+def test_draws_without_any_token_say_nothing_of_a_ratio() -> None:
+    """Failed calls have no tokens; a draw of nothing but them is 0/0."""
+    zeros, first = np.zeros(12), np.arange(5.0, 13.0)
+    ratio, interval = ratio_of(np.append(zeros, first), np.append(zeros, first / 2))
+    assert (ratio, interval.low, interval.high) == (0.5, 0.5, 0.5)
+    ratio, interval = ratio_of(np.append(np.zeros(30), 5.0), np.full(31, 5.0))
+    assert ratio == pytest.approx(31) and interval is None
 
 
 @pytest.mark.parametrize("differing", [0, 1, 4, 100])

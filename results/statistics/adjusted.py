@@ -11,6 +11,7 @@ Because that error itself rests on k differing clusters, the quantile is Student
 freedom: found by simulation (`tests/benchmarks/simulate.py`), wide for k below 10 and normal from k = 40 on.
 No cluster can differ by more than its whole weight, though: the interval is never wider than Bonett and
 Price's own would be, had every differing cluster differed altogether. Where nothing differs it is theirs.
+Scores outside [0, 1], which a task of somebody else may have, know no such bound.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from results.statistics.outcomes import Floats, Interval, normal_quantile, norma
 @dataclass(frozen=True)
 class Adjusted:
     """Centre, standard error and degrees of freedom of the adjusted difference, and the largest error that
-    so many differing clusters can have.
+    so many differing clusters can have: infinite where scores have no bounds.
     """
 
     centre: float
@@ -41,11 +42,10 @@ class Adjusted:
         reach = min(
             float(stdtrit(self.freedom, share)) * self.error, normal_quantile(share) * self.largest_error
         )
-        return Interval(
-            max(self.centre - reach, -1.0),
-            min(self.centre + reach, 1.0),
-            "adjusted (one imaginary cluster a side)",
-        )
+        low, high = self.centre - reach, self.centre + reach
+        if math.isfinite(self.largest_error):
+            low, high = max(low, -1.0), min(high, 1.0)
+        return Interval(low, high, "adjusted (one imaginary cluster a side)")
 
     def p_above(self, value: float) -> float:
         """One-sided p-value against "the true difference is at most `value`", as the interval has it."""
@@ -59,9 +59,9 @@ class Adjusted:
         return min(shares) if beyond > 0 else max(shares)
 
 
-def adjusted_difference(difference: Floats, weight: Floats) -> Adjusted:
-    """From sums of weight * (score b - score a) and sums of weights, one of each per cluster. Scores in
-    [0, 1].
+def adjusted_difference(difference: Floats, weight: Floats, bounded: bool = True) -> Adjusted:
+    """From sums of weight * (score b - score a) and sums of weights, one of each per cluster. `bounded`:
+    scores lie in [0, 1], so nothing differs by more than its weight.
     """
     differing = difference[difference != 0]
     mean_weight = float(weight.mean())
@@ -71,7 +71,12 @@ def adjusted_difference(difference: Floats, weight: Floats) -> Adjusted:
     square = float(((difference - centre * weight) ** 2).sum())
     square += (size - centre * mean_weight) ** 2 + (size + centre * mean_weight) ** 2
     largest = float((weight[difference != 0] ** 2).sum()) + 2 * mean_weight**2
-    return Adjusted(centre, math.sqrt(square) / total, differing.size**2 / 9 + 1, math.sqrt(largest) / total)
+    return Adjusted(
+        centre,
+        math.sqrt(square) / total,
+        differing.size**2 / 9 + 1,
+        math.sqrt(largest) / total if bounded else math.inf,
+    )
 
 
 def differing(difference: Floats) -> int:

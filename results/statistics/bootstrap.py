@@ -99,7 +99,9 @@ def bca(numerator: Floats, denominator: Floats, replicates: int = REPLICATES) ->
         return Fitted(estimate, nothing, 0.0, standard_error(numerator, denominator), True)
     if grouped.count.size == 1:
         return Fitted(estimate, nothing, 0.0, 0.0, False)
-    return Fitted(estimate, _replicates(grouped, replicates), acceleration(grouped), 0.0, False)
+    drawn = _replicates(grouped, replicates)
+    # A draw in which both sums are 0 (of failed calls, say) holds nothing that has a ratio.
+    return Fitted(estimate, drawn[~np.isnan(drawn)], acceleration(grouped), 0.0, False)
 
 
 def bca_interval(numerator: Floats, denominator: Floats, confidence: float = 0.95) -> Interval:
@@ -140,7 +142,9 @@ def bca_limits(drawn: Floats, estimate: float, skew: float, confidence: float) -
     for z in (tail, -tail):
         moved = shift + z
         chosen.append(float(ndtr(shift + moved / (1 - skew * moved))))
-    low, high = np.quantile(drawn, chosen)
+    # Between an infinite replicate and a finite one lies no number.
+    with np.errstate(invalid="ignore"):
+        low, high = np.nan_to_num(np.quantile(drawn, chosen), nan=math.inf, posinf=math.inf, neginf=-math.inf)
     return float(low), float(high)
 
 
@@ -161,7 +165,7 @@ def _share_below(drawn: Floats, value: float) -> float:
     return min(max(below + at / 2, half), 1 - half)
 
 
-# A draw of few items may hold none that counts below the line: its ratio has no bound.
+# A draw of few items may hold none that counts below the line: its ratio is infinite, or no number.
 @np.errstate(divide="ignore", invalid="ignore")
 def _replicates(grouped: Cells, replicates: int) -> Floats:
     """`replicates` bootstrap values of the ratio of sums."""
