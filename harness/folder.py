@@ -108,6 +108,12 @@ class RunFolder:
         text = json.dumps(self.manifest, indent=1, ensure_ascii=False, default=str)
         write_whole(self.path / "manifest.json", text + "\n")
 
+    def finish(self, **more: Any) -> None:
+        """`save`, and the run counts as finished once its page is written, which is written last. A page
+        of an earlier state, which `report` left, goes first."""
+        (self.path / "leaderboard.html").unlink(missing_ok=True)
+        self.save(status="finished", **more)
+
     def samples_path(self, variant: str, task: str) -> Path:
         return self.path / "samples" / variant / f"{task}.jsonl"
 

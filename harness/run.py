@@ -68,8 +68,7 @@ def run(options: RunOptions, command: str, find_or_make: FindOrMake) -> tuple[Pa
     with _opened(options, command, "run", tasks, variants) as (context, folder):
         began = time.perf_counter()
         records, timing, samples = _phases(context, folder, variants, find_or_make)
-        folder.save(
-            status="finished",
+        folder.finish(
             distillation=records,
             samples=samples,
             timing={**timing, "total": time.perf_counter() - began},
@@ -87,7 +86,7 @@ def make_checkpoints(
     with _opened(options, command, "distill", _load(options), [variant]) as (context, folder):
         seeds = range(options.seed, options.seed + options.seeds)
         records = [entry.record for seed in seeds for entry in find_or_make(context, variant, seed).values()]
-        folder.save(status="finished", distillation=records)
+        folder.finish(distillation=records)
     return folder.path, records
 
 

@@ -148,6 +148,15 @@ def test_a_run_that_was_killed_before_its_tables_goes_on() -> None:
     assert begin("finished") == path
 
 
+def test_a_page_of_an_earlier_state_does_not_make_a_run_done() -> None:
+    folder = RunFolder.open(RunOptions(), "command")
+    (folder.path / "leaderboard.html").write_text("")  # `report` wrote it of the unfinished run
+    folder.finish()
+    folder.close()
+    assert read_manifest(folder.path)["status"] == "finished"  # and then it was killed, before its tables
+    assert begin("finished") == folder.path
+
+
 def test_fresh_does_not_take_up_a_run_that_is_there() -> None:
     begin(output="run")
     assert "--fresh" in refused(output="run", fresh=True)
