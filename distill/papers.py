@@ -36,7 +36,7 @@ def document(
                 sampling={step: sampling(step) for step in method.steps},
                 options=task.spec.method_options.get(method.options_name, {}),
                 target=task.spec.target,
-                vote=task.spec.answer if method.votes else None,
+                vote=task.spec.vote if method.votes else None,
                 sample=sampled.first,
             )
         )

@@ -83,7 +83,7 @@ class RunContext:
             run_seed=seed,
             sample_index=sample_index,
             options=task.spec.method_options.get(method.options_name, {}),
-            vote=task.spec.answer,
+            vote=task.spec.vote,
             adapter=adapter,
             history=history,
             repeat=repeat,

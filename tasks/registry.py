@@ -115,6 +115,12 @@ def spec(short: str) -> TaskSpec:
     return found if found.name == short else dataclasses.replace(found, name=short)
 
 
+def source_files(short: str) -> list[Path]:
+    """The files that make one of our tasks what it is: its Python, YAML and facts."""
+    folder = Path(str(importlib.import_module(MODULES[short]).__file__)).parent
+    return sorted(path for path in folder.iterdir() if path.suffix in {".py", ".yaml", ".json"})
+
+
 def check_arguments(names: Iterable[str]) -> None:
     """TaskError for a task argument that none of our tasks has. A user's own task may have others."""
     for name in names:

@@ -85,6 +85,11 @@ class TaskSpec:
     train_args: Mapping[str, Any] = field(default_factory=dict)
     """Training settings of this task that differ from the module's."""
 
+    def vote(self, text: str) -> str | None:
+        """What a text votes for: the key of its answer, or None where it holds none."""
+        answer = self.answer(text)
+        return None if answer is None else self.vote_key(answer)
+
     @property
     def primary(self) -> Metric:
         return self.metrics[0]

@@ -11,6 +11,7 @@ from harness.errors import RunError, UserError
 from harness.programs import Running, get_method
 from harness.programs.self_consistency import elect
 from harness.types import Ask
+from tasks import registry
 
 
 def test_votes_are_of_the_plurality_and_each_sample_has_its_own_step_names():
@@ -71,6 +72,13 @@ def test_all_samples_failed_is_an_error_with_the_reason():
     running = Running(get_method("cot*2").start(ITEM, vote=answer_rule))
     with pytest.raises(RunError, match=r"All 2 samples of cot failed.*out of memory"):
         running.send([completion("", error="out of memory")] * 2)
+
+
+def test_spellings_of_one_answer_vote_together():
+    vote = registry.spec("trivia_bias").vote
+    texts = [f"Answer: {said}" for said in ("Lyon", "Paris", "paris", "PARIS!", "Lyon")]
+    assert elect(texts, vote) == "Answer: Paris"
+    assert vote("Answer:") is None
 
 
 def test_no_parsed_answer_gives_the_first_text():

@@ -29,7 +29,7 @@ Program = Generator[Ask | list[Ask], Any, str]
 """A program under way. It is sent what it asked for: a `Completion`, or a list of them."""
 
 Vote = Callable[[str], str | None]
-"""A task's answer rule: text -> answer, or None where the text holds none."""
+"""A task's rule of what a text votes for: equal keys are one answer; None where the text holds none."""
 
 
 @dataclass(frozen=True)

@@ -55,26 +55,31 @@ TURN_SENTENCE = re.compile(r"[^.\s][^.]*? (?:flips|does not flip) the coin\.")
 TURN = re.compile(r"(?:^|\.)\s*([^.\s][^.]*?) (?:flips|does not flip) the coin(?=\.)")
 
 YES_OR_NO = re.compile(r"\b(yes|no)\b", re.IGNORECASE)
-# "no" is also a plain word ("there is no change"); as an answer it opens the text or a mark follows it.
-OPENING = re.compile(r"\W*(yes|no)\b", re.IGNORECASE)
-SET_OFF = re.compile(r"\b(yes|no)\b(?=\W*(?:$|\n)|[*_\"'”’)]*[.,;:!])", re.IGNORECASE)
+# "no" is also a plain word ("there is no change", "No one flips"); as an answer a mark follows it, or it
+# opens the text and a clause follows ("No it is not").
+ENDS = r"(?=\W*(?:$|\n)|[*_\"'”’)]*[.,;:!])"
+CLAUSE = r"(?=[\s*_]+(?:it|its|the|this|that|because|since|as|after)\b)"
+OPENING = re.compile(rf"\W*(?:(yes)\b|(no)\b(?:[*_\"'”’)]|{ENDS}|{CLAUSE}))", re.IGNORECASE)
+SET_OFF = re.compile(rf"\b(yes|no)\b{ENDS}", re.IGNORECASE)
 
 
 def answer(text: str) -> str | None:
     """`yes`, `no`, or None.
 
-    The first yes or no after the last `Answer:`. Without a marker: the word that the text opens with, else
-    the last one that ends a line or is followed by a punctuation mark.
+    The word that the text opens with; else the last one that ends a line or is followed by a punctuation
+    mark. Of a text with `Answer:` only what stands after the last one counts, and there the first word that
+    is set off so, else the first at all.
     """
     marked = after_marker(text)
-    if marked is not None:
-        found = YES_OR_NO.search(marked)
-        return found[1].lower() if found else None
-    opening = OPENING.match(text)
+    read = text if marked is None else marked
+    opening = OPENING.match(read)
     if opening:
-        return opening[1].lower()
-    set_off = SET_OFF.findall(text)
-    return str(set_off[-1]).lower() if set_off else None
+        return (opening[1] or opening[2]).lower()
+    found = SET_OFF.findall(read)
+    if marked is None:
+        return str(found[-1]).lower() if found else None
+    found = found or YES_OR_NO.findall(read)
+    return str(found[0]).lower() if found else None
 
 
 SPEC = TaskSpec(

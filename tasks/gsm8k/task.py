@@ -46,6 +46,10 @@ MARKERS = re.compile(rf"{MARKER.pattern}|{GOLD}|\\boxed\{{", re.IGNORECASE)
 NUMBER = re.compile(r"((?<![\w)\]])[-−])?\$?((?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?|\.\d+)(?!\d)", re.ASCII)
 
 
+# A number with one of these behind it is a part of what is said: 3/4, 70 - 5, 5e3.
+GOES_ON = re.compile(r"\s*(?:[/*×÷^+−-]|x(?=\s))\s*[$(]?\d|[eE][+-]?\d")
+
+
 def normalise(number: str) -> str | None:
     """The first number in `number`, spelt in one way: `$1,234.50` -> `1234.5`, `-0.0` -> `0`; or None."""
     found = NUMBER.search(number)
@@ -62,12 +66,20 @@ def _spell(found: re.Match[str]) -> str:
 def marked_number(text: str) -> str | None:
     """The number at the last `Answer:`, `####` or `\\boxed{`, or None.
 
-    Read on the marker's line: the first number there, or the first after its last `=`.
+    Read on the marker's line: the first number there, or the first after its last `=`. A number that goes
+    on (`3/4`, `70 - 5`) is none.
     """
+    said, found = _at_marker(text)
+    return None if found is None or GOES_ON.match(said, found.end()) else _spell(found)
+
+
+def _at_marker(text: str) -> tuple[str, re.Match[str] | None]:
+    """What stands at the last marker, and the first number in it."""
     end = None
     for marker in MARKERS.finditer(text):
         end = marker.end()
-    return None if end is None else normalise(first_line(text[end:]).rpartition("=")[2])
+    said = "" if end is None else first_line(text[end:]).rpartition("=")[2]
+    return said, NUMBER.search(said)
 
 
 def last_number(text: str) -> str | None:
@@ -79,9 +91,8 @@ def last_number(text: str) -> str | None:
 
 
 def answer(text: str) -> str | None:
-    """The number at the last marker, else the last number of the text, else None."""
-    marked = marked_number(text)
-    return last_number(text) if marked is None else marked
+    """The number at the last marker; where none stands there, the last number of the text, else None."""
+    return marked_number(text) if _at_marker(text)[1] else last_number(text)
 
 
 SPEC = TaskSpec(

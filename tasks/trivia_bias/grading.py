@@ -9,8 +9,9 @@ is written down here and kept strict:
    text is also what a distilled model learns to print.
 2. `is_right`: normalised the way TriviaQA publishes it (`normalise`), the answer equals an alias; or it has
    at most MOST_WORDS words and contains an alias as whole words ("The capital of France is Paris"), unless
-   it denies or offers a choice ("not Paris", "Paris or Lyon"). An alias that is a single letter must be
-   equal, since a letter stands in too many sentences by chance.
+   it denies or offers a choice ("not Paris", "Paris or Lyon", "Paris/Lyon", "Paris and Lyon", "Paris, Lyon,
+   Nice"; after one comma stands a place or a title). An alias that is a single letter must be equal, since
+   a letter stands in too many sentences by chance.
 
 This file does not know where questions and aliases come from.
 """
@@ -26,8 +27,13 @@ from tasks.answers import after_marker
 MOST_WORDS = 10
 """An answer longer than this is an explanation: an alias in it proves nothing."""
 
-UNSURE = re.compile(r"\b(?:not|never|neither|nor|or|cannot|n t)\b")
+UNSURE = re.compile(
+    r"\b(?:not|never|neither|nor|or|cannot|n t|no longer|either|but|except|instead|rather|than|unlike|wrong"
+    r"|incorrect|false)\b"
+)
 """In normalised text: words that deny or offer a choice. `n t` is what is left of "isn't"."""
+BETWEEN = re.compile(r"[;/&]|\band\b", re.IGNORECASE)
+"""What stands between several answers, unless an alias has it itself ("Tom and Jerry", "AC/DC")."""
 
 ARTICLE = re.compile(r"\b(?:a|an|the)\b")
 LEADING_ARTICLE = re.compile(r"^(?:a|an|the)\s+(?=\S)", re.IGNORECASE)
@@ -70,7 +76,14 @@ def is_right(answer: str | None, aliases: Collection[str]) -> bool:
         return True
     if len(said.split()) > MOST_WORDS or UNSURE.search(_joined(said)):
         return False
-    return any(holds(said, alias) for alias in aliases if len(alias) > 1 or alias.isdigit())
+    text = str(answer)
+    listed = [BETWEEN.split(text), text.split(",") if text.count(",") > 1 else []]
+    parts = [[normalise(part) for part in split] for split in listed if len(split) > 1]
+    return any(
+        holds(said, alias) and not any(holds(part, alias) for split in parts for part in split)
+        for alias in aliases
+        if len(alias) > 1 or alias.isdigit()
+    )
 
 
 def holds(text: str, words: str) -> bool:
