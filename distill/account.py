@@ -1,6 +1,7 @@
 """The manifest's account of a distillation (design section 3): counts, tokens, compute, and warnings.
 
-It asks the model one thing, what it answers already; everything else is arithmetic on what was sampled.
+It asks the model one thing, what it answers already; everything else is arithmetic on what was sampled and
+on what training says of itself.
 """
 
 from __future__ import annotations
@@ -37,8 +38,8 @@ def already_given(
     same: dict[str, list[bool]] = {}
     responses = context.scheduler.run(jobs, f"{phase}, System 1 before") if jobs else []
     for (task, example), response in zip(asked, responses, strict=True):
-        answer = None if response.error is not None else task.spec.answer(response.text)
-        equal = answer is not None and task.spec.vote_key(answer) == task.spec.vote_key(example.answer)
+        vote = None if response.error is not None else task.spec.vote(response.text)
+        equal = vote is not None and vote == task.spec.vote_key(example.answer)
         same.setdefault(task.name, []).append(equal)
     return {name: sum(found) / len(found) for name, found in same.items()}
 
@@ -85,6 +86,17 @@ def account(
     }
     record["warnings"] = plain_warnings(record, sampled.drawn, already)
     return record
+
+
+def as_trained(records: Sequence[dict[str, Any]], tokens: int) -> None:
+    """Put into the records of one checkpoint the `tokens` that its training counted, by each task's share of
+    the examples. What was planned is more where examples are held out or too long, or training stops early,
+    and where several tasks share the steps.
+    """
+    planned = sum(record["train_tokens"] for record in records)
+    for record in records if planned else ():
+        record["train_flops"] *= tokens / planned
+        record["train_tokens"] = round(record["train_tokens"] * tokens / planned)
 
 
 def _passes(settings: Mapping[str, Any], examples: int) -> float:

@@ -1,8 +1,9 @@
 """From a variant to a checkpoint per task: find it by content, or sample, filter, train and keep it.
 
-A checkpoint is named by what made it: model, template, method, sampling, filter, inputs, seed, settings. The
-same inputs and settings are never trained twice, by any run that shares the cache folder. What a variant
-differs in is its recipe: who teaches, how many samples, which filter, one adapter per task or for all.
+A checkpoint is named by what made it: model, template, method and task with their code, sampling, filter,
+inputs, seed, settings. The same inputs and settings are never trained twice, by any run that shares the
+cache folder. What a variant differs in is its recipe: who teaches, how many samples, which filter, one
+adapter per task or for all.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from distill.account import account, already_given
+from distill.account import account, already_given, as_trained
 from distill.inputs import (
     TeacherInputs,
     TestItems,
@@ -34,6 +35,7 @@ from distill.record import read_record, write_record
 from distill.sample import TeacherAsk, sample_teachers
 from distill.tiny.settings import train_args
 from distill.train import TrainingJob, train_all
+from distill.training_resume import FACTS
 from distill.training_settings import identity, training_settings
 from harness.context import Distilled, RunContext
 from harness.engines.scripted import ADAPTER_FILE
@@ -46,8 +48,10 @@ from harness.programs.base import get_method
 from harness.progress import say
 from harness.records import write_whole
 from harness.run import make_checkpoints
+from harness.source_code import files_hash, method_hash, without_functions
 from harness.types import stable_hash
 from harness.variants import Variant
+from tasks.registry import source_files
 
 MIN_KEPT = 8
 """Fewer kept inputs than this train nothing worth naming: the variant's row says `not_distilled`."""
@@ -108,6 +112,7 @@ def find_or_make(context: RunContext, variant: Variant, seed: int) -> dict[str, 
                 record = records.get(plan.task.name) or next(iter(records.values()))
                 named = {"task": plan.task.name, "variant": variant.name, "seed": seed}
                 now = {
+                    "checkpoint": str(plan.folder),
                     "overlap": plan.inputs.overlapping,
                     "overlap_unchecked": sorted(tests.unchecked),
                     "allow_overlap": context.options.allow_overlap,
@@ -144,8 +149,8 @@ def _plan(context: RunContext, task: TaskData, tests: TestItems, variant: Varian
     if chosen.name == "perturbation":
         inputs = with_other_forms(inputs)
     # As samples name it: `self_consistency(cot)*3` is `cot*3`.
-    method = get_method(teacher_method(options, task, variant)).name
-    ask = TeacherAsk(inputs, method, teacher_samples(options, task, variant))
+    teacher = get_method(teacher_method(options, task, variant))
+    ask = TeacherAsk(inputs, teacher.name, teacher_samples(options, task, variant))
     # One adapter for all tasks has no settings of one task.
     alone = variant.recipe != "all"
     own = {**task.spec.train_args, **train_args(options.pretrained, task.name)} if alone else {}
@@ -157,9 +162,10 @@ def _plan(context: RunContext, task: TaskData, tests: TestItems, variant: Varian
         [
             context.engine.model.fingerprint,
             context.engine.model.template_hash,
-            method,
-            # A user's task keeps its wording, examples and answer rule in its YAML.
-            None if task.own else task.task.dump_config(),
+            teacher.name,
+            method_hash(teacher),
+            # A user's task keeps its wording, examples and answer rule in its YAML and the Python beside it.
+            files_hash(source_files(task.name)) if task.own else without_functions(task.task.dump_config()),
             {name: dict(value) for name, value in task.spec.method_options.items()},
             limits,
             ask.samples,
@@ -263,6 +269,8 @@ def _finish(context: RunContext, plans: Sequence[_Plan], sampled: Sequence[Sampl
         if not folder.is_dir():
             raise RunError(f"training left no checkpoint in {folder}: repeat the command")
         records = {plan.task.name: plan.distilled.record for plan, _ in parts if plan.distilled is not None}
+        if (told := folder / FACTS).is_file():  # the scripted engine's training has none
+            as_trained(list(records.values()), json.loads(told.read_text(encoding="utf-8"))["tokens"])
         document(context, folder, [(plan.ask, found, records[plan.task.name]) for plan, found in parts])
         write_record(folder, records)
 

@@ -11,6 +11,7 @@ from typing import Any
 from harness.engines.base import Engine
 from harness.lm import TaskData
 from harness.options import RunOptions
+from harness.source_code import without_functions
 from harness.types import stable_hash
 from harness.variants import AGAIN, Variant
 
@@ -55,7 +56,9 @@ def run_facts(
                 for metric in task.spec.metrics
             },
             "items_hash": stable_hash(sorted(item.item_id for item in items)),
-            "task_hash": stable_hash([task.task.dump_config(), dict(task.spec.max_tokens)]),
+            "task_hash": stable_hash(
+                [without_functions(task.task.dump_config()), dict(task.spec.max_tokens)]
+            ),
             "data": options.data,
         }
     return {

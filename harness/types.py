@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 Message = dict[str, str]
@@ -17,7 +18,15 @@ Message = dict[str, str]
 
 FinishReason = Literal["stop", "length", "error"]
 
-_CANONICAL = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=str)
+
+def _plain(value: Any) -> str:
+    # The text of most other objects holds their address.
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} has no stable hash")
+
+
+_CANONICAL = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=_plain)
 
 
 def user(text: str) -> Message:
@@ -26,7 +35,8 @@ def user(text: str) -> Message:
 
 
 def stable_hash(value: Any, length: int = 16) -> str:
-    """Hex digest of JSON-able `value`; equal for equal content on every machine."""
+    """Hex digest of JSON-able `value`; equal for equal content on every machine. TypeError for a value that
+    has no such form."""
     return hashlib.sha256(_CANONICAL.encode(value).encode()).hexdigest()[:length]
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-from run_fixtures import FEW_SHOT, FILTERS, make_context, own_task, right_sum, write_task
+from run_fixtures import DATA, FEW_SHOT, FILTERS, make_context, own_task, right_sum, write_task
 
 from distill import pipeline
+from distill.account import as_trained
 from distill.inputs import choose_inputs, overlap_item
 from distill.keep import FilterChoice, Sampled, keep, label_accuracy
 from distill.pipeline import MIN_KEPT, find_or_make
@@ -21,9 +24,11 @@ from harness.engines.hf import HuggingFaceEngine
 from harness.errors import RunError, UserError
 from harness.lm import TaskData, load_tasks
 from harness.models import ModelSource
+from harness.programs import base
 from harness.programs.base import get_method
-from harness.types import Completion, Request
+from harness.types import Completion, Request, stable_hash
 from harness.variants import Variant
+from tasks.registry import source_files
 
 DISTILLED = Variant("distilled", "distilled")
 
@@ -146,6 +151,86 @@ def test_what_makes_another_checkpoint_has_another_place(
     seed = changed.pop("seed", 0)
     other = distil(make_context(tmp_path, right_sum, [sums], **{"samples": 3, **changed}), seed)
     assert other.folder != first.folder
+
+
+METHOD = """from harness.programs import method
+from harness.types import Ask, user
+
+
+@method("spare", "one question", steps=("reason",))
+def spare(item):
+    answer = yield Ask("reason", [user(f"{item.prompt} WORDING")])
+    return answer.text
+"""
+
+
+def test_another_wording_of_a_method_makes_another_checkpoint(
+    tmp_path: Path, cache: Path, sums: TaskData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(base, "_METHODS", dict(base._METHODS))
+    made = []
+    for wording in ("", "Think.", ""):
+        (tmp_path / "spare_method.py").write_text(METHOD.replace("WORDING", wording))
+        monkeypatch.delitem(sys.modules, "spare_method", raising=False)
+        importlib.invalidate_caches()
+        importlib.import_module("spare_method")
+        for method in ("spare", "spare*2"):
+            context = make_context(tmp_path, right_sum, [sums], models=f"base,s2:{method},distilled")
+            made.append(distil(context).folder)
+    assert made[4:] == made[:2] and len(set(made)) == 4
+
+
+def test_the_code_of_a_task_of_ours_is_part_of_a_checkpoint_s_name() -> None:
+    files = {path.name for path in source_files("judge_oasst2")}
+    assert {"task.py", "generate.py", "_judge.yaml", "s2d_judge_oasst2.yaml"} <= files
+    assert "facts.json" in {path.name for path in source_files("trivia_bias")}
+
+
+def test_functions_inside_a_task_s_filters_count_by_their_code(tmp_path: Path, cache: Path) -> None:
+    custom = "filter_list:\n- name: f\n  filter:\n  - {function: custom, filter_fn: !function data.pick}\n"
+    folder = write_task(tmp_path / "tasks", more=custom)
+    data, pick = (
+        folder / "data.py",
+        "\n\ndef pick(resps, docs):\n    return [r[0].split()[-1] for r in resps]\n",
+    )
+    made = []
+    for more in (pick, pick, pick.replace("[-1]", "[-1].strip()")):
+        data.write_text(DATA + more)
+        made.append(distil(make_context(tmp_path, right_sum, [own_task(folder)], samples=3)).folder)
+    assert made[0] is not None and made[0] == made[1] != made[2]
+    with pytest.raises(TypeError, match="no stable hash"):
+        stable_hash({"filter": test_functions_inside_a_task_s_filters_count_by_their_code})
+
+
+def test_a_checkpoint_that_moved_with_its_cache_says_where_it_is(
+    tmp_path: Path, cache: Path, sums: TaskData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    distil(make_context(tmp_path, right_sum, [sums], samples=3))
+    elsewhere = cache.rename(tmp_path / "elsewhere")
+    monkeypatch.setenv("S2D_CACHE", str(elsewhere))
+    found = distil(make_context(tmp_path, never, [sums], samples=3))
+    assert found.record["checkpoint"] == str(found.folder)
+    assert found.folder is not None and found.folder.is_relative_to(elsewhere)
+
+
+def test_tokens_are_those_that_training_counted(
+    tmp_path: Path, cache: Path, sums: TaskData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def train(plans: Any, sampled: Any) -> None:
+        folder = plans[0].folder
+        folder.mkdir(parents=True)
+        (folder / "training.json").write_text(json.dumps({"tokens": 1234}))
+
+    monkeypatch.setattr(pipeline, "_train_scripted", train)
+    context = make_context(tmp_path, right_sum, [sums], samples=3)
+    made = distil(context)
+    flops = 4 * 1234 * context.engine.model.parameters
+    assert (made.record["train_tokens"], made.record["train_flops"]) == (1234, pytest.approx(flops))
+    assert distil(make_context(tmp_path, never, [sums], samples=3)).record["train_tokens"] == 1234
+    shared = [{"train_tokens": 3000, "train_flops": 3e6}, {"train_tokens": 1000, "train_flops": 1e6}]
+    as_trained(shared, 400)
+    assert shared == [{"train_tokens": 300, "train_flops": 3e5}, {"train_tokens": 100, "train_flops": 1e5}]
 
 
 def test_training_settings_that_do_not_exist_or_are_no_numbers_are_named(
