@@ -74,7 +74,8 @@ def choose_inputs(
 ) -> TeacherInputs:
     """At most `wanted` units of the train split, drawn by content hash, none of which overlaps a test
     item unless `allow_overlap`. RunError where the overlap leaves fewer than `least`."""
-    items = [task.item(row) for row in task.rows("train")]
+    # A row that stands twice is one input, whose samples count once.
+    items = list({item.item_id: item for item in map(task.item, task.rows("train"))}.values())
     candidates = [overlap_item(item) for item in items]
     kept, overlapping = split_overlapping(candidates, tests)
     if not allow_overlap:

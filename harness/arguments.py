@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from harness.errors import UserError
-from harness.option_texts import check_text
+from harness.option_texts import check_text, refuse_typed_keys
 from harness.options import BUNDLED, RunOptions, key_values
 
 VALUE_OPTIONS: tuple[tuple[str, str, str], ...] = (
@@ -75,6 +75,10 @@ def path_argument(text: str) -> Path:
 class LineParser(argparse.ArgumentParser):
     """argparse that raises bad input as a UserError, without the usage text."""
 
+    def __init__(self, **settings: Any) -> None:
+        # `--fres` would be another option than the one that the rest of the program looks for.
+        super().__init__(**settings, allow_abbrev=False)
+
     def error(self, message: str) -> NoReturn:
         raise UserError(f"{message} (see {self.prog} --help)")
 
@@ -96,7 +100,7 @@ def run_parser(prog: str, description: str, epilog: str) -> argparse.ArgumentPar
     for name, kind, metavar, text in NUMBER_OPTIONS:
         parser.add_argument(f"--{name}", type=kind, metavar=metavar, help=text)
     for name, text in PAIR_OPTIONS:
-        parser.add_argument(f"--{name}", metavar="K=V,...", help=text)
+        parser.add_argument(f"--{name}", metavar="K=V,...", action="append", help=text)
     for name, text in SWITCHES:
         parser.add_argument(f"--{name}", action="store_true", help=text)
     return parser
@@ -109,7 +113,9 @@ def parse_options(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> 
     pairs = {name.replace("-", "_") for name, _ in PAIR_OPTIONS}
     for name, value in given.items():
         if name in pairs:
-            values[name] = key_values(value, "--" + name.replace("_", "-"))
+            # Said more than once, an option adds to what it said before.
+            said = [key_values(text, "--" + name.replace("_", "-")) for text in value]
+            values[name] = {key: each for pairs_of in said for key, each in pairs_of.items()}
         elif name == "tasks":
             values[name] = tuple(part.strip() for part in value.split(",") if part.strip())
         else:
@@ -125,9 +131,17 @@ def _read_config(path: Path) -> dict[str, Any]:
     import yaml
 
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise UserError(f"--config {path}: {error.strerror}; name a YAML file of options") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"--config {path} is not UTF-8 text: mend the file") from error
+    refuse_typed_keys(text.splitlines())  # before an error could repeat one
+    try:
+        _refuse_twice(path, yaml.compose(text, yaml.SafeLoader), text)
+        values = yaml.safe_load(text)
+    except UserError:
+        raise
     # A value that contradicts its tag raises whatever the conversion raises: KeyError, AttributeError, ...
     except Exception as error:
         raise UserError(
@@ -136,3 +150,19 @@ def _read_config(path: Path) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise UserError(f"--config {path}: write one `option: value` a line")
     return {str(name).replace("-", "_"): value for name, value in values.items() if value is not None}
+
+
+def _refuse_twice(path: Path, document: Any, text: str) -> None:
+    """UserError for what YAML takes without a word: a name that stands twice, of which the last would count,
+    and aliases, which can make a text of a few lines endless."""
+    import yaml
+
+    if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, yaml.SafeLoader)):
+        raise UserError(f"--config {path}: options take no YAML aliases (*name): write the value out")
+    seen: set[str] = set()
+    for key, value in document.value if isinstance(document, yaml.MappingNode) else ():
+        name = str(key.value).replace("-", "_")
+        if name in seen:
+            raise UserError(f"--config {path}: {name!r} stands twice: take one of them out")
+        seen.add(name)
+        _refuse_twice(path, value, "")

@@ -9,16 +9,15 @@ from __future__ import annotations
 import json
 import os
 import shlex
-import signal
 import sys
 import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness import storage
 from harness.arguments import LineParser, parse_options, path_argument, run_parser
-from harness.errors import RunError, UserError, one_line
+from harness.ending import Course, guarded
+from harness.errors import UserError, one_line
 from harness.option_texts import refuse_typed_keys
 from harness.telemetry import switch_off_telemetry
 
@@ -38,62 +37,31 @@ other commands (each has --help):
 
 COMMANDS = ("distill", "report", "compare", "gate", "ls", "doctor")
 
-STOPPED = "stopped; the same command continues where this one ended"
-FRESH_STOPPED = "stopped; the same command without --fresh continues where this one ended"
-
-
-class Terminated(BaseException):
-    """SIGTERM came."""
-
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Entry point. Exit status: 0 well, 1 failed run, 2 bad input, 3 gate cannot tell, 130/143 stopped."""
+    """Entry point. Exit status: 0 well, 1 failed run, 2 bad input, 3 gate cannot tell; 129, 130, 143 stopped
+    by SIGHUP, SIGINT, SIGTERM."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    signal.signal(signal.SIGTERM, _terminated)
-    # Also where a shell began this command in the background, which leaves SIGINT ignored.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("TQDM_DISABLE", "1")  # bars of the libraries; ours says for itself when it shows
     switch_off_telemetry()
-    command = arguments[0] if arguments and arguments[0] in COMMANDS else "run"
+    return guarded(lambda course: _checked(arguments, course))
+
+
+def _checked(arguments: list[str], course: Course) -> int:
     try:
-        refuse_typed_keys(arguments)
-        return _dispatch(command, arguments if command == "run" else arguments[1:])
-    except UserError as error:
-        return _fail(str(error), 2)
-    except RunError as error:
-        return _fail(str(error), 1)
-    except (KeyboardInterrupt, Terminated) as stop:
-        told = FRESH_STOPPED if "--fresh" in arguments else STOPPED
-        return _fail(told, 143 if isinstance(stop, Terminated) else 130)
+        return _dispatch(arguments, course)
     except Exception as error:
         from results.errors import ResultsError
         from tasks.errors import TaskError
 
         if isinstance(error, ResultsError | TaskError):
-            return _fail(str(error), 2)
-        if os.environ.get("S2D_DEBUG"):
-            raise
-        if refusal := storage.refused(error):
-            return _fail(f"{refusal}, then repeat the command; finished calls are kept", 1)
-        return _fail(
-            f"unexpected {type(error).__name__}: {error} (finished calls are kept; S2D_DEBUG=1 shows where)",
-            1,
-        )
+            raise UserError(str(error)) from error
+        raise
 
 
-def _fail(message: str, status: int) -> int:
-    line = one_line(message)
-    print(f"s2d-bench: {line}", file=sys.stderr)
-    print(json.dumps({"status": {1: "failed", 2: "bad_input"}.get(status, "stopped"), "error": line}))
-    return status
-
-
-def _terminated(signum: int, frame: object) -> None:
-    raise Terminated
-
-
-def _dispatch(command: str, arguments: list[str]) -> int:
+def _dispatch(arguments: list[str], course: Course) -> int:
+    refuse_typed_keys(arguments)
     handlers = {
         "run": _run,
         "distill": _distill,
@@ -103,10 +71,11 @@ def _dispatch(command: str, arguments: list[str]) -> int:
         "ls": _ls,
         "doctor": _doctor,
     }
-    return handlers[command](arguments)
+    named = arguments[0] if arguments and arguments[0] in COMMANDS else None
+    return handlers[named or "run"](arguments[1:] if named else arguments, course)
 
 
-def _run(arguments: list[str]) -> int:
+def _run(arguments: list[str], course: Course) -> int:
     parser = run_parser(
         "s2d-bench",
         "Was it worth distilling System 2 into System 1? Scores base, System 2 and distilled variants of a "
@@ -114,6 +83,7 @@ def _run(arguments: list[str]) -> int:
         EXAMPLES,
     )
     options = parse_options(parser, arguments)
+    course.fresh = options.fresh
     from distill.pipeline import check_settings, find_or_make
     from harness.run import run
 
@@ -122,15 +92,16 @@ def _run(arguments: list[str]) -> int:
         from results.prices import load_prices
 
         load_prices(Path(options.prices))  # now, not after hours
+    course.writing = True
     folder, records = run(options, shlex.join(["s2d-bench", *arguments]), find_or_make)
     if options.dry_run:
         print(json.dumps({"status": "dry_run"}))
         return 0
     _push(records, options.push_to_hub)
-    return _show(folder, options.margin, Path(options.prices) if options.prices else None)
+    return _show(folder, options.margin, Path(options.prices) if options.prices else None, course)
 
 
-def _show(folder: Path, margin: float | None, prices: Path | None) -> int:
+def _show(folder: Path, margin: float | None, prices: Path | None, course: Course) -> int:
     """Tables of a finished run: files, the card, the JSON line."""
     from results.hardware import time_text
     from results.leaderboard import build
@@ -140,6 +111,7 @@ def _show(folder: Path, margin: float | None, prices: Path | None) -> int:
     from results.write import write_all
 
     leaderboard = build(folder, margin, prices)
+    course.writing = True
     write_all(folder, leaderboard)
     page = write_page(folder, leaderboard)
     print(terminal(leaderboard))
@@ -156,7 +128,7 @@ def _show(folder: Path, margin: float | None, prices: Path | None) -> int:
     return 0
 
 
-def _distill(arguments: list[str]) -> int:
+def _distill(arguments: list[str], course: Course) -> int:
     from distill.training_settings import settings_help
 
     parser = run_parser(
@@ -169,6 +141,7 @@ def _distill(arguments: list[str]) -> int:
         f"training settings (--train-args):\n{textwrap.indent(settings_help(), '  ')}",
     )
     options = parse_options(parser, arguments)
+    course.fresh, course.writing = options.fresh, True
     from distill.pipeline import distill
 
     folder, records = distill(options, shlex.join(["s2d-bench", "distill", *arguments]))
@@ -198,7 +171,7 @@ def _push(records: Sequence[Mapping[str, Any]], prefix: str | None) -> list[str]
     return list(pushed.values())
 
 
-def _report(arguments: list[str]) -> int:
+def _report(arguments: list[str], course: Course) -> int:
     parser = LineParser(
         prog="s2d-bench report",
         description="Tables and page again from the records of a run; no model is loaded.",
@@ -213,10 +186,10 @@ def _report(arguments: list[str]) -> int:
         from results.paper import beside, render
 
         print(render(beside(build(given.run, given.margin, given.prices))))
-    return _show(given.run, given.margin, given.prices)
+    return _show(given.run, given.margin, given.prices, course)
 
 
-def _compare(arguments: list[str]) -> int:
+def _compare(arguments: list[str], course: Course) -> int:
     parser = LineParser(
         prog="s2d-bench compare",
         description="Two runs over the items that both have, item by item; reads lm-eval's samples too.",
@@ -235,7 +208,7 @@ def _compare(arguments: list[str]) -> int:
     return 0
 
 
-def _gate(arguments: list[str]) -> int:
+def _gate(arguments: list[str], course: Course) -> int:
     parser = LineParser(
         prog="s2d-bench gate",
         description="Check a run against a policy: exit 0 holds, 1 fails, 3 cannot tell.",
@@ -253,7 +226,7 @@ def _gate(arguments: list[str]) -> int:
     return int(outcome.exit_code)
 
 
-def _ls(arguments: list[str]) -> int:
+def _ls(arguments: list[str], course: Course) -> int:
     parser = LineParser(prog="s2d-bench ls", description="What there is to choose from.")
     parser.add_argument("what", choices=("tasks", "methods", "variants"))
     given = parser.parse_args(arguments)
@@ -281,7 +254,7 @@ def _ls(arguments: list[str]) -> int:
     return 0
 
 
-def _doctor(arguments: list[str]) -> int:
+def _doctor(arguments: list[str], course: Course) -> int:
     parser = LineParser(
         prog="s2d-bench doctor",
         description="What is installed, and the command that adds what is missing.",

@@ -34,6 +34,9 @@ class RunFolder:
     def __init__(self, path: Path, lock: FileLock) -> None:
         self.path = path
         self._lock = lock
+        self._is_new = self._is_new_folder = False
+        self.nothing_asked = False
+        """No call was made, nor will be: whoever mends the command would be refused by its folder."""
         self.manifest: dict[str, Any] = {}
 
     @classmethod
@@ -43,6 +46,7 @@ class RunFolder:
         UserError where another process holds it or its options differ."""
         path = Path(options.output) if options.output else _find_or_name(options, kind)
         try:
+            there = path.is_dir()
             path.mkdir(parents=True, exist_ok=True)
             lock = FileLock(path / ".lock", timeout=0)
             lock.acquire()
@@ -53,6 +57,7 @@ class RunFolder:
         except OSError as error:
             raise UserError(f"{path} cannot be written ({error.strerror}): name another --output") from error
         folder = cls(path, lock)
+        folder._is_new_folder = not there
         try:
             folder._take_up(options, command, kind)
         except BaseException:
@@ -66,6 +71,7 @@ class RunFolder:
             raise UserError(
                 f"{self.path} holds a run already, and --fresh begins anew: name another --output"
             )
+        self._is_new = found is None
         if found is None:
             # A kill during the very first write leaves a scratch file, and no run that could be lost.
             ours = (".lock", ".manifest.json.")
@@ -85,7 +91,7 @@ class RunFolder:
             **(found or {}),
             "schema": SCHEMA,
             "kind": kind,
-            "run": self.path.name,
+            "run": self.path.resolve().name,
             "status": "running",
             "command": command,
             "options": options.as_dict(),
@@ -118,6 +124,12 @@ class RunFolder:
         return self.path / "samples" / variant / f"{task}.jsonl"
 
     def close(self) -> None:
+        """Let go of the folder; of a new run that holds nothing yet nothing stays."""
+        if self.nothing_asked and self._is_new:
+            for path in self.path.iterdir():
+                path.unlink()
+            if self._is_new_folder:
+                self.path.rmdir()
         self._lock.release()
 
 
@@ -180,7 +192,7 @@ def _find_or_name(options: RunOptions, kind: str) -> Path:
         for path in sorted(root.iterdir(), key=lambda entry: entry.name, reverse=True):
             try:
                 manifest = read_manifest(path)
-            except UserError:
+            except (UserError, OSError):  # damaged, or of somebody whose files we may not read
                 continue
             if manifest is None or manifest.get("kind", kind) != kind or _is_done(path, manifest):
                 continue

@@ -17,6 +17,7 @@ from typing import Any
 from unittest.mock import patch
 
 from harness.errors import RunError, UserError
+from harness.progress import say
 from harness.types import Item, Message, Response, stable_hash
 from tasks import registry
 from tasks.errors import TaskError
@@ -175,7 +176,14 @@ def _task_data(name: str, lm_name: str, task: Any, limit: int | None) -> TaskDat
     items = [data.item(row) for row in rows]
     clusters = sorted({item.cluster_id for item in items}, key=lambda cluster: stable_hash([name, cluster]))
     chosen = set(clusters if limit is None else clusters[:limit])
-    data.indices = [index for index, item in enumerate(items) if item.cluster_id in chosen]
+    first = {item.item_id: index for index, item in reversed(list(enumerate(items)))}
+    if len(first) < len(items):
+        say(
+            f"task {name}: {len(items) - len(first)} of {len(items)} test rows repeat another one and are "
+            "left out"
+        )
+    data.indices = [index for item, index in first.items() if items[index].cluster_id in chosen]
+    data.indices.sort()
     return data
 
 

@@ -56,7 +56,18 @@ def cache_folder() -> Path:
     from platformdirs import user_cache_path
 
     named = os.environ.get("S2D_CACHE")
-    return Path(named) if named else user_cache_path("s2d-bench")
+    return storage.expanded(named) if named else user_cache_path("s2d-bench")
+
+
+def check_cache() -> None:
+    """UserError where the cache folder cannot be one, whatever its permissions."""
+    folder = cache_folder()
+    try:
+        nearest = next(path for path in (folder, *folder.parents) if path.exists())
+    except OSError as error:
+        raise UserError(f"S2D_CACHE={folder}: {error.strerror}: name another folder") from error
+    if not nearest.is_dir():
+        raise UserError(f"S2D_CACHE={folder}: {nearest} is no folder: name another one")
 
 
 def resolve_model(
@@ -71,8 +82,8 @@ def resolve_model(
         if not Path(name).is_file():
             raise UserError(f"--pretrained {name}: no such file; give the path of a GGUF file")
         location = str(convert_gguf(Path(name)))
-    elif Path(name).is_dir():
-        _check_folder(Path(name))
+    elif _is_folder(name):
+        check_folder(Path(name), f"--pretrained {name}")
         location = name
     elif name.startswith((".", "/", "~")):
         raise UserError(f"--pretrained {name}: no such folder; give a model folder or a hub id")
@@ -81,16 +92,20 @@ def resolve_model(
     return ModelSource(name, location, revision, dtype, trust_remote_code)
 
 
-def _check_folder(folder: Path) -> None:
+def _is_folder(name: str) -> bool:
+    with storage.reading():
+        return Path(name).is_dir()
+
+
+def check_folder(folder: Path, option: str) -> None:
+    """UserError, which begins with `option`, where a folder holds no model that can be loaded."""
     if not (folder / "config.json").is_file():
-        raise UserError(
-            f"--pretrained {folder}: it has no config.json, so it is not a model folder: name its folder"
-        )
+        raise UserError(f"{option}: it has no config.json, so it is not a model folder: name its folder")
     if not list(folder.glob("*.safetensors")):
         pickles = [path.name for path in folder.iterdir() if path.suffix in PICKLE_SUFFIXES]
         why = f"only {pickles[0]}, and pickles can run code" if pickles else "no weights at all"
         raise UserError(
-            f"--pretrained {folder}: it holds {why}; save the model as safetensors "
+            f"{option}: it holds {why}; save the model as safetensors "
             "(save_pretrained does) and name that folder"
         )
 

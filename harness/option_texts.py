@@ -18,11 +18,14 @@ _NAMES_A_KEY = re.compile(
 )
 """Names under which people type keys: `api_key`, `access-token`, `password`."""
 
-_NAMES = re.compile(r"(?:^|(?<=[,\s=]))([\w.-]+)\s*=")
-"""What stands before a value in a word of a command line."""
+_NAMES = re.compile(r"(?:^|(?<=[,\s=?&;{\"']))([\w.-]+)[\"']?\s*[=:]")
+"""What stands before a value in a word of a command line, in an address, in JSON or YAML."""
 
 _ADDRESS_WITH_A_USER = re.compile(r"\w://[^/?#\s]*@")
 """`https://user:password@host`: the hub and servers take keys from the environment."""
+
+_LOOKS_LIKE_A_KEY = re.compile(r"\b(?:hf_[A-Za-z0-9]{16,}|sk-[A-Za-z0-9_-]{16,})")
+"""Keys of the hub and of the best known servers, under whatever name."""
 
 KEY_VARIABLES = ("S2D_API_KEY", "OPENAI_API_KEY", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
 """Where keys belong."""
@@ -93,6 +96,11 @@ def _refuse_values(texts: Sequence[str]) -> None:
     """What may be a key is not repeated in the message."""
     if any(_ADDRESS_WITH_A_USER.search(text) for text in texts):
         raise UserError(f"an address holds a user or a password: take it out; {_FROM_THE_ENVIRONMENT}")
+    if any(_LOOKS_LIKE_A_KEY.search(text) for text in texts):
+        raise UserError(f"an option holds what looks like a key (hf_..., sk-...): {_FROM_THE_ENVIRONMENT}")
+    if _ADDRESS_WITH_A_USER.search(os.environ.get("HF_ENDPOINT", "")):
+        # The hub's own library repeats the address whenever it tries again.
+        raise UserError(f"HF_ENDPOINT holds a user or a password: take it out; {_FROM_THE_ENVIRONMENT}")
     for variable in KEY_VARIABLES:
         key = os.environ.get(variable, "").strip()
         if len(key) >= SHORTEST_KEY and any(key in text for text in texts):

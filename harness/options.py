@@ -10,6 +10,7 @@ from typing import Any
 
 from harness.errors import UserError
 from harness.option_texts import check_texts
+from harness.storage import expanded
 
 ENGINES = ("hf", "vllm", "openai", "scripted")
 
@@ -31,6 +32,10 @@ DISTILL_INPUTS = 1000
 
 NOT_COMPARED = frozenset({"output", "fresh", "dry_run", "prices", "margin", "push_to_hub", "base_url"})
 """Options that may differ when a run is continued: none of them changes a call."""
+
+
+PATHS = frozenset({"pretrained", "data", "output", "prices"})
+"""Options that may be paths."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +85,11 @@ class RunOptions:
         for name, most in (("seed", LARGEST_SEED), ("seeds", 1000)):
             if not 0 <= getattr(self, name) <= most:
                 raise UserError(f"--{name} {getattr(self, name)}: it must be from 0 to {most}")
+        here = self.pretrained in BUNDLED or self.pretrained.endswith(".gguf")
+        if self.revision is not None and (here or Path(self.pretrained).is_dir()):
+            raise UserError(
+                f"--revision {self.revision}: {self.pretrained} is not of the hub and has none: leave it out"
+            )
         if self.dtype not in DTYPES:
             raise UserError(f"--dtype {self.dtype} is not known: choose one of {', '.join(DTYPES)}")
         if self.push_to_hub is not None and not _REPOSITORY.fullmatch(self.push_to_hub):
@@ -112,7 +122,11 @@ class RunOptions:
         for name in values:
             if name not in known:
                 raise UserError(f"option {name!r} is not known; there are {', '.join(sorted(known))}")
-        return cls(**{name: _typed(name, value, known[name]) for name, value in values.items()})
+        typed = {name: _typed(name, value, known[name]) for name, value in values.items()}
+        for name in PATHS & typed.keys():
+            if str(typed[name] or "").startswith("~"):  # as a shell does with what is typed there
+                typed[name] = str(expanded(typed[name]))
+        return cls(**typed)
 
 
 _PLAIN: dict[str, tuple[type | tuple[type, ...], str]] = {
@@ -156,6 +170,8 @@ def key_values(text: str, option: str) -> dict[str, Any]:
         name, equals, value = part.partition("=")
         if not equals or not name.strip():
             raise UserError(f"{option} {text}: write name=value, separated by commas")
+        if name.strip() in pairs:
+            raise UserError(f"{option}: {name.strip()} stands twice: take one of them out")
         pairs[name.strip()] = _value(value.strip())
     return pairs
 

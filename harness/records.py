@@ -16,8 +16,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from harness.errors import UserError
 from harness.lm import TaskData
 from harness.types import Response
+
+LARGEST_SCORE = 1e15
+"""What `results` reads as a number, too: squares of it are added up."""
 
 _SCRATCH = re.compile(r"\..+\.(jsonl?|yaml|md|csv|tex|html)\.\w+")
 """Names under which this file and `results` write before they rename."""
@@ -81,7 +85,10 @@ def build_rows(
         )
     _settle_pairs(task, rows)
     for row in rows:
-        row["scores"] = {metric: _number(score) for metric, score in row["scores"].items()}
+        row["scores"] = {
+            metric: _number(score, f"task {task.name}, item {row['item_id']}: {metric}")
+            for metric, score in row["scores"].items()
+        }
     return rows
 
 
@@ -129,12 +136,18 @@ def _settle_pairs(task: TaskData, rows: Sequence[dict[str, Any]]) -> None:
             row["scores"][metric.name] = float(len(tokens[row["cluster_id"]]) > 1)
 
 
-def _number(score: Any) -> float | None:
-    """A score as JSON has it; None for what is no figure of one row (NaN, the parts of a corpus metric)."""
+def _number(score: Any, place: str) -> float | None:
+    """A score as JSON has it; None for what is no figure of one row (NaN, the parts of a corpus metric).
+    UserError for one that no statistics can be made of."""
     try:
         figure = float(score)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
+    if math.isfinite(figure) and abs(figure) > LARGEST_SCORE:
+        raise UserError(
+            f"{place} is {figure:g}: a score is a number up to {LARGEST_SCORE:g}: mend process_results in "
+            "the task's Python and repeat the command; finished calls are kept"
+        )
     return figure if math.isfinite(figure) else None
 
 

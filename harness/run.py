@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from harness import storage
 from harness.context import Distilled, FindOrMake, RunContext
 from harness.engines import check_arguments, open_engine
 from harness.engines.base import AdapterInfo, Engine
@@ -22,7 +23,7 @@ from harness.estimate import estimate
 from harness.facts import run_facts
 from harness.folder import RunFolder
 from harness.lm import TaskData, load_tasks, score
-from harness.models import ModelSource, resolve_model
+from harness.models import ModelSource, check_cache, check_folder, resolve_model
 from harness.options import RunOptions
 from harness.programs.base import get_method
 from harness.progress import say
@@ -60,8 +61,9 @@ def run(options: RunOptions, command: str, find_or_make: FindOrMake) -> tuple[Pa
     variants = parse_variants(options.models)
     if options.noise_floor:
         variants = with_noise_floor(variants)
-    _check_variants(variants, options.engine)
-    tasks = _load(options)
+    with storage.reading():
+        _check_variants(variants, options)
+        tasks = _load(options)
     say(estimate(options, variants, tasks))
     if options.dry_run:
         return Path(options.output or "runs"), []
@@ -82,26 +84,35 @@ def make_checkpoints(
 ) -> tuple[Path, list[dict[str, Any]]]:
     """Distil every task of the options and evaluate nothing; the run folder and the records."""
     variant = Variant("distilled", "distilled")
-    _check_variants([variant], options.engine)
-    with _opened(options, command, "distill", _load(options), [variant]) as (context, folder):
+    with storage.reading():
+        _check_variants([variant], options)
+        tasks = _load(options)
+    with _opened(options, command, "distill", tasks, [variant]) as (context, folder):
         seeds = range(options.seed, options.seed + options.seeds)
         records = [entry.record for seed in seeds for entry in find_or_make(context, variant, seed).values()]
         folder.finish(distillation=records)
     return folder.path, records
 
 
-def _check_variants(variants: Sequence[Variant], engine: str) -> None:
-    """UserError for a named checkpoint that is a path and not there, and for training where the weights
-    are on a server: now, not after hours."""
+def _check_variants(variants: Sequence[Variant], options: RunOptions) -> None:
+    """UserError for a named checkpoint that is a path and not there or none, for training where the weights
+    are on a server, and for an upload of nothing: now, not after hours."""
+    if options.push_to_hub is not None and all(variant.kind != "distilled" for variant in variants):
+        raise UserError(
+            f"--push-to-hub {options.push_to_hub}: no variant is trained; add distilled to --models"
+        )
     for variant in variants:
-        if variant.kind == "distilled" and engine == "openai":
+        if variant.kind == "distilled" and options.engine == "openai":
             raise UserError(
                 f"--models {variant.name}: the weights are on the server of --engine openai; distil locally "
                 "(--engine hf or vllm), serve the adapter, and name it as NAME=served:MODEL"
             )
         location = str(variant.location or "")
-        if location.startswith((".", "/", "~")) and not Path(location).expanduser().is_dir():
+        folder = storage.expanded(location)
+        if location.startswith((".", "/", "~")) and not folder.is_dir():
             raise UserError(f"--models {variant.name}={location}: no such folder; check the path")
+        if folder.is_dir() and location and not (folder / "adapter_config.json").is_file():
+            check_folder(folder, f"--models {variant.name}={location}")
 
 
 def _load(options: RunOptions) -> list[TaskData]:
@@ -127,6 +138,7 @@ def _opened(
     # Before the folder exists: a mistyped model must not leave a run that nobody can continue, nor a key
     # that was typed into an option a manifest.
     check_arguments(options.engine, engine_arguments(options))
+    check_cache()
     source = (
         ModelSource("scripted", "scripted")
         if options.engine == "scripted"
@@ -140,7 +152,11 @@ def _opened(
             store = CallStore(folder.path / "calls.sqlite")
             held.callback(store.close)
             source = replace(source, date=folder.manifest["template_date"])
-            engine = open_engine(options.engine, source, engine_arguments(options))
+            try:
+                engine = open_engine(options.engine, source, engine_arguments(options))
+            except UserError:
+                folder.nothing_asked = True  # a model that the hub does not have, say
+                raise
             held.callback(engine.close)
             folder.save(**run_facts(engine, tasks, variants, options))
             yield RunContext(options, source, engine, Scheduler(engine, store), tasks), folder

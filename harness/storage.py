@@ -15,9 +15,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from harness.errors import UserError
+
 _REFUSALS = {
-    errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO
+    errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO,
+    errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP,
 }  # fmt: skip
+
+_MISPLACED = {errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP}
+"""A folder in the place of a file, and the like."""
 
 _OF_RUST = re.compile(r"\(os error (\d+)\)")
 """In the errors of libraries that are written in Rust."""
@@ -35,14 +41,33 @@ def file_hash(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def expanded(path: str) -> Path:
+    """`path` with `~` as a shell would have it. UserError for a user that is not there."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise UserError(f"{path}: this machine has no such user: write the path in full") from error
+
+
 def refused(error: BaseException) -> str | None:
     """What to say of a disk that refused; None for any other error."""
     if not isinstance(error, OSError) or error.errno not in _REFUSALS:
         return None
-    return (
-        f"{error.filename or 'a file'} could not be written or read ({error.strerror}): free some space or "
-        "mend its permissions"
-    )
+    name = error.filename or "a file"
+    if error.errno in _MISPLACED:
+        return f"{name} cannot be what is there ({error.strerror}): move it away, or name another place"
+    return f"{name} could not be written or read ({error.strerror}): free some space or mend its permissions"
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """What may not be read inside, or is no file where one was named, is the user's to mend."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in {errno.EACCES, errno.EPERM, *_MISPLACED}:
+            raise UserError(str(refused(error))) from error
+        raise
 
 
 @contextmanager

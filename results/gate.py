@@ -62,6 +62,10 @@ def check(run_folder: Path, policy_path: Path, prices: Path | None = None) -> Ga
     boards: dict[float | None, Mapping[str, Any]] = {}
     lines: list[str] = []
     found: list[Status] = []
+    if run.manifest.get("status") not in (None, "finished"):
+        found.append("cannot_tell")
+        text = f"the run is {run.manifest['status']}, not finished: repeat its command, then ask again."
+        lines.append(f"{WORDS['cannot_tell']:<11}  {plain(text)}")
     for rule in rules:
         margin = rule.number if rule.kind == "non_inferior" else None
         if margin not in boards:

@@ -58,7 +58,8 @@ def from_run(
     itself.
     """
     options = run.manifest.get("options") or {}
-    points = float(margin if margin is not None else options.get("margin") or MARGIN_POINTS)
+    margin = options.get("margin") if margin is None else margin
+    points = float(MARGIN_POINTS if margin is None else margin)
     if not 0 < points < 100:
         raise ResultsError(f"margin {points:g} is not between 0 and 100 points; give for example --margin 5")
     parameters = (run.manifest.get("model") or {}).get("parameters")

@@ -25,9 +25,11 @@ def _is_amount(value: Any) -> bool:
 
 
 TEXT, AMOUNT, WHOLE, COUNTS, PAIR = "text", "a number", "a whole number", "a number or counts", "two names"
+DIRECTION = "higher, lower or none"
 KINDS: dict[str, Callable[[Any], bool]] = {
     TEXT: lambda value: isinstance(value, str),
     AMOUNT: _is_amount,
+    DIRECTION: lambda value: value in ("higher", "lower", "none"),
     WHOLE: lambda value: isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63,
     COUNTS: lambda value: all(map(_is_amount, value.values() if isinstance(value, dict) else [value])),
     PAIR: lambda value: (
@@ -60,7 +62,7 @@ EXPECTED: dict[str, Any] = {
     "distillation": [DISTILLATION],
     "samples": {EVERY: TEXT},
     "variants": {EVERY: {"kind": TEXT, "method": TEXT}},
-    "tasks": {EVERY: {"primary": TEXT, "metrics": {EVERY: {"kind": TEXT, "direction": TEXT}}}},
+    "tasks": {EVERY: {"primary": TEXT, "metrics": {EVERY: {"kind": TEXT, "direction": DIRECTION}}}},
 }  # fmt: skip
 
 

@@ -62,12 +62,13 @@ class Rule:
 def read_policy(path: Path) -> list[Rule]:
     """The rules of a policy file. ResultsError names the file, the line and what a rule looks like."""
     path = Path(path)
-    if not path.is_file():
-        raise ResultsError(
-            f"policy {path} does not exist; name a file with one rule a line, such as: {EXAMPLES}"
-        )
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
+    except (FileNotFoundError, IsADirectoryError) as error:
+        raise ResultsError(
+            f"policy {path} does not exist or is a folder; name a file with one rule a line, such as: "
+            f"{EXAMPLES}"
+        ) from error
     except UnicodeDecodeError as error:
         raise ResultsError(f"policy {path} is not UTF-8 text; save it as such") from error
     plain = [line.split("#", 1)[0].strip() for line in text.splitlines()]

@@ -18,7 +18,8 @@ Without `train`, a training FLOP costs what a FLOP of prompt reading costs.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,12 @@ from results.errors import ResultsError
 
 Floats = npt.NDArray[np.float64]
 MILLION = 1e6
+DAY = re.compile(r"\d{4}-\d{2}(-\d{2}.*)?")
+"""A day, or a month; what stands behind a day is the reader's own."""
+PER_MILLION = ("prompt", "cached", "generated", "train")
+PER_HOUR = (
+    "usd", "prompt_tokens_per_second", "generated_tokens_per_second", "train_tokens_per_second"
+)  # fmt: skip
 LARGEST = 1e12
 """No price and no speed comes near it; nor is a speed as small as its inverse."""
 
@@ -62,12 +69,15 @@ def load_prices(path: Path) -> Prices:
     import yaml
 
     path = Path(path)
-    if not path.is_file():
-        raise ResultsError(
-            f"price file {path} does not exist; name a YAML file with date and per_million_tokens"
-        )
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        document = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
+    except (FileNotFoundError, IsADirectoryError) as error:
+        raise ResultsError(
+            f"price file {path} does not exist or is a folder; name a YAML file with date and "
+            "per_million_tokens"
+        ) from error
+    except OSError:
+        raise
     # A value that contradicts its tag raises whatever the conversion raises: KeyError, AttributeError, ...
     except Exception as error:
         reason = " ".join(str(error).split())
@@ -75,12 +85,17 @@ def load_prices(path: Path) -> Prices:
     if not isinstance(document, dict):
         raise ResultsError(f"price file {path} holds no keys; give date and per_million_tokens or gpu_hour")
     date = document.get("date")
-    if not isinstance(date, (str, datetime.date)) or not str(date):
+    if not isinstance(date, (str, datetime.date)) or not DAY.fullmatch(str(date)):
         raise ResultsError(
-            f"price file {path} has no date; prices change, so add for example date: 2026-11-01"
+            f"price file {path} has no date ({date!r}); prices change, so add for example date: 2026-11-01"
         )
+    both = {"gpu_hour", "per_million_tokens"} & document.keys()
+    if len(both) > 1:
+        raise ResultsError(f"price file {path} has {' and '.join(sorted(both))}; keep the one that counts")
+    _refuse_unknown(document, {"date", *(both or PER_MILLION)}, path)
     if "gpu_hour" in document:
         hour = _section(document["gpu_hour"], "gpu_hour", path)
+        _refuse_unknown(hour, PER_HOUR, path)
         second = _price(hour, "usd", path) / 3600
         prompt = second / _speed(hour, "prompt_tokens_per_second", path)
         generated = second / _speed(hour, "generated_tokens_per_second", path)
@@ -92,6 +107,8 @@ def load_prices(path: Path) -> Prices:
         # A cached token takes no compute worth a price on one's own machine.
         return Prices(str(date), str(path.name), prompt, 0.0, generated, train)
     table = _section(document.get("per_million_tokens", document), "per_million_tokens", path)
+    if both:
+        _refuse_unknown(table, PER_MILLION, path)
     prompt = _price(table, "prompt", path) / MILLION
     cached = _price(table, "cached", path) / MILLION if "cached" in table else prompt
     generated = _price(table, "generated", path) / MILLION
@@ -103,6 +120,14 @@ def _section(value: Any, name: str, path: Path) -> Mapping[str, Any]:
     if not isinstance(value, dict):
         raise ResultsError(f"price file {path}: {name} holds no prices; give prompt, cached and generated")
     return value
+
+
+def _refuse_unknown(table: Mapping[str, Any], known: Collection[str], path: Path) -> None:
+    for key in table:
+        if key not in known:
+            raise ResultsError(
+                f"price file {path}: {key!r} is no price; there are {', '.join(sorted(known))}"
+            )
 
 
 def _price(table: Mapping[str, Any], key: str, path: Path) -> float:

@@ -15,6 +15,7 @@ from typing import Any
 import huggingface_hub.constants
 import pytest
 from bad_input import COIN, RUN
+from bad_input import HF as ON_HF
 from test_bad_input import check
 from test_end_to_end import run_command
 from tiny_models import edit_json, save_adapter, save_model
@@ -77,7 +78,7 @@ def pickled_adapter(folder: Path) -> None:
     (folder / "adapter_model.safetensors").rename(folder / "adapter_model.bin")
 
 
-HF = f"{COIN} --data embedded --engine hf --engine-args device=cpu --sampling max_tokens=1"
+HF = f"{ON_HF} --engine-args device=cpu --sampling max_tokens=1"
 MODELS: dict[str, tuple[str, Build, tuple[str, ...]]] = {
     "a model that is not there": ("./none", lambda *_: None, ("./none", "give a model folder or a hub id")),
     "a model without a config": (

@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 from bad_input import COIN, SCRIPT
+from bad_input import HF as ON_HF
 from openai_server import FakeServer
 from test_bad_input import check
 from test_end_to_end import run_command
@@ -28,7 +29,7 @@ from harness.engines import openai_retry
 from harness.errors import UserError
 from harness.options import RunOptions
 
-HF = f"{COIN} --data embedded --engine hf --engine-args device=cpu --sampling max_tokens=1"
+HF = f"{ON_HF} --engine-args device=cpu --sampling max_tokens=1"
 KEYS = {
     "S2D_API_KEY": "sk-planted-s2d-0123456789",
     "OPENAI_API_KEY": "sk-planted-openai-0123456789",
@@ -88,18 +89,23 @@ def test_the_code_of_a_model_runs_only_if_it_is_trusted(
     monkeypatch.setenv("HF_MODULES_CACHE", str(tmp_path / "modules"))
     model, mark = tmp_path / "m", tmp_path / "ran"
     shutil.copytree(tiny_model, model)
-    edit_json(model / "config.json", model_type="of-mine", auto_map={"AutoConfig": "own.OwnConfig"})
+    own = {"AutoConfig": "own.OwnConfig", "AutoModelForCausalLM": "own.OwnModel"}
+    edit_json(model / "config.json", model_type="of-mine", auto_map=own)
     (model / "own.py").write_text(
-        "from pathlib import Path\n\nfrom transformers import LlamaConfig\n\n"
-        f"Path({str(mark)!r}).touch()\n\n\nclass OwnConfig(LlamaConfig):\n    model_type = 'of-mine'\n"
+        "from pathlib import Path\n\nfrom transformers import LlamaConfig, LlamaForCausalLM\n\n"
+        f"Path({str(mark)!r}).touch()\n\n\nclass OwnConfig(LlamaConfig):\n    model_type = 'of-mine'\n\n\n"
+        "class OwnModel(LlamaForCausalLM):\n    config_class = OwnConfig\n"
     )
     switch = ["--trust-remote-code"] if trusted else []
     done = run_command(tmp_path, [*shlex.split(HF), "--pretrained", "./m", *switch])
     assert mark.exists() is trusted
-    manifest = json.loads((tmp_path / "run" / "manifest.json").read_text())
-    assert manifest["options"]["trust_remote_code"] is trusted
     if not trusted:
         check(done, ("./m", "--trust-remote-code"))
+        assert not (tmp_path / "run").exists()
+        return
+    assert done.returncode == 0, done.stderr
+    manifest = json.loads((tmp_path / "run" / "manifest.json").read_text())
+    assert manifest["options"]["trust_remote_code"] is True
 
 
 @pytest.fixture
