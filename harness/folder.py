@@ -56,6 +56,8 @@ class RunFolder:
             ) from error
         except OSError as error:
             raise UserError(f"{path} cannot be written ({error.strerror}): name another --output") from error
+        except RecursionError as error:
+            raise UserError(f"--output {str(path)[:40]}... is nested too deep: make it flatter") from error
         folder = cls(path, lock)
         folder._is_new_folder = not there
         try:

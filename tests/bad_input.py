@@ -155,6 +155,25 @@ OPTIONS: dict[str, Bad] = {
     "an output with a name too long": Bad(f"{COIN} --output {'n' * 300}", ("--output nnn", "shorten it")),
     "an output that is no UTF-8": Bad(f"{COIN} --output \udcff", ("--output", "UTF-8")),
     "a folder of data with a name too long": Bad(f"{COIN} --data {'n' * 300}", ("--data nnn", "shorten it")),
+    "a shortened option": Bad(f"{COIN} --fres", ("--fres", "see s2d-bench --help")),
+    "a sampling key twice": Bad(
+        f"{COIN} --sampling temperature=1,temperature=2", ("temperature stands twice", "take one")
+    ),
+    "an upload of nothing": Bad(f"{COIN} --push-to-hub me/x", ("--push-to-hub me/x", "add distilled")),
+    "a revision of what is not on the hub": Bad(
+        f"{COIN} --revision main", ("--revision main: tiny", "leave it out")
+    ),
+    "a key in an address": Bad(
+        f"{COIN} --models 'mine=https://hub/x?token=abcdefgh'", ("token", "from the environment")
+    ),
+    "a key in JSON": Bad(
+        f'{COIN} --engine-args \'{{"api_key": "abcdefgh"}}\'', ("api_key", "from the environment")
+    ),
+    "a key of the hub": Bad(f"{COIN} --pretrained hf_{'a1' * 12}", ("looks like a key", "environment")),
+    "an output of thousands of folders": Bad(
+        f"{COIN} --output {'a/' * 2000}", ("nested too deep", "make it flatter")
+    ),
+    "a home of nobody": Bad(f"{COIN} --models mine=~nosuchuser/x", ("~nosuchuser/x", "in full")),
     **{
         f"an empty {option}": Bad(f"{COIN} {option}=", (option, "is empty", "leave it out"))
         for option in ("--pretrained", "--filter", "--output", "--data", "--revision", "--include-path")
@@ -173,6 +192,9 @@ VARIANTS: dict[str, Bad] = {
     "a variant named as ours": Bad(f"{COIN} --models s2=./x", ("s2", "choose another name")),
     "a variant without place": Bad(f"{COIN} --models mine=", ("mine=", "give a folder or a hub id")),
     "a checkpoint that is not there": Bad(f"{COIN} --models mine=./none", ("mine=./none", "check the path")),
+    "a folder that is no checkpoint": Bad(
+        f"{COIN} --models base,mine=./x", ("--models mine=./x", "no config.json"), {"x/readme.txt": "words"}
+    ),
     "a checkpoint that is no adapter of the engine": Bad(
         f"{COIN} --models mine=./x", ("x", "scripted_adapter.json"), {"x/adapter_config.json": "{}"}
     ),
@@ -194,6 +216,10 @@ CONFIGS: dict[str, Bad] = {
     "a config that contradicts its tags": config("limit: !!int x", "bad.yaml", "mend the file"),
     "a config that runs code": config("limit: !!python/object/apply:os.getpid []", "bad.yaml", "mend"),
     "a config as deep as a well": config("[" * 1500, "bad.yaml", "mend the file"),
+    "a config with an option twice": config("limit: 3\nseed: 1\nlimit: 4", "'limit'", "take one of them out"),
+    "a config with a pair twice": config("sampling: {top_p: 1, top_p: 0.5}", "'top_p'", "take one of them"),
+    "a config that holds itself": config("task_args: &a {x: *a}", "bad.yaml", "write the value out"),
+    "a config with a key": config("engine_args: {\n  api_key: abcdefgh [}", "api_key", "environment"),
     "a config with an unknown option": config("limits: 3", "'limits'", "there are allow_overlap"),
     "a config with a number in words": config("seeds: two", "--seeds 'two'", "give a whole number"),
     "a config with a switch in words": config("fresh: maybe", "--fresh 'maybe'", "give true or false"),
@@ -214,6 +240,19 @@ MONEY_AND_RULES: dict[str, Bad] = {
         f"{COIN} --prices p.yaml",
         ("p.yaml", "generated", "give dollars"),
         {"p.yaml": f"date: 2026-01-01\nprompt: 1\ngenerated: 1{'0' * 400}"},
+    ),
+    "a price that is none": Bad(
+        f"{COIN} --prices p.yaml",
+        ("p.yaml", "'cache' is no price", "there are cached"),
+        {"p.yaml": "date: 2026-01-01\nper_million_tokens: {prompt: 1, generated: 2, cache: 0.1}"},
+    ),
+    "prices in two ways": Bad(
+        f"{COIN} --prices p.yaml",
+        ("gpu_hour and per_million_tokens", "keep the one"),
+        {"p.yaml": "date: 2026-01-01\nper_million_tokens: {}\ngpu_hour: {}"},
+    ),
+    "prices of a day that is none": Bad(
+        f"{COIN} --prices p.yaml", ("'soon'", "add for example"), {"p.yaml": "date: soon\nprompt: 1"}
     ),
     "prices that are no YAML": Bad(
         f"{COIN} --prices p.yaml", ("p.yaml", "mend it"), {"p.yaml": "date: 2026-99-99"}

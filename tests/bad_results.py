@@ -36,8 +36,8 @@ def without_first(text: str) -> str:
 
 
 def report(*says: str, file: str = MANIFEST, **changes: Any) -> Bad:
-    edit = edited(**changes) if file == MANIFEST else first_row(**changes)
-    return Bad("report run", (file, *says), {file: edit})
+    edit = first_row(**changes) if file == SAMPLES else edited(**changes)
+    return Bad("report run", (file, *says), {file or MANIFEST: edit})
 
 
 def policy(text: str | bytes, *says: str) -> Bad:
@@ -61,6 +61,12 @@ RESULTS: dict[str, Bad] = {
     ),
     "a manifest whose variant is a list": report("variants.base", "restore", variants={"base": []}),
     "a manifest with a margin in words": report("options.margin", "restore", options={"margin": "wide"}),
+    "a manifest with a margin of nothing": report("margin 0", "--margin 5", file="", options={"margin": 0}),
+    "a manifest with a direction that is none": report(
+        "direction must be higher, lower or none",
+        "restore",
+        tasks={"coin_flip": {"primary": "m", "metrics": {"m": {"direction": "sideways"}}}},
+    ),
     "a manifest with a size in words": report("model.parameters", "restore", model={"parameters": "7B"}),
     "a manifest with half a pair": report("comparisons[0]", "two names", "restore", comparisons=[["base"]]),
     "a manifest with a distillation of words": report("distillation[0]", "restore", distillation=["x"]),

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from harness import folder as folders
 from harness.errors import UserError
 from harness.folder import RunFolder, read_manifest
 from harness.options import RunOptions
@@ -155,6 +156,40 @@ def test_a_page_of_an_earlier_state_does_not_make_a_run_done() -> None:
     folder.close()
     assert read_manifest(folder.path)["status"] == "finished"  # and then it was killed, before its tables
     assert begin("finished") == folder.path
+
+
+def test_of_a_run_that_asked_nothing_nothing_stays(tmp_path: Path) -> None:
+    for there in (False, True):
+        path = tmp_path / f"run{there}"
+        if there:
+            path.mkdir()
+        folder = RunFolder.open(RunOptions(output=str(path)), "command")
+        folder.nothing_asked = True
+        folder.close()
+        assert path.exists() is there and not (there and list(path.iterdir()))
+    kept = begin(output="kept")
+    again = RunFolder.open(RunOptions(output="kept"), "command")
+    again.nothing_asked = True
+    again.close()
+    assert (kept / "manifest.json").is_file(), "it was begun before"
+
+
+def test_a_run_in_this_folder_has_its_name(tmp_path: Path) -> None:
+    assert json.loads((begin(output=".") / "manifest.json").read_text())["run"] == tmp_path.name
+
+
+def test_runs_of_somebody_else_are_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    path = begin()
+    usual = folders.read_manifest
+
+    def refuse(each: Path) -> Any:
+        if each.name.startswith("zz"):
+            raise PermissionError(13, "Permission denied", str(each))
+        return usual(each)
+
+    (path.parent / "zz-theirs").mkdir()
+    monkeypatch.setattr(folders, "read_manifest", refuse)
+    assert begin() == path
 
 
 def test_fresh_does_not_take_up_a_run_that_is_there() -> None:

@@ -105,6 +105,18 @@ def test_overlap_rule(tmp_path: Path, entry: dict[str, object], status: str) -> 
     assert check(folder, write_policy(tmp_path, "overlap == 0")).status == status
 
 
+def test_a_run_that_is_not_finished_cannot_hold(tmp_path: Path) -> None:
+    folder = make_run(tmp_path / "run", [FakeTask(clusters=20)], status="running")
+    policy = write_policy(tmp_path, "overlap == 0")
+    outcome = check(folder, policy)
+    assert (outcome.status, outcome.exit_code) == ("cannot_tell", 3)
+    assert "the run is running, not finished" in outcome.lines[0]
+
+
+def test_a_policy_may_begin_with_a_byte_order_mark(run: Path, tmp_path: Path) -> None:
+    assert check(run, write_policy(tmp_path, "\ufeffs2 superior to base")).status == "holds"
+
+
 def test_policy_may_be_a_yaml_list(run: Path, tmp_path: Path) -> None:
     policy = write_policy(tmp_path, "- distilled superior to base\n- overlap == 0\n", "policy.yaml")
     assert check(run, policy).exit_code == 0

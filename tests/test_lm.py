@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from run_fixtures import FEW_SHOT, FILTERS, write_task
+from run_fixtures import DATA, FEW_SHOT, FILTERS, own_task, write_task
 
+from distill.inputs import choose_inputs
 from harness.errors import UserError
 from harness.lm import TaskData, load_tasks, score
 from harness.records import build_rows
@@ -124,6 +125,17 @@ def test_a_task_without_filters_takes_the_text_itself(tmp_path: Path) -> None:
     task = own(tmp_path, more="")
     assert task.spec.answer("  seven ") == "seven"
     assert task.spec.answer("  ") is None
+
+
+def test_a_row_that_stands_twice_is_asked_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = write_task(tmp_path / "tasks")
+    data = DATA.replace("rows(0, 12)", "rows(0, 12) * 2").replace("rows(100, 130)", "rows(100, 130) * 2")
+    (folder / "data.py").write_text(data)
+    task = own_task(folder)
+    assert task.indices == list(range(12))
+    assert "12 of 24 test rows repeat another" in capsys.readouterr().err
+    units = choose_inputs(task, 1000, [], allow_overlap=False).units
+    assert [len(unit) for unit in units] == [1] * 30
 
 
 def test_description_and_examples_stand_before_the_prompt(tmp_path: Path) -> None:

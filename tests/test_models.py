@@ -11,7 +11,14 @@ import pytest
 
 from harness import models
 from harness.errors import UserError
-from harness.models import ModelSource, cache_folder, convert_gguf, resolve_model, weights_fingerprint
+from harness.models import (
+    ModelSource,
+    cache_folder,
+    check_cache,
+    convert_gguf,
+    resolve_model,
+    weights_fingerprint,
+)
 
 
 @pytest.fixture
@@ -146,6 +153,24 @@ def test_the_cache_is_where_the_user_says(cache: Path, monkeypatch: pytest.Monke
     assert cache_folder() == cache
     monkeypatch.delenv("S2D_CACHE")
     assert cache_folder().name == "s2d-bench"
+
+
+@pytest.mark.parametrize("where", ["file", "file/below", "n" * 300])
+def test_a_cache_that_can_be_no_folder_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("S2D_CACHE", str(tmp_path / where))
+    with pytest.raises(UserError, match=r"S2D_CACHE=.*: name another"):
+        check_cache()
+
+
+def test_a_cache_is_found_as_a_shell_finds_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("S2D_CACHE", "~/kept/here")
+    assert cache_folder() == tmp_path / "kept" / "here"
+    check_cache()
+    assert not cache_folder().exists()
 
 
 def test_a_fingerprint_names_the_content_of_a_folder(folder: Path, tmp_path: Path) -> None:

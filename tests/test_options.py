@@ -97,6 +97,22 @@ def test_a_bad_config_is_one_line(tmp_path: Path, text: str, reason: str) -> Non
     assert "\n" not in str(caught.value)
 
 
+def test_pairs_of_an_option_that_is_said_again_add_up(tmp_path: Path) -> None:
+    words = ["--sampling", "temperature=0.5,top_p=0.9", "--sampling", "top_p=0.8"]
+    parser = run_parser("s2d-bench", "", "")
+    assert parse_options(parser, words).sampling == {"temperature": 0.5, "top_p": 0.8}
+
+
+def test_a_home_in_a_configuration_is_the_one_that_a_shell_means(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "rows").mkdir()
+    (tmp_path / "c.yaml").write_text("\ufeffdata: ~/rows\npretrained: tiny\n")
+    options = parse_options(run_parser("s2d-bench", "", ""), ["--config", str(tmp_path / "c.yaml")])
+    assert options.data == str(tmp_path / "rows")
+
+
 def test_a_config_that_is_missing_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"none\.yaml: No such file"):
         parsed("--config", str(tmp_path / "none.yaml"))

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from harness.errors import UserError
 from harness.lm import TaskData
 from harness.records import build_rows, failure, usage, write_rows, write_whole
 from harness.types import Completion, Response, Step, user
@@ -149,6 +150,12 @@ def test_scores_are_numbers_of_json_or_null() -> None:
     rows = rows_of(task(docs), logged(docs, accuracy=values), *(said("x") for _ in docs))
     assert [row["scores"]["accuracy"] for row in rows] == [0.5, 1.0, 1.0, None, None, None]
     assert json.loads(json.dumps(rows, allow_nan=False))
+
+
+def test_a_score_without_measure_is_the_task_s_to_mend() -> None:
+    docs = [doc(0)]
+    with pytest.raises(UserError, match="accuracy is 1e\\+200: a score is a number up to 1e\\+15"):
+        rows_of(task(docs), logged(docs, accuracy=[1e200]), said("x"))
 
 
 def test_both_orders_of_a_pair_carry_whether_they_disagree() -> None:

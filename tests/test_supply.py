@@ -170,6 +170,26 @@ def test_a_key_that_is_typed_in_is_refused_before_anything_is_written(
     assert places_of_keys(tmp_path, done.stdout, done.stderr) == []
 
 
+def test_an_address_of_the_hub_with_a_password_is_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The hub's own library repeats its address in every line."""
+    monkeypatch.setenv("HF_ENDPOINT", "http://user:hunter2secret@127.0.0.1:9")
+    done = run_command(tmp_path, shlex.split(COIN))
+    check(done, ("HF_ENDPOINT holds", "environment"))
+    assert "hunter2secret" not in done.stdout + done.stderr
+
+
+def test_a_proxy_that_is_no_address_is_named_without_its_password(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("https_proxy", "http://user:hunter2secret@host:notaport/")
+    server = "--engine openai --base-url https://example.org/v1 --models base --tasks coin_flip"
+    done = run_command(tmp_path, [*shlex.split(server), "--data", "embedded", "--output", "run"])
+    check(done, ("https_proxy in the environment is no address", "unset it"))
+    assert "hunter2secret" not in done.stdout + done.stderr and not (tmp_path / "run").exists()
+
+
 def test_short_values_of_key_variables_are_no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("S2D_API_KEY", "none")
     RunOptions(output="nonesuch", engine="scripted").check()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Mapping
 from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 from harness.errors import UserError
 
@@ -37,7 +38,18 @@ def check_base_url(address: str) -> str:
         raise UserError(
             f"--base-url {address}: no http address; give the part before /chat/completions, {EXAMPLE}"
         )
+    if not is_loopback(address):
+        _check_proxy(parts.scheme)
     return address.strip().rstrip("/")
+
+
+def _check_proxy(scheme: str) -> None:
+    """UserError where the environment names a proxy by what is no address. It may hold a password."""
+    try:
+        proxy = urlsplit(getproxies().get(scheme, ""))
+        _ = proxy.port
+    except ValueError:
+        raise UserError(f"{scheme}_proxy in the environment is no address: correct it, or unset it") from None
 
 
 def server_root(base_url: str) -> str:
