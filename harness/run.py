@@ -111,7 +111,8 @@ def _check_variants(variants: Sequence[Variant], options: RunOptions) -> None:
         folder = storage.expanded(location)
         if location.startswith((".", "/", "~")) and not folder.is_dir():
             raise UserError(f"--models {variant.name}={location}: no such folder; check the path")
-        if folder.is_dir() and location and not (folder / "adapter_config.json").is_file():
+        is_adapter = options.engine == "scripted" or (folder / "adapter_config.json").is_file()
+        if location and folder.is_dir() and not is_adapter:
             check_folder(folder, f"--models {variant.name}={location}")
 
 

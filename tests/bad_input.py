@@ -193,7 +193,7 @@ VARIANTS: dict[str, Bad] = {
     "a variant without place": Bad(f"{COIN} --models mine=", ("mine=", "give a folder or a hub id")),
     "a checkpoint that is not there": Bad(f"{COIN} --models mine=./none", ("mine=./none", "check the path")),
     "a folder that is no checkpoint": Bad(
-        f"{COIN} --models base,mine=./x", ("--models mine=./x", "no config.json"), {"x/readme.txt": "words"}
+        f"{HF} --models base,mine=./x", ("--models mine=./x", "no config.json"), {"x/readme.txt": "words"}
     ),
     "a checkpoint that is no adapter of the engine": Bad(
         f"{COIN} --models mine=./x", ("x", "scripted_adapter.json"), {"x/adapter_config.json": "{}"}
