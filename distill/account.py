@@ -88,15 +88,16 @@ def account(
     return record
 
 
-def as_trained(records: Sequence[dict[str, Any]], tokens: int) -> None:
-    """Put into the records of one checkpoint the `tokens` that its training counted, by each task's share of
-    the examples. What was planned is more where examples are held out or too long, or training stops early,
-    and where several tasks share the steps.
+def as_trained(records: Sequence[dict[str, Any]], tokens: int, apart: bool) -> None:
+    """Put into the records of one checkpoint the `tokens` that its training counted. What was planned is more
+    where examples are held out or too long, or training stops early. `apart`: the tasks' examples are others,
+    and each task has its share of the tokens; else (the parts of judging) all of them are every task's.
     """
-    planned = sum(record["train_tokens"] for record in records)
-    for record in records if planned else ():
-        record["train_flops"] *= tokens / planned
-        record["train_tokens"] = round(record["train_tokens"] * tokens / planned)
+    whole = sum(record["train_tokens"] for record in records)
+    for record in records if whole else ():
+        share = tokens / (whole if apart else record["train_tokens"])
+        record["train_flops"] *= share
+        record["train_tokens"] = round(record["train_tokens"] * share)
 
 
 def _passes(settings: Mapping[str, Any], examples: int) -> float:

@@ -45,7 +45,8 @@ def training_job(
     targets = [list(context.engine.target_ids(task.spec.target(example.answer))) for example in examples]
     used = dict(settings)
     paper = task.spec.paper
-    if context.options.preset == "paper" and paper is not None and examples:
+    # One adapter for all tasks trains by no task's steps.
+    if context.options.preset == "paper" and paper is not None and used["max_steps"] and examples:
         mean = sum(map(len, [*prompts, *targets])) / len(examples)
         # The task's batch is what fits at once; a step of the paper is many of them.
         parts = max(1, round(paper.tokens_per_step / mean / used["batch"]))
@@ -57,7 +58,8 @@ def training_job(
         output=str(folder),
         prompts=prompts,
         targets=targets,
-        groups=[unit_name(task, example.item) for example in examples],
+        # Whole clusters: a question in another wording would tell the answer of one that is held out.
+        groups=[example.item.cluster_id for example in examples],
         seed=seed,
         trust_remote_code=context.source.trust_remote_code,
         revision=context.source.revision,

@@ -56,6 +56,14 @@ from tasks.registry import source_files
 MIN_KEPT = 8
 """Fewer kept inputs than this train nothing worth naming: the variant's row says `not_distilled`."""
 
+NO_MATTER = frozenset({
+    "batch_rows", "batch_tokens", "device", "script", "concurrency", "context_length", "parameters",
+    "timeout", "gpu_memory_utilization", "max_num_seqs", "max_num_batched_tokens", "max_model_len",
+    "enable_sleep_mode", "tensor_parallel_size", "data_parallel_size", "pipeline_parallel_size",
+    "swap_space", "seed",
+})  # fmt: skip
+"""Engine arguments that change no text, or are seen elsewhere in the key. Others (`quantization`) may."""
+
 
 @dataclass
 class _Plan:
@@ -162,6 +170,8 @@ def _plan(context: RunContext, task: TaskData, tests: TestItems, variant: Varian
         [
             context.engine.model.fingerprint,
             context.engine.model.template_hash,
+            context.engine.model.context_length,
+            {name: each for name, each in options.engine_args.items() if name not in NO_MATTER},
             teacher.name,
             method_hash(teacher),
             # A user's task keeps its wording, examples and answer rule in its YAML and the Python beside it.
@@ -225,7 +235,7 @@ def _make(context: RunContext, variant: Variant, seed: int, plans: list[_Plan], 
             )
     if jobs:
         _train(context, plans, sampled, list(jobs.values()))
-        _finish(context, plans, sampled)
+        _finish(context, plans, sampled, together)
 
 
 def _drop_unreadable(task: TaskData, sampled: Sampled) -> None:
@@ -256,7 +266,7 @@ def _train(
     context.engine.wake()
 
 
-def _finish(context: RunContext, plans: Sequence[_Plan], sampled: Sequence[Sampled]) -> None:
+def _finish(context: RunContext, plans: Sequence[_Plan], sampled: Sequence[Sampled], together: bool) -> None:
     """Records and papers beside each checkpoint, the record last: it says that all is there."""
     for folder in dict.fromkeys(plan.folder for plan in plans):
         parts = [
@@ -270,7 +280,8 @@ def _finish(context: RunContext, plans: Sequence[_Plan], sampled: Sequence[Sampl
             raise RunError(f"training left no checkpoint in {folder}: repeat the command")
         records = {plan.task.name: plan.distilled.record for plan, _ in parts if plan.distilled is not None}
         if (told := folder / FACTS).is_file():  # the scripted engine's training has none
-            as_trained(list(records.values()), json.loads(told.read_text(encoding="utf-8"))["tokens"])
+            tokens = json.loads(told.read_text(encoding="utf-8"))["tokens"]
+            as_trained(list(records.values()), tokens, apart=together)
         document(context, folder, [(plan.ask, found, records[plan.task.name]) for plan, found in parts])
         write_record(folder, records)
 

@@ -47,7 +47,7 @@ def sample_teachers(context: RunContext, asks: Sequence[TeacherAsk], seed: int, 
     for drawn in draws:
         task, method = drawn.ask.inputs.task, get_method(drawn.ask.method)
         for item in (item for unit in drawn.ask.inputs.units for item in unit):
-            turns = task.history(item.fields) if method.name == "direct" else ()
+            turns = task.history(item.fields) if method.options_name in ("direct", "think") else ()
             for index in range(drawn.ask.samples):
                 jobs.append(
                     context.job(task, item, method, seed, sample_index=index, teacher=True, history=turns)

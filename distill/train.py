@@ -66,7 +66,7 @@ class TrainingJob:
     revision: str | None = None
     settings: dict[str, Any] = field(default_factory=dict)
     groups: list[str] = field(default_factory=list)
-    """Input unit of each example: what is held out for validation is whole units. Empty: equal prompts."""
+    """Cluster of each example: what is held out for validation is whole clusters. Empty: equal prompts."""
 
     def hash(self) -> str:
         """Names everything that the weights follow from, and where they go."""

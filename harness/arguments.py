@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from harness.errors import UserError
-from harness.option_texts import check_text, refuse_typed_keys
+from harness.option_texts import check_text, refuse_keys_in_yaml
 from harness.options import BUNDLED, RunOptions, key_values
 
 VALUE_OPTIONS: tuple[tuple[str, str, str], ...] = (
@@ -136,7 +136,7 @@ def _read_config(path: Path) -> dict[str, Any]:
         raise UserError(f"--config {path}: {error.strerror}; name a YAML file of options") from error
     except UnicodeDecodeError as error:
         raise UserError(f"--config {path} is not UTF-8 text: mend the file") from error
-    refuse_typed_keys(text.splitlines())  # before an error could repeat one
+    refuse_keys_in_yaml(text)
     try:
         _refuse_twice(path, yaml.compose(text, yaml.SafeLoader), text)
         values = yaml.safe_load(text)

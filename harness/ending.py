@@ -61,6 +61,8 @@ def _guarded(command: Callable[[Course], int], course: Course) -> int:
         return command(course)
     except (KeyboardInterrupt, Stopped):
         return _stopped(course)
+    except SystemExit as end:  # of --help
+        return int(end.code or 0)
     except UserError as error:
         return _fail(str(error), 2)
     except RunError as error:

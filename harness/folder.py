@@ -11,6 +11,7 @@ import platform
 import re
 import subprocess
 import time
+from contextlib import suppress
 from datetime import date
 from importlib import metadata
 from pathlib import Path
@@ -127,12 +128,20 @@ class RunFolder:
 
     def close(self) -> None:
         """Let go of the folder; of a new run that holds nothing yet nothing stays."""
-        if self.nothing_asked and self._is_new:
-            for path in self.path.iterdir():
-                path.unlink()
+        try:
+            if self.nothing_asked and self._is_new:
+                self._remove()
+        finally:
+            self._lock.release()
+
+    def _remove(self) -> None:
+        """What this run has written, and the folder if nothing else is in it."""
+        store = [f"calls.sqlite{ending}" for ending in ("", "-wal", "-shm")]
+        with suppress(OSError):
+            for name in ("manifest.json", "config.yaml", *store, ".lock"):
+                (self.path / name).unlink(missing_ok=True)
             if self._is_new_folder:
                 self.path.rmdir()
-        self._lock.release()
 
 
 def config_text(options: RunOptions) -> str:

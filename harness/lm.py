@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 from unittest.mock import patch
 
@@ -82,6 +83,16 @@ class TaskData:
         examples of training rows are drawn by content, so a resumed run draws the same."""
         if self.own:
             return ()
+        turns = self._turns(row)
+        if self.item(row).prompt in [turn["content"] for turn in turns if turn["role"] == "user"]:
+            # lm-eval leaves the row itself out only of test rows; with it a training row shows its answer.
+            usual = self.task.sampler.sample
+            without = partial(usual, eval_doc=dict(row))
+            with patch.object(self.task.sampler, "sample", lambda n, eval_doc=None: without(n)):
+                turns = self._turns(row)
+        return turns
+
+    def _turns(self, row: Mapping[str, Any]) -> tuple[Message, ...]:
         self.task.set_fewshot_seed(seed=int(stable_hash(self.item(row).item_id, 8), 16))
         context = self.task.fewshot_context(
             dict(row),

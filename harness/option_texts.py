@@ -24,8 +24,12 @@ _NAMES = re.compile(r"(?:^|(?<=[,\s=?&;{\"']))([\w.-]+)[\"']?\s*[=:]")
 _ADDRESS_WITH_A_USER = re.compile(r"\w://[^/?#\s]*@")
 """`https://user:password@host`: the hub and servers take keys from the environment."""
 
-_LOOKS_LIKE_A_KEY = re.compile(r"\b(?:hf_[A-Za-z0-9]{16,}|sk-[A-Za-z0-9_-]{16,})")
-"""Keys of the hub and of the best known servers, under whatever name."""
+_LOOKS_LIKE_A_KEY = re.compile(
+    r"(?<![\w/-])(?:hf_[A-Za-z0-9]{30,}|sk-(?=\S*[0-9])(?=\S*[A-Z])(?=\S*[a-z])[A-Za-z0-9_-]{20,})"
+)
+"""Keys of the hub and of the best known servers, under whatever name; not `runs/sk-llama-3-8b`."""
+
+_COMMENT = re.compile(r"(?:^|\s)#.*")
 
 KEY_VARIABLES = ("S2D_API_KEY", "OPENAI_API_KEY", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
 """Where keys belong."""
@@ -83,6 +87,13 @@ def refuse_typed_keys(words: Sequence[str]) -> None:
             if names_a_key(name):
                 raise UserError(f"{name}: {_FROM_THE_ENVIRONMENT}")
     _refuse_values(words)
+
+
+def refuse_keys_in_yaml(text: str) -> None:
+    """The same for a file of options, of which an error could repeat a line."""
+    lines = text.splitlines()
+    _refuse_values(lines)
+    refuse_typed_keys([_COMMENT.sub("", line) for line in lines])
 
 
 def _refuse_keys(options: Mapping[str, Any]) -> None:

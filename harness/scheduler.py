@@ -228,7 +228,9 @@ class Scheduler:
         return requests
 
     def _request(self, job: Job, ask: Ask) -> Request:
-        messages = [*job.history, *ask.messages] if ask.step == "direct" else list(ask.messages)
+        # Also one of several samples (`1/direct`): what asks as System 1 does has the turns that it has.
+        as_system_1 = step_kind(ask.step) in ("direct", "think")
+        messages = [*job.history, *ask.messages] if as_system_1 else list(ask.messages)
         sampling = job.sampling(step_kind(ask.step))
         limit = ask.max_tokens if ask.max_tokens is not None else sampling.max_tokens
         stops = tuple(dict.fromkeys((*sampling.stop, *ask.stop)))

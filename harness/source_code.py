@@ -8,10 +8,15 @@ and helpers beside it. What the code does is not known here.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from datetime import date
+from functools import partial
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
+from harness.programs import base
 from harness.programs.base import Method, get_method
 from harness.storage import file_hash
 from harness.types import stable_hash
@@ -23,25 +28,57 @@ def files_hash(paths: Iterable[Path]) -> str:
 
 
 def method_hash(method: Method) -> str:
-    """Hash of the file of a method, and of the one that it wraps."""
+    """Hash of the file of a method, of what all methods share, and of the method that it wraps."""
     inner = [method_hash(get_method(method.inner))] if method.inner else []
-    return stable_hash([_of(method.function), *inner])
+    return stable_hash([files_hash([Path(str(base.__file__))]), _of(method.function, ()), *inner])
 
 
 def without_functions(value: Any) -> Any:
     """`value` with a name and a hash in the place of every function, however deep: a function's own text
-    holds its address, which is another one in every process."""
+    holds its address, which is another one in every process. What else JSON lacks is put into words."""
+    return _plain(value, ())
+
+
+def _plain(value: Any, seen: tuple[int, ...]) -> Any:
     if isinstance(value, Mapping):
-        return {key: without_functions(each) for key, each in value.items()}
+        return {str(key): _plain(each, seen) for key, each in value.items()}
     if isinstance(value, list | tuple):
-        return [without_functions(each) for each in value]
-    return _of(value) if callable(value) else value
+        return [_plain(each, seen) for each in value]
+    if isinstance(value, set | frozenset):
+        return sorted(str(_plain(each, seen)) for each in value)
+    if value is None or isinstance(value, str | int | float):
+        return value
+    if isinstance(value, date | bytes):
+        return str(value)
+    return _of(value, seen) if callable(value) else type(value).__qualname__
 
 
-def _of(function: Callable[..., Any]) -> list[str]:
-    name = str(getattr(function, "__qualname__", type(function).__qualname__))
+def _of(function: Any, seen: tuple[int, ...]) -> list[Any]:
+    """What a callable does: its name, the file of its code, and what it carries along."""
+    if id(function) in seen:  # an inner function that calls itself
+        return []
+    seen = (*seen, id(function))
+    if isinstance(function, partial):
+        return ["partial", _of(function.func, seen), _plain([function.args, function.keywords], seen)]
+    function = inspect.unwrap(function)
+    if not hasattr(function, "__qualname__"):
+        return [_of(type(function), seen), _plain(getattr(function, "__dict__", {}), seen)]
+    found: list[Any] = [function.__qualname__]
+    for cell in getattr(function, "__closure__", None) or ():
+        with suppress(ValueError):  # a cell that is still empty
+            found.append(_plain(cell.cell_contents, seen))
     try:
-        file = inspect.getsourcefile(inspect.unwrap(function))
-    except TypeError:  # of a library written in another language
-        return [name]
-    return [name, files_hash([Path(file)])] if file and Path(file).is_file() else [name]
+        file = Path(inspect.getsourcefile(function) or "")
+    except (TypeError, OSError):  # of another language, or of no file
+        return found
+    if file.is_file():
+        return [*found, files_hash([file])]
+    code = getattr(function, "__code__", None)  # of a notebook or a prompt
+    return found if code is None else [*found, code.co_code.hex(), str(code.co_names), _constants(code)]
+
+
+def _constants(code: CodeType) -> list[Any]:
+    return [
+        [each.co_code.hex(), _constants(each)] if isinstance(each, CodeType) else repr(each)
+        for each in code.co_consts
+    ]

@@ -33,6 +33,8 @@ Floats = npt.NDArray[np.float64]
 MILLION = 1e6
 DAY = re.compile(r"\d{4}-\d{2}(-\d{2}.*)?")
 """A day, or a month; what stands behind a day is the reader's own."""
+NOTES = ("date", "source", "currency", "note", "model", "gpu")
+"""Keys beside the prices, for people; of these only the date is read."""
 PER_MILLION = ("prompt", "cached", "generated", "train")
 PER_HOUR = (
     "usd", "prompt_tokens_per_second", "generated_tokens_per_second", "train_tokens_per_second"
@@ -87,12 +89,12 @@ def load_prices(path: Path) -> Prices:
     date = document.get("date")
     if not isinstance(date, (str, datetime.date)) or not DAY.fullmatch(str(date)):
         raise ResultsError(
-            f"price file {path} has no date ({date!r}); prices change, so add for example date: 2026-11-01"
+            f"price file {path} has no date but {date!r}; prices change, so add for example date: 2026-11-01"
         )
     both = {"gpu_hour", "per_million_tokens"} & document.keys()
     if len(both) > 1:
         raise ResultsError(f"price file {path} has {' and '.join(sorted(both))}; keep the one that counts")
-    _refuse_unknown(document, {"date", *(both or PER_MILLION)}, path)
+    _refuse_unknown(document, {*NOTES, *(both or PER_MILLION)}, path)
     if "gpu_hour" in document:
         hour = _section(document["gpu_hour"], "gpu_hour", path)
         _refuse_unknown(hour, PER_HOUR, path)

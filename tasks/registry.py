@@ -116,9 +116,10 @@ def spec(short: str) -> TaskSpec:
 
 
 def source_files(short: str) -> list[Path]:
-    """The files that make one of our tasks what it is: its Python, YAML and facts."""
+    """The files that make one of our tasks what it is: its Python, YAML and facts, and what reads answers."""
     folder = Path(str(importlib.import_module(MODULES[short]).__file__)).parent
-    return sorted(path for path in folder.iterdir() if path.suffix in {".py", ".yaml", ".json"})
+    own = sorted(path for path in folder.iterdir() if path.suffix in {".py", ".yaml", ".json"})
+    return [*own, TASK_ROOT / "answers.py"]
 
 
 def check_arguments(names: Iterable[str]) -> None:

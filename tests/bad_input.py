@@ -169,7 +169,7 @@ OPTIONS: dict[str, Bad] = {
     "a key in JSON": Bad(
         f'{COIN} --engine-args \'{{"api_key": "abcdefgh"}}\'', ("api_key", "from the environment")
     ),
-    "a key of the hub": Bad(f"{COIN} --pretrained hf_{'a1' * 12}", ("looks like a key", "environment")),
+    "a key of the hub": Bad(f"{COIN} --pretrained hf_{'a1' * 17}", ("looks like a key", "environment")),
     "an output of thousands of folders": Bad(
         f"{COIN} --output {'a/' * 2000}", ("nested too deep", "make it flatter")
     ),

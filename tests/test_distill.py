@@ -6,6 +6,8 @@ import importlib
 import json
 import sys
 from collections.abc import Sequence
+from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +17,20 @@ from run_fixtures import DATA, FEW_SHOT, FILTERS, make_context, own_task, right_
 from distill import pipeline
 from distill.account import as_trained
 from distill.inputs import choose_inputs, overlap_item
-from distill.keep import FilterChoice, Sampled, keep, label_accuracy
+from distill.jobs import training_job
+from distill.keep import Example, FilterChoice, Sampled, keep, label_accuracy
 from distill.pipeline import MIN_KEPT, find_or_make
 from distill.sample import TeacherAsk, sample_teachers
 from distill.train import TrainingJob, training_settings
 from harness.context import Distilled, RunContext
 from harness.engines.hf import HuggingFaceEngine
+from harness.engines.scripted import ScriptedEngine
 from harness.errors import RunError, UserError
 from harness.lm import TaskData, load_tasks
 from harness.models import ModelSource
 from harness.programs import base
 from harness.programs.base import get_method
+from harness.source_code import without_functions
 from harness.types import Completion, Request, stable_hash
 from harness.variants import Variant
 from tasks.registry import source_files
@@ -214,6 +219,58 @@ def test_a_checkpoint_that_moved_with_its_cache_says_where_it_is(
     assert found.folder is not None and found.folder.is_relative_to(elsewhere)
 
 
+def test_engine_arguments_that_change_texts_make_another_checkpoint(
+    tmp_path: Path, cache: Path, sums: TaskData
+) -> None:
+    made = [
+        distil(make_context(tmp_path, right_sum, [sums], samples=3, engine_args=arguments)).folder
+        for arguments in ({}, {"batch_rows": 4}, {"quantization": "fp8"})
+    ]
+    assert made[0] == made[1] != made[2]
+    small = ScriptedEngine(lambda request, adapter: right_sum(request), context_length=5000)
+    other = make_context(tmp_path, right_sum, [sums], small, samples=3)
+    assert distil(other).folder not in made
+
+
+def test_functions_stand_for_what_they_do_whatever_they_are() -> None:
+    def made(number: int) -> Any:
+        return lambda text: text * number
+
+    class Cut:
+        def __init__(self, at: int) -> None:
+            self.at = at
+
+        def __call__(self, text: str) -> str:
+            return text[: self.at]
+
+    def itself(depth: int) -> int:
+        return itself(depth - 1) if depth else 0
+
+    for same, other in (
+        (made(2), made(3)),
+        (partial(made, 2), partial(made, 3)),
+        (Cut(1), Cut(2)),
+        (eval("lambda text: text + 'a'"), eval("lambda text: text + 'b'")),
+    ):
+        assert without_functions({"f": [same]}) != without_functions({"f": [other]})
+    assert without_functions(made(2)) == without_functions(made(2))
+    assert stable_hash(without_functions([itself, len, Cut, Cut(1), {1: date(2026, 1, 2)}, {"b", "a"}, b"x"]))
+    assert without_functions({"a": {"b": 1.5}, "c": (None, True)}) == {"a": {"b": 1.5}, "c": [None, True]}
+
+
+def test_what_is_held_out_shares_no_question_with_what_is_trained(
+    tmp_path: Path, tiny_source: ModelSource
+) -> None:
+    [trivia] = load_tasks(["trivia_bias"], "embedded", [], {"seed": 0}, 4)
+    engine = HuggingFaceEngine.load(tiny_source, {"device": "cpu"})
+    items = [trivia.item(row) for row in trivia.rows("train")[:12]]
+    assert len({item.cluster_id for item in items}) < len(items)
+    examples = [Example(item, "Paris", 1.0) for item in items]
+    context = make_context(tmp_path, never, [trivia], engine)
+    job = training_job(context, trivia, examples, tmp_path / "x", training_settings({}), 0)
+    assert job.groups == [item.cluster_id for item in items]
+
+
 def test_tokens_are_those_that_training_counted(
     tmp_path: Path, cache: Path, sums: TaskData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -229,8 +286,11 @@ def test_tokens_are_those_that_training_counted(
     assert (made.record["train_tokens"], made.record["train_flops"]) == (1234, pytest.approx(flops))
     assert distil(make_context(tmp_path, never, [sums], samples=3)).record["train_tokens"] == 1234
     shared = [{"train_tokens": 3000, "train_flops": 3e6}, {"train_tokens": 1000, "train_flops": 1e6}]
-    as_trained(shared, 400)
+    as_trained(shared, 400, apart=True)
     assert shared == [{"train_tokens": 300, "train_flops": 3e5}, {"train_tokens": 100, "train_flops": 1e5}]
+    parts = [{"train_tokens": 500, "train_flops": 5e5}, {"train_tokens": 500, "train_flops": 5e5}]
+    as_trained(parts, 400, apart=False)
+    assert parts == [{"train_tokens": 400, "train_flops": 4e5}] * 2, "parts of judging are one training"
 
 
 def test_training_settings_that_do_not_exist_or_are_no_numbers_are_named(
@@ -282,6 +342,28 @@ def test_it_is_trained_on_the_ids_that_system_1_is_evaluated_with(
     said = {engine._tokenizer.decode(target[:-1]) for target in jobs[0].targets}
     assert said == {row["gold"] for row in rows}
     assert engine.awake, "the engine wakes after training"
+
+
+def test_what_asks_as_system_1_does_has_the_turns_that_it_has(tmp_path: Path) -> None:
+    sums = own_task(write_task(tmp_path / "tasks", more=FILTERS + FEW_SHOT))
+    item = sums.item(sums.rows("test")[0])
+    turns = sums.history(item.fields)
+    asked: dict[str, set[int]] = {}
+
+    def reply(request: Request) -> str:
+        asked.setdefault(request.step, set()).add(len(request.messages))
+        return right_sum(request)
+
+    context = make_context(tmp_path, reply, [sums])
+    for name in ("direct", "direct*2", "think", "cot"):
+        context.scheduler.run([context.job(sums, item, get_method(name), 0, history=turns)], name)
+    with_turns = {len(turns) + 1}
+    assert asked.pop("reason") == {1}
+    assert asked == dict.fromkeys(["direct", "1/direct", "2/direct", "think"], with_turns)
+    for method in ("direct", "direct*2"):
+        asked.clear()
+        draws = sample_teachers(context, [TeacherAsk(choose_inputs(sums, 2, [], False), method, 1)], 0, "t")
+        assert draws and set().union(*asked.values()) == with_turns
 
 
 def test_training_that_leaves_nothing_is_an_error_and_keeps_no_record(

@@ -167,6 +167,12 @@ def test_of_a_run_that_asked_nothing_nothing_stays(tmp_path: Path) -> None:
         folder.nothing_asked = True
         folder.close()
         assert path.exists() is there and not (there and list(path.iterdir()))
+    folder = RunFolder.open(RunOptions(output="shared"), "command")
+    (folder.path / "notes").mkdir()
+    (folder.path / "gpu.log").write_text("of somebody else")
+    folder.nothing_asked = True
+    folder.close()
+    assert sorted(path.name for path in folder.path.iterdir()) == ["gpu.log", "notes"]
     kept = begin(output="kept")
     again = RunFolder.open(RunOptions(output="kept"), "command")
     again.nothing_asked = True

@@ -49,6 +49,16 @@ def test_an_adapter_says_what_plain_peft_says(
         assert list(done.generated_ids) == out[0, ids.shape[1] :].tolist()
 
 
+@pytest.mark.parametrize("bias", ["all", "lora_only"])
+def test_an_adapter_with_biases_is_refused_since_the_base_model_would_keep_them(
+    engine: HuggingFaceEngine, tiny_adapter: Path, tmp_path: Path, bias: str
+) -> None:
+    adapter = copied(tiny_adapter, tmp_path / "biased")
+    edit_json(adapter / "adapter_config.json", bias=bias)
+    with pytest.raises(UserError, match=f"bias={bias}.*merge_and_unload"):
+        engine.add_adapter("biased", adapter)
+
+
 def test_an_adapter_must_change_the_probe_by_more_than_noise(
     engine: HuggingFaceEngine, tiny_model: Path, tiny_adapter: Path, tmp_path: Path
 ) -> None:
@@ -98,7 +108,7 @@ def test_damaged_adapter_files_are_named(
         engine.add_adapter("cut", cut)
     broken = copied(tiny_adapter, tmp_path / "broken")
     (broken / "adapter_config.json").write_text('{"peft_type": ')
-    with pytest.raises(UserError, match=r"broken: .*adapter_config\.json"):
+    with pytest.raises(UserError, match=r"broken/adapter_config\.json is damaged"):
         engine.add_adapter("broken", broken)
 
 

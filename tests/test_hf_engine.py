@@ -188,6 +188,15 @@ def test_a_stop_ends_the_row_where_its_text_is_complete(engine: HuggingFaceEngin
         assert cut.text == text.split(stop, 1)[0]
 
 
+@pytest.mark.parametrize("stop", ["次の問題：", "Следующий вопрос:", "\n\nQ:"])
+def test_a_stop_in_any_script_is_seen_however_many_ids_it_has(engine: HuggingFaceEngine, stop: str) -> None:
+    ids = engine._tokenizer.encode(f"words before it {stop}", add_special_tokens=False)
+    row = hf_decode.Row((1,), request((1,), stop=(stop,)).sampling, 0, 99)
+    for before, after in ((ids[:-1], False), (ids, True)):
+        row.generated = list(before)
+        assert engine._has_stop(row) is after
+
+
 def test_a_stop_that_is_a_special_token_ends_the_row(engine: HuggingFaceEngine) -> None:
     drawn = [
         request(engine.prompt_ids([user("go on")]), max_tokens=200, temperature=6.0, seed=seed)
@@ -221,6 +230,8 @@ def test_sampling_follows_temperature_top_k_and_top_p() -> None:
     both = pytest.approx([0, 0.731, 0, 0.269], abs=0.03)
     assert shares(top_k=2) == both and shares(top_p=0.7) == both
     assert shares(top_k=2)[::2] == shares(top_p=0.7)[::2] == [0, 0]
+    # Of .64 and .24, which top-k leaves, .64 is .73: more than .7.
+    assert shares(top_k=2, top_p=0.7) == [0, 1, 0, 0]
     assert shares(top_k=1) == shares(top_p=0.5) == shares(top_p=0.0) == [0, 1, 0, 0]
 
 

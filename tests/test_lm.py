@@ -151,6 +151,9 @@ def test_description_and_examples_stand_before_the_prompt(tmp_path: Path) -> Non
         assert [turn["role"] for turn in history] == ["system", "user", "assistant", "user", "assistant"]
         assert history[0]["content"].startswith("You are a calculator.")
         assert item.prompt not in [turn["content"] for turn in history]
+    for row in task.rows("train"):
+        prompts = [turn["content"] for turn in task.history(row) if turn["role"] == "user"]
+        assert task.item(row).prompt not in prompts, "a training row would show its own answer"
     for row in task.rows("train")[:3]:
         history = task.history(row)
         assert history == task.history(row)

@@ -27,6 +27,7 @@ from tiny_models import edit_json
 from harness import telemetry
 from harness.engines import openai_retry
 from harness.errors import UserError
+from harness.option_texts import refuse_keys_in_yaml
 from harness.options import RunOptions
 
 HF = f"{ON_HF} --engine-args device=cpu --sampling max_tokens=1"
@@ -188,6 +189,15 @@ def test_a_proxy_that_is_no_address_is_named_without_its_password(
     done = run_command(tmp_path, [*shlex.split(server), "--data", "embedded", "--output", "run"])
     check(done, ("https_proxy in the environment is no address", "unset it"))
     assert "hunter2secret" not in done.stdout + done.stderr and not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["runs/sk-llama-3-8b-distilled", "./en-sk-Translation-model-2026", "runs/hf_SmolLM2135MInstructFT"],
+)
+def test_names_that_only_begin_like_keys_are_names(words: str) -> None:
+    RunOptions(output=words, engine="scripted").check()
+    refuse_keys_in_yaml(f"output: {words}  # the key: use majority, token: x")
 
 
 def test_short_values_of_key_variables_are_no_keys(monkeypatch: pytest.MonkeyPatch) -> None:

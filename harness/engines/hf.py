@@ -27,7 +27,7 @@ from harness.models import ModelSource, cache_folder, weights_fingerprint
 from harness.types import Completion, FinishReason, Message, Request, stable_hash
 
 _STOP_WINDOW = 8
-"""Ids looked at beyond a stop string's length in characters: some ids decode to part of a character."""
+"""Ids looked at beyond a stop string's length in bytes, of which an id holds at least one."""
 
 
 class HuggingFaceEngine(Engine):
@@ -156,7 +156,7 @@ class HuggingFaceEngine(Engine):
         )  # fmt: skip
 
     def _has_stop(self, row: Row) -> bool:
-        window = max(len(stop) for stop in row.sampling.stop) + _STOP_WINDOW
+        window = max(len(stop.encode()) for stop in row.sampling.stop) + _STOP_WINDOW
         # Marks of a turn are special tokens in most templates, and tasks name them as stops.
         tail = self._tokenizer.decode(row.generated[-window:], skip_special_tokens=False)
         return any(stop in tail for stop in row.sampling.stop)

@@ -18,16 +18,20 @@ def adapter_hash(folder: Path) -> str:
     """Hash of tensors and settings: with another `lora_alpha` the same tensors are another adapter. Where its
     base model lay is no part of it, so that two machines give one adapter one name. UserError for settings
     that are no JSON object."""
-    path = folder / "adapter_config.json"
-    try:
-        settings = dict(json.loads(path.read_bytes()))
-    except (ValueError, TypeError, RecursionError) as error:
-        raise UserError(f"{path} is damaged ({error}): make or fetch the adapter again") from error
+    settings = _settings(folder)
     settings.pop("base_model_name_or_path", None)
     for name, value in settings.items():
         if isinstance(value, list):  # PEFT writes sets, in the order of that process
             settings[name] = sorted(value, key=repr)
     return stable_hash([settings, (folder / "adapter_model.safetensors").read_bytes().hex()])
+
+
+def _settings(folder: Path) -> dict[str, Any]:
+    path = folder / "adapter_config.json"
+    try:
+        return dict(json.loads(path.read_bytes()))
+    except (ValueError, TypeError, RecursionError) as error:
+        raise UserError(f"{path} is damaged ({error}): make or fetch the adapter again") from error
 
 
 def check_adapter(folder: Path, model: Any) -> None:
@@ -38,6 +42,13 @@ def check_adapter(folder: Path, model: Any) -> None:
         pickles = [path.name for path in folder.iterdir() if path.suffix in PICKLE_SUFFIXES]
         why = f"only {pickles[0]}, and pickles can run code" if pickles else "no weights"
         raise UserError(f"{folder}: it holds {why}; save the adapter as safetensors")
+    bias = _settings(folder).get("bias", "none")
+    if bias != "none":
+        # PEFT writes them into the model's own layers, and every other variant would be asked with them.
+        raise UserError(
+            f"{folder}: it trained biases (bias={bias}), which cannot be switched off for other variants: "
+            "merge it into a model (merge_and_unload) and name that folder, or train it with bias=none"
+        )
     from peft import PeftModel
     from safetensors import SafetensorError, safe_open
 

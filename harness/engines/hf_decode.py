@@ -272,6 +272,8 @@ def _truncate(probabilities: torch.Tensor, rows: Sequence[Row]) -> torch.Tensor:
     size = ordered.shape[-1]
     top_k = torch.tensor([row.sampling.top_k or size for row in rows])[:, None]
     top_p = torch.tensor([row.sampling.top_p for row in rows])[:, None]
-    before = ordered.cumsum(dim=-1) - ordered
-    kept = ordered.masked_fill((ranks > 0) & ((ranks >= top_k) | (before >= top_p)), 0.0)
+    ordered = ordered.masked_fill(ranks >= top_k, 0.0)
+    # As transformers does: top-p is a share of what top-k left.
+    before = (ordered.cumsum(dim=-1) - ordered) / ordered.sum(dim=-1, keepdim=True)
+    kept = ordered.masked_fill((ranks > 0) & (before >= top_p), 0.0)
     return torch.zeros_like(probabilities).scatter(1, order, kept)

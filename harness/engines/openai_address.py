@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Mapping
 from urllib.parse import urlsplit
-from urllib.request import getproxies
+from urllib.request import getproxies, proxy_bypass
 
 from harness.errors import UserError
 
@@ -38,7 +38,7 @@ def check_base_url(address: str) -> str:
         raise UserError(
             f"--base-url {address}: no http address; give the part before /chat/completions, {EXAMPLE}"
         )
-    if not is_loopback(address):
+    if not is_loopback(address) and not proxy_bypass(parts.hostname):
         _check_proxy(parts.scheme)
     return address.strip().rstrip("/")
 

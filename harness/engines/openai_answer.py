@@ -105,7 +105,7 @@ def completion(request: Request, reply: Reply, thinking: bool) -> Completion:
     text, reason = reply.text, reply.finish_reason
     for stop in request.sampling.stop:
         text, found, _ = text.partition(stop)
-        if found:
+        if found and reason != "error":
             reason = "stop"
     error = "the server filtered its answer" if reason == "error" else None
     return Completion(

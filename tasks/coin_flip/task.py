@@ -55,12 +55,14 @@ TURN_SENTENCE = re.compile(r"[^.\s][^.]*? (?:flips|does not flip) the coin\.")
 TURN = re.compile(r"(?:^|\.)\s*([^.\s][^.]*?) (?:flips|does not flip) the coin(?=\.)")
 
 YES_OR_NO = re.compile(r"\b(yes|no)\b", re.IGNORECASE)
-# "no" is also a plain word ("there is no change", "No one flips"); as an answer a mark follows it, or it
-# opens the text and a clause follows ("No it is not").
-ENDS = r"(?=\W*(?:$|\n)|[*_\"'”’)]*[.,;:!])"
-CLAUSE = r"(?=[\s*_]+(?:it|its|the|this|that|because|since|as|after)\b)"
-OPENING = re.compile(rf"\W*(?:(yes)\b|(no)\b(?:[*_\"'”’)]|{ENDS}|{CLAUSE}))", re.IGNORECASE)
-SET_OFF = re.compile(rf"\b(yes|no)\b{ENDS}", re.IGNORECASE)
+# "no" is also a plain word ("there is no change", "No one flips"): as an answer it opens the text, or a mark
+# follows it.
+OF_NOTHING = (
+    r"(?!\s+(?:one|body|person|people|change|changes|flip|flips|flipping|coin|coins|other|others|more|further|"
+    r"longer|matter|doubt|need|way|information)\b)"
+)
+OPENING = re.compile(rf"\W*(?:(yes)\b|(no)\b{OF_NOTHING})", re.IGNORECASE)
+SET_OFF = re.compile(r"\b(yes|no)\b(?=\W*(?:$|\n)|[*_\"'”’)]*[.,;:!])", re.IGNORECASE)
 
 
 def answer(text: str) -> str | None:

@@ -32,8 +32,11 @@ UNSURE = re.compile(
     r"|incorrect|false)\b"
 )
 """In normalised text: words that deny or offer a choice. `n t` is what is left of "isn't"."""
-BETWEEN = re.compile(r"[;/&]|\band\b", re.IGNORECASE)
-"""What stands between several answers, unless an alias has it itself ("Tom and Jerry", "AC/DC")."""
+BETWEEN = re.compile(r"[/&]|\band\b", re.IGNORECASE)
+"""What stands between several answers; in other places it is part of a name or of the question."""
+LEAD_IN = re.compile(r"^(?:(?:it|this|that|answer|answers|they) (?:is|was|are|were) )+")
+SHORT = 3
+"""Words of another answer in a list, at most, unless the right one is longer."""
 
 ARTICLE = re.compile(r"\b(?:a|an|the)\b")
 LEADING_ARTICLE = re.compile(r"^(?:a|an|the)\s+(?=\S)", re.IGNORECASE)
@@ -69,31 +72,43 @@ def parse(text: str) -> str | None:
 
 def is_right(answer: str | None, aliases: Collection[str]) -> bool:
     """Whether `answer` is one of `aliases` (normalised already) by rule 2 above."""
-    said = normalise(answer or "")
+    # What follows is about the answer: "Lyon; Paris is a common mistake".
+    text = (answer or "").split(";")[0] or str(answer)
+    said = normalise(text)
     if not said:
         return False
-    if said in aliases:
+    if said in aliases or normalise(str(answer)) in aliases:
         return True
-    if len(said.split()) > MOST_WORDS or UNSURE.search(_joined(said)):
+    if len(said.split()) > MOST_WORDS:
         return False
-    text = str(answer)
-    listed = [BETWEEN.split(text), text.split(",") if text.count(",") > 1 else []]
-    parts = [[normalise(part) for part in split] for split in listed if len(split) > 1]
     return any(
-        holds(said, alias) and not any(holds(part, alias) for split in parts for part in split)
+        holds(said, alias) and not UNSURE.search(_around(said, alias)) and not _is_of_many(text, alias)
         for alias in aliases
         if len(alias) > 1 or alias.isdigit()
     )
 
 
+def _around(said: str, alias: str) -> str:
+    """What stands beside the alias, contractions as the words they stand for: `isn t` reads `is n t`."""
+    rest = f" {said} ".replace(f" {alias} ", " | ", 1)
+    return re.sub(r"n t\b", " n t", rest)
+
+
+def _is_of_many(text: str, alias: str) -> bool:
+    """Whether the alias is one entry of a list of answers: alone in its part, beside others as short."""
+    several = text.split(",") if text.count(",") > 1 else []
+    for split in (BETWEEN.split(text), several):
+        parts = [part for part in map(normalise, split) if part]
+        others = [part for part in parts if LEAD_IN.sub("", part) != alias]
+        most = max(SHORT, len(alias.split()))
+        if len(others) < len(parts) and any(len(part.split()) <= most for part in others):
+            return True
+    return False
+
+
 def holds(text: str, words: str) -> bool:
     """Whether normalised `text` contains normalised `words` as whole words."""
     return bool(words) and f" {words} " in f" {text} "
-
-
-def _joined(said: str) -> str:
-    """Contractions as the words they stand for: `isn t` reads `is n t`."""
-    return re.sub(r"n t\b", " n t", said)
 
 
 def _first_sentence(line: str) -> str:

@@ -14,9 +14,12 @@ import pytest
 from openai_calls import ask, first_time, only, whenever
 from openai_proxy import FaultyProxy
 from openai_server import FakeServer
+from tiny_models import request
 
 from harness.engines import openai_client
 from harness.engines.openai import OpenAIEngine
+from harness.engines.openai_answer import completion
+from harness.engines.openai_chat import Reply
 from harness.errors import RunError
 from harness.programs.base import get_method
 from harness.scheduler import Job, Scheduler
@@ -162,6 +165,9 @@ def test_a_filtered_answer_is_an_error_with_its_tokens(
     assert (done.finish_reason, done.text) == ("error", "")
     assert done.generated_tokens > 0
     assert "filtered" in str(done.error)
+    cut = Reply("I can\nnot", None, "error", 9, 4, 0, (), (), {})
+    stopped = completion(request((1, 2), stop=("\n",)), cut, thinking=False)
+    assert (stopped.finish_reason, stopped.text) == ("error", "")
 
 
 def test_a_prompt_longer_than_a_context_that_nobody_told(
