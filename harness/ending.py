@@ -96,6 +96,8 @@ def _fail(message: str, status: int) -> int:
 
 
 def _stopped(course: Course) -> int:
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)  # heard already; the last line is to be whole
     return _fail(FRESH_STOPPED if course.fresh else STOPPED, 128 + (course.signal or signal.SIGINT))
 
 
