@@ -138,7 +138,10 @@ def _read_config(path: Path) -> dict[str, Any]:
         raise UserError(f"--config {path} is not UTF-8 text: mend the file") from error
     refuse_keys_in_yaml(text)
     try:
-        _refuse_twice(path, yaml.compose(text, yaml.SafeLoader), text)
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, yaml.SafeLoader)):
+            # With them a text of a few lines can be endless.
+            raise UserError(f"--config {path}: options take no YAML aliases (*name): write the value out")
+        _refuse_twice(path, yaml.compose(text, yaml.SafeLoader))
         values = yaml.safe_load(text)
     except UserError:
         raise
@@ -152,17 +155,14 @@ def _read_config(path: Path) -> dict[str, Any]:
     return {str(name).replace("-", "_"): value for name, value in values.items() if value is not None}
 
 
-def _refuse_twice(path: Path, document: Any, text: str) -> None:
-    """UserError for what YAML takes without a word: a name that stands twice, of which the last would count,
-    and aliases, which can make a text of a few lines endless."""
+def _refuse_twice(path: Path, document: Any) -> None:
+    """UserError for a name that stands twice, of which YAML takes the last without a word."""
     import yaml
 
-    if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, yaml.SafeLoader)):
-        raise UserError(f"--config {path}: options take no YAML aliases (*name): write the value out")
     seen: set[str] = set()
     for key, value in document.value if isinstance(document, yaml.MappingNode) else ():
         name = str(key.value).replace("-", "_")
         if name in seen:
             raise UserError(f"--config {path}: {name!r} stands twice: take one of them out")
         seen.add(name)
-        _refuse_twice(path, value, "")
+        _refuse_twice(path, value)

@@ -86,8 +86,7 @@ class TaskData:
         turns = self._turns(row)
         if self.item(row).prompt in [turn["content"] for turn in turns if turn["role"] == "user"]:
             # lm-eval leaves the row itself out only of test rows; with it a training row shows its answer.
-            usual = self.task.sampler.sample
-            without = partial(usual, eval_doc=dict(row))
+            without = partial(self.task.sampler.sample, eval_doc=dict(row))
             with patch.object(self.task.sampler, "sample", lambda n, eval_doc=None: without(n)):
                 turns = self._turns(row)
         return turns
@@ -187,14 +186,15 @@ def _task_data(name: str, lm_name: str, task: Any, limit: int | None) -> TaskDat
     items = [data.item(row) for row in rows]
     clusters = sorted({item.cluster_id for item in items}, key=lambda cluster: stable_hash([name, cluster]))
     chosen = set(clusters if limit is None else clusters[:limit])
-    first = {item.item_id: index for index, item in reversed(list(enumerate(items)))}
+    first: dict[str, int] = {}
+    for index, item in enumerate(items):
+        first.setdefault(item.item_id, index)
     if len(first) < len(items):
         say(
             f"task {name}: {len(items) - len(first)} of {len(items)} test rows repeat another one and are "
             "left out"
         )
-    data.indices = [index for item, index in first.items() if items[index].cluster_id in chosen]
-    data.indices.sort()
+    data.indices = [index for index in first.values() if items[index].cluster_id in chosen]
     return data
 
 

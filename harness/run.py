@@ -61,9 +61,7 @@ def run(options: RunOptions, command: str, find_or_make: FindOrMake) -> tuple[Pa
     variants = parse_variants(options.models)
     if options.noise_floor:
         variants = with_noise_floor(variants)
-    with storage.reading():
-        _check_variants(variants, options)
-        tasks = _load(options)
+    tasks = _checked(options, variants)
     say(estimate(options, variants, tasks))
     if options.dry_run:
         return Path(options.output or "runs"), []
@@ -84,14 +82,18 @@ def make_checkpoints(
 ) -> tuple[Path, list[dict[str, Any]]]:
     """Distil every task of the options and evaluate nothing; the run folder and the records."""
     variant = Variant("distilled", "distilled")
-    with storage.reading():
-        _check_variants([variant], options)
-        tasks = _load(options)
-    with _opened(options, command, "distill", tasks, [variant]) as (context, folder):
+    with _opened(options, command, "distill", _checked(options, [variant]), [variant]) as (context, folder):
         seeds = range(options.seed, options.seed + options.seeds)
         records = [entry.record for seed in seeds for entry in find_or_make(context, variant, seed).values()]
         folder.finish(distillation=records)
     return folder.path, records
+
+
+def _checked(options: RunOptions, variants: Sequence[Variant]) -> list[TaskData]:
+    """The tasks of a run. UserError for what no run can have, or what may not be read."""
+    with storage.reading():
+        _check_variants(variants, options)
+        return _load(options)
 
 
 def _check_variants(variants: Sequence[Variant], options: RunOptions) -> None:

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 from harness.engines.base import AdapterInfo, Engine
 from harness.engines.continuous import ContinuousEngine
 from harness.errors import RunError, UserError
-from harness.programs.base import Method, Running, Vote, step_kind
+from harness.programs.base import SYSTEM_1_STEPS, Method, Running, Vote, step_kind
 from harness.progress import Progress
 from harness.store import CallStore, call_key
 from harness.types import (
@@ -228,8 +228,8 @@ class Scheduler:
         return requests
 
     def _request(self, job: Job, ask: Ask) -> Request:
-        # Also one of several samples (`1/direct`): what asks as System 1 does has the turns that it has.
-        as_system_1 = step_kind(ask.step) in ("direct", "think")
+        # Also one of several samples: `1/direct`.
+        as_system_1 = step_kind(ask.step) in SYSTEM_1_STEPS
         messages = [*job.history, *ask.messages] if as_system_1 else list(ask.messages)
         sampling = job.sampling(step_kind(ask.step))
         limit = ask.max_tokens if ask.max_tokens is not None else sampling.max_tokens

@@ -60,21 +60,18 @@ def check(run_folder: Path, policy_path: Path, prices: Path | None = None) -> Ga
             extra[rule.a, rule.b] = tuple(dict.fromkeys((*extra.get((rule.a, rule.b), ()), claim)))
     known = load_prices(prices) if prices else None
     boards: dict[float | None, Mapping[str, Any]] = {}
-    lines: list[str] = []
-    found: list[Status] = []
+    judged: list[tuple[Status, str]] = []
     if run.manifest.get("status") not in (None, "finished"):
-        found.append("cannot_tell")
         text = f"the run is {run.manifest['status']}, not finished: repeat its command, then ask again."
-        lines.append(f"{WORDS['cannot_tell']:<11}  {plain(text)}")
+        judged.append(("cannot_tell", text))
     for rule in rules:
         margin = rule.number if rule.kind == "non_inferior" else None
         if margin not in boards:
             boards[margin] = from_run(run, margin, known, exact=True, extra=extra)
-        for status, line in judge(rule, run, boards[margin]):
-            found.append(status)
-            lines.append(f"{WORDS[status]:<11}  {plain(line)}")
-    status = combine(found)
-    return GateOutcome(status, EXIT_CODES[status], tuple(lines))
+        judged += judge(rule, run, boards[margin])
+    status = combine([each for each, _ in judged])
+    lines = tuple(f"{WORDS[each]:<11}  {plain(line)}" for each, line in judged)
+    return GateOutcome(status, EXIT_CODES[status], lines)
 
 
 CLAIM_OF = {"superior": "superior", "non_inferior": "non_inferior", "cheaper": "cheaper", "ratio": "cheaper"}

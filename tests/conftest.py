@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from forked import Commands
     from kill_fixtures import Undisturbed
 
+    from harness.lm import TaskData
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--data", default="../shared/data", help="folder of public data; tests skip without it")
@@ -85,6 +87,14 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "cache"
     monkeypatch.setenv("S2D_CACHE", str(folder))
     return folder
+
+
+@pytest.fixture
+def sums(tmp_path: Path) -> TaskData:
+    """The task of sums that a user would write."""
+    from run_fixtures import own_task, write_task
+
+    return own_task(write_task(tmp_path / "tasks"))
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from harness.context import RunContext
+from harness.context import Distilled, RunContext
 from harness.engines.base import Engine
 from harness.engines.scripted import ScriptedAdapter, ScriptedEngine
 from harness.lm import TaskData, load_tasks
@@ -19,6 +19,7 @@ from harness.options import RunOptions
 from harness.scheduler import Scheduler
 from harness.store import CallStore
 from harness.types import Request
+from harness.variants import Variant
 
 TASK = """task: {name}
 custom_dataset: !function data.load
@@ -102,3 +103,15 @@ def right_sum(request: Request) -> str:
     text = request.messages[-1]["content"]
     number = int(text.split("What is ", 1)[1].split(" plus", 1)[0])
     return f"One more than {number} is {number + 1}"
+
+
+def distil(context: RunContext, seed: int = 0) -> Distilled:
+    """What is made of the first task of `context`."""
+    from distill.pipeline import find_or_make
+
+    return find_or_make(context, Variant("distilled", "distilled"), seed)[context.tasks[0].name]
+
+
+def never(request: Request) -> str:
+    """A model that must not be asked."""
+    raise AssertionError("the teacher was asked again")

@@ -84,6 +84,7 @@ def test_any_text_has_an_answer_with_content_or_none(text: str) -> None:
         ("O", ("o",), True),
         ("it has 4 stomachs", ("4",), True),
         (None, ("paris",), False),
+        (None, ("none",), False),
     ],
 )
 def test_an_answer_is_right_by_alias(answer: str | None, aliases: tuple[str, ...], right: bool) -> None:

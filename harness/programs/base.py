@@ -32,6 +32,10 @@ Vote = Callable[[str], str | None]
 """A task's rule of what a text votes for: equal keys are one answer; None where the text holds none."""
 
 
+SYSTEM_1_STEPS = frozenset({"direct", "think"})
+"""Kinds of steps that ask as System 1 does, and so with the turns that a task puts before its prompt."""
+
+
 @dataclass(frozen=True)
 class Method:
     """A registered method. `start` makes a program of it for one item."""

@@ -61,7 +61,7 @@ OF_NOTHING = (
     r"(?!\s+(?:one|body|person|people|change|changes|flip|flips|flipping|coin|coins|other|others|more|further|"
     r"longer|matter|doubt|need|way|information)\b)"
 )
-OPENING = re.compile(rf"\W*(?:(yes)\b|(no)\b{OF_NOTHING})", re.IGNORECASE)
+OPENING = re.compile(rf"\W*(yes|no{OF_NOTHING})\b", re.IGNORECASE)
 SET_OFF = re.compile(r"\b(yes|no)\b(?=\W*(?:$|\n)|[*_\"'”’)]*[.,;:!])", re.IGNORECASE)
 
 
@@ -76,7 +76,7 @@ def answer(text: str) -> str | None:
     read = text if marked is None else marked
     opening = OPENING.match(read)
     if opening:
-        return (opening[1] or opening[2]).lower()
+        return opening[1].lower()
     found = SET_OFF.findall(read)
     if marked is None:
         return str(found[-1]).lower() if found else None

@@ -69,17 +69,16 @@ def marked_number(text: str) -> str | None:
     Read on the marker's line: the first number there, or the first after its last `=`. A number that goes
     on (`3/4`, `70 - 5`) is none.
     """
-    said, found = _at_marker(text)
-    return None if found is None or GOES_ON.match(said, found.end()) else _spell(found)
+    found = _at_marker(text)
+    return None if found is None or GOES_ON.match(found.string, found.end()) else _spell(found)
 
 
-def _at_marker(text: str) -> tuple[str, re.Match[str] | None]:
-    """What stands at the last marker, and the first number in it."""
+def _at_marker(text: str) -> re.Match[str] | None:
+    """The first number of what stands at the last marker."""
     end = None
     for marker in MARKERS.finditer(text):
         end = marker.end()
-    said = "" if end is None else first_line(text[end:]).rpartition("=")[2]
-    return said, NUMBER.search(said)
+    return None if end is None else NUMBER.search(first_line(text[end:]).rpartition("=")[2])
 
 
 def last_number(text: str) -> str | None:
@@ -92,7 +91,7 @@ def last_number(text: str) -> str | None:
 
 def answer(text: str) -> str | None:
     """The number at the last marker; where none stands there, the last number of the text, else None."""
-    return marked_number(text) if _at_marker(text)[1] else last_number(text)
+    return marked_number(text) if _at_marker(text) else last_number(text)
 
 
 SPEC = TaskSpec(

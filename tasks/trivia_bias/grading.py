@@ -73,11 +73,12 @@ def parse(text: str) -> str | None:
 def is_right(answer: str | None, aliases: Collection[str]) -> bool:
     """Whether `answer` is one of `aliases` (normalised already) by rule 2 above."""
     # What follows is about the answer: "Lyon; Paris is a common mistake".
-    text = (answer or "").split(";")[0] or str(answer)
+    whole = answer or ""
+    text = whole.split(";")[0] or whole
     said = normalise(text)
     if not said:
         return False
-    if said in aliases or normalise(str(answer)) in aliases:
+    if said in aliases or normalise(whole) in aliases:
         return True
     if len(said.split()) > MOST_WORDS:
         return False
