@@ -14,13 +14,10 @@ from distill.sample import TeacherAsk
 from distill.train import TrainingJob
 from distill.warnings import plain_warnings
 from harness.context import RunContext
+from harness.estimate import ASKED_BEFORE
 from harness.lm import TaskData
 from harness.programs.base import get_method
 from harness.types import stable_hash
-
-ASKED_BEFORE = 24
-"""Kept inputs per task that System 1 is asked about before training: enough to see that nearly all of its
-answers are the targets already, few enough to cost seconds."""
 
 
 def already_given(

@@ -40,7 +40,7 @@ from distill.training_settings import identity, training_settings
 from harness.context import Distilled, RunContext
 from harness.engines.scripted import ADAPTER_FILE
 from harness.errors import RunError
-from harness.estimate import teacher_inputs, teacher_method, teacher_samples
+from harness.estimate import teacher_inputs, teacher_samples
 from harness.lm import TaskData
 from harness.models import cache_folder
 from harness.options import RunOptions
@@ -157,7 +157,7 @@ def _plan(context: RunContext, task: TaskData, tests: TestItems, variant: Varian
     if chosen.name == "perturbation":
         inputs = with_other_forms(inputs)
     # As samples name it: `self_consistency(cot)*3` is `cot*3`.
-    teacher = get_method(teacher_method(options, task, variant))
+    teacher = get_method(variant.teacher_for(task.spec.s2_method))
     ask = TeacherAsk(inputs, teacher.name, teacher_samples(options, task, variant))
     # One adapter for all tasks has no settings of one task.
     alone = variant.recipe != "all"
@@ -165,7 +165,7 @@ def _plan(context: RunContext, task: TaskData, tests: TestItems, variant: Varian
     paper = paper_settings(task) if alone and options.preset == "paper" else {}
     settings = training_settings(own, paper, options.train_args)
     sampling = context.sampling(task, teacher=True)
-    limits = {step: asdict(sampling(step)) for step in [*task.spec.max_tokens, "default"]}
+    limits = {step: asdict(sampling(step)) for step in dict.fromkeys(["direct", *teacher.steps])}
     key = stable_hash(
         [
             context.engine.model.fingerprint,

@@ -18,7 +18,8 @@ VALUE_OPTIONS: tuple[tuple[str, str, str], ...] = (
     (
         "models",
         "V,...",
-        "base, s2, s2:METHOD, distilled, distilled-s1, -nofilter, -all, NAME=PATH_OR_ID[@revision][:method]",
+        "base, s2, s2:METHOD, distilled, distilled:METHOD, distilled-s1, distilled-nofilter, distilled-all, "
+        "NAME=PATH_OR_ID[@revision][:method] (default: base,s2,distilled)",
     ),
     ("pretrained", "MODEL", "hub id, folder, GGUF file, smollm2, or tiny (default: tiny)"),
     ("engine", "NAME", "hf, vllm, openai (a compatible server) or scripted (default: hf)"),
@@ -53,7 +54,7 @@ NUMBER_OPTIONS: tuple[tuple[str, type, str, str], ...] = (
 )
 PAIR_OPTIONS: tuple[tuple[str, str], ...] = (
     ("engine-args", "settings of the engine, such as batch_rows=32"),
-    ("sampling", "temperature, top_p, top_k, max_tokens; teacher_temperature, ... for the teacher"),
+    ("sampling", "temperature, top_p, top_k; max_tokens, max_tokens.STEP; teacher_temperature, ..."),
     ("task-args", "handed to the tasks, such as difficulty=3"),
     ("train-args", "epochs, learning_rate, batch, rank, alpha, dropout, warmup, weight_decay"),
 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import sys
 import textwrap
@@ -145,6 +146,9 @@ def _distill(arguments: list[str], course: Course) -> int:
     from distill.pipeline import distill
 
     folder, records = distill(options, shlex.join(["s2d-bench", "distill", *arguments]))
+    if options.dry_run:
+        print(json.dumps({"status": "dry_run"}))
+        return 0
     for record in records:
         kept = f"{record['kept']} of {record['inputs']} inputs kept"
         print(one_line(f"{record['task']}: {kept}, {record['checkpoint'] or 'not distilled (too few)'}"))
@@ -164,8 +168,8 @@ def _push(records: Sequence[Mapping[str, Any]], prefix: str | None) -> list[str]
     for record in records:
         folder = record["checkpoint"]
         if folder and folder not in pushed:
-            kind = str(record["variant"]).removeprefix("distilled")
-            task = "" if kind == "-all" else f"-{record['task']}"
+            kind = re.sub(r"[^\w.-]", "-", str(record["variant"]).removeprefix("distilled"))
+            task = "" if kind.startswith("-all") else f"-{record['task']}"
             pushed[folder] = push(Path(folder), f"{prefix}{kind}{task}".replace("_", "-"))
             print(one_line(f"uploaded: {pushed[folder]}"))
     return list(pushed.values())

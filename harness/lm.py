@@ -212,7 +212,7 @@ def generic_spec(name: str, task: Any) -> TaskSpec:
         metrics=metrics,
         answer=lambda text: filtered_answer(task, text),
         target=lambda answer: answer,
-        max_tokens={"direct": limit, "default": max(limit, 256)},
+        max_tokens={"direct": limit},
     )
 
 

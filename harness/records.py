@@ -16,6 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from harness.answer_text import reasoning_words
 from harness.errors import UserError
 from harness.lm import TaskData
 from harness.types import Response
@@ -66,6 +67,7 @@ def build_rows(
                 "target": target if isinstance(target, str | int | float) else json.dumps(target),
                 "scores": scores[index],
                 "failure": failure(response, answer),
+                "reasoning_words": reasoning_words(response.steps, task.spec.answer_mark),
                 "truncated": any(step.completion.finish_reason == "length" for step in response.steps),
                 "error": response.error,
                 "usage": usage(response),
@@ -93,13 +95,16 @@ def build_rows(
 
 
 def failure(response: Response, answer: str | None) -> str | None:
-    """Why a response has no answer: `error`, `empty`, `truncated`, `no_answer`; None where it has one."""
+    """Why a response has no answer: `error`, `empty`, `truncated`, `stopped` (a stop of the task came before
+    any answer), `no_answer`; None where it has one."""
     if response.error is not None:
         return "error"
     if answer is not None:
         return None
     if response.finish_reason == "length":
         return "truncated"
+    if response.stopped:
+        return "stopped"
     return "no_answer" if response.text.strip() else "empty"
 
 

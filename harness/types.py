@@ -140,6 +140,8 @@ class Response:
     text: str
     steps: list[Step]
     error: str | None = None
+    stopped: bool = False
+    """Whether a stop of the task came before any answer."""
 
     @property
     def finish_reason(self) -> FinishReason:

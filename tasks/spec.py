@@ -9,9 +9,12 @@ This file knows nothing of lm-eval, models or programs: a method is a name here,
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
+
+from tasks.answers import MARKER
 
 Answer = str
 """A parsed answer, spelled as the model should say it; `TaskSpec.vote_key` says which are equal."""
@@ -61,8 +64,11 @@ class TaskSpec:
     """Model text -> answer, or None where the text holds none. One rule for all variants."""
     target: Callable[[Answer], str]
     """Answer -> the text that System 1 is asked for, which is also the training target."""
-    max_tokens: Mapping[str, int]
-    """Generated tokens per step name, at most; `direct` is System 1."""
+    max_tokens: Mapping[str, int] = field(default_factory=dict)
+    """Generated tokens by kind of step, at most, where the task itself says so (`direct` is System 1,
+    `default` every kind that is not named); what real models need elsewhere is known by `harness.limits`."""
+    answer_mark: re.Pattern[str] = MARKER
+    """What stands before an answer: reasoning ends there, and a stop of the task counts behind it alone."""
     method_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Keyword options per method name, such as a wording of the paper for this task."""
     samples: int = 8
@@ -93,10 +99,6 @@ class TaskSpec:
     @property
     def primary(self) -> Metric:
         return self.metrics[0]
-
-    def token_limit(self, step: str) -> int:
-        """Generated tokens of a step, at most."""
-        return self.max_tokens.get(step, self.max_tokens.get("default", 128))
 
     def metric(self, name: str) -> Metric:
         """The metric of that name. KeyError names the ones there are."""

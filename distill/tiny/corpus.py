@@ -24,6 +24,7 @@ from typing import Any
 from distill.inputs import overlap_item
 from distill.overlap import OverlapItem, split_overlapping
 from distill.tiny import facts, lessons
+from harness.embedded import embedded_spec
 from harness.programs.base import Running, get_method, step_kind
 from harness.programs.s2a import RESPOND
 from harness.types import Completion, Item, stable_hash
@@ -158,7 +159,7 @@ def as_item(row: Mapping[str, Any], item_id: str = "") -> Item:
 
 def trace(lesson: lessons.Lesson) -> list[tuple[str, str, str]]:
     """The task's System 2 method on a lesson, the oracle replying: (step, prompt, reply) of each call."""
-    spec = registry.spec(lesson.task)
+    spec = embedded_spec(registry.spec(lesson.task))
     method = get_method(spec.s2_method)
     running = Running(method.start(as_item(lesson.row), spec.method_options.get(method.name), spec.answer))
     calls: list[tuple[str, str, str]] = []

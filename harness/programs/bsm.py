@@ -13,6 +13,9 @@ Where the model does not follow: no criterion parsed means DEFAULT_CRITERIA; a c
 for one response is left out of the sum for both; no score at all gives a response without a verdict, which
 the task scores as no answer, never as a tie.
 
+A task's description and worked examples, which lm-eval puts before a prompt, reach none of the three steps:
+they show whole judgements, and each step asks for a part of one.
+
 The item's fields hold the parts: `response_a`, `response_b`, and `user_question` (where a task has none,
 the item's own question).
 """
@@ -70,6 +73,7 @@ Score = int | None
     "bsm",
     "Branch-Solve-Merge judge: criteria, scores for each, a verdict",
     steps=("branch", "solve", "merge"),
+    without_turns=("branch", "solve", "merge"),
     paper="https://arxiv.org/abs/2310.15123",
 )
 def bsm(

@@ -1,7 +1,9 @@
 """Rephrase and Respond (Deng et al., https://arxiv.org/abs/2311.04205), in one call or in two.
 
 The structure is the paper's, the wording is ours. A task that needs another wording (last-letter has call 1
-separate the words, and shows call 2 only the rephrased question) passes templates as options.
+separate the words, and shows call 2 only the rephrased question) passes templates as options. Of the two
+calls, a task's description and worked examples, which lm-eval puts before a prompt, reach the second alone:
+they show answers, and the first must not give one.
 """
 
 from __future__ import annotations
@@ -44,6 +46,7 @@ def rar_1step(item: Item, respond: str = ONE_STEP) -> Program:
     "rar_2step",
     "Rephrase and Respond in two calls: rewrite the question, then answer it",
     steps=("rephrase", "respond"),
+    without_turns=("rephrase",),
     paper="https://arxiv.org/abs/2311.04205",
 )
 def rar_2step(

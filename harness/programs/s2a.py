@@ -1,7 +1,8 @@
 """System 2 Attention (Weston & Sukhbaatar, https://arxiv.org/abs/2311.11829): clean the context, then answer.
 
 Call 1 rewrites the user's text into two labelled parts without the user's opinion; call 2 sees those parts
-alone, so an opinion that was left out cannot sway the answer. The wording is ours.
+alone, so an opinion that was left out cannot sway the answer. The wording is ours. A task's description and
+worked examples, which lm-eval puts before a prompt, reach call 2 alone: call 1 answers nothing.
 
 What happens when the labels are missing (`parse_rewrite`): a question without a context is enough; a context
 without a question is taken whole as the question; a reply without labels is the question; an empty reply
@@ -39,6 +40,7 @@ EMPTY = frozenset({"", "none", "n/a", "no context", "nothing", "empty"})
     "s2a",
     "System 2 Attention: rewrite the text without opinions, then answer",
     steps=("rewrite", "respond"),
+    without_turns=("rewrite",),
     paper="https://arxiv.org/abs/2311.11829",
 )
 def s2a(item: Item, rewrite: str = REWRITE, respond: str = RESPOND) -> Program:

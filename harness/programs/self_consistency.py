@@ -122,5 +122,6 @@ def by_name(name: str) -> Method | None:
         thinking=inner.thinking,
         votes=True,
         inner=inner.name,
+        without_turns=inner.without_turns,
         fixed={"method": inner.name, "k": k},
     )

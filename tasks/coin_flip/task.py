@@ -90,7 +90,7 @@ SPEC = TaskSpec(
     metrics=(Metric("accuracy", "binary", "yes or no is right"),),
     answer=answer,
     target=lambda word: f"Answer: {word}",
-    max_tokens={"direct": 64, "respond": 128, "reason": 256, "think": 1024, "default": 128},
+    max_tokens={"direct": 256},
     perturb=lambda row: other_order(row),
     paper=PaperSetup(inputs=20_000, steps=100, tokens_per_step=66_000),
 )

@@ -103,7 +103,8 @@ SPEC = TaskSpec(
     ),
     answer=answer,
     target=lambda number: f"Answer: {number}",
-    max_tokens={"direct": 64, "respond": 128, "reason": 256, "think": 1024, "default": 128},
+    max_tokens={"direct": 256},
+    answer_mark=MARKERS,
     samples=10,
     paper=PaperSetup(inputs=7_461, steps=5_000, tokens_per_step=33_000),
 )

@@ -27,7 +27,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from tasks.answers import after_marker
+from tasks.answers import MARKER, after_marker
 from tasks.errors import TaskError
 from tasks.judge import generate, oasst, votes
 from tasks.judge.pairs import JUDGE_GENERATED, Pair, rows
@@ -42,6 +42,7 @@ OASST_HUB = {"oasst2": "OpenAssistant/oasst2", "oasst1": "OpenAssistant/oasst1"}
 SWAPPED = {"A": "B", "B": "A", "C": "C"}
 
 VERDICT = re.compile(r"\[\[\s*([ABC])\s*\]\]", re.IGNORECASE)
+VERDICT_MARK = re.compile(rf"\[\[|{MARKER.pattern}", re.IGNORECASE)
 LETTER_ALONE = re.compile(r"[^\w]*([ABC])[^\w]*")
 
 Source = Literal["hub"] | Path
@@ -85,18 +86,8 @@ SPEC = TaskSpec(
     ),
     answer=answer,
     target=lambda verdict: f"[[{verdict}]]",
-    max_tokens={
-        "direct": 16,
-        "branch": 128,
-        "solve": 64,
-        "merge": 64,
-        "reason": 256,
-        "respond": 128,
-        "rewrite": 128,
-        "rephrase": 128,
-        "think": 1024,
-        "default": 128,
-    },
+    max_tokens={"direct": 256},
+    answer_mark=VERDICT_MARK,
     method_options={"bsm": {"solve": "single"}},
     samples=1,
     samples_embedded=1,

@@ -97,7 +97,7 @@ SPEC = TaskSpec(
     metrics=(Metric("exact_match", "binary", "the joined letters are right, letter case ignored"),),
     answer=answer,
     target=lambda letters: f"Answer: {letters}",
-    max_tokens={"direct": 64, "respond": 128, "reason": 256, "think": 1024, "default": 128},
+    max_tokens={"direct": 256},
     method_options={"rar_2step": {"rephrase": REPHRASE, "show_original": False}},
     inputs_embedded=250,
     paper=PaperSetup(inputs=200, steps=3, tokens_per_step=66_000),
