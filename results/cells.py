@@ -15,7 +15,9 @@ from results.verdicts import points, shown_interval
 
 Row = Mapping[str, Any]
 BEST, TIE = "*", "="
-LEGEND = f"{BEST} best of the task, {TIE} a tie with it within noise (the interval of their comparison holds 0)."
+LEGEND = (
+    f"{BEST} best of the task, {TIE} a tie with it within noise (the interval of their comparison holds 0)."
+)
 
 LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{",
@@ -96,14 +98,14 @@ def failures(row: Row) -> str:
 
 
 def kept(row: Row) -> str:
-    """The share of System 2's gain that is kept, in percent: `72 [40, 105]`; empty where none is claimed."""
+    """The share of System 2's gain that is kept, in percent: `72 % [40, 105]`; empty where none is claimed."""
     if "gain_kept" not in row:
         return ""
     share = row["gain_kept"]
     if share is None:
         return "not defined"
     ends = ("?" if share[end] is None else f"{100 * share[end]:.0f}" for end in ("low", "high"))
-    return f"{100 * share['value']:.0f} [{', '.join(ends)}]"
+    return f"{100 * share['value']:.0f} % [{', '.join(ends)}]"
 
 
 def pays_after(entry: Mapping[str, float | None] | None) -> str:

@@ -73,7 +73,7 @@ def _remedy(cut: Row) -> str:
 
 def percent(value: float) -> str:
     """A share in words, with a decimal where it is small: 38 %, 2.5 %."""
-    return f"{100 * value:.0f} %" if value >= 0.0995 else f"{100 * value:.1f} %".replace(".0 %", " %")
+    return f"{100 * value:.0f} %" if abs(value) >= 0.0995 else f"{100 * value:.1f} %".replace(".0 %", " %")
 
 
 def losing_side(verdict: str) -> str | None:

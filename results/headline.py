@@ -54,8 +54,10 @@ class Answer:
             },
         }[self.kind]
         rows = {"better": self.better, "good": self.good, "cheaper": self.cheaper}
-        parts = [words[name][row["verdict"]] for name, row in rows.items() if row["verdict"] in words[name]]
-        return listed(parts)
+        # What was refuted comes before what was not shown.
+        order = sorted(rows, key=lambda name: rows[name]["verdict"] != "no")
+        parts = [words[name][rows[name]["verdict"]] for name in order if rows[name]["verdict"] in words[name]]
+        return listed(parts, "and" if self.kind == "not" else "or")
 
 
 def headline(board: Board) -> str:
@@ -98,10 +100,12 @@ def _of_variant(name: str | None, found: Sequence[Answer]) -> list[str]:
     parts = []
     if worth := kinds["worth"]:
         where = _where(worth, tasks)
-        parts.append(f"{subject} worth it on {where}: better than base, as good as System 2, {_tokens(worth)}.")
+        parts.append(
+            f"{subject} worth it on {where}: better than base, as good as System 2, {_tokens(worth)}."
+        )
     if partly := kinds["partly"]:
         opening = "Partly on" if parts else f"{subject} partly worth it on"
-        why = f"better than base but short of System 2{_kept(partly)}, {_tokens(partly)}"
+        why = f"better than base but short of System 2, {_kept(partly, 'its')}{_tokens(partly)}"
         parts.append(f"{opening} {_where(partly, tasks)}: {why}.")
     if failed := kinds["not"]:
         opening = "Not on" if parts else f"{subject} not worth it on"
@@ -120,12 +124,11 @@ def _open(unsure: Sequence[Answer], tasks: Sequence[str], name: str | None, behi
     where = _where(unsure, tasks)
     if len(grouped) == 1:
         (reason,) = grouped
-        it = "it is" if behind else f"{name or 'the distilled model'} is"
-        open_text = f"whether {it} {reason}, the data cannot tell"
+        it = "it is" if behind and not name else f"{name or 'the distilled model'} is"
         if all(one.better["verdict"] == "yes" for one in unsure):
-            sure = f"better than base{_kept(unsure)}, {_tokens(unsure)}"
-            return f"On {where} {it} {sure}; {open_text.replace(it, 'it is', 1)}."
-        return f"On {where}, {open_text}."
+            sure = f"better than base, {_kept(unsure, 'the')}{_tokens(unsure, 'System 2')}"
+            return f"On {where} {it} {sure}; the data cannot tell whether it is {reason}."
+        return f"On {where} the data cannot tell whether {it} {reason}."
     return f"On {where} the data cannot tell{'' if behind else ' whether distillation was worth it'}."
 
 
@@ -136,20 +139,21 @@ def _grouped(found: Sequence[Answer]) -> dict[str, list[Answer]]:
     return grouped
 
 
-def _tokens(found: Sequence[Answer]) -> str:
+def _tokens(found: Sequence[Answer], of: str = "") -> str:
     ratios = [one.cheaper["token_ratio"] for one in found if one.cheaper["token_ratio"] is not None]
-    return f"at {between(ratios, percent)} of its tokens" if ratios else "at unknown tokens"
+    whose = f"{of}'s" if of else "its"
+    return f"at {between(ratios, percent)} of {whose} tokens" if ratios else "at unknown tokens"
 
 
-def _kept(found: Sequence[Answer]) -> str:
+def _kept(found: Sequence[Answer], whose: str) -> str:
     """What is kept of System 2's gain; empty where it gained nothing."""
     kept = [share for one in found if (share := one.better.get("gain_kept"))]
     if not kept:
         return ""
-    values = between([share["value"] for share in kept], percent)
+    values = between([share["value"] for share in kept], "{:.0%}".format).replace("%", " %")
     if len(kept) == 1 and kept[0]["low"] is not None and kept[0]["high"] is not None:
         values += f" [{100 * kept[0]['low']:.0f}, {100 * kept[0]['high']:.0f}]"
-    return f", keeping {values} of its gain"
+    return f"keeping {values} of {whose} gain "
 
 
 def _unreasoned(board: Board) -> str:
@@ -169,7 +173,9 @@ def _unreasoned(board: Board) -> str:
 
 def _cut(board: Board) -> str:
     """The tasks on which texts of the three were cut, and the largest share."""
-    asked = {(trio["task"], name) for trio in board["trios"] for name in trio.values() if name != trio["task"]}
+    asked = {
+        (trio["task"], name) for trio in board["trios"] for name in trio.values() if name != trio["task"]
+    }
     rows = [
         row
         for row in board["rows"]
@@ -225,9 +231,15 @@ def _not_distilled(board: Board, some: bool) -> list[str]:
         rows = [row for row in board["rows"] if row["variant"] == name and row["primary"]]
         without = [row["task"] for row in rows if row["status"] == "not_distilled"]
         if without:
-            where = "" if len(without) == len(rows) and not some else f" on {_share(without, [r['task'] for r in rows])}"
+            where = (
+                ""
+                if len(without) == len(rows) and not some
+                else f" on {_share(without, [r['task'] for r in rows])}"
+            )
             whose = f" as {name}" if len(names) > 1 else ""
-            parts.append(f"Nothing could be distilled{whose}{where}: System 2 agreed with itself on too few inputs.")
+            parts.append(
+                f"Nothing could be distilled{whose}{where}: System 2 agreed with itself on too few inputs."
+            )
     return parts
 
 
@@ -244,6 +256,6 @@ def _share(some: Sequence[str], of: Sequence[str]) -> str:
     return f"all {count} tasks" if len(some) == count else f"{len(some)} of {count} tasks"
 
 
-def listed(names: Sequence[str]) -> str:
+def listed(names: Sequence[str], last: str = "and") -> str:
     """`a`, `a and b`, `a, b and c`."""
-    return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1]
+    return names[0] if len(names) == 1 else ", ".join(names[:-1]) + f" {last} " + names[-1]

@@ -60,7 +60,9 @@ def _scores(run: RunData, parts: Sequence[Row], margin: float) -> Row:
     estimates = [sign * part["difference"] for sign, part in zip(signs, parts, strict=True)]
     row = _base(parts)
     row["mde"] = math.sqrt(sum(part["mde"] ** 2 for part in parts)) / len(parts)
-    row |= _decided(row["claim"], estimates, [Interval(*end, "") for end in ends], _pairs(parts, columns), margin)
+    row |= _decided(
+        row["claim"], estimates, [Interval(*end, "") for end in ends], _pairs(parts, columns), margin
+    )
     rows = [sum(one.n_rows for one in side) for side in zip(*columns, strict=True)]
     lost = [sum(one.truncated for one in side) for side in zip(*columns, strict=True)]
     row["cut"] = {side: lost[place] / rows[place] for place, side in enumerate("ab")}
@@ -120,7 +122,9 @@ def _decided(
 
 
 def _tokens(parts: Sequence[Row]) -> Row:
-    row = _base(parts) | dict.fromkeys(("difference", "ci_low", "ci_high", "ci_low_adjusted", "ci_high_adjusted", "p", "mde"))
+    row = _base(parts) | dict.fromkeys(
+        ("difference", "ci_low", "ci_high", "ci_low_adjusted", "ci_high_adjusted", "p", "mde")
+    )
     row["test"] = ""
     for name in ("token", "flops", "usd"):
         keys = (f"{name}_ratio", f"{name}_ratio_low", f"{name}_ratio_high")

@@ -56,9 +56,9 @@ def figures(found: Sequence[Mapping[str, float | None]]) -> str:
 
 
 def between(values: Sequence[float], words: Any) -> str:
-    """`5 to 9` of several figures, one figure where they read alike."""
+    """`5 to 9 %` of several figures, one figure where they read alike."""
     ends = list(dict.fromkeys(words(value) for value in (min(values), max(values))))
-    return " to ".join([ends[0].removesuffix(" %"), ends[1]]) if len(ends) > 1 else ends[0]
+    return f"{ends[0].rstrip(' %')} to {ends[1]}" if len(ends) > 1 else ends[0]
 
 
 def sentence(names: Sequence[str]) -> str:

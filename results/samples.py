@@ -129,9 +129,7 @@ def _read_with_arrow(path: Path, metrics: Sequence[str]) -> dict[str, Any]:
 
     number, text, whole = pyarrow.float64(), pyarrow.string(), pyarrow.int64()
     per_metric = pyarrow.struct([(name, number) for name in metrics])
-    step = pyarrow.struct(
-        [("name", text), ("finish_reason", text), *((name, number) for name in STEP_USAGE)]
-    )
+    step = pyarrow.struct([("name", text), ("finish_reason", text), *((name, number) for name in STEP_USAGE)])
     schema = pyarrow.schema(
         [("item_id", text), ("cluster_id", text), ("weight", number), ("weights", per_metric),
          ("seed", whole),
@@ -187,7 +185,13 @@ def _read_with_arrow(path: Path, metrics: Sequence[str]) -> dict[str, Any]:
     scores = {name: numbers("scores", name) for name in metrics}
     usage = {name: numbers("usage", name, default=0.0) for name in USAGE}
     words = numbers("reasoning_words")
-    amounts = [weight, words[~np.isnan(words)], *(own[~np.isnan(own)] for own in weights.values()), *usage.values(), *counts.values()]
+    amounts = [
+        weight,
+        words[~np.isnan(words)],
+        *(own[~np.isnan(own)] for own in weights.values()),
+        *usage.values(),
+        *counts.values(),
+    ]
     if any((~((values >= 0) & (values <= LARGEST))).any() for values in amounts) or any(
         (np.abs(values) > LARGEST).any() for values in scores.values()
     ):

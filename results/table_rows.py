@@ -28,8 +28,8 @@ COST_HEADERS = (
     "$/1k",
     "$/correct",
 )
-KEPT = "gain kept %"
-CLAIM_HEADERS = ("task", "claim", "verdict", "estimate [interval]", "p", "could show (points)", KEPT)
+KEPT, KEPT_CLAIM = "gain kept %", "gain kept by"
+CLAIM_HEADERS = ("task", "claim", "verdict", "estimate [interval]", "p", "could show (points)")
 DISTILLATION_HEADERS = (
     "task",
     "variant",
@@ -58,17 +58,15 @@ CLAIMS = {
 }
 
 CLAIM_LEGEND = (
-    "Estimates: points, the first minus the second; for cheaper, the ratio of generated tokens (x). p with h: "
-    "after Holm, "
-    "and then the interval is at the level that Holm decided the claim at; else p is unadjusted and the interval "
-    "one of 95 %. Better: yes or no where the interval leaves out 0. As good as: within {margin:g} points, p at "
-    "most .025. Cheaper: "
-    "where the interval lies below 1; it has no p. Could show: the smallest difference that so many items could "
-    "have shown."
+    "Estimates: points, the first minus the second; for cheaper, the ratio of generated tokens (x). p with h is "
+    "after Holm, and its interval then has the level at which Holm decided; other p are unadjusted, other "
+    "intervals of 95 %. Better: the interval leaves out 0. As good as, within {margin:g} points: it lies above "
+    "-{margin:g} (p at most .025). Cheaper: it lies below 1. Could show: the smallest difference that so many "
+    "items could have shown."
 )
 KEPT_LEGEND = (
-    "Gain kept: the share of its teacher's gain over base, (distilled - base) / (teacher - base), with its 95 % "
-    "interval; not defined where the teacher gains nothing, ? where the gain is too small to give an end."
+    "Gain kept: (distilled - base) / (teacher - base), 95 % interval; not defined where the teacher gains "
+    "nothing, ? where its gain is too small to give an end."
 )
 CUT_LEGEND = "(cut): with the cut texts of the losing side counted as right, the verdict would not hold."
 BRIEF_LEGEND = (
@@ -163,7 +161,11 @@ def claim_cells(leaderboard: Leaderboard, escape: Escape, brief: bool = False) -
         claim = CLAIMS[row["claim"]].format(a=row["a"], b=row["b"])
         if row.get("noise_floor"):
             claim = f"noise floor: {claim}"
-        p = "-" if row["p"] is None or row["claim"] == "cheaper" else p_text(row["p"] if row["p_adjusted"] is None else row["p_adjusted"])
+        p = (
+            "-"
+            if row["p"] is None or row["claim"] == "cheaper"
+            else p_text(row["p"] if row["p_adjusted"] is None else row["p_adjusted"])
+        )
         p = p.removeprefix("p ").removeprefix("= ") + (" h" if row["p_adjusted"] is not None else "  ")
         if row["claim"] == "cheaper":
             ratio, *limits = (row[key] for key in ("token_ratio", "token_ratio_low", "token_ratio_high"))
@@ -178,7 +180,9 @@ def claim_cells(leaderboard: Leaderboard, escape: Escape, brief: bool = False) -
         task = "" if row["task"] == previous else row["task"]
         previous = row["task"]
         verdict = escape(word(row))
-        table.append([escape(task), escape(claim), verdict, estimate, p, shown, escape(cells.kept(row))])
+        table.append([escape(task), escape(claim), verdict, estimate, p, shown])
+        if "gain_kept" in row:
+            table.append(["", escape(f"{KEPT_CLAIM} {row['b']}"), "", cells.kept(row), "", ""])
     return table
 
 
@@ -195,7 +199,11 @@ NO_TURNS = "[no examples]"
 
 def doubts(row: Row) -> list[str]:
     """The marks behind a variant's name: what makes its row doubtful."""
-    marks = {cut.MARK: row.get("cut"), NO_TURNS: row.get("without_turns"), reasoning.MARK: row.get("no_reasoning")}
+    marks = {
+        cut.MARK: row.get("cut"),
+        NO_TURNS: row.get("without_turns"),
+        reasoning.MARK: row.get("no_reasoning"),
+    }
     return [mark for mark, there in marks.items() if there]
 
 

@@ -109,7 +109,7 @@ def latex(leaderboard: Leaderboard) -> str:
         headers = (*headers, table_rows.KEPT)
         for cells_of, row in zip(rows, leaderboard["rows"], strict=True):
             claim = kept.get((row["task"], row["variant"], row["metric"]), {})
-            cells_of.append(cells.latex(cells.kept(claim)))
+            cells_of.append(cells.latex(cells.kept(claim).replace(" %", "")))
     text = _grid([cells.latex(header) for header in headers], rows, "latex_raw")
     for rule in (r"\toprule", r"\midrule", r"\bottomrule"):
         text = text.replace(r"\hline", rule, 1)

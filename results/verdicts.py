@@ -61,7 +61,13 @@ def word(row: Mapping[str, Any]) -> str:
 def sentence(row: Mapping[str, Any]) -> str:
     """One comparison of `leaderboard.json` in plain words."""
     said = {"superior": _superior, "non_inferior": _non_inferior, "cheaper": _cheaper}[row["claim"]](row)
-    return said + _cut(row) + (reasoning.sentence(row["no_reasoning"]) if row.get("no_reasoning") else "")
+    return said + "".join(against(row))
+
+
+def against(row: Mapping[str, Any]) -> list[str]:
+    """Sentences on what makes a verdict doubtful: cut texts, a System 2 that did not reason."""
+    doubt = reasoning.sentence(row["no_reasoning"]) if row.get("no_reasoning") else ""
+    return [text for text in (_cut(row), doubt) if text]
 
 
 def shown_interval(row: Mapping[str, Any]) -> tuple[float, float]:
