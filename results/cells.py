@@ -98,7 +98,7 @@ def failures(row: Row) -> str:
 
 
 def kept(row: Row) -> str:
-    """The share of System 2's gain that is kept, in percent: `72 % [40, 105]`; empty where none is claimed."""
+    """The share of System 2's gain that is kept: `72 % [40, 105]`; empty where none is claimed."""
     if "gain_kept" not in row:
         return ""
     share = row["gain_kept"]
@@ -121,7 +121,8 @@ def pays_after(entry: Mapping[str, float | None] | None) -> str:
 def marks(rows: Sequence[Row], comparisons: Sequence[Row]) -> dict[tuple[str, str, str], str]:
     """(task, variant, metric) -> the mark of its score: best, tie with the best, or nothing.
 
-    A tie is a paired interval, at the level that decided its claim, that holds 0; for two variants without a comparison, intervals that overlap.
+    A tie is a paired interval, at the level that decided its claim, that holds 0; for two variants without a
+    comparison, intervals that overlap.
     Where all scores are equal, none is the best.
     """
     result = {}

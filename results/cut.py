@@ -1,8 +1,8 @@
 """Texts that were cut at a maximum of tokens: how many, what raises the limit, and what they could change.
 
 A text that was cut may have been about to answer, so its score says little of the variant. Where many were
-cut, the row is marked. And a verdict is only kept if it survives the other extreme: with every cut item of the
-side that loses counted as right.
+cut, the row is marked. And a verdict is only kept if it survives the other extreme: with every cut item of
+the side that loses counted as right.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def footer(rows: Sequence[Row]) -> list[str]:
             name = f"{row['task']} {row['variant']} {percent(row['cut']['share'])}"
             cases.setdefault(_remedy(row["cut"]), []).append(name)
     return [
-        f"{MARK} More than {percent(MANY)} of these texts were cut before their end, so scores may be too low: "
+        f"{MARK} More than {percent(MANY)} of these texts were cut short, so scores may be too low: "
         f"{', '.join(names)}. {remedy}"
         for remedy, names in cases.items()
     ]
@@ -63,8 +63,8 @@ MARK = "[cut]"
 def _remedy(cut: Row) -> str:
     if cut["context_length"]:
         return (
-            f"They fill the model's context of {cut['context_length']:,} tokens: only a model with a longer one "
-            "helps."
+            f"They fill the model's context of {cut['context_length']:,} tokens: only a model with a longer "
+            "one helps."
         )
     steps = " or ".join(f"max_tokens.{step}=N" for step in cut["steps"])
     also = f" (or {steps} for that step alone)" if steps else ""

@@ -146,12 +146,12 @@ def _tokens(found: Sequence[Answer], of: str = "") -> str:
 
 
 def _kept(found: Sequence[Answer], whose: str) -> str:
-    """What is kept of System 2's gain; empty where it gained nothing."""
+    """What is kept of System 2's gain; empty where it gained nothing, or so little that nobody can tell."""
     kept = [share for one in found if (share := one.better.get("gain_kept"))]
-    if not kept:
+    if not kept or any(share[end] is None for share in kept for end in ("low", "high")):
         return ""
     values = between([share["value"] for share in kept], "{:.0%}".format).replace("%", " %")
-    if len(kept) == 1 and kept[0]["low"] is not None and kept[0]["high"] is not None:
+    if len(kept) == 1:
         values += f" [{100 * kept[0]['low']:.0f}, {100 * kept[0]['high']:.0f}]"
     return f"keeping {values} of {whose} gain "
 
@@ -206,7 +206,8 @@ def _without_distillation(board: Board) -> str:
             parts.append(f"{first['b']} {words} than {first['a']} on {_share(some, tasks)}.")
         elif some and not parts:
             parts.append(
-                f"On {_share(some, tasks)} the data cannot tell whether {first['b']} is better than {first['a']}."
+                f"On {_share(some, tasks)} the data cannot tell whether {first['b']} is better than "
+                f"{first['a']}."
             )
         elif some:
             parts.append(f"On {_share(some, tasks)} the data cannot tell.")

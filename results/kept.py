@@ -33,7 +33,7 @@ def _part(run: RunData, trio: Trio, metric: str, lower: bool) -> Part | None:
         return None
     both = paired(run, trio.task, trio.base, trio.distilled)
     taught = paired(run, trio.task, trio.teacher, trio.distilled)
-    # Each pair leaves out what its own seeds lack; three can only be laid side by side where that is the same.
+    # Each pair leaves out what its own seeds lack; three can be laid side by side where that is the same.
     if both is None or taught is None or keys(both[0]) != keys(taught[0]):
         return None
     found = samplesets.together((both[0], both[1], taught[0]), metric)

@@ -86,8 +86,8 @@ def _untaught(run: RunData, of_task: Mapping[str, Sequence[Trio]]) -> list[str]:
                 tasks.setdefault(trio.distilled, []).append(task)
     taught = {entry["variant"]: entry.get("teacher_method") for entry in distillations(run.manifest)}
     return [
-        f"{name} was taught by {taught.get(name) or 'a System 2'} on {', '.join(of)}, which is no row of this run: "
-        "it is compared with no teacher. Name that teacher in --models to get the claims."
+        f"{name} was taught by {taught.get(name) or 'a System 2'} on {', '.join(of)}, no row of this "
+        "run: it is compared with no teacher. Name that teacher in --models to get the claims."
         for name, of in tasks.items()
     ]
 

@@ -60,9 +60,8 @@ def _scores(run: RunData, parts: Sequence[Row], margin: float) -> Row:
     estimates = [sign * part["difference"] for sign, part in zip(signs, parts, strict=True)]
     row = _base(parts)
     row["mde"] = math.sqrt(sum(part["mde"] ** 2 for part in parts)) / len(parts)
-    row |= _decided(
-        row["claim"], estimates, [Interval(*end, "") for end in ends], _pairs(parts, columns), margin
-    )
+    intervals = [Interval(low, high, "") for low, high in ends]
+    row |= _decided(row["claim"], estimates, intervals, _pairs(parts, columns), margin)
     rows = [sum(one.n_rows for one in side) for side in zip(*columns, strict=True)]
     lost = [sum(one.truncated for one in side) for side in zip(*columns, strict=True)]
     row["cut"] = {side: lost[place] / rows[place] for place, side in enumerate("ab")}

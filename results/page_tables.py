@@ -87,7 +87,8 @@ def claims(leaderboard: Board) -> dict[str, Any]:
             "word": word(claim),
             "figure": figure_of(claim),
             "strip": _strip(claim, reach, octaves),
-            "p": cell(claim.get("p"), "p"),
+            # Cheapness is decided by its ratio's interval: a p of the difference beside it could contradict.
+            "p": cell(None if claim["claim"] == "cheaper" else claim.get("p"), "p"),
             "p_adjusted": cell(claim.get("p_adjusted"), "p"),
             "n": cell(claim["n"], ",d"),
         }

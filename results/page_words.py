@@ -1,5 +1,5 @@
-"""What the page says: the three claims at a glance, and figures as words. The verdict in a sentence is that of
-`results.headline`, as everywhere.
+"""What the page says: the three claims at a glance, and figures as words. The verdict in a sentence is that
+of `results.headline`, as everywhere.
 
 Every function takes the leaderboard (keys of leaderboard.json, fractions from 0 to 1) and returns plain text:
 percent and points for people, the bare value beside each text for sorting. Nothing here is HTML, and nothing
@@ -27,8 +27,8 @@ MINUS = "\u2212"
 
 
 def matrix(leaderboard: Board) -> dict[str, Any]:
-    """Tasks x the three claims: verdict and figure, a row for each distilled variant; last rows over all tasks.
-    Empty without distillation.
+    """Tasks x the three claims: verdict and figure, a row for each distilled variant; last rows over all
+    tasks. Empty without distillation.
     """
     trios = leaderboard["trios"]
     several = len({trio["distilled"] for trio in trios}) > 1
@@ -51,7 +51,10 @@ def matrix(leaderboard: Board) -> dict[str, Any]:
 
 
 def _glance(claim: Board) -> dict[str, Any]:
-    kept = f"gain kept: {cells.kept(claim)}".replace("-", MINUS) if "gain_kept" in claim else ""
+    kept = []
+    if "gain_kept" in claim:
+        share, bracket, ends = cells.kept(claim).replace("-", MINUS).partition("[")
+        kept = [f"gain kept: {share.strip()}", *([bracket + ends] if ends else [])]
     return {"verdict": badge_of(claim), "word": word(claim), "figure": figure_of(claim), "kept": kept}
 
 

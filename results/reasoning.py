@@ -1,7 +1,7 @@
 """A System 2 that did not reason: it spends hardly more than base, or answers without a word before.
 
-Distilling it would teach nothing that base does not do, and a comparison with it says nothing about reasoning.
-So whatever is claimed of such a variant says so, with the figures.
+Distilling it would teach nothing that base does not do, and a comparison with it says nothing about
+reasoning. So whatever is claimed of such a variant says so, with the figures.
 """
 
 from __future__ import annotations

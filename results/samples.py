@@ -134,7 +134,8 @@ def _read_with_arrow(path: Path, metrics: Sequence[str]) -> dict[str, Any]:
         [("item_id", text), ("cluster_id", text), ("weight", number), ("weights", per_metric),
          ("seed", whole),
          ("sample_index", whole), ("method", text), ("scores", per_metric), ("failure", text),
-         ("truncated", pyarrow.bool_()), ("reasoning_words", number), ("usage", pyarrow.struct([(name, number) for name in USAGE])),
+         ("truncated", pyarrow.bool_()), ("reasoning_words", number),
+         ("usage", pyarrow.struct([(name, number) for name in USAGE])),
          ("steps", pyarrow.list_(step))]
     )  # fmt: skip
     table = pyarrow.json.read_json(

@@ -58,11 +58,11 @@ CLAIMS = {
 }
 
 CLAIM_LEGEND = (
-    "Estimates: points, the first minus the second; for cheaper, the ratio of generated tokens (x). p with h is "
-    "after Holm, and its interval then has the level at which Holm decided; other p are unadjusted, other "
-    "intervals of 95 %. Better: the interval leaves out 0. As good as, within {margin:g} points: it lies above "
-    "-{margin:g} (p at most .025). Cheaper: it lies below 1. Could show: the smallest difference that so many "
-    "items could have shown."
+    "Estimates: points, the first minus the second; for cheaper, the ratio of generated tokens (x). p with h "
+    "is after Holm, and its interval then has the level at which Holm decided; other p are unadjusted, other "
+    "intervals of 95 %. Better: the interval leaves out 0. As good as, within {margin:g} points: it lies "
+    "above -{margin:g} (p at most .025). Cheaper: it lies below 1. Could show: the smallest difference that "
+    "so many items could have shown."
 )
 KEPT_LEGEND = (
     "Gain kept: (distilled - base) / (teacher - base), 95 % interval; not defined where the teacher gains "
@@ -220,8 +220,8 @@ def _turns_footer(rows: Sequence[Row]) -> list[str]:
         if row["primary"] and row.get("without_turns")
     ]
     return [
-        f"{NO_TURNS} The task puts a description or examples before its prompt; these steps cannot use them and "
-        f"get none: {'; '.join(cases)}."
+        f"{NO_TURNS} The task puts a description or examples before its prompt; these steps cannot use them "
+        f"and get none: {'; '.join(cases)}."
     ] if cases else []  # fmt: skip
 
 

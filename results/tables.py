@@ -31,8 +31,7 @@ def terminal(leaderboard: Leaderboard, width: int = 100) -> str:
     if leaderboard["comparisons"]:
         parts += ["", claims_text(leaderboard, width)]
     if leaderboard["distillation"]:
-        rows = table_rows.distillation_cells(leaderboard, cells.plain)
-        parts += ["", layout.table(table_rows.DISTILLATION_HEADERS, rows, width, table_rows.RIGHT)]
+        parts += _distillation(leaderboard, width)
         if any(any(row["break_even"].values()) for row in leaderboard["distillation"]):
             parts += _wrapped([table_rows.DISTILLATION_LEGEND], width, bullet="")
     parts += ["", "Methods used"]
@@ -40,6 +39,22 @@ def terminal(leaderboard: Leaderboard, width: int = 100) -> str:
     if leaderboard["notes"]:
         parts += ["", "Notes", *_wrapped(leaderboard["notes"], width)]
     return "\n".join(parts) + "\n"
+
+
+def _distillation(leaderboard: Leaderboard, width: int) -> list[str]:
+    """What distillation cost and when it pays: one table, or two where one would be too wide."""
+    headers, right = table_rows.DISTILLATION_HEADERS, table_rows.RIGHT
+    rows = table_rows.distillation_cells(leaderboard, cells.plain)
+    if layout.fits(headers, rows, width, right):
+        return ["", layout.table(headers, rows, width, right)]
+    pays = headers.index("teacher tokens") + 1
+    named = [[*row[:2], *row[pays:]] for row in rows]
+    return [
+        "",
+        layout.table(headers[:pays], [row[:pays] for row in rows], width, right),
+        "",
+        layout.table([*headers[:2], *headers[pays:]], named, width, right),
+    ]
 
 
 def claims_text(leaderboard: Leaderboard, width: int = 100) -> str:
@@ -104,9 +119,9 @@ def markdown(leaderboard: Leaderboard) -> str:
 def latex(leaderboard: Leaderboard) -> str:
     """The score table for a paper (needs the package booktabs), with what is kept of System 2's gain."""
     rows = table_rows.score_cells(leaderboard, cells.latex, bold=r"\textbf{{{}}}")
-    headers, kept = table_rows.HEADERS, table_rows.kept_by_row(leaderboard)
+    headers, kept = list(table_rows.HEADERS), table_rows.kept_by_row(leaderboard)
     if kept:
-        headers = (*headers, table_rows.KEPT)
+        headers.append(table_rows.KEPT)
         for cells_of, row in zip(rows, leaderboard["rows"], strict=True):
             claim = kept.get((row["task"], row["variant"], row["metric"]), {})
             cells_of.append(cells.latex(cells.kept(claim).replace(" %", "")))
@@ -161,8 +176,8 @@ def csv_text(leaderboard: Leaderboard) -> str:
 
 
 def _verdicts(leaderboard: Leaderboard) -> list[str]:
-    """Sentences over all tasks, of base, s2 and distilled; the other pairs have their rows, and so has the cost
-    of two variants of one program, which says nothing.
+    """Sentences over all tasks, of base, s2 and distilled; the other pairs have their rows, and so has the
+    cost of two variants of one program, which says nothing.
     """
     return [
         row["sentence"]

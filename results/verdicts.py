@@ -122,8 +122,8 @@ def _cut(row: Mapping[str, Any]) -> str:
         claim = {"superior": "better", "non_inferior": "as good"}[row["claim"]]
         scored = {"yes": f"it is {claim}", "no": "it is worse"}[row["verdict_as_scored"]]
         return (
-            f" As scored {scored}, but {cut.percent(shares[side])} of the texts of {row[side]} were cut, and with "
-            "those right it might not be."
+            f" As scored {scored}, but {cut.percent(shares[side])} of the texts of {row[side]} were cut, and "
+            "with those right it might not be."
         )
     many = [f"{cut.percent(shares[side])} of the texts of {row[side]}" for side in "ab"
             if shares.get(side, 0) > cut.MANY]  # fmt: skip
@@ -196,8 +196,8 @@ def _would_need(row: Mapping[str, Any], target: str) -> str:
 
 
 def settles(row: Mapping[str, Any]) -> bool:
-    """Whether more items would help the claim: not where so many are there, nor where the estimate lies beyond
-    the margin, since more of the same would show the opposite.
+    """Whether more items would help the claim: not where so many are there, nor where the estimate lies
+    beyond the margin, since more of the same would show the opposite.
     """
     if row["needed_n"] is None or row["needed_n"] <= row["n"]:
         return False

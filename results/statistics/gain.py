@@ -2,8 +2,8 @@
 
 Both differences rest on the same items, so they are drawn together: a bootstrap of whole clusters gives, for
 each draw, the two sums, and their ratio is the share. 1 is all of the gain, above 1 is more than System 2
-has, below 0 is worse than base. The interval is BCa, as for every other ratio (`results.statistics.bootstrap`);
-over several tasks each is drawn by itself, and the mean gains are divided.
+has, below 0 is worse than base. The interval is BCa, as for every other ratio
+(`results.statistics.bootstrap`); over several tasks each is drawn by itself, and the mean gains are divided.
 
 Where System 2 gains nothing, there is nothing to keep: the share is not defined. Where its gain is positive
 but not surely so (more than 2.5 % of the draws have none), the share may be anything, so it has no interval.

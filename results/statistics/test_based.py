@@ -17,8 +17,8 @@ from results.statistics.outcomes import Interval, normal_quantile
 
 
 def agreeing(interval: Interval, estimate: float, p: float, level: float) -> Interval:
-    """`interval` of confidence 1 - level, so that it excludes 0 on the estimate's side exactly where `p`, of a
-    two-sided test against 0, is at most `level`.
+    """`interval` of confidence 1 - level, so that it leaves out 0 exactly where `p`, of a two-sided test
+    against 0, is at most `level`.
     """
     rejected = p <= level and estimate != 0
     if rejected != (interval.low <= 0 <= interval.high):
