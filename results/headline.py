@@ -152,7 +152,7 @@ def _kept(found: Sequence[Answer], whose: str) -> str:
         return ""
     values = between([share["value"] for share in kept], "{:.0%}".format).replace("%", " %")
     if len(kept) == 1:
-        values += f" [{100 * kept[0]['low']:.0f}, {100 * kept[0]['high']:.0f}]"
+        values += f" ({100 * kept[0]['low']:.0f} to {100 * kept[0]['high']:.0f})"
     return f"keeping {values} of {whose} gain "
 
 

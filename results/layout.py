@@ -34,9 +34,7 @@ def fits(headers: Sequence[str], rows: Sequence[Sequence[str]], width: int, righ
     return sum(fitted(names, body, width, right)) + len(GUTTER) * (len(names) - 1) <= width
 
 
-def _with_content(
-    headers: Sequence[str], rows: Sequence[Sequence[str]]
-) -> tuple[list[str], list[list[str]]]:
+def _with_content(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[list[str], list[list[str]]]:
     """Without the columns that are empty throughout, the first one excepted."""
     keep = [
         i for i, _ in enumerate(headers) if i == 0 or any(row[i].strip() not in ("", "-") for row in rows)

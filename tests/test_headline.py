@@ -35,7 +35,7 @@ def board_of(
 
 
 YES, PARTLY = ("yes", "yes", "yes"), ("yes", "no", "yes")
-KEPT = "keeping 45 % [20, 71] of its gain at 10 % of its tokens"
+KEPT = "keeping 45 % (20 to 71) of its gain at 10 % of its tokens"
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ KEPT = "keeping 45 % [20, 71] of its gain at 10 % of its tokens"
         (("no", "no", "yes"), "Distillation was not worth it on a (worse than base and short of System 2)."),
         (("cannot_tell", "no", "yes"), "Distillation was not worth it on a (short of System 2 and not shown to "
                                        "be better than base)."),
-        (("yes", "cannot_tell", "yes"), "On a the distilled model is better than base, keeping 45 % [20, 71] of "
+        (("yes", "cannot_tell", "yes"), "On a the distilled model is better than base, keeping 45 % (20 to 71) of "
                                         "the gain at 10 % of System 2's tokens; the data cannot tell whether it "
                                         "is as good as System 2."),
         (("cannot_tell", "yes", "yes"), "On a the data cannot tell whether the distilled model is better than "
