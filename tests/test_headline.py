@@ -1,4 +1,4 @@
-"""The first sentence: what it says of each kind of result, for one task and for many, and that it is everywhere."""
+"""The first sentence: what it says of each kind of result, of one task and of many."""
 
 from __future__ import annotations
 
@@ -38,23 +38,31 @@ YES, PARTLY = ("yes", "yes", "yes"), ("yes", "no", "yes")
 KEPT = "keeping 45 % (20 to 71) of its gain at 10 % of its tokens"
 
 
+WAS, NOT = "Distillation was worth it on a", "Distillation was not worth it on a"
+
+
 @pytest.mark.parametrize(
     ("verdicts", "sentence"),
     [
-        (YES, "Distillation was worth it on a: better than base, as good as System 2, at 10 % of its tokens."),
-        (PARTLY, f"Distillation was partly worth it on a: better than base but short of System 2, {KEPT}."),
-        (("yes", "no", "no"), "Distillation was not worth it on a (short of System 2 and not cheaper than "
-                              "System 2)."),
-        (("no", "no", "yes"), "Distillation was not worth it on a (worse than base and short of System 2)."),
-        (("cannot_tell", "no", "yes"), "Distillation was not worth it on a (short of System 2 and not shown to "
-                                       "be better than base)."),
-        (("yes", "cannot_tell", "yes"), "On a the distilled model is better than base, keeping 45 % (20 to 71) of "
-                                        "the gain at 10 % of System 2's tokens; the data cannot tell whether it "
-                                        "is as good as System 2."),
-        (("cannot_tell", "yes", "yes"), "On a the data cannot tell whether the distilled model is better than "
-                                        "base."),
+        (YES, f"{WAS}: better than base, as good as System 2, at 10 % of its tokens."),
+        (
+            PARTLY,
+            f"Distillation was partly worth it on a: better than base but short of System 2, {KEPT}.",
+        ),
+        (("yes", "no", "no"), f"{NOT} (short of System 2 and not cheaper than System 2)."),
+        (("no", "no", "yes"), f"{NOT} (worse than base and short of System 2)."),
+        (("cannot_tell", "no", "yes"), f"{NOT} (short of System 2 and not shown to be better than base)."),
+        (
+            ("yes", "cannot_tell", "yes"),
+            "On a the distilled model is better than base, keeping 45 % (20 to 71) of the gain at 10 % of "
+            "System 2's tokens; the data cannot tell whether it is as good as System 2.",
+        ),
+        (
+            ("cannot_tell", "yes", "yes"),
+            "On a the data cannot tell whether the distilled model is better than base.",
+        ),
     ],
-)  # fmt: skip
+)
 def test_one_task(verdicts: tuple[str, str, str], sentence: str) -> None:
     assert headline(board_of({"a": verdicts})) == sentence
 
@@ -65,12 +73,13 @@ def test_tasks_of_one_answer_share_a_sentence_and_many_are_counted() -> None:
         "Distillation was worth it on a and b: better than base, as good as System 2, at 10 % of its tokens. "
         f"Partly on c: better than base but short of System 2, {KEPT}. "
         "Not on d (worse than base and short of System 2). "
-        "On e the data cannot tell whether it is better than base, as good as System 2 or cheaper than System 2."
+        "On e the data cannot tell whether it is better than base, as good as System 2 or cheaper than "
+        "System 2."
     )
     many = {f"task{number}": YES for number in range(30)} | {"last": PARTLY}
     said = headline(board_of(many))
     assert "worth it on 30 of 31 tasks:" in said and len(said) < 300
-    assert "on all 30 tasks:" in headline(board_of({name: YES for name in list(many)[:30]}))
+    assert "on all 30 tasks:" in headline(board_of(dict.fromkeys(list(many)[:30], YES)))
 
 
 def test_thirty_tasks_of_every_kind_stay_within_three_lines() -> None:

@@ -1,4 +1,4 @@
-"""Texts cut at a maximum of tokens: the row's mark and the knob, and verdicts that the cut items could turn."""
+"""Texts cut at a maximum of tokens: the row's mark, the knob, and verdicts that cut items could turn."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from results_fixtures import VARIANTS, FakeTask, edit_rows, make_run
+from results_fixtures import VARIANTS, FakeTask, distillation, edit_rows, make_run
 
 from results import gate, leaderboard, page, tables, verdicts
 
@@ -110,7 +110,8 @@ def test_a_superiority_that_cut_items_could_turn_is_not_told(tmp_path: Path) -> 
     assert (row["verdict"], row["turned_by_cut"], row["verdict_as_scored"]) == ("cannot_tell", True, "yes")
     assert row["cut"] == {"a": 0.2, "b": 0.0} and verdicts.word(row) == "cannot tell (cut)"
     assert row["sentence"].endswith(
-        "As scored it is better, but 20 % of the texts of base were cut, and with those right it might not be."
+        "As scored it is better, but 20 % of the texts of base were cut, and with those right it might not "
+        "be."
     )
 
 
@@ -193,8 +194,6 @@ def test_over_all_tasks_cut_items_can_turn_a_verdict_too(tmp_path: Path) -> None
 
 
 def test_cut_rows_of_a_seed_that_a_pair_leaves_out_do_not_count(tmp_path: Path) -> None:
-    from results_fixtures import distillation
-
     entries = [distillation(seed=0), distillation(seed=1, status="not_distilled", kept=1, checkpoint=None)]
     folder = make_run(tmp_path / "run", [FakeTask(clusters=60, seeds=2)], distillation=entries)
     edit_rows(folder / "samples/distilled/coin_flip.jsonl", lambda row: None if row["seed"] else row)

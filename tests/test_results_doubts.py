@@ -1,4 +1,4 @@
-"""What else makes a row doubtful or names it: help it cannot use, a System 2 that did not reason, its teacher."""
+"""What else is said of a row: help that it cannot use, a System 2 that did not reason, who taught it."""
 
 from __future__ import annotations
 
