@@ -44,7 +44,7 @@ def test_items(context: RunContext) -> TestItems:
     options = context.options
     here = {task.name for task in context.tasks}
     arguments = json.dumps({"seed": 0, **options.task_args}, sort_keys=True)
-    items = [overlap_item(task.item(row)) for task in context.tasks for row in task.rows("test")]
+    items = [overlap_item(task.item(row)) for task in context.tasks for row in task.scored_rows()]
     unchecked: dict[str, str] = {}
     for family in registry.FAMILIES:
         for name in registry.expand([family], options.data):
@@ -115,6 +115,8 @@ def with_other_forms(inputs: TeacherInputs) -> TeacherInputs:
 
 def overlap_item(item: Item) -> OverlapItem:
     """What the overlap check compares: the item's own words, without the task's template."""
+    if item.own_words:  # a column of a user's own task means what the user meant by it
+        return OverlapItem(item.item_id, item.own_words, (), item.prompt)
     row = item.fields
     return OverlapItem(
         item.item_id, str(row.get("text") or item.question), tuple(row.get("symbols") or ()), item.prompt

@@ -153,7 +153,10 @@ def _plan(context: RunContext, task: TaskData, tests: TestItems, variant: Varian
     if variant.recipe == "nofilter":
         chosen = FilterChoice("none")
     wanted = teacher_inputs(options, task)
-    inputs = choose_inputs(task, wanted, tests.index, options.allow_overlap, least=MIN_KEPT)
+    if task.undistillable:
+        inputs = TeacherInputs(task, [], {})
+    else:
+        inputs = choose_inputs(task, wanted, tests.index, options.allow_overlap, least=MIN_KEPT)
     if chosen.name == "perturbation":
         inputs = with_other_forms(inputs)
     # As samples name it: `self_consistency(cot)*3` is `cot*3`.
@@ -229,10 +232,8 @@ def _make(context: RunContext, variant: Variant, seed: int, plans: list[_Plan], 
         for warning in record["warnings"]:
             say(f"{plan.task.name}, {variant.name}: {warning}")
         if job is None:
-            say(
-                f"{plan.task.name}, {variant.name}: not distilled, {kept} of {found.inputs} inputs kept "
-                f"(it takes {MIN_KEPT})"
-            )
+            why = plan.task.undistillable or f"{kept} of {found.inputs} inputs kept (it takes {MIN_KEPT})."
+            say(f"{plan.task.name}, {variant.name}: not distilled. {why}")
     if jobs:
         _train(context, plans, sampled, list(jobs.values()))
         _finish(context, plans, sampled, together)
@@ -245,7 +246,7 @@ def _drop_unreadable(task: TaskData, sampled: Sampled) -> None:
     units = [
         unit_name(task, example.item)
         for example in sampled.examples
-        if spec.answer(spec.target(example.answer)) != example.answer
+        if spec.vote_of(spec.target(example.answer), example.item.fields) != spec.vote_key(example.answer)
     ]
     for unit in dict.fromkeys(units):
         sampled.drop(unit, "target_not_readable", by_cluster=spec.swap is not None)

@@ -155,7 +155,9 @@ def _load(options: RunOptions) -> list[TaskData]:
                 f"--sampling {key}={value}: give {number} of at least {least} and at most {most:,}"
             )
     arguments = {"seed": 0, **options.task_args}
-    tasks = load_tasks(options.tasks, options.data, options.include_path, arguments, options.limit)
+    tasks = load_tasks(
+        options.tasks, options.data, options.include_path, arguments, options.limit, options.task_config
+    )
     if options.pretrained == embedded.NAME and options.engine != "scripted":
         return [replace(task, spec=embedded.embedded_spec(task.spec)) for task in tasks]
     return tasks
