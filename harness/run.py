@@ -106,7 +106,7 @@ def _checked(options: RunOptions, variants: Sequence[Variant]) -> list[TaskData]
     """The tasks of a run. UserError for what no run can have, or what may not be read."""
     with storage.reading():
         _check_variants(variants, options)
-        tasks = _load(options)
+        tasks = loaded_tasks(options)
     check_teachers(variants, {task.name: task.spec.s2_method for task in tasks})
     steps = [
         get_method(name).steps
@@ -141,7 +141,8 @@ def _check_variants(variants: Sequence[Variant], options: RunOptions) -> None:
             check_folder(folder, f"--models {variant.name}={location}")
 
 
-def _load(options: RunOptions) -> list[TaskData]:
+def loaded_tasks(options: RunOptions) -> list[TaskData]:
+    """The tasks that the options name, with the limits of the model that is asked. UserError for bad ones."""
     options.check()
     for key, value in options.sampling.items():
         bounds = _TOKENS if key.split(".", 1)[0] == OPTION else SAMPLING_KEYS.get(key)
