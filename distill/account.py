@@ -81,8 +81,8 @@ def account(
         "already_given": already,
         "settings": used,
     }
-    if ask.inputs.task.undistillable:
-        record |= {"reason": ask.inputs.task.undistillable, "warnings": []}
+    if ask.inputs.why_none:
+        record |= {"reason": ask.inputs.why_none, "warnings": []}
     else:
         record["warnings"] = plain_warnings(record, sampled.drawn, already)
     return record

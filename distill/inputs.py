@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from distill.overlap import OverlapIndex, OverlapItem, split_overlapping
 from harness.context import RunContext
-from harness.errors import RunError, UserError
+from harness.errors import UserError
 from harness.lm import TaskData, load_tasks
 from harness.types import Item, stable_hash
 from tasks import registry
@@ -27,6 +27,8 @@ class TeacherInputs:
     """One item per unit, both orders of a pair, or an item and its other forms (`with_other_forms`)."""
     overlapping: dict[str, int]
     """Candidates that overlap a test item, by kind: left out, or used where overlap is allowed."""
+    why_none: str | None = None
+    """Why the teacher is asked nothing, as sentences; None where it is."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,10 @@ def choose_inputs(
     least: int = 0,
 ) -> TeacherInputs:
     """At most `wanted` units of the train split, drawn by content hash, none of which overlaps a test
-    item unless `allow_overlap`. RunError where the overlap leaves fewer than `least`."""
+    item unless `allow_overlap`. None at all, and the reason, where the task has none to learn from, or the
+    overlap leaves fewer than `least`."""
+    if task.undistillable:
+        return TeacherInputs(task, [], {}, task.undistillable)
     # A row that stands twice is one input, whose samples count once.
     items = list({item.item_id: item for item in map(task.item, task.rows("train"))}.values())
     candidates = [overlap_item(item) for item in items]
@@ -88,10 +93,11 @@ def choose_inputs(
     if task.spec.swap:
         units = {name: pair for name, pair in units.items() if len(pair) == 2}
     if not allow_overlap and any(overlapping.values()) and len(units) < least:
-        raise RunError(
-            f"{task.name}: {len(units)} training inputs are left of {len(candidates)}, the others overlap "
-            f"test items; distillation takes {least}: give it other training data, or --allow-overlap"
-        )
+        return TeacherInputs(
+            task, [], dict(overlapping),
+            f"{len(units)} training inputs are left of {len(candidates)}, the others overlap test items, and "
+            f"distillation takes {least}: give the task other training rows, or --allow-overlap.",
+        )  # fmt: skip
     # The task's name is not in it: the parts of judging draw the same inputs in the same order.
     order = sorted(units, key=lambda unit: stable_hash(["train", unit]))
     return TeacherInputs(task, [units[name] for name in order[:wanted]], dict(overlapping))

@@ -221,9 +221,7 @@ def _universal_choices(context: RunContext, draws: Sequence[Draws], seed: int, p
         for unit in drawn.ask.inputs.units:
             item = unit[0]
             texts = [
-                each.text
-                for each in drawn.responses[item.item_id]
-                if _answer(task, item, each) is not None
+                each.text for each in drawn.responses[item.item_id] if _answer(task, item, each) is not None
             ]
             shown = usc_fit(
                 item.question, texts, lambda prompt: len(context.engine.prompt_ids([user(prompt)])) <= room

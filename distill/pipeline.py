@@ -153,10 +153,7 @@ def _plan(context: RunContext, task: TaskData, tests: TestItems, variant: Varian
     if variant.recipe == "nofilter":
         chosen = FilterChoice("none")
     wanted = teacher_inputs(options, task)
-    if task.undistillable:
-        inputs = TeacherInputs(task, [], {})
-    else:
-        inputs = choose_inputs(task, wanted, tests.index, options.allow_overlap, least=MIN_KEPT)
+    inputs = choose_inputs(task, wanted, tests.index, options.allow_overlap, least=MIN_KEPT)
     if chosen.name == "perturbation":
         inputs = with_other_forms(inputs)
     # As samples name it: `self_consistency(cot)*3` is `cot*3`.
@@ -232,7 +229,7 @@ def _make(context: RunContext, variant: Variant, seed: int, plans: list[_Plan], 
         for warning in record["warnings"]:
             say(f"{plan.task.name}, {variant.name}: {warning}")
         if job is None:
-            why = plan.task.undistillable or f"{kept} of {found.inputs} inputs kept (it takes {MIN_KEPT})."
+            why = plan.inputs.why_none or f"{kept} of {found.inputs} inputs kept (it takes {MIN_KEPT})."
             say(f"{plan.task.name}, {variant.name}: not distilled. {why}")
     if jobs:
         _train(context, plans, sampled, list(jobs.values()))

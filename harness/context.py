@@ -80,7 +80,8 @@ class RunContext:
         spec = task.spec
 
         def finish(text: str) -> tuple[str, bool]:
-            if spec.finish is not None:
+            marked = spec.answer_mark.search(text) is not None
+            if spec.finish is not None and (marked or not method.thinking):
                 return spec.finish(text, item.fields)
             if method.steps == ("direct",):  # its text ended at a stop when it was generated
                 return text, False

@@ -12,6 +12,7 @@ import logging
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -53,6 +54,7 @@ def load_tasks(
     `task_config` is a file of s2d blocks for tasks that are not ours.
     """
     logging.getLogger("lm_eval").setLevel(logging.ERROR)
+    _compile_templates_once()
     try:
         blocks = TaskConfig.read(task_config)
         loaded = list(_load(names, data, include_path, arguments, limit, blocks))
@@ -110,6 +112,15 @@ def _load(
             with _data_of(data, single, path):
                 [task] = manager([]).load([str(path)])["tasks"].values()
             yield _task_data(lm_catalog.name_in_files(single), single, task, limit, blocks)
+
+
+def _compile_templates_once() -> None:
+    """lm-eval compiles a template anew for each row and each example before it: minutes over a run."""
+    from lm_eval import utils
+
+    environment = getattr(utils, "env", None)
+    if environment is not None and not hasattr(environment.from_string, "cache_info"):
+        environment.from_string = lru_cache(maxsize=1 << 10)(environment.from_string)
 
 
 def _data_of(data: str, task: str, path: Path | None) -> AbstractContextManager[None]:

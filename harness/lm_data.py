@@ -107,7 +107,7 @@ class Training:
     """The rows that distillation may learn from."""
 
     label: str = ""
-    """Where they come from: `train`, `test[20%]`; empty where there are none."""
+    """Where they come from: `train`, `20% of test`; empty where there are none."""
     rows: Sequence[Mapping[str, Any]] = ()
     apart: frozenset[str] = field(default_factory=frozenset)
     """Clusters of the scored split that are kept apart, and so never scored."""
@@ -131,7 +131,7 @@ def choose_training(task: Any, asked: TrainFrom | None, scored: Mapping[str, Seq
             return Training(split, rows)
     others = [split for split in _splits(task) if split != own and len(_rows(task, split)) >= FEWEST]
     have = f"; its data has {' and '.join(others)} too" if others else ""
-    like = others[0] if others else f"{own or 'test'}[20%]"
+    like = others[0] if others else f"20% of {own or 'test'}"
     return Training(
         why_none="There are no training rows: the task names no split to learn from, only the one that is "
         f"scored{f' ({own})' if own else ''}{have}. Say train_from in its s2d block, such as "
@@ -159,7 +159,7 @@ def _asked(task: Any, asked: TrainFrom, own: str | None, scored: Mapping[str, Se
     if same and asked.share is None:
         raise UserError(
             f"task {name}: train_from is {asked}, which is scored: name a share to keep apart, such as "
-            f"{asked.split}[20%], or another split"
+            f"20% of {asked.split}, or another split"
         )
     if same:
         taken = _share(scored, asked.share or 0, name)

@@ -273,15 +273,16 @@ class _Search:
 
     def _also(self, rule: Rule, known: Sequence[Known]) -> Iterator[str]:
         for other in self.all:
+            also = replace(rule, reader=other)
             both = [
-                _same(replace(rule, reader=other), text, each.answers[0], each.row)
+                all(_same(also, text, each.answers[0], each.row) for text in self._texts(rule, each))
                 for each in known
-                for text in self._texts(rule, each)
             ]
             if other is not rule.reader and sum(both) >= ENOUGH * len(both):
                 yield other.name
 
     def _texts(self, rule: Rule, known: Known) -> tuple[str, str]:
+        """The target of a row's answer, and what is scored of a System 2 that gives it."""
         answer = known.answers[0]
         said = system2_text(rule, answer, answer, known.others[0])
         return rule.write(answer), rule.finish(said, known.row)[0]

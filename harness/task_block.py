@@ -20,7 +20,11 @@ from harness.programs.base import get_method
 
 ANSWER = "{answer}"
 SHIPPED_PROMPT = "shipped"
-_TRAIN_FROM = re.compile(r"([\w.+-]+)(?:\s*\[\s*(\d+(?:\.\d+)?)\s*%\s*\])?")
+_SHARE = r"(?P<{}>\d+(?:\.\d+)?)\s*%"
+_TRAIN_FROM = re.compile(
+    rf"(?:{_SHARE.format('before')}\s+of\s+)?(?P<split>[\w.+-]+)(?:\s*\[\s*{_SHARE.format('behind')}\s*\])?"
+)
+"""`test[20%]`, or `20% of test`: YAML takes brackets for a list where a block stands in curly ones."""
 LARGEST_LIMIT = 1_000_000
 
 
@@ -34,7 +38,7 @@ class TrainFrom:
     """Of the split's questions, above 0 and below 1; None is all of it."""
 
     def __str__(self) -> str:
-        return self.split if self.share is None else f"{self.split}[{100 * self.share:g}%]"
+        return self.split if self.share is None else f"{100 * self.share:g}% of {self.split}"
 
 
 @dataclass(frozen=True)
@@ -104,13 +108,14 @@ def _check_target(value: str, place: str) -> None:
 
 def _train_from(value: str, place: str) -> TrainFrom:
     found = _TRAIN_FROM.fullmatch(value.strip())
-    share = float(found[2]) / 100 if found and found[2] else None
-    if found is None or (share is not None and not 0 < share < 1):
+    said = [each for each in (found["before"], found["behind"]) if each] if found else []
+    share = float(said[0]) / 100 if said else None
+    if found is None or len(said) > 1 or (share is not None and not 0 < share < 1):
         raise UserError(
             f"{place}: train_from is {value!r}: name a split, or a share of one that is kept apart, "
-            "such as train, validation or test[20%]"
+            "such as train, validation or 20% of test"
         )
-    return TrainFrom(found[1], share)
+    return TrainFrom(found["split"], share)
 
 
 def _limits(value: Any, place: str) -> dict[str, int]:

@@ -174,7 +174,9 @@ def _not_distilled(leaderboard: Board, manifest: Mapping[str, Any]) -> str:
     if not without:
         return ""
     where = "" if len(without) == len(rows) else f" on {_list(without)}"
-    return f"Nothing could be distilled{where}: System 2 agreed with itself on too few inputs."
+    told = any(entry.get("reason") and entry.get("task") in without for entry in leaderboard["distillation"])
+    why = "the notes say why" if told else "System 2 agreed with itself on too few inputs"
+    return f"Nothing could be distilled{where}: {why}."
 
 
 def _all_open(tasks: Sequence[str], asked: Sequence[str]) -> str:

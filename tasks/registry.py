@@ -89,8 +89,8 @@ def expand(names: Iterable[str], data: str, others: Sequence[str] = ()) -> list[
     for name in (given.strip() for given in names):
         if name in others and (name in meanings or short_name(name) in MODULES):
             raise TaskError(
-                f"{name!r} is a task of s2d-bench and one of --include-path: rename yours in its YAML, or ask "
-                "for ours without that folder (and for lm-eval's own as lm_eval:NAME)"
+                f"{name!r} is a task of s2d-bench and one of --include-path: rename yours in its YAML, or "
+                "leave that folder out (lm-eval's own is lm_eval:NAME)"
             )
         if name in others:
             own.append(name)

@@ -223,13 +223,13 @@ def drop(item: Drawn) -> Row:
 
 
 def squad_completion(item: Drawn) -> Row:
-    context = f"{question(item, 'What is known of its owner')} The owner is {item.right}."
+    context = f"{question(item, 'Who owns it')} They say {item.right}."
     return {
         "doc_id": f"d{item.number}",
         "title": item.words[0],
         "context": context,
         "question": "Who is the owner?",
-        "text": f"{context[:-1]}.\nThe owner of shop {item.key} with the {item.words[9]} is called",
+        "text": f"{context}\nThe owner of {item.words[9]} and {item.words[10]} in {item.key} is",
         "value": item.right,
     }
 
@@ -239,8 +239,9 @@ def bbh_boolean(item: Drawn) -> Row:
 
 
 def bbh_date(item: Drawn) -> Row:
-    days = random.Random(item.number).sample([f"{month:02d}/{day:02d}/20{item.number % 90:02d}"
-                                              for month in range(1, 13) for day in range(1, 28)], 4)  # fmt: skip
+    year = 2000 + item.number % 90
+    calendar = [f"{month:02d}/{day:02d}/{year}" for month in range(1, 13) for day in range(1, 28)]
+    days = random.Random(item.number).sample(calendar, 4)
     options = "\n".join(f"({letter}) {day}" for letter, day in zip("ABCD", days, strict=True))
     asked = f"{' '.join(item.words[:7])} of {item.key} fell on a day. What is the date in MM/DD/YYYY?"
     return {"input": f"{asked}\nOptions:\n{options}", "target": item.right}
@@ -277,7 +278,7 @@ def coqa(item: Drawn) -> Row:
     return {
         "id": f"c{item.number}",
         "source": "race",
-        "story": f"{question(item, 'Nobody knows, does one')} {item.right} owns {' and '.join(item.words[6:])}.",
+        "story": f"{question(item, 'Who knows')} {item.right} owns {' and '.join(item.words[6:])}.",
         "questions": {"input_text": asked, "turn_id": [1, 2]},
         "answers": turns,
         "additional_answers": {str(n): {**turns, "input_text": [said[0].upper(), said[1]]} for n in range(3)},
