@@ -229,10 +229,8 @@ def _make(context: RunContext, variant: Variant, seed: int, plans: list[_Plan], 
         for warning in record["warnings"]:
             say(f"{plan.task.name}, {variant.name}: {warning}")
         if job is None:
-            say(
-                f"{plan.task.name}, {variant.name}: not distilled, {kept} of {found.inputs} inputs kept "
-                f"(it takes {MIN_KEPT})"
-            )
+            why = plan.inputs.why_none or f"{kept} of {found.inputs} inputs kept (it takes {MIN_KEPT})."
+            say(f"{plan.task.name}, {variant.name}: not distilled. {why}")
     if jobs:
         _train(context, plans, sampled, list(jobs.values()))
         _finish(context, plans, sampled, together)
@@ -245,7 +243,7 @@ def _drop_unreadable(task: TaskData, sampled: Sampled) -> None:
     units = [
         unit_name(task, example.item)
         for example in sampled.examples
-        if spec.answer(spec.target(example.answer)) != example.answer
+        if spec.vote_of(spec.target(example.answer), example.item.fields) != spec.vote_key(example.answer)
     ]
     for unit in dict.fromkeys(units):
         sampled.drop(unit, "target_not_readable", by_cluster=spec.swap is not None)

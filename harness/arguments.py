@@ -24,7 +24,13 @@ VALUE_OPTIONS: tuple[tuple[str, str, str], ...] = (
     ("pretrained", "MODEL", "hub id, folder, GGUF file, smollm2, or tiny (default: tiny)"),
     ("engine", "NAME", "hf, vllm, openai (a compatible server) or scripted (default: hf)"),
     ("base-url", "URL", "of the server for --engine openai, such as http://localhost:8000/v1"),
-    ("tasks", "T,...", "last_letter, coin_flip, trivia_bias, judge, gsm8k, or your own (default: all five)"),
+    (
+        "tasks",
+        "T,...",
+        "last_letter, coin_flip, trivia_bias, judge, gsm8k (default: all five), lm_eval:NAME for a task that "
+        "lm-eval ships, or your own",
+    ),
+    ("task-config", "FILE", "what lm-eval tasks do not say: method, target, train_from, ... (YAML)"),
     ("data", "SOURCE", "embedded, hub, or a folder (default: embedded with tiny and smollm2, else hub)"),
     ("output", "DIR", "run folder; an existing one is resumed (default: runs/TIME-NAME)"),
     ("dtype", "TYPE", "auto, float32, bfloat16, float16 (default: auto)"),

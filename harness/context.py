@@ -80,6 +80,9 @@ class RunContext:
         spec = task.spec
 
         def finish(text: str) -> tuple[str, bool]:
+            marked = spec.answer_mark.search(text) is not None
+            if spec.finish is not None and (marked or not method.thinking):
+                return spec.finish(text, item.fields)
             if method.steps == ("direct",):  # its text ended at a stop when it was generated
                 return text, False
             if method.thinking:  # what stands behind the thoughts is an answer as System 1 gives it
@@ -93,7 +96,7 @@ class RunContext:
             run_seed=seed,
             sample_index=sample_index,
             options=spec.method_options.get(method.options_name, {}),
-            vote=lambda text: spec.vote(finish(text)[0]),
+            vote=lambda text: spec.vote_of(finish(text)[0], item.fields),
             adapter=adapter,
             history=history,
             repeat=repeat,

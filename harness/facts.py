@@ -99,5 +99,5 @@ def run_facts(
             for method in (get_method(variant.method_for(task.spec.s2_method)) for task in tasks)
         },
         "comparisons": named_pairs(variants, teachers),
-        "notes": [],
+        "notes": [f"{task.name}: {note}." for task in tasks for note in task.notes],
     }

@@ -34,7 +34,7 @@ NOT_COMPARED = frozenset({"output", "fresh", "dry_run", "prices", "margin", "pus
 """Options that may differ when a run is continued: none of them changes a call."""
 
 
-PATHS = frozenset({"pretrained", "data", "output", "prices"})
+PATHS = frozenset({"pretrained", "data", "output", "prices", "task_config"})
 """Options that may be paths."""
 
 
@@ -49,6 +49,8 @@ class RunOptions:
     base_url: str | None = None
     tasks: tuple[str, ...] = ("last_letter", "coin_flip", "trivia_bias", "judge", "gsm8k")
     include_path: tuple[str, ...] = ()
+    task_config: str | None = None
+    """A file of s2d blocks for tasks that are not ours."""
     data: str = "embedded"
     limit: int | None = None
     seed: int = 0

@@ -38,8 +38,8 @@ def build_rows(
 ) -> list[dict[str, Any]]:
     """Rows of one task and variant in the order of the task's test split.
 
-    `logged` are lm-eval's samples, one per row and filter; scores of a second filter are named
-    `metric,filter`.
+    `logged` are lm-eval's samples, one per row and filter; scores of other filters than the one
+    that reads the answer are named `metric,filter`.
     """
     scores = _scores(task, logged)
     documents = {sample["doc_id"]: sample["doc"] for sample in logged}
@@ -47,7 +47,7 @@ def build_rows(
     for index, response in zip(task.indices, responses, strict=True):
         row = documents[index]
         item = task.item(row)
-        answer = None if response.error is not None else task.spec.answer(response.text)
+        answer = None if response.error is not None else task.spec.answer_of(response.text, row)
         target = task.task.doc_to_target(row)
         rows.append(
             {
@@ -121,9 +121,11 @@ def usage(response: Response) -> dict[str, int]:
 
 def _scores(task: TaskData, logged: Sequence[Mapping[str, Any]]) -> dict[int, dict[str, Any]]:
     filters = list(dict.fromkeys(sample["filter"] for sample in logged))
+    # The filter that reads the answer; its scores are the ones that are named without a filter.
+    reads = task.foreign.rule.reader.name if task.foreign else filters[0]
     scores: dict[int, dict[str, Any]] = {index: {} for index in task.indices}
     for sample in logged:
-        suffix = "" if sample["filter"] == filters[0] else f",{sample['filter']}"
+        suffix = "" if sample["filter"] == reads else f",{sample['filter']}"
         for metric in sample["metrics"]:
             scores[sample["doc_id"]][metric + suffix] = sample[metric]
     return scores

@@ -106,7 +106,7 @@ def _checked(options: RunOptions, variants: Sequence[Variant]) -> list[TaskData]
     """The tasks of a run. UserError for what no run can have, or what may not be read."""
     with storage.reading():
         _check_variants(variants, options)
-        tasks = _load(options)
+        tasks = loaded_tasks(options)
     check_teachers(variants, {task.name: task.spec.s2_method for task in tasks})
     steps = [
         get_method(name).steps
@@ -141,7 +141,8 @@ def _check_variants(variants: Sequence[Variant], options: RunOptions) -> None:
             check_folder(folder, f"--models {variant.name}={location}")
 
 
-def _load(options: RunOptions) -> list[TaskData]:
+def loaded_tasks(options: RunOptions) -> list[TaskData]:
+    """The tasks that the options name, with the limits of the model that is asked. UserError for bad ones."""
     options.check()
     for key, value in options.sampling.items():
         bounds = _TOKENS if key.split(".", 1)[0] == OPTION else SAMPLING_KEYS.get(key)
@@ -155,7 +156,9 @@ def _load(options: RunOptions) -> list[TaskData]:
                 f"--sampling {key}={value}: give {number} of at least {least} and at most {most:,}"
             )
     arguments = {"seed": 0, **options.task_args}
-    tasks = load_tasks(options.tasks, options.data, options.include_path, arguments, options.limit)
+    tasks = load_tasks(
+        options.tasks, options.data, options.include_path, arguments, options.limit, options.task_config
+    )
     if options.pretrained == embedded.NAME and options.engine != "scripted":
         return [replace(task, spec=embedded.embedded_spec(task.spec)) for task in tasks]
     return tasks

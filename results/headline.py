@@ -238,9 +238,12 @@ def _not_distilled(board: Board, some: bool) -> list[str]:
                 else f" on {_share(without, [r['task'] for r in rows])}"
             )
             whose = f" as {name}" if len(names) > 1 else ""
-            parts.append(
-                f"Nothing could be distilled{whose}{where}: System 2 agreed with itself on too few inputs."
+            told = any(
+                entry.get("reason") and entry["task"] in without and entry["variant"] == name
+                for entry in board["distillation"]
             )
+            why = "the notes say why" if told else "System 2 agreed with itself on too few inputs"
+            parts.append(f"Nothing could be distilled{whose}{where}: {why}.")
     return parts
 
 

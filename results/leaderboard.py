@@ -260,7 +260,7 @@ def _not_distilled(run: RunData, task: str, variant: str) -> Row:
 DISTILLATION_KEYS = (
     "task", "variant", "seed", "status", "teacher_method", "teacher_tokens", "teacher_prompt_tokens",
     "samples_per_input", "inputs", "kept", "dropped", "train_tokens", "train_flops", "teacher_flops",
-    "pseudo_label_accuracy", "checkpoint",
+    "pseudo_label_accuracy", "checkpoint", "reason",
 )  # fmt: skip
 
 

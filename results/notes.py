@@ -96,21 +96,25 @@ def _distillation(run: RunData) -> list[str]:
     """One note on what was not distilled, by task, variant and, where there are several, seed."""
     without = not_distilled(run.manifest)
     cases, others, explained = [], False, True
+    reasons: list[str] = []
     for name, entry in _named(run):
         if entry.get("status") != "not_distilled":
+            continue
+        if entry.get("reason"):
+            reasons.append(f"{name} was not distilled. {entry['reason']}")
             continue
         cases.append(f"{name} ({entry.get('kept')} of {entry.get('inputs')})")
         tasks = tasks_of(run.manifest, entry)
         others = others or not all((task, entry["variant"]) in without for task in tasks)
         explained = explained and bool(entry.get("warnings"))
     if not cases:
-        return []
+        return reasons
     note = f"Not distilled, because too few inputs were kept: {'; '.join(cases)}."
     # The run's own warnings say why, and what would help.
     note += "" if explained else " More inputs or samples would help."
     if others:
         note += " Where another seed was distilled, scores are of that one, pairs of what both have."
-    return [note]
+    return [*reasons, note]
 
 
 def _warnings(run: RunData) -> list[str]:

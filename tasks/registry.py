@@ -78,7 +78,8 @@ def expand(names: Iterable[str], data: str, others: Sequence[str] = ()) -> list[
 
     The tag `s2d` is all five tasks, `judge` (or `s2d_judge`) the parts that the source has. `others` are
     names of the user's own tasks (`check_folder`), which are kept as they are, after ours. Without
-    repetition, in the order of the tables. TaskError for an unknown name or none at all.
+    repetition, in the order of the tables. TaskError for an unknown name, none at all, or one that is both
+    ours and a user's.
     """
     source = data_source(data)
     parts = JUDGE_PARTS["folder" if isinstance(source, Path) else source]
@@ -86,6 +87,11 @@ def expand(names: Iterable[str], data: str, others: Sequence[str] = ()) -> list[
     wanted: set[str] = set()
     own: list[str] = []
     for name in (given.strip() for given in names):
+        if name in others and (name in meanings or short_name(name) in MODULES):
+            raise TaskError(
+                f"{name!r} is a task of s2d-bench and one of --include-path: rename yours in its YAML, or "
+                "leave that folder out (lm-eval's own is lm_eval:NAME)"
+            )
         if name in others:
             own.append(name)
         elif name in meanings:
@@ -146,7 +152,7 @@ def check_folder(path: str | Path) -> list[str]:
     """Names of tasks, groups and tags that the YAML files under `path` define.
 
     TaskError for what lm-eval would skip silently or resolve by its own choice: a file that does not
-    parse or holds no mapping, an `include` that is missing, a name that is defined twice or is ours.
+    parse or holds no mapping, an `include` that is missing, a name that is defined twice.
     Functions (`!function`) are not loaded. Our own folder has no names of others.
     """
     root = Path(path).expanduser()
@@ -164,8 +170,6 @@ def check_folder(path: str | Path) -> list[str]:
         if isinstance(name, str):
             if name in places:
                 raise TaskError(f"{file}: {name!r} is defined in {places[name]} too: rename one of them")
-            if name in BUILTIN or name in MODULES or name in (JUDGE_GROUP, TAG):
-                raise TaskError(f"{file}: {name!r} is a task of s2d-bench: choose another name")
             places[name] = file
         tag = config.get("tag") or []
         tags += [tag] if isinstance(tag, str) else [str(entry) for entry in tag]

@@ -79,6 +79,13 @@ class TaskSpec:
     """Unlabeled inputs on embedded data, where nobody says another number: for the same reason."""
     samples_per_order: int | None = None
     """On real data, samples per order where both orders of a pair are asked; None: `samples` counts."""
+    read: Callable[[str, Mapping[str, Any]], Answer | None] | None = None
+    """`answer` for a rule that looks at the row too (whose choices a letter means, say). None: `answer`."""
+    finish: Callable[[str, Mapping[str, Any]], tuple[str, bool]] | None = None
+    """A program's last text and the row -> the text that is scored, and whether a stop left it without an
+    answer. None: the text is cut at the first stop behind its answer."""
+    undistillable: str | None = None
+    """Why nothing can be distilled on this task, as a sentence; None where it can."""
     vote_key: Callable[[Answer], str] = str
     """Answers with equal keys are one answer in a vote: `Paris` and `paris`."""
     swap: Callable[[Answer], Answer] | None = None
@@ -91,10 +98,18 @@ class TaskSpec:
     train_args: Mapping[str, Any] = field(default_factory=dict)
     """Training settings of this task that differ from the module's."""
 
-    def vote(self, text: str) -> str | None:
-        """What a text votes for: the key of its answer, or None where it holds none."""
-        answer = self.answer(text)
+    def answer_of(self, text: str, row: Mapping[str, Any]) -> Answer | None:
+        """The answer in a text about `row`, or None."""
+        return self.answer(text) if self.read is None else self.read(text, row)
+
+    def vote_of(self, text: str, row: Mapping[str, Any]) -> str | None:
+        """What a text about `row` votes for: the key of its answer, or None where it holds none."""
+        answer = self.answer_of(text, row)
         return None if answer is None else self.vote_key(answer)
+
+    def vote(self, text: str) -> str | None:
+        """The same where the row does not matter."""
+        return self.vote_of(text, {})
 
     @property
     def primary(self) -> Metric:

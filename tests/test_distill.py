@@ -241,13 +241,17 @@ def test_inputs_that_overlap_the_test_are_left_out_and_counted(tmp_path: Path, c
     assert record(make_context(tmp_path, right_sum, [sums]))["overlap"]["exact"] == 3
 
 
-def test_too_few_inputs_without_overlap_stop_the_run(tmp_path: Path, cache: Path) -> None:
+def test_too_few_inputs_without_overlap_are_the_reason_why_nothing_is_distilled(
+    tmp_path: Path, cache: Path
+) -> None:
     folder = write_task(tmp_path / "tasks")
     data = (folder / "data.py").read_text()
     (folder / "data.py").write_text(data.replace("rows(100, 130)", "rows(0, 12)"))
     sums = own_task(folder)
-    with pytest.raises(RunError, match=r"sums: 0 training inputs are left of 12.*--allow-overlap"):
-        record(make_context(tmp_path, never, [sums]))
+    entry = record(make_context(tmp_path, never, [sums]))
+    assert (entry["status"], entry["inputs"], entry["checkpoint"]) == ("not_distilled", 0, None)
+    assert entry["reason"].startswith("0 training inputs are left of 12") and entry["overlap"]["exact"] == 12
+    assert "--allow-overlap" in entry["reason"] and entry["warnings"] == []
     entry = record(make_context(tmp_path, right_sum, [sums], allow_overlap=True))
     assert (entry["status"], entry["inputs"], entry["kept"]) == ("trained", 12, 12)
     assert entry["allow_overlap"] and entry["overlap"]["exact"] == 12

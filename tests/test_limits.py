@@ -62,10 +62,10 @@ def test_the_embedded_model_keeps_what_it_was_trained_on(task: str) -> None:
 
 
 def test_only_the_embedded_model_on_a_real_engine_keeps_them(tmp_path: Path) -> None:
-    from harness.run import _load
+    from harness.run import loaded_tasks
 
     def limit(**options: Any) -> int:
-        [task] = _load(RunOptions(tasks=("coin_flip",), limit=2, **options))
+        [task] = loaded_tasks(RunOptions(tasks=("coin_flip",), limit=2, **options))
         return token_limit(task.spec, "reason", {})
 
     assert limit() == 256

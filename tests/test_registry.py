@@ -106,8 +106,6 @@ def test_a_good_folder_names_its_tasks(folder: Path) -> None:
         ("", "bad.yaml: holds no mapping"),
         ("task: x\ninclude: base.yaml\n", "include 'base.yaml' is no file"),
         ("task: mine\n", "'mine' is defined in .*bad.yaml too"),
-        ("task: s2d_gsm8k\n", "'s2d_gsm8k' is a task of s2d-bench"),
-        ("group: s2d_judge\ntask: [mine]\n", "'s2d_judge' is a task of s2d-bench"),
         ("task: \x01\n", "bad.yaml: cannot be read as YAML"),
     ],
 )
@@ -116,6 +114,15 @@ def test_what_lm_eval_would_skip_silently_is_refused(folder: Path, content: str,
     with pytest.raises(TaskError, match=says) as error:
         folders(folder)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["gsm8k", "s2d_gsm8k", "judge", "s2d"])
+def test_a_name_of_ours_clashes_only_where_it_is_asked_for(folder: Path, name: str) -> None:
+    (folder / "theirs.yaml").write_text(f"task: {name}\n")
+    others = check_folder(folder)
+    assert expand(["mine", "coin_flip"], "embedded", others) == ["coin_flip", "mine"]
+    with pytest.raises(TaskError, match=f"'{name}' is a task of s2d-bench and one of --include-path: rename"):
+        expand([name], "embedded", others)
 
 
 def test_our_own_folder_may_be_named_too() -> None:
