@@ -54,6 +54,9 @@ class Method:
     """Whether the engine layer switches thinking on in the chat template."""
     votes: bool = False
     """Whether the program counts answers and so needs the task's answer rule."""
+    shows_examples: bool = False
+    """Whether the program shows worked examples, and so is told, as the option `turns`, where the task has
+    turns of examples before its prompt already."""
     inner: str | None = None
     """Of a method around another one: the other one's name."""
     fixed: Mapping[str, Any] = field(default_factory=dict)
@@ -65,13 +68,20 @@ class Method:
         return self.inner or self.name
 
     def start(
-        self, item: Item, options: Mapping[str, Any] | None = None, vote: Vote | None = None
+        self,
+        item: Item,
+        options: Mapping[str, Any] | None = None,
+        vote: Vote | None = None,
+        turns: bool = False,
     ) -> Program:
         """A fresh program for `item`. UserError where the method does not take one of `options`.
 
-        Options that the name sets win over `options`. `vote` reaches only methods that vote.
+        Options that the name sets win over `options`. `vote` reaches only methods that vote, and `turns`
+        (the task puts turns of examples before its prompt) only methods that show examples.
         """
         keywords = {**(options or {}), **self.fixed}
+        if turns and self.shows_examples:
+            keywords["turns"] = True
         if self.votes:
             keywords["vote"] = vote
         try:
@@ -103,6 +113,7 @@ def method(
     visible: bool = True,
     thinking: bool = False,
     votes: bool = False,
+    shows_examples: bool = False,
     inner: str | None = None,
 ) -> Callable[[Callable[..., Program]], Callable[..., Program]]:
     """Register a generator function `program(item, **options)` under `name`. UserError if it is taken."""
@@ -115,7 +126,7 @@ def method(
                 f"give the one in {function.__module__} another name."
             )
         _METHODS[name] = Method(
-            name, description, tuple(steps), function, paper, visible, thinking, votes, inner
+            name, description, tuple(steps), function, paper, visible, thinking, votes, shows_examples, inner
         )
         return function
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from tasks.answers import MARKER, first_line
 from tasks.errors import TaskError
 from tasks.gsm8k import generate
+from tasks.gsm8k.examples import EXAMPLES
 from tasks.sources import (
     Row,
     data_source,
@@ -104,6 +105,7 @@ SPEC = TaskSpec(
     answer=answer,
     target=lambda number: f"Answer: {number}",
     max_tokens={"direct": 64, "respond": 128, "reason": 256, "think": 1024, "default": 128},
+    method_options={"cot_fewshot": {"examples": EXAMPLES}},
     samples=10,
     paper=PaperSetup(inputs=7_461, steps=5_000, tokens_per_step=33_000),
 )

@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from tasks.answers import after_marker
 from tasks.errors import TaskError
 from tasks.judge import generate, oasst, votes
+from tasks.judge.examples import EXAMPLES
 from tasks.judge.pairs import JUDGE_GENERATED, Pair, rows
 from tasks.sources import data_source, hub_rows, local_file, read_rows, to_splits, whole_number
 from tasks.spec import Metric, PaperSetup, TaskSpec
@@ -97,7 +98,7 @@ SPEC = TaskSpec(
         "think": 1024,
         "default": 128,
     },
-    method_options={"bsm": {"solve": "single"}},
+    method_options={"cot_fewshot": {"examples": EXAMPLES}, "bsm": {"solve": "single"}},
     samples=1,
     samples_embedded=1,
     samples_per_order=1,
@@ -110,7 +111,11 @@ SPEC = TaskSpec(
 SPECS: dict[str, TaskSpec] = {
     "judge": SPEC,
     **{
-        name: replace(SPEC, name=name, method_options={"bsm": {"solve": "pair", "max_criteria": 3}})
+        name: replace(
+            SPEC,
+            name=name,
+            method_options={**SPEC.method_options, "bsm": {"solve": "pair", "max_criteria": 3}},
+        )
         for name in ("judge_mtbench", "judge_oasst2", "judge_oasst1", "judge_pandalm")
     },
 }

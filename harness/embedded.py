@@ -1,0 +1,50 @@
+"""What the embedded model `tiny` was trained on, by name: its System 2 methods and the prompts of each.
+
+It learnt the very prompts that these options make, so none of them may change; wordings for other models are
+free to. tests/golden/tiny_prompts.json holds the prompts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+JUDGE_PARTS = ("judge_mtbench", "judge_oasst2", "judge_oasst1", "judge_pandalm")
+
+EMBEDDED_METHODS: Mapping[str, str] = {
+    "last_letter": "rar_2step",
+    "coin_flip": "rar_2step",
+    "trivia_bias": "s2a",
+    **dict.fromkeys(("judge", *JUDGE_PARTS), "bsm"),
+    "gsm8k": "cot",
+}
+"""Task -> System 2 method."""
+
+EMBEDDED_OPTIONS: Mapping[str, Mapping[str, Any]] = {
+    name: {"wording": "tiny"} for name in ("cot", "cot_fewshot", "rar_1step", "rar_2step", "s2a", "bsm")
+}
+"""Method -> its options, whatever the task."""
+
+EMBEDDED_TASK_OPTIONS: Mapping[tuple[str, str], Mapping[str, Any]] = {
+    ("last_letter", "rar_2step"): {
+        "rephrase": (
+            "{question}\n"
+            "Rephrase this question so that its words stand apart, in a numbered list. "
+            "Keep all that is asked and do not answer it."
+        ),
+        "show_original": False,
+    },
+    ("judge", "bsm"): {"solve": "single"},
+    **{(part, "bsm"): {"solve": "pair", "max_criteria": 3} for part in JUDGE_PARTS},
+}
+"""(task, method) -> what comes on top."""
+
+
+def embedded_method(task: str) -> str | None:
+    """The System 2 method of a task of ours; None of a user's."""
+    return EMBEDDED_METHODS.get(task)
+
+
+def embedded_options(task: str, method: str) -> dict[str, Any]:
+    """All options of a method on a task; those of the task's spec, which are for other models, do not count."""
+    return {**EMBEDDED_OPTIONS.get(method, {}), **EMBEDDED_TASK_OPTIONS.get((task, method), {})}

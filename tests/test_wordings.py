@@ -1,0 +1,53 @@
+"""Wordings by name: what the embedded model was trained on stays, papers keep their own words."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from program_fixtures import ITEM, content, drive
+
+from harness.embedded import EMBEDDED_METHODS, embedded_method, embedded_options
+from harness.errors import UserError
+from harness.programs import get_method
+from harness.types import Ask, Item
+
+GOLDEN: dict[str, Any] = json.loads(
+    (Path(__file__).parent / "golden" / "tiny_prompts.json").read_text(encoding="utf-8")
+)
+"""Prompts of every method on an item of every task, with the wordings that the embedded model learnt."""
+
+REPLIES = {
+    "branch": "1. relevance\n2. politeness",
+    "solve": "It fits. Score A: 4\nScore B: 2\nScore: 3",
+    "rewrite": "Context: a fact\nQuestion: a question?",
+    "rephrase": '"A rephrased question?"',
+}
+"""What the model said when the prompts were taken; elsewhere `Answer: x`."""
+
+
+def reply(ask: Ask) -> str:
+    return REPLIES.get(ask.step.split(":")[0], "Answer: x")
+
+
+@pytest.mark.parametrize(
+    ("task", "method"), [(task, name) for task in GOLDEN for name in GOLDEN[task]["calls"]]
+)
+def test_the_embedded_model_gets_the_prompts_that_it_learnt(task: str, method: str) -> None:
+    found = GOLDEN[task]["item"]
+    item = Item("i", "i", found["prompt"], found["question"], found["answer_form"], found["fields"])
+    _, rounds = drive(method, item, reply, **embedded_options(task, method))
+    sent = [
+        {"step": ask.step, "prompt": content(ask), "stop": list(ask.stop)} for asks in rounds for ask in asks
+    ]
+    assert sent == GOLDEN[task]["calls"][method]
+
+
+def test_the_embedded_model_keeps_its_system_2_methods() -> None:
+    assert {task: embedded_method(task) for task in GOLDEN} == {
+        task: GOLDEN[task]["s2_method"] for task in GOLDEN
+    }
+    assert embedded_method("a task of the user's") is None
+    assert set(EMBEDDED_METHODS.values()) <= {"bsm", "cot", "rar_2step", "s2a"}
