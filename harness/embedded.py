@@ -46,5 +46,5 @@ def embedded_method(task: str) -> str | None:
 
 
 def embedded_options(task: str, method: str) -> dict[str, Any]:
-    """All options of a method on a task; those of the task's spec, which are for other models, do not count."""
+    """All options of a method on a task; those of the task's spec are for other models."""
     return {**EMBEDDED_OPTIONS.get(method, {}), **EMBEDDED_TASK_OPTIONS.get((task, method), {})}

@@ -25,10 +25,9 @@ NEEDED: dict[str, dict[str, object]] = {"cot_fewshot": {"examples": [("Is 2 odd?
 
 def test_every_builtin_method_is_listed_and_asks_only_its_declared_steps():
     names = [known.name for known in methods()]
-    assert names == sorted(
-        ["direct", "think", "cot", "cot_fewshot", "rar_1step", "rar_2step", "s2a", "bsm", "self_consistency"]
-        + ["cot_paper", "rar_1step_paper", "rar_2step_paper", "s2a_paper", "pair_v2"]
-    )
+    ours = "direct think cot cot_fewshot rar_1step rar_2step s2a bsm self_consistency"
+    papers = "cot_paper rar_1step_paper rar_2step_paper s2a_paper pair_v2"
+    assert names == sorted(f"{ours} {papers}".split())
     for known in methods():
         options = NEEDED.get(known.name, {})
         _, rounds = drive(known, PAIR, lambda ask: "Answer: 3", vote=answer_rule, **options)
@@ -161,13 +160,13 @@ def test_fewshot_shows_examples_as_turns_and_the_question_in_their_shape():
 def test_fewshot_leaves_a_prompt_alone_that_follows_turns_of_the_task():
     for name in ("cot_fewshot", "cot_fewshot*2"):
         program = get_method(name).start(ITEM, NEEDED["cot_fewshot"], answer_rule, turns=True)
-        assert [ask.messages for ask in Running(program).asks][0] == [user(ITEM.prompt)]
+        assert Running(program).asks[0].messages == [user(ITEM.prompt)]
     # Other methods are not told.
     assert get_method("cot").start(ITEM, {}, turns=True)
 
 
 def test_fewshot_without_any_example_says_what_to_do():
-    with pytest.raises(UserError, match="cot_fewshot shows worked examples.*num_fewshot.*or use cot"):
+    with pytest.raises(UserError, match=r"cot_fewshot shows worked examples.*num_fewshot.*or use cot"):
         drive("cot_fewshot", ITEM, lambda ask: "")
 
 

@@ -7,11 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from program_fixtures import ITEM, content, drive
+from program_fixtures import content, drive
 
 from harness.embedded import EMBEDDED_METHODS, embedded_method, embedded_options
-from harness.errors import UserError
-from harness.programs import get_method
 from harness.types import Ask, Item
 
 GOLDEN: dict[str, Any] = json.loads(

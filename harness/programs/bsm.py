@@ -84,7 +84,8 @@ def bsm(
 ) -> Program:
     """One call to branch, one per criterion (`pair`) or two (`single`) to solve, one or none to merge.
 
-    `prompts` replaces templates of the wording by name. UserError for an unknown option value or a missing part.
+    `prompts` replaces templates of the wording by name. UserError for an unknown option value or a missing
+    part.
     """
     templates, question, responses = _checked(item, solve, merge, max_criteria, wording, prompts)
 
@@ -195,8 +196,9 @@ def judged_parts(item: Item, method: str) -> tuple[str, dict[str, str]]:
     """The user's question and both responses. UserError where the item has none."""
     missing = [name for name in ("response_a", "response_b") if not isinstance(item.fields.get(name), str)]
     if missing:
+        lacking = " and no ".join(missing)
         raise UserError(
-            f"Method {method} judges two responses, and item {item.item_id} has no {' and no '.join(missing)}: "
+            f"Method {method} judges two responses, and item {item.item_id} has no {lacking}: "
             "use a judge task, or another method such as cot."
         )
     question = str(item.fields.get("user_question") or item.question)

@@ -1,9 +1,8 @@
 """Rephrase and Respond (Deng et al., https://arxiv.org/abs/2311.04205), in one call or in two.
 
-The structure is the paper's. Of the wordings, `paper` is its own (and `rar_1step_paper`, `rar_2step_paper` are
-methods of their own, so that `--models s2:rar_2step_paper` runs it); `default` and `tiny` are ours. A task that
-needs another wording (last-letter has call 1 separate the words, and shows call 2 only the rephrased question)
-passes templates as options.
+The structure is the paper's. Of the wordings, `paper` is its own (and `rar_1step_paper`, `rar_2step_paper`
+are methods, so that `--models s2:rar_2step_paper` runs it); `default` and `tiny` are ours. A task that needs
+another wording passes templates as options.
 """
 
 from __future__ import annotations
@@ -108,7 +107,7 @@ def rar_2step(
     respond: str | None = None,
     show_original: bool = True,
 ) -> Program:
-    """Two calls. Templates of one's own may use {question}, {answer_form}, {finish}, and `respond` {rephrased}.
+    """Two calls. Templates of one's own may use {question}, {answer_form}, {finish}; `respond` {rephrased}.
 
     `show_original` picks one of the two prompts of the wording for call 2; with a `respond` of one's own, it
     must not contradict it. An empty rephrasing leaves the question as it was.

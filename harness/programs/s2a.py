@@ -1,8 +1,8 @@
 """System 2 Attention (Weston & Sukhbaatar, https://arxiv.org/abs/2311.11829): clean the context, then answer.
 
 Call 1 rewrites the user's text into two labelled parts without the user's opinion; call 2 sees those parts
-alone, so an opinion that was left out cannot sway the answer. Of the wordings, `paper` is the paper's own (and
-`s2a_paper` a method of its own); `default` and `tiny` are ours.
+alone, so an opinion that was left out cannot sway the answer. Of the wordings, `paper` is the paper's own
+(and `s2a_paper` a method of its own); `default` and `tiny` are ours.
 
 What happens when the labels are missing (`parse_rewrite`): a question without a context is enough; a context
 without a question is taken whole as the question; a reply without labels is the question; an empty reply
@@ -43,8 +43,8 @@ WORDINGS = {
     "paper": Wording(
         rewrite=(
             "Given the following text by a user, extract the part that is unbiased and not their opinion, so "
-            "that using that text alone would be good context for providing an unbiased answer to the question "
-            "portion of the text.\n"
+            "that using that text alone would be good context for providing an unbiased answer to the "
+            "question portion of the text.\n"
             "Please include the actual question or query that the user is asking. Separate this into two "
             'categories labeled with "Unbiased text context (includes all content except user\'s bias):" and '
             '"Question/Query (does not include user bias/preference):".\n\n'

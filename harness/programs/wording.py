@@ -21,6 +21,6 @@ def chosen(wordings: Mapping[str, Wording], name: str, method: str) -> Wording:
     """The wording of that name. UserError names the ones that the method has."""
     if not isinstance(name, str) or name not in wordings:
         raise UserError(
-            f"Method {method} has no wording {name!r}: use {', '.join(wordings)}, or give templates of your own."
+            f"Method {method} has no wording {name!r}: use {', '.join(wordings)}, or give your own templates."
         )
     return wordings[name]

@@ -12,8 +12,8 @@ EXAMPLES: tuple[tuple[str, str], ...] = (
         "23 - 6 = 17 are left.\nAnswer: 17",
     ),
     (
-        "Casimir has 60 beads and shares them equally among 5 bracelets. He then adds 2 beads to each bracelet "
-        "and sells the bracelets for 3 dollars a bead. How many dollars does one bracelet bring?",
+        "Casimir has 60 beads and shares them equally among 5 bracelets. He then adds 2 beads to each "
+        "bracelet and sells the bracelets for 3 dollars a bead. How many dollars does one bracelet bring?",
         "Sharing gives 60 / 5 = 12 beads for each bracelet. With 2 more there are 12 + 2 = 14 beads. "
         "At 3 dollars a bead that is 14 * 3 = 42 dollars.\nAnswer: 42",
     ),
@@ -24,8 +24,8 @@ EXAMPLES: tuple[tuple[str, str], ...] = (
         "So 120 - 105 = 15 are left.\nAnswer: 15",
     ),
     (
-        "Ludmila saves 12 dollars a week for 6 weeks. A quarter of it goes to her brother, and she buys a lamp "
-        "for 45 dollars. How many dollars has she left?",
+        "Ludmila saves 12 dollars a week for 6 weeks. A quarter of it goes to her brother, and she buys a "
+        "lamp for 45 dollars. How many dollars has she left?",
         "In 6 weeks she saves 6 * 12 = 72 dollars. A quarter of it is 72 / 4 = 18. After that she has "
         "72 - 18 = 54 dollars. After the lamp she has 54 - 45 = 9 dollars.\nAnswer: 9",
     ),
