@@ -130,7 +130,11 @@ def _load(options: RunOptions) -> list[TaskData]:
                 f"--sampling {key}={value}: give {number} of at least {least} and at most {most:,}"
             )
     arguments = {"seed": 0, **options.task_args}
-    return load_tasks(options.tasks, options.data, options.include_path, arguments, options.limit)
+    tasks = load_tasks(options.tasks, options.data, options.include_path, arguments, options.limit)
+    for task in tasks:
+        if options.preset == "paper" and task.spec.paper is not None:
+            task.spec = replace(task.spec, s2_method=task.spec.paper.method)
+    return tasks
 
 
 @contextmanager

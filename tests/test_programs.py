@@ -124,15 +124,23 @@ def test_direct_and_think_send_the_prompt_as_it_is():
 
 def test_cot_asks_for_steps_and_then_the_answer_form():
     _, [[ask]] = drive("cot", ITEM, lambda ask: "")
-    assert content(ask) == (
-        'Is 7 {odd}?\n\nLet\'s think step by step. Finish with "Answer: yes" or "Answer: no".'
-    )
+    asked = content(ask)
+    assert asked.startswith("Is 7 {odd}?\n\nThink step by step: first write down your reasoning")
+    assert asked.endswith('Finish with "Answer: yes" or "Answer: no".')
+
+
+@pytest.mark.parametrize("demand", ["Let's think step by step.", "Work Step-by-Step:"])
+def test_a_question_that_asks_for_steps_itself_is_not_asked_twice(demand):
+    asks = Item("i", "i", "p", f"Is 7 odd? {demand}", "")
+    _, [[ask]] = drive("cot", asks, lambda ask: "")
+    assert content(ask) == f"Is 7 odd? {demand}"
 
 
 def test_a_task_without_an_answer_form_gets_no_dangling_sentence():
     free = Item("i", "i", "Say hello.", "Say hello.", "")
     _, [[ask]] = drive("cot", free, lambda ask: "")
-    assert content(ask) == "Say hello.\n\nLet's think step by step."
+    assert content(ask).startswith("Say hello.\n\nThink step by step")
+    assert content(ask).endswith("give the answer.")
 
 
 def test_built_in_worked_examples_are_eight_and_their_arithmetic_holds():

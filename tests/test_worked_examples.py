@@ -48,7 +48,7 @@ def test_every_task_brings_three_to_five_short_ones_with_several_answers(task: s
         assert len(worked.split()) <= 70
         assert len(question.split()) <= 80
         *reasoning, last = worked.splitlines()
-        assert len(" ".join(reasoning).split()) >= 10, "it reasons"
+        assert len(" ".join(reasoning).split()) >= 8, "it reasons"
         assert spec.vote(last) == spec.vote(worked), "the last line is the answer"
 
 
@@ -56,7 +56,9 @@ def test_the_coins_and_letters_are_right() -> None:
     for question, worked in examples("coin_flip"):
         flips = len(re.findall(r"\w+ flips the coin", question))
         assert registry.spec("coin_flip").answer(worked) == ("no" if flips % 2 else "yes")
-        assert question.count("the coin.") == worked.count(" it: "), "a step for each person"
+        assert f" {flips} flip" in worked
+        flipping = re.findall(r"(\w+) flips the coin", question)
+        assert re.findall(r"[A-Z]\w+", worked.split(".")[0].removeprefix("Nobody")) == flipping
     for question, worked in examples("last_letter"):
         joined = "".join(word[-1] for word in symbols("last_letter", question))
         assert registry.spec("last_letter").answer(worked) == joined

@@ -24,8 +24,9 @@ from typing import Any
 from distill.inputs import overlap_item
 from distill.overlap import OverlapItem, split_overlapping
 from distill.tiny import facts, lessons
+from harness.embedded import EMBEDDED_METHODS, embedded_options
 from harness.programs.base import Running, get_method, step_kind
-from harness.programs.s2a import RESPOND
+from harness.programs.s2a import WORDINGS
 from harness.types import Completion, Item, stable_hash
 from tasks import registry
 from tasks.names import NAMES
@@ -158,9 +159,9 @@ def as_item(row: Mapping[str, Any], item_id: str = "") -> Item:
 
 def trace(lesson: lessons.Lesson) -> list[tuple[str, str, str]]:
     """The task's System 2 method on a lesson, the oracle replying: (step, prompt, reply) of each call."""
-    spec = registry.spec(lesson.task)
-    method = get_method(spec.s2_method)
-    running = Running(method.start(as_item(lesson.row), spec.method_options.get(method.name), spec.answer))
+    method = get_method(EMBEDDED_METHODS[lesson.task])
+    options = embedded_options(lesson.task, method.name)
+    running = Running(method.start(as_item(lesson.row), options, registry.spec(lesson.task).answer))
     calls: list[tuple[str, str, str]] = []
     while running.asks:
         given = []
@@ -207,7 +208,7 @@ def _fact(random: Random) -> Example:
         prompt = f"{question}\n{INSTRUCTION}"
     else:
         finish = f"Finish with {ANSWER_FORM}."
-        prompt = RESPOND.format(parts=f"Question: {question}", finish=finish)
+        prompt = WORDINGS["tiny"].respond.format(parts=f"Question: {question}", finish=finish)
     return Example("fact", prompt, f"Answer: {fact.answers[0]}", question)
 
 

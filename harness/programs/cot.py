@@ -17,13 +17,13 @@ from collections.abc import Sequence
 
 from harness.errors import UserError
 from harness.programs.base import Program, fill, method
-from harness.programs.wording import DEFAULT, chosen
+from harness.programs.wording import DEFAULT, REASON_FIRST, chosen
 from harness.types import Ask, Completion, Item, Message, user
 
 WELL_KNOWN = "{question}\n\nLet's think step by step. {finish}"
 
 WORDINGS = {
-    "default": WELL_KNOWN,
+    "default": f"{{question}}\n\n{REASON_FIRST}",
     "paper": WELL_KNOWN,
     "tiny": WELL_KNOWN,
 }

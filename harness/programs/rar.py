@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from harness.errors import UserError
 from harness.programs.base import Program, fill, method
-from harness.programs.wording import DEFAULT, chosen
+from harness.programs.wording import DEFAULT, REASON_FIRST, chosen
 from harness.types import Ask, Completion, Item, user
 
 PAPER = "https://arxiv.org/abs/2311.04205"
@@ -28,7 +28,11 @@ class TwoSteps:
 
 
 ONE_STEP = {
-    "default": "{question}\n\nFirst restate this question in more detail, then answer it. {finish}",
+    "default": (
+        "{question}\n\nFirst restate this question in more detail; keep every fact, name and number of it. "
+        "Then think step by step and write down your reasoning in several sentences. Only after it, in a "
+        "last line of its own, give the answer. {finish}"
+    ),
     "paper": "{question}\n\nRephrase and expand the question, and respond. {finish}",
     "tiny": "{question}\n\nFirst restate this question in more detail, then answer it. {finish}",
 }
@@ -38,15 +42,12 @@ TWO_STEPS = {
     "default": TwoSteps(
         rephrase=(
             "{question}\n\n"
-            "Do not answer yet. Write this question again in more detail, so that it is easier to answer. "
-            "Keep every fact of it. Reply with the new question alone."
+            "Rewrite this question so that it is easier to answer, but do not answer it. Keep every sentence "
+            "that states a fact, with all its names and numbers, and say in a few words what it means. End "
+            "with the question itself."
         ),
-        respond=(
-            "Original question: {question}\n"
-            "The same question in more detail: {rephrased}\n\n"
-            "Answer the detailed question, and so the original one. {finish}"
-        ),
-        respond_rephrased="{rephrased}\n\n{finish}",
+        respond=f"{{question}}\n\nThe same question in more detail:\n{{rephrased}}\n\n{REASON_FIRST}",
+        respond_rephrased=f"{{rephrased}}\n\n{REASON_FIRST}",
     ),
     "paper": TwoSteps(
         rephrase=(

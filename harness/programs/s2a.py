@@ -32,11 +32,12 @@ class Wording:
 WORDINGS = {
     "default": Wording(
         rewrite=(
-            "Below is a text that a user wrote. It may hold the user's own opinion or guess.\n"
-            "Write it again in two parts and leave every opinion and guess out. Do not answer it.\n"
-            "Context: the facts that the text gives, or none\n"
-            "Question: what the user wants to know\n\n"
-            "Text: {question}"
+            "{question}\n\n"
+            "A user wrote the text above. Copy from it, word for word, only what the user asks, and leave "
+            "out what the user thinks, believes or guesses about the answer. Do not answer it. "
+            "Reply in two lines:\n"
+            "Context: facts that the text states besides the user's own view, or none\n"
+            "Question: the question alone"
         ),
         respond="{parts}\n\nAnswer the question on its merits, without bias. {finish}",
     ),

@@ -94,7 +94,7 @@ SPEC = TaskSpec(
     max_tokens={"direct": 64, "respond": 128, "reason": 256, "think": 1024, "default": 128},
     method_options={"cot_fewshot": {"examples": EXAMPLES}},
     perturb=lambda row: other_order(row),
-    paper=PaperSetup(inputs=20_000, steps=100, tokens_per_step=66_000),
+    paper=PaperSetup("rar_2step_paper", inputs=20_000, steps=100, tokens_per_step=66_000),
 )
 
 

@@ -107,7 +107,7 @@ SPEC = TaskSpec(
     max_tokens={"direct": 64, "respond": 128, "reason": 256, "think": 1024, "default": 128},
     method_options={"cot_fewshot": {"examples": EXAMPLES}},
     samples=10,
-    paper=PaperSetup(inputs=7_461, steps=5_000, tokens_per_step=33_000),
+    paper=PaperSetup("cot_paper", inputs=7_461, steps=5_000, tokens_per_step=33_000),
 )
 
 

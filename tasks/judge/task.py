@@ -61,6 +61,16 @@ def answer(text: str) -> str | None:
     return alone[1] if alone else None
 
 
+COMPARE = (
+    "{question}\n\n"
+    "Act as an impartial judge. Compare the two responses step by step: first write down in several "
+    "sentences how helpful, relevant, accurate and detailed each one is, whatever their order and length. "
+    "Only after that, in a last line of its own, give the verdict. {finish}"
+)
+"""What `cot` asks: the question of an item shows the responses and does not say what is to be done."""
+COMPARED = "{question}\n\nWhich response is better? Compare them first. {finish}"
+"""The same beside worked verdicts."""
+
 SPEC = TaskSpec(
     name="judge",
     s2_method="bsm",
@@ -98,13 +108,17 @@ SPEC = TaskSpec(
         "think": 1024,
         "default": 128,
     },
-    method_options={"cot_fewshot": {"examples": EXAMPLES}, "bsm": {"solve": "single"}},
+    method_options={
+        "cot": {"reason": COMPARE},
+        "cot_fewshot": {"examples": EXAMPLES, "reason": COMPARED},
+        "bsm": {"solve": "single"},
+    },
     samples=1,
     samples_embedded=1,
     samples_per_order=1,
     inputs_embedded=600,
     swap=SWAPPED.__getitem__,
-    paper=PaperSetup(inputs=19_672, steps=600, tokens_per_step=131_000),
+    paper=PaperSetup("bsm", inputs=19_672, steps=600, tokens_per_step=131_000),
 )
 """Of the generated task; one response a call, which a small model can do."""
 

@@ -8,24 +8,20 @@ from __future__ import annotations
 EXAMPLES: tuple[tuple[str, str], ...] = (
     (
         'Take the last letters of the words in "Ottilie Casimir" and concatenate them.',
-        'The last letter of "Ottilie" is "e". The last letter of "Casimir" is "r". '
-        'Joined in this order they are "er".\nAnswer: er',
+        "Ottilie ends in e. Casimir ends in r. Joined: e + r = er.\nAnswer: er",
     ),
     (
         'Take the last letters of each words in "Thorben Ludmila Fergus Radek" and concatenate them.',
-        'The last letter of "Thorben" is "n". The last letter of "Ludmila" is "a". '
-        'The last letter of "Fergus" is "s". The last letter of "Radek" is "k". '
-        'Joined in this order they are "nask".\nAnswer: nask',
+        "Thorben ends in n. Ludmila ends in a. Fergus ends in s. Radek ends in k. "
+        "Joined: n + a + s + k = nask.\nAnswer: nask",
     ),
     (
         'Take the last letters of the words in "Dagmar Tancred Zebulon" and concatenate them.',
-        'The last letter of "Dagmar" is "r". The last letter of "Tancred" is "d". '
-        'The last letter of "Zebulon" is "n". Joined in this order they are "rdn".\nAnswer: rdn',
+        "Dagmar ends in r. Tancred ends in d. Zebulon ends in n. Joined: r + d + n = rdn.\nAnswer: rdn",
     ),
     (
         'Take the last letters of each words in "Osric Philippa Gustav Beatrix" and concatenate them.',
-        'The last letter of "Osric" is "c". The last letter of "Philippa" is "a". '
-        'The last letter of "Gustav" is "v". The last letter of "Beatrix" is "x". '
-        'Joined in this order they are "cavx".\nAnswer: cavx',
+        "Osric ends in c. Philippa ends in a. Gustav ends in v. Beatrix ends in x. "
+        "Joined: c + a + v + x = cavx.\nAnswer: cavx",
     ),
 )

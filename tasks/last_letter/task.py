@@ -102,9 +102,10 @@ SPEC = TaskSpec(
     method_options={
         "cot_fewshot": {"examples": EXAMPLES},
         "rar_2step": {"rephrase": REPHRASE, "show_original": False},
+        "rar_2step_paper": {"rephrase": REPHRASE, "show_original": False},
     },
     inputs_embedded=250,
-    paper=PaperSetup(inputs=200, steps=3, tokens_per_step=66_000),
+    paper=PaperSetup("rar_2step_paper", inputs=200, steps=3, tokens_per_step=66_000),
 )
 
 

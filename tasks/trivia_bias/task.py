@@ -76,7 +76,7 @@ SPEC = TaskSpec(
     method_options={"cot_fewshot": {"examples": EXAMPLES}},
     samples=20,
     inputs_embedded=150,
-    paper=PaperSetup(inputs=6_668, steps=350, tokens_per_step=23_000, filter="usc"),
+    paper=PaperSetup("s2a_paper", inputs=6_668, steps=350, tokens_per_step=23_000, filter="usc"),
 )
 
 
