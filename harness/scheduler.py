@@ -107,7 +107,8 @@ class Scheduler:
         responses: list[Response | None] = [None] * len(jobs)
         live: dict[int, _Live] = {}
         for index, job in enumerate(jobs):
-            program = job.method.start(job.item, job.options, job.vote)
+            turns = any(turn["role"] == "assistant" for turn in job.history)
+            program = job.method.start(job.item, job.options, job.vote, turns)
             state, failed = _guarded(partial(Running, program, job.method.name))
             if state is None:
                 responses[index] = Response("", [], failed)

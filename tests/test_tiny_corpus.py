@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -25,6 +24,8 @@ from distill.tiny.corpus import (
     without_overlap,
 )
 from distill.tiny.tokenizer import build_tokenizer
+from harness import embedded
+from harness.embedded import TASK_OPTIONS
 from tasks import registry
 from tasks.last_letter.generate import WORDS
 from tasks.registry import FAMILIES
@@ -111,10 +112,8 @@ def test_facts_of_the_splits_are_never_asked_in_the_tasks_words(drawn: list[Exam
 def test_another_wording_gives_another_hash(monkeypatch: pytest.MonkeyPatch) -> None:
     before = prompts_hash()
     assert prompts_hash() == before
-    spec = registry.spec("last_letter")
-    changed = replace(spec, method_options={})
-    real = registry.spec
-    monkeypatch.setattr(registry, "spec", lambda name: changed if name == "last_letter" else real(name))
+    shown = {"rephrase": "{question}", "show_original": False}
+    monkeypatch.setattr(embedded, "TASK_OPTIONS", {**TASK_OPTIONS, ("last_letter", "rar_2step"): shown})
     assert prompts_hash() != before
 
 

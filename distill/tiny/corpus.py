@@ -26,7 +26,7 @@ from distill.overlap import OverlapItem, split_overlapping
 from distill.tiny import facts, lessons
 from harness.embedded import embedded_spec
 from harness.programs.base import Running, get_method, step_kind
-from harness.programs.s2a import RESPOND
+from harness.programs.s2a import WORDINGS
 from harness.types import Completion, Item, stable_hash
 from tasks import registry
 from tasks.names import NAMES
@@ -208,7 +208,7 @@ def _fact(random: Random) -> Example:
         prompt = f"{question}\n{INSTRUCTION}"
     else:
         finish = f"Finish with {ANSWER_FORM}."
-        prompt = RESPOND.format(parts=f"Question: {question}", finish=finish)
+        prompt = WORDINGS["tiny"].respond.format(parts=f"Question: {question}", finish=finish)
     return Example("fact", prompt, f"Answer: {fact.answers[0]}", question)
 
 

@@ -27,9 +27,10 @@ from collections.abc import Mapping
 
 from harness.errors import UserError
 from harness.programs.base import Program, fill, method
+from harness.programs.wording import DEFAULT, chosen
 from harness.types import Ask, Completion, Item, user
 
-WORDING: Mapping[str, str] = {
+TINY: Mapping[str, str] = {
     "branch": (
         "Question:\n{question}\n\n"
         "Someone will judge answers to this question. List at most {max_criteria} criteria that tell a good "
@@ -56,7 +57,8 @@ WORDING: Mapping[str, str] = {
         "Weigh this and say which response is better. {finish}"
     ),
 }
-"""Templates of the four prompts; a task may replace any of them with the option `wording`. {question} is
+WORDINGS: Mapping[str, Mapping[str, str]] = {"default": TINY, "tiny": TINY}
+"""Templates of the four prompts; a task may replace any of them with the option `prompts`. {question} is
 the user's question alone, so that a wording of `branch` cannot show the responses."""
 
 DEFAULT_CRITERIA = ("relevance to the question", "correctness", "completeness", "clarity", "tone")
@@ -81,13 +83,15 @@ def bsm(
     solve: str = "pair",
     merge: str = "neural",
     max_criteria: int = 5,
-    wording: Mapping[str, str] = WORDING,
+    wording: str = DEFAULT,
+    prompts: Mapping[str, str] = {},
 ) -> Program:
     """One call to branch, one per criterion (`pair`) or two (`single`) to solve, one or none to merge.
 
-    `wording` replaces templates of WORDING by name. UserError for an unknown option value or a missing part.
+    `prompts` replaces templates of the wording by name. UserError for an unknown option value or a missing
+    part.
     """
-    templates, question, responses = _checked(item, solve, merge, max_criteria, wording)
+    templates, question, responses = _checked(item, solve, merge, max_criteria, wording, prompts)
 
     def ask(step: str, prompt: str, **values: str) -> Ask:
         return Ask(step, [user(fill(templates[prompt], item, question=question, **values))])
@@ -192,8 +196,21 @@ def _listed(criteria: list[str], scores: list[Score]) -> str:
     return ", ".join(f"{criterion} {score}" for criterion, score in zip(criteria, shown, strict=True)) + "."
 
 
+def judged_parts(item: Item, method: str) -> tuple[str, dict[str, str]]:
+    """The user's question and both responses. UserError where the item has none."""
+    missing = [name for name in ("response_a", "response_b") if not isinstance(item.fields.get(name), str)]
+    if missing:
+        lacking = " and no ".join(missing)
+        raise UserError(
+            f"Method {method} judges two responses, and item {item.item_id} has no {lacking}: "
+            "use a judge task, or another method such as cot."
+        )
+    question = str(item.fields.get("user_question") or item.question)
+    return question, {name: str(item.fields[name]) for name in ("response_a", "response_b")}
+
+
 def _checked(
-    item: Item, solve: str, merge: str, max_criteria: int, wording: Mapping[str, str]
+    item: Item, solve: str, merge: str, max_criteria: int, wording: str, prompts: Mapping[str, str]
 ) -> tuple[dict[str, str], str, dict[str, str]]:
     """The templates, the user's question and both responses. UserError names what is wrong."""
     if solve not in ("pair", "single"):
@@ -202,15 +219,8 @@ def _checked(
         raise UserError(f"Method bsm: merge={merge!r} is unknown: use neural or sum.")
     if not 1 <= max_criteria <= len(DEFAULT_CRITERIA):
         raise UserError(f"Method bsm: max_criteria={max_criteria!r} is out of range: use 3 to 5.")
-    unknown = sorted(set(wording) - set(WORDING))
+    templates = dict(chosen(WORDINGS, wording, "bsm"))
+    unknown = sorted(set(prompts) - set(templates))
     if unknown:
-        raise UserError(f"Method bsm: wording for unknown prompts {unknown}: use {', '.join(WORDING)}.")
-    missing = [name for name in ("response_a", "response_b") if not isinstance(item.fields.get(name), str)]
-    if missing:
-        raise UserError(
-            f"Method bsm judges two responses, and item {item.item_id} has no {' and no '.join(missing)}: "
-            "use a judge task, or another method such as cot."
-        )
-    question = str(item.fields.get("user_question") or item.question)
-    responses = {name: str(item.fields[name]) for name in ("response_a", "response_b")}
-    return {**WORDING, **wording}, question, responses
+        raise UserError(f"Method bsm: prompts has unknown names {unknown}: use {', '.join(templates)}.")
+    return {**templates, **prompts}, *judged_parts(item, "bsm")

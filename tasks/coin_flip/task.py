@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from tasks.answers import after_marker
 from tasks.coin_flip import generate
+from tasks.coin_flip.examples import EXAMPLES
 from tasks.errors import TaskError
 from tasks.sources import (
     Row,
@@ -91,8 +92,9 @@ SPEC = TaskSpec(
     answer=answer,
     target=lambda word: f"Answer: {word}",
     max_tokens={"direct": 256},
+    method_options={"cot_fewshot": {"examples": EXAMPLES}},
     perturb=lambda row: other_order(row),
-    paper=PaperSetup(inputs=20_000, steps=100, tokens_per_step=66_000),
+    paper=PaperSetup("rar_2step_paper", inputs=20_000, steps=100, tokens_per_step=66_000),
 )
 
 

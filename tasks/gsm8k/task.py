@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from tasks.answers import MARKER, first_line
 from tasks.errors import TaskError
 from tasks.gsm8k import generate
+from tasks.gsm8k.examples import EXAMPLES
 from tasks.sources import (
     Row,
     data_source,
@@ -105,8 +106,9 @@ SPEC = TaskSpec(
     target=lambda number: f"Answer: {number}",
     max_tokens={"direct": 256},
     answer_mark=MARKERS,
+    method_options={"cot_fewshot": {"examples": EXAMPLES}},
     samples=10,
-    paper=PaperSetup(inputs=7_461, steps=5_000, tokens_per_step=33_000),
+    paper=PaperSetup("cot_paper", inputs=7_461, steps=5_000, tokens_per_step=33_000),
 )
 
 

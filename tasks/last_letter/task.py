@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from tasks.answers import after_marker, first_line, last_line
 from tasks.errors import TaskError
 from tasks.last_letter import generate
+from tasks.last_letter.examples import EXAMPLES
 from tasks.sources import (
     Row,
     by_content,
@@ -98,9 +99,13 @@ SPEC = TaskSpec(
     answer=answer,
     target=lambda letters: f"Answer: {letters}",
     max_tokens={"direct": 256},
-    method_options={"rar_2step": {"rephrase": REPHRASE, "show_original": False}},
+    method_options={
+        "cot_fewshot": {"examples": EXAMPLES},
+        "rar_2step": {"rephrase": REPHRASE, "show_original": False},
+        "rar_2step_paper": {"rephrase": REPHRASE, "show_original": False},
+    },
     inputs_embedded=250,
-    paper=PaperSetup(inputs=200, steps=3, tokens_per_step=66_000),
+    paper=PaperSetup("rar_2step_paper", inputs=200, steps=3, tokens_per_step=66_000),
 )
 
 
