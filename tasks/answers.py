@@ -216,6 +216,9 @@ def _next_question(text: str, marker: re.Pattern[str]) -> int:
 
 
 def _first_answer(text: str, marker: re.Pattern[str]) -> int | None:
-    """Where the first answer begins that is no restated form."""
-    starts = {mark.end() for mark, restated in _marks(text) if restated}
-    return next((mark.end() for mark in marker.finditer(text) if mark.end() not in starts), None)
+    """Where the first answer begins that is no restated form. A mark may hold the answer itself (`[[A]]`)."""
+    restated = {mark.end() for mark, only_form in _marks(text) if only_form}
+    for mark in marker.finditer(text):
+        if mark.end() not in restated:
+            return mark.start() if mark.groupdict().get("said") else mark.end()
+    return None
