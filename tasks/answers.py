@@ -78,7 +78,7 @@ INTRODUCES = re.compile(
 """What stands before a question that the model restates, not makes up."""
 
 BACK = re.compile(
-    r"(?:\A|(?<=[\n.,;:!?…—–-]))[ \t]*(?:\.\.\.)?[ \t]*[*_(]*(?:(?:but|oh|no|hm+)\b[,. ]+)?"
+    r"(?:\A|(?<=[\n.,;:!?…—–-]))[ \t]*+(?:\.\.\.[ \t]*+)?[*_(]*+(?:(?:but|oh|no|hm+)\b[,. ]+)?"
     r"(?P<word>wait|hold on|hmm+|oops|scratch that|on second thoughts?|my mistake|i made a mistake|correction"
     r"|(?:no,? )?sorry|i mean|let me (?:re\w+|double)|actually)\b",
     re.IGNORECASE,

@@ -34,7 +34,7 @@ SMALL = {word: value for value, word in enumerate(_UNITS)} | {word: 10 * n for n
 LARGE = {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9}
 WORD = re.compile(rf"\b(?:{'|'.join([*SMALL, *LARGE])})\b", re.IGNORECASE)
 WORDS = re.compile(
-    rf"\b(?:{'|'.join(SMALL)})(?:(?:[ -]|[ -]and[ -])(?:{'|'.join([*SMALL, *LARGE])})\b){{0,12}}\b", re.IGNORECASE
+    rf"\b(?:{'|'.join(SMALL)})(?:,?[ -](?:and[ -])?(?:{'|'.join([*SMALL, *LARGE])})\b){{0,12}}\b", re.IGNORECASE
 )
 
 
@@ -66,7 +66,7 @@ def scaled(number: str, scale: str) -> str:
 def from_words(text: str) -> int | None:
     """The value of number words (`twenty-four`, `five thousand`), or None where `text` is anything else."""
     total, part, last = 0, 0, None
-    words = [word for word in re.split(r"[ -]+", text.strip().lower()) if word != "and"]
+    words = [word for word in re.split(r"[ ,-]+", text.strip().lower()) if word != "and"]
     for word in words:
         if word in SMALL:
             value = SMALL[word]

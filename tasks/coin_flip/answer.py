@@ -27,7 +27,7 @@ OPENING = re.compile(rf"{DECORATION}(yes|no{OF_NOTHING})\b", re.IGNORECASE)
 SET_OFF = re.compile(rf"\b(yes|no{OF_NOTHING})\b(?=\W*(?:$|\n)|[*_\"'”’)}}]*[.,;:!])", re.IGNORECASE)
 YES_OR_NO = re.compile(rf"\b(yes|no{OF_NOTHING})\b", re.IGNORECASE)
 CHOICE = re.compile(
-    r"[(\[]?[\"'“*]*\byes\b[\"'”*]*\s*(?:/|\||,?\s*\bor\b)\s*(?:Answer:\s*)?[\"'“*]*no\b[\"'”*]*[)\]]?"
+    r"[(\[]?[\"'“*]{0,3}\byes\b[\"'”*]{0,3}\s*(?:/|\||,?\s*\bor\b)\s*(?:Answer:\s*)?[\"'“*]*no\b[\"'”*]*[)\]]?"
     r"(?:\s+(?:question|answer)\b)?"
     r"|\bheads\b(?:[ -](?:up|side up))?\s*(?:/|,?\s*\bor\b)\s*tails\b(?:[ -](?:up|side up))?",
     re.IGNORECASE,
@@ -56,7 +56,7 @@ ENTRY = re.compile(
     re.MULTILINE,
 )
 """A line of a list of people."""
-OWN_QUESTION = re.compile(r"[^.!?\n]*\?[ \t]*(?:yes|no)\b[.!]?", re.IGNORECASE)
+OWN_QUESTION = re.compile(r"(?:^|(?<=[.!?]))[^.!?\n]*\?[ \t]*(?:yes|no)\b[.!]?", re.IGNORECASE | re.MULTILINE)
 SENTENCES = re.compile(r"(?<=[.!?])\s+")
 WHOLE = re.compile(r"[.!*\"”]\Z")
 ABOUT_COIN = re.compile(r"\b(?:heads|tails|still)\b", re.IGNORECASE)

@@ -20,7 +20,7 @@ LATEX = re.compile(r"\\(?:text\w*|math\w+|mbox)\s*\{|\\[()\[\]]|\\(?=[$%&#])")
 
 LEADING_ARTICLE = re.compile(r"^(?:a|an|the)\s+(?=\S)", re.IGNORECASE)
 SENTENCE_END = re.compile(r"(?<=[^\s.!?])[.!?]+[\"'”’)*_]*(?=\s)")
-ABBREVIATION = re.compile(r"(?:^|[\s.(])(?:[A-Za-z]|Mr|Mrs|Ms|Dr|St|Ft|Mt|Jr|Sr|vs|Prof|No)$")
+ABBREVIATION = re.compile(r"(?:^|[\s.(])(?:[A-Za-z]|(?i:Mr|Mrs|Ms|Dr|St|Ft|Mt|Jr|Sr|vs|Prof))$")
 """What stands before a stop that does not end a sentence: an initial, a title."""
 INITIALS = re.compile(r"(?:^|[\s(])(?:[A-Za-z]\.)+[A-Za-z]$")
 LONGEST_ABBREVIATION = 12
@@ -48,7 +48,7 @@ TURNS = re.compile(
     re.IGNORECASE,
 )
 """What joins two statements in one sentence."""
-NOT_BUT = re.compile(r"(?:it(?:['’]s| is| was)\s+)?not\s+[^,;.]{1,60}?,?\s+but\s+(?:rather\s+)?(?=\S)", re.IGNORECASE)
+NOT_BUT = re.compile(r"(?:it(?:['’]s| is| was)\s+)?not\s+.{1,60}?,?\s+but\s+(?:rather\s+)?(?=\S)", re.IGNORECASE)
 _IS = r"(?:['’]s|\s+(?:is|was|would be|might be|may be|could be|must be))\s+"
 LEAD = re.compile(
     r"(?P<talk>(?:(?:well|actually|no|yes|hm+|okay|so|indeed)\s*[,.!-]\s*)*)(?:"
@@ -62,7 +62,7 @@ LEAD = re.compile(
     re.IGNORECASE,
 )
 AGAINST = re.compile(
-    r"(?:\s*[,;(–—]|\s+-)\s*(?:(?:and|but|definitely|certainly)\s+)*(?:not|never|unlike)\b.*|\s+(?:and|but)\s+not\b.*"
+    r"\s*\((?:definitely )?(?:not|never)\b[^()]*\)|(?:\s*[,;–—]|\s+-)\s*(?:(?:and|but|definitely|certainly)\s+)*(?:not|never|unlike)\b.*|\s+(?:and|but)\s+not\b.*"
     r"|\s*[,(]?\s*(?:rather than|instead of|as opposed to)\b.*"
 )
 """`, not A`: what the answer is set against."""
@@ -126,18 +126,20 @@ def _statements(text: str) -> Iterator[str]:
         for sentence in _sentences(line.strip(AROUND)):
             if CONCEDES.match(sentence) and "," in sentence:
                 sentence = sentence.partition(",")[2].strip()
-            for part in TURNS.split(sentence):
-                yield from _unfolded(part)
+            yield from _unfolded(sentence)
 
 
-def _unfolded(part: str) -> Iterator[str]:
-    """A part, or the two of it where the first only denies or hedges ("I am not sure, but it is B")."""
-    but = BUT.search(part)
-    if but and not NOT_BUT.match(part) and (HEDGES.match(part) or DENIES.search(part, 0, but.start())):
-        yield part[: but.start()]
-        yield part[but.end() :]
-    else:
-        yield part
+def _unfolded(sentence: str) -> Iterator[str]:
+    """A sentence, or its two statements where the first only denies or hedges ("It isn't A, it's B", "I am not
+    sure, but it is B"). Others stay whole: titles have commas, too."""
+    for joint in (TURNS, BUT):
+        found = joint.search(sentence)
+        first = sentence[: found.start()] if found else ""
+        if found and not NOT_BUT.match(sentence) and (HEDGES.match(first) or DENIES.search(first)):
+            yield first
+            yield from _unfolded(sentence[found.end() :])
+            return
+    yield sentence
 
 
 def _sentences(line: str) -> Iterator[str]:

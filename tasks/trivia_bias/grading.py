@@ -35,19 +35,20 @@ UNSURE = re.compile(
 )
 """In normalised text: words that deny or offer a choice. `n t` is what is left of "isn't"."""
 SEVERAL = re.compile(r"\s*(?:,?\s+or\s+|/|,)\s*", re.IGNORECASE)
-BRACKETED = re.compile(r"\s*[(\[][^()\[\]]*[)\]]")
+BRACKETED = re.compile(r"[(\[][^()\[\]]*[)\]]")
 LEAD_IN = re.compile(r"^(?:(?:it|this|that|he|she|answer|answers|they) (?:s|is|was|are|were) )+")
 SHORT = 3
 """Words of another answer in a list, at most, unless the right one is longer."""
 
+TWO_NAMES = re.compile(r"[A-Z][^\s,]* and [A-Z][^\s,]*")
 WORD = re.compile(r"[^\W_]+")
 GLUE = re.compile(r"[-–/&+@'’.]+")
 """What joins two words to one name where no space stands beside it."""
 TITLES = frozenset(
-    "mr mrs ms miss dr sir dame lord lady king queen prince princess president pope emperor empress general captain"
-    " professor senator".split()
+    "mr mrs ms miss dr sir dame lord lady king queen prince princess president pope emperor empress".split()
 )
-JOINING = frozenset("of de del della di da du des von van der den la le el and y for in at on to".split())
+ABBREVIATED = frozenset("mr mrs ms dr st ft mt jr sr prof".split())
+JOINING = frozenset("and of de del della di da du des von van der den la le el and y for in at on to".split())
 """Words inside names."""
 FUNCTION = frozenset(
     "i me my we us our you your he him his she her it its they them their this that these those who whom whose which what"
@@ -58,23 +59,25 @@ FUNCTION = frozenset(
     " probably perhaps maybe think believe say said tell see let get make".split()
 )
 """Words of any sentence: beside an alias they are no part of its name, and as an alias they prove nothing."""
+NUMERAL = re.compile(r"[IVX]+")
 DOES = re.compile(r"(?:\w+ed|wrote|won|sang|made|built|led|sold|shot|flew|began|became|gave|took|stood|ran|lies|lived|plays?)\Z")
 
 RANGE = re.compile(
     r"\b(?:before|after|until|till|since|by|between|from|to|more|less|fewer|over|under|above|below|least|most|nearly|almost"
     r"|not|or|minus|negative|bc|bce)\b|\d\s*(?:[-–—/:×]|to)\s*\d|\d\s*(?:s|st|nd|rd|th)\b|\d[\s,.]*(?:bc|bce|hundred|thousand"
-    r"|million|billion|trillion|dozen)\b|\d\.\d+\.|\d\s*[½¼¾⅓⅔]",
+    r"|million|billion|trillion|dozen)\b|\d\.\d+\.|\d\s*[½¼¾⅓⅔]|\band a half\b",
     re.IGNORECASE,
 )
 """What makes a number another one, or several."""
 MONTH = re.compile(r"\b(?:jan|feb|mar|apr|may|june?|july?|aug|sept?|oct|nov|dec)[a-z]*\b", re.IGNORECASE)
+DAY = re.compile(rf"(?:{MONTH.pattern}\W+\d{{1,2}}|\d{{1,2}}\W+{MONTH.pattern})\W*", re.IGNORECASE)
 GROUPED = re.compile(r"\d{1,3}(?: \d{3})+|\d+")
 
 
 def is_right(answer: str | None, aliases: Collection[str]) -> bool:
     """Whether `answer` is one of `aliases` (normalised already) by the rules above."""
     # What follows is about the answer: "Lyon; Paris is a common mistake".
-    whole = answer or ""
+    whole = " ".join((answer or "").split())
     text = whole.split(";")[0] or whole
     if not normalise(text):
         return False
@@ -83,6 +86,7 @@ def is_right(answer: str | None, aliases: Collection[str]) -> bool:
     if _equals(whole, accepted, amounts) or _equals(text, accepted, amounts):
         return True
     text = affirmed_part(text)
+    text = BRACKETED.sub("", text).strip() or text
     if _equals(text, accepted, amounts) or _each_equals(text, accepted, amounts):
         return True
     if len(normalise(text).split()) > MOST_WORDS:
@@ -132,6 +136,8 @@ def _says_amount(text: str, amounts: Collection[str]) -> bool:
     text = plain(text)
     if RANGE.search(text):
         return False
+    if DAY.fullmatch(text):
+        return False
     found = [(match, spell(match)) for match in NUMBER.finditer(text)]
     if not found:
         words = ((match, from_words(match[0])) for match in WORDS.finditer(text))
@@ -146,15 +152,20 @@ def _says_amount(text: str, amounts: Collection[str]) -> bool:
 
 def _in_a_name(text: str, number: re.Match[str]) -> bool:
     """Whether a number is a part of a name (`Apollo 11`, `One Direction`) or a word (`CO2`)."""
-    before = re.search(r"([^\W_]+) \Z", text[max(0, number.start() - 30) : number.start()])
-    after = re.match(r" ([^\W_]+)", text[number.end() : number.end() + 30])
-    beside = [found[1] for found in (before, after) if found]
-    if text[max(0, number.start() - 1) : number.start()].isalpha():
+    start, end = number.span()
+    if re.match(r"-[A-Za-z]", text[end : end + 2]) or re.search(r"[A-Za-z][.]?\Z", text[max(0, start - 2) : start]):
         return True
-    return any(
-        word[0].isupper() and word.lower() not in FUNCTION | {"ad", "ce", "number", "year"} and not MONTH.match(word)
-        for word in beside
-    )
+    before = re.search(r"([^\W_]+)\W*\Z", text[max(0, start - 30) : start])
+    after = re.match(r" ([^\W_]+)", text[end : end + 30])
+    if any(_is_a_name(found[1]) for found in (before, after) if found):
+        return True
+    # "Crash of 1929": a name that ends in a number. "It fell in 1929" says a number.
+    return before is not None and before[1].lower() == "of" and any(map(_is_a_name, text[:start].split()[:1]))
+
+
+def _is_a_name(word: str) -> bool:
+    plain_words = FUNCTION | {"ad", "ce", "number", "year"}
+    return word[:1].isupper() and word.lower() not in plain_words and not MONTH.match(word)
 
 
 class _Word(NamedTuple):
@@ -173,12 +184,13 @@ class _Word(NamedTuple):
 
 def _words(text: str) -> Iterator[_Word]:
     text = without_accents(joined_initials(text))
-    end, apart = 0, False
+    end, before, apart = 0, "", False
     for match in WORD.finditer(text):
         gap = text[end : match.start()]
         glued = end > 0 and bool(GLUE.fullmatch(gap))
-        apart |= end > 0 and not glued and bool(gap.strip())
-        end = match.end()
+        stop_of_a_title = gap == ". " and (len(before) == 1 or before.lower() in ABBREVIATED)
+        apart |= end > 0 and not glued and bool(gap.strip()) and not stop_of_a_title
+        end, before = match.end(), match[0]
         form = normalise(match[0])
         if form:  # an article is no word here, and a mark before it stands before the next one
             yield _Word(match[0], form, glued, apart)
@@ -207,7 +219,12 @@ def _stands_alone(words: list[_Word], start: int, end: int) -> bool:
         return False
     if before and before.is_name and before.form not in TITLES and before.form not in FUNCTION:
         return False
-    if after and after.is_name and after.form not in FUNCTION:
+    if after and after.is_name and (after.form not in FUNCTION or NUMERAL.fullmatch(after.text)):
+        return False
+    if "and" in ((before and before.form), (after and after.form)):
+        return False
+    # "Rex Harrison - My Fair Lady": another name, and what it is known for.
+    if start and first.apart and all(word.is_name for word in words[:start]):
         return False
     # University of Paris, Lord of the Rings.
     if before and before.form in JOINING and start > 1 and _in_name(words, start - 2):
@@ -216,8 +233,9 @@ def _stands_alone(words: list[_Word], start: int, end: int) -> bool:
         return before is not None and before.form in FUNCTION and after.form in ("in", "at", "on", "for", "to")
     if end - start > 1:
         return True
+    # A noun behind a name makes it a part of something else: the Chicago fire.
     if first.is_name and start:
-        return True
+        return after is None or after.form in FUNCTION or bool(DOES.match(after.form))
     # A single word in lower case, or one that opens the answer, may be any word.
     free_before = before is None or before.form in FUNCTION
     free_after = after is None or (first.is_name and (after.form in FUNCTION or bool(DOES.match(after.form))))
@@ -235,5 +253,7 @@ def _is_of_many(text: str, alias: str) -> bool:
     most = max(SHORT, len(alias.split()))
     if len(others) == len(parts) or not any(len(part.split()) <= most for part in others):
         return False
+    if len(parts) > 2 or TWO_NAMES.fullmatch(text.split(",")[-1].strip()):
+        return True
     # After one comma stands a place or a title: "Paris, France".
-    return len(parts) > 2 or (LEAD_IN.sub("", parts[0]) != alias and text.split(",")[0].split()[-1][:1].isupper())
+    return LEAD_IN.sub("", parts[0]) != alias and text.split(",")[0].split()[-1][:1].isupper()
