@@ -45,7 +45,9 @@ BLANK = re.compile(
     re.IGNORECASE,
 )
 # Two marks of one sentence with a choice between them.
-CHOICE = re.compile(rf"[^\n.!?]{{1,20}}?{QUOTE}*[ \t]*,?[ \t]*(?:\b(?:or|and)\b|/|\||,)[ \t]*{QUOTE}*\Z", re.IGNORECASE)
+CHOICE = re.compile(
+    rf"[^\n.!?]{{1,20}}?{QUOTE}*[ \t]*,?[ \t]*(?:\b(?:or|and)\b|/|\||,)[ \t]*{QUOTE}*\Z", re.IGNORECASE
+)
 CONDITION = re.compile(rf"[^\n.!?]{{1,20}}?{QUOTE}+[ \t]*(?:if|when|for)\b", re.IGNORECASE)
 SENTENCE_END = re.compile(rf"[.!?]{QUOTE}*(?=\s|\Z)|\n|\Z")
 FAR = 200
@@ -87,7 +89,8 @@ BACK = re.compile(
 MILD = ("actually",)
 """Of these, the ones that also begin a plain reason."""
 CONFIRMED = re.compile(
-    r"(?<!not )(?<!n't )\b(?:correct|confirmed|checks out|that(?:'s| is) right|matches|is right)\b", re.IGNORECASE
+    r"(?<!not )(?<!n't )\b(?:correct|confirmed|checks out|that(?:'s| is) right|matches|is right)\b",
+    re.IGNORECASE,
 )
 
 
@@ -166,7 +169,7 @@ def _marks(text: str) -> list[tuple[re.Match[str], bool]]:
         conditional = quoted and CONDITION.match(text, mark.end(), mark.end() + 40)
         restated[number] |= bool(empty or conditional or BLANK.match(text, mark.end()))
         if number + 1 < len(marks):
-            between = text[mark.end() : marks[number + 1].start()] 
+            between = text[mark.end() : marks[number + 1].start()]
             if len(between) < 40 and CHOICE.match(between):
                 restated[number] = restated[number + 1] = True
     return list(zip(marks, restated, strict=True))

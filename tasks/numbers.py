@@ -20,7 +20,9 @@ NUMBER = re.compile(
 SEPARATORS = re.compile(r"[,'’\u00a0\u2009\u202f]")
 
 WIDE = str.maketrans("，．－％＝", ",.-%=")
-LATEX = re.compile(r"\\[!()\[\]]|\\(?:text|textbf|mathbf|mathrm|mbox|mathit|displaystyle|left|right)\b\s*\{?|\\(?=[$%#])")
+LATEX = re.compile(
+    r"\\[!()\[\]]|\\(?:text|textbf|mathbf|mathrm|mbox|mathit|displaystyle|left|right)\b\s*\{?|\\(?=[$%#])"
+)
 GROUP = re.compile(r"(?<=\d)(?:\{,\}|\\[,;: ]|~)(?=\d{3}(?!\d))")
 CURRENCY = re.compile(r"\b(?:Rs|INR|USD|EUR|GBP|CHF|US|RM)\.?[ \u00a0]?(?=[$€£₹]?\d)")
 
@@ -34,7 +36,8 @@ SMALL = {word: value for value, word in enumerate(_UNITS)} | {word: 10 * n for n
 LARGE = {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9}
 WORD = re.compile(rf"\b(?:{'|'.join([*SMALL, *LARGE])})\b", re.IGNORECASE)
 WORDS = re.compile(
-    rf"\b(?:{'|'.join(SMALL)})(?:,?[ -](?:and[ -])?(?:{'|'.join([*SMALL, *LARGE])})\b){{0,12}}\b", re.IGNORECASE
+    rf"\b(?:{'|'.join(SMALL)})(?:,?[ -](?:and[ -])?(?:{'|'.join([*SMALL, *LARGE])})\b){{0,12}}\b",
+    re.IGNORECASE,
 )
 
 

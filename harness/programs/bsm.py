@@ -158,7 +158,9 @@ def parse_pair(text: str) -> tuple[Score, Score]:
     3. Without any label, two numbers that are all of the text's numbers are those of A and of B.
     """
     text = _judged(text)
-    pair = _by_label(r"score[ \t]+(?:for[ \t]+|of[ \t]+)?(?:response[ \t]+)?{0}|{0}(?:['’]s)?[ \t]+score", text)
+    pair = _by_label(
+        r"score[ \t]+(?:for[ \t]+|of[ \t]+)?(?:response[ \t]+)?{0}|{0}(?:['’]s)?[ \t]+score", text
+    )
     if pair:
         return pair
     both = re.findall(rf"\b(?:both|A (?:and|&) B)\b[^\d\n.;]{{0,30}}?[ \t*:=]{SCORE}", text, re.IGNORECASE)
@@ -188,12 +190,17 @@ def parse_score(text: str) -> Score:
     3. Other numbers (`it has 3 tips`) are no score.
     """
     text = _judged(text)
-    said = re.compile(r"\b(?:score|rating)\b[^\d\n.;]{0,60}?[\s:：=*\[({]{1,6}(?=\d|(?:one|two|three|four|five)\b)", re.IGNORECASE)
+    said = re.compile(
+        r"\b(?:score|rating)\b[^\d\n.;]{0,60}?[\s:：=*\[({]{1,6}(?=\d|(?:one|two|three|four|five)\b)",
+        re.IGNORECASE,
+    )
     found = _labelled(said, text)
     if found:
         return found[-1]
     alone = re.findall(rf"^[ \t*\[]*{SCORE}[\]*. \t]*$", text, re.MULTILINE)
-    given = re.findall(rf"\b(?:give|gives|deserves|earns|gets|rate)\b[^\d\n.;]{{0,30}}?\s{SCORE}{ENDS}", text, re.IGNORECASE)
+    given = re.findall(
+        rf"\b(?:give|gives|deserves|earns|gets|rate)\b[^\d\n.;]{{0,30}}?\s{SCORE}{ENDS}", text, re.IGNORECASE
+    )
     last = [*given, *alone][-1:]
     return _number(last[0]) if last else None
 
@@ -239,7 +246,11 @@ def _judged(text: str) -> str:
 
 
 def _number(score: str) -> int:
-    return int(float(score)) if score[0].isdigit() else 1 + ("one", "two", "three", "four", "five").index(score.lower())
+    return (
+        int(float(score))
+        if score[0].isdigit()
+        else 1 + ("one", "two", "three", "four", "five").index(score.lower())
+    )
 
 
 def _listed(criteria: list[str], scores: list[Score]) -> str:

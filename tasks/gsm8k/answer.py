@@ -36,7 +36,9 @@ LEAD = re.compile(
     r"|it(?:'s|’s|\s+is)\s+)*[\s*_$\\({\[<\"'“‘`≈~=|]*",
     re.IGNORECASE,
 )
-NAMED = re.compile(r"(?!\W*(?:since|because|as|if|when|after)\b)[^\d=\n]{1,40}=\s*(?=[-−$€£₹\\{*]*[\d.])", re.IGNORECASE)
+NAMED = re.compile(
+    r"(?!\W*(?:since|because|as|if|when|after)\b)[^\d=\n]{1,40}=\s*(?=[-−$€£₹\\{*]*[\d.])", re.IGNORECASE
+)
 """`total = 18`: a name and what it is."""
 REASON = re.compile(
     r"[(;]|,(?=\s)|\.(?=\s|\Z)|:(?=\s)|\s[-–—](?=\s+[A-Za-z])"
@@ -63,7 +65,9 @@ COMES_TO = re.compile(
     r"|gives?|means|total|left|pays?|needs?|owes?|takes?|costs?|saves?|spends?)\b",
     re.IGNORECASE,
 )
-CHECK = re.compile(r"\W*(?:check|verif\w*|because|since|explanation|reason\w*|note|where|here|proof)\b", re.IGNORECASE)
+CHECK = re.compile(
+    r"\W*(?:check|verif\w*|because|since|explanation|reason\w*|note|where|here|proof)\b", re.IGNORECASE
+)
 LIST_NUMBER = re.compile(r"\W{0,4}\d{1,2}[.)]\s+(?=\S)")
 LISTED = re.compile(r"\W{0,4}1[.)]\s+\S")
 REFUSES = re.compile(
@@ -201,7 +205,9 @@ def _of_sentence(line: str) -> str | None:
     values = [_single(line[number.start() :]) for number in found]
     if len(set(values)) == 1:
         return values[-1]
-    money = {value for value, number in zip(values, found, strict=True) if number[0].lstrip("-−")[0] in "$€£₹¥"}
+    money = {
+        value for value, number in zip(values, found, strict=True) if number[0].lstrip("-−")[0] in "$€£₹¥"
+    }
     if len(money) == 1:
         return money.pop()
     between = line[found[-2].end() : found[-1].start()]

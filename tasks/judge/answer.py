@@ -32,8 +32,13 @@ INSIDE = re.compile(rf"(?:{LABEL}\s*)?([ABC])(?:\s*(?:[:(,.-]|is\b|wins\b).*)?|(
 VERDICT = re.compile(r"\[\[([ABC])\]\]")
 BUT = re.compile(r"\b(?:but|however|finally|now)\b", re.IGNORECASE)
 SEGMENT = re.compile(r"[()\n]|(?<=[.!?])[\"'”’*]*\s+")
-CONDITION = re.compile(r"[\"'”’`*]*\s*(?:if|when|in case|means|should)\b|[\"'”’`*]*\s+for\s+(?:a\s+)?(?:tie|draw)\b", re.IGNORECASE)
-OVER = re.compile(r"[\"'”’`*]*\s*(?:over|rather than|instead of|not|is better than|beats)\s*[\"'“‘`*]*\Z", re.IGNORECASE)
+CONDITION = re.compile(
+    r"[\"'”’`*]*\s*(?:if|when|in case|means|should)\b|[\"'”’`*]*\s+for\s+(?:a\s+)?(?:tie|draw)\b",
+    re.IGNORECASE,
+)
+OVER = re.compile(
+    r"[\"'”’`*]*\s*(?:over|rather than|instead of|not|is better than|beats)\s*[\"'“‘`*]*\Z", re.IGNORECASE
+)
 
 BEGINS = re.compile(
     rf"[\s\"'“‘`*_$(\[{{<\\]*(?:text\w*\{{)?(?:(?i:the)\s+)?(?:(?P<label>(?i:{LABEL}))\s+)?(?P<letter>[ABC])(?P<after>[\"'”’`*_$)\]}}>\s]*)"
@@ -51,7 +56,9 @@ BOTH = re.compile(
     re.IGNORECASE,
 )
 ALONE = re.compile(rf"[^\w]*(?:(?i:{LABEL})\s+(?=[ABC][^\w:]*\Z))?([ABC])[^\w]*|[^\w]*((?i:{TIE}))[^\w]*")
-SINGLE = re.compile(rf"\W{{0,3}}\[\s*(?:{LABEL}\s+)?([ABC])\s*\](?![^\n]*\[\s*(?:{LABEL}\s+)?[ABC]\s*\])", re.IGNORECASE)
+SINGLE = re.compile(
+    rf"\W{{0,3}}\[\s*(?:{LABEL}\s+)?([ABC])\s*\](?![^\n]*\[\s*(?:{LABEL}\s+)?[ABC]\s*\])", re.IGNORECASE
+)
 ANY_SINGLE = re.compile(rf"\[\s*(?:{LABEL}\s+)?([ABC])\s*\]", re.IGNORECASE)
 
 BETTER = re.compile(
@@ -62,7 +69,9 @@ BETTER = re.compile(
     re.IGNORECASE,
 )
 HELD_BACK = re.compile(r"\?|\b(?:if|unless|not|n't|would be|could|might|except)\b", re.IGNORECASE)
-OVERALL = re.compile(r"\b(?:overall|therefore|thus|hence|so|verdict|conclusion|all in all|in total)\b", re.IGNORECASE)
+OVERALL = re.compile(
+    r"\b(?:overall|therefore|thus|hence|so|verdict|conclusion|all in all|in total)\b", re.IGNORECASE
+)
 
 
 def answer(text: str) -> str | None:
@@ -145,7 +154,10 @@ def _begins(text: str) -> str | None:
     if not begins["after"].strip() and not begins["label"] and begins["letter"] == "A":
         if ARTICLE.match(text, begins.end("letter")):
             return "C" if re.match(TIE, text[begins.start("letter") :], re.IGNORECASE) else None
-    if HELD_BACK.search(text.split("\n", 1)[0][begins.end() : begins.end() + 12]) and "not" in text[: begins.end() + 12]:
+    if (
+        HELD_BACK.search(text.split("\n", 1)[0][begins.end() : begins.end() + 12])
+        and "not" in text[: begins.end() + 12]
+    ):
         return None
     return begins["letter"]
 

@@ -41,7 +41,10 @@ REASON = re.compile(
     re.IGNORECASE,
 )
 """What stands between an answer and its reason."""
-BEGINNING = re.compile(rf"[{QUOTES}\s(\[{{<$]*({LETTER}+|{LETTER}(?:(?:[\s,+.&/-]|[{QUOTES}])+{LETTER}(?!{LETTER}))+)(?={REASON.pattern})", re.IGNORECASE)
+BEGINNING = re.compile(
+    rf"[{QUOTES}\s(\[{{<$]*({LETTER}+|{LETTER}(?:(?:[\s,+.&/-]|[{QUOTES}])+{LETTER}(?!{LETTER}))+)(?={REASON.pattern})",
+    re.IGNORECASE,
+)
 PAIR = rf"[{QUOTES}]*{LETTER}{{2,}}[{QUOTES}]*\s*(?:→|->|=>|:|=|ends in|gives)\s*[{QUOTES}]*({LETTER})(?!{LETTER})[{QUOTES}]*"
 OF_PAIR = rf"[{QUOTES}]*({LETTER})(?!{LETTER})[{QUOTES}]*\s*(?:\(\s*(?:from\s+)?[^()\n]{{1,30}}\)|(?:from|of|for)\s+[{QUOTES}]*{LETTER}{{2,}}[{QUOTES}]*)"
 BETWEEN = rf"(?:\s*[,;]\s*(?:and\s+)?|{AND}|\s+)"
@@ -49,7 +52,9 @@ PAIRS = [re.compile(rf"{pair}(?:{BETWEEN}{pair}){{1,9}}[.\s]*", re.IGNORECASE) f
 ONE_OF = [re.compile(pair, re.IGNORECASE) for pair in (PAIR, OF_PAIR)]
 QUOTED = re.compile(rf'(?:["“`*{{])({LETTER}+)(?:["”`*}}])')
 FILLER = re.compile(r"(?:sorry|sure|certainly|okay|well|unfortunately)\b[\s,.!:]+", re.IGNORECASE)
-TALK = frozenset("so thus hence here taken since because as from result joined it we i final last first output".split())
+TALK = frozenset(
+    "so thus hence here taken since because as from result joined it we i final last first output".split()
+)
 """Words that a sentence begins with, and an answer hardly ever is."""
 NO_ANSWER = frozenset(
     "unknown unclear impossible undefined unsure sorry letters letter answer the none nothing string".split()

@@ -48,7 +48,9 @@ TURNS = re.compile(
     re.IGNORECASE,
 )
 """What joins two statements in one sentence."""
-NOT_BUT = re.compile(r"(?:it(?:['’]s| is| was)\s+)?not\s+.{1,60}?,?\s+but\s+(?:rather\s+)?(?=\S)", re.IGNORECASE)
+NOT_BUT = re.compile(
+    r"(?:it(?:['’]s| is| was)\s+)?not\s+.{1,60}?,?\s+but\s+(?:rather\s+)?(?=\S)", re.IGNORECASE
+)
 _IS = r"(?:['’]s|\s+(?:is|was|would be|might be|may be|could be|must be))\s+"
 LEAD = re.compile(
     r"(?P<talk>(?:(?:well|actually|no|yes|hm+|okay|so|indeed)\s*[,.!-]\s*)*)(?:"

@@ -60,7 +60,9 @@ FUNCTION = frozenset(
 )
 """Words of any sentence: beside an alias they are no part of its name, and as an alias they prove nothing."""
 NUMERAL = re.compile(r"[IVX]+")
-DOES = re.compile(r"(?:\w+ed|wrote|won|sang|made|built|led|sold|shot|flew|began|became|gave|took|stood|ran|lies|lived|plays?)\Z")
+DOES = re.compile(
+    r"(?:\w+ed|wrote|won|sang|made|built|led|sold|shot|flew|began|became|gave|took|stood|ran|lies|lived|plays?)\Z"
+)
 
 RANGE = re.compile(
     r"\b(?:before|after|until|till|since|by|between|from|to|more|less|fewer|over|under|above|below|least|most|nearly|almost"
@@ -153,7 +155,9 @@ def _says_amount(text: str, amounts: Collection[str]) -> bool:
 def _in_a_name(text: str, number: re.Match[str]) -> bool:
     """Whether a number is a part of a name (`Apollo 11`, `One Direction`) or a word (`CO2`)."""
     start, end = number.span()
-    if re.match(r"-[A-Za-z]", text[end : end + 2]) or re.search(r"[A-Za-z][.]?\Z", text[max(0, start - 2) : start]):
+    if re.match(r"-[A-Za-z]", text[end : end + 2]) or re.search(
+        r"[A-Za-z][.]?\Z", text[max(0, start - 2) : start]
+    ):
         return True
     before = re.search(r"([^\W_]+)\W*\Z", text[max(0, start - 30) : start])
     after = re.match(r" ([^\W_]+)", text[end : end + 30])
@@ -229,8 +233,16 @@ def _stands_alone(words: list[_Word], start: int, end: int) -> bool:
     # University of Paris, Lord of the Rings.
     if before and before.form in JOINING and start > 1 and _in_name(words, start - 2):
         return False
-    if after and after.form in JOINING and end + 1 < len(words) and not words[end + 1].apart and words[end + 1].is_name:
-        return before is not None and before.form in FUNCTION and after.form in ("in", "at", "on", "for", "to")
+    if (
+        after
+        and after.form in JOINING
+        and end + 1 < len(words)
+        and not words[end + 1].apart
+        and words[end + 1].is_name
+    ):
+        return (
+            before is not None and before.form in FUNCTION and after.form in ("in", "at", "on", "for", "to")
+        )
     if end - start > 1:
         return True
     # A noun behind a name makes it a part of something else: the Chicago fire.

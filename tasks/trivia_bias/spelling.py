@@ -14,7 +14,9 @@ from functools import lru_cache
 ARTICLE = re.compile(r"\b(?:a|an|the)\b")
 PUNCTUATION = str.maketrans(dict.fromkeys(string.punctuation + "‘’´`_", " "))
 """TriviaQA puts a space for each of these marks."""
-LETTERS = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ß": "ss", "æ": "ae", "œ": "oe", "ı": "i"})
+LETTERS = str.maketrans(
+    {"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ß": "ss", "æ": "ae", "œ": "oe", "ı": "i"}
+)
 """Letters that no decomposition turns into plain ones."""
 INITIALS = re.compile(r"(?<![\w.])((?:[^\W\d_]\.[ ]?){2,}(?:[^\W\d_](?!\w))?|[^\W\d_](?:\.[^\W\d_])+\b)")
 """`J. K.`, `U.S.A.`, `F.B.I`"""

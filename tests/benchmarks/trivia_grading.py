@@ -55,7 +55,9 @@ def graded(reply: str, question: Question) -> bool:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data", type=Path, required=True, help="folder with triviaqa/validation.jsonl")
     parser.add_argument("--limit", type=int, default=None, help="questions at most")
     parser.add_argument("--show", type=int, default=0, help="cases to print of each kind")
@@ -91,8 +93,12 @@ def wrong_ones(found: list[Question], show: int) -> dict[str, object]:
                 if graded(f"Answer: {other.correct}", question):
                     passed[label] += 1
                     if passed[label] <= show:
-                        print(f"passes, {label}: {other.correct!r} for {question.correct!r} ({question.text[:80]})")
-    return {"wrong answers that pass": {label: f"{passed[label]} of {tried[label]}" for label in sorted(tried)}}
+                        print(
+                            f"passes, {label}: {other.correct!r} for {question.correct!r} ({question.text[:80]})"
+                        )
+    return {
+        "wrong answers that pass": {label: f"{passed[label]} of {tried[label]}" for label in sorted(tried)}
+    }
 
 
 def right_ones(found: list[Question], show: int) -> dict[str, object]:
