@@ -80,9 +80,9 @@ INTRODUCES = re.compile(
 """What stands before a question that the model restates, not makes up."""
 
 BACK = re.compile(
-    r"(?:\A|(?<=[\n.,;:!?…—–-]))[ \t]*+(?:\.\.\.[ \t]*+)?[*_(]*+(?:(?:but|oh|no|hm+)\b[,. ]+)?"
+    r"(?:\A|(?<=[\n.,;:!?…—–(-])|(?<=[^ ] )(?=\())[ \t]*+(?:\.\.\.[ \t]*+)?[*_(]*+(?:(?<=[\s\S])(?:but|oh|no|hm+)\b[,. ]+)?"
     r"(?P<word>wait|hold on|hmm+|oops|scratch that|on second thoughts?|my mistake|i made a mistake|correction"
-    r"|(?:no,? )?sorry|i mean|let me (?:re\w+|double)|actually)\b",
+    r"|(?:no,? )?sorry|i mean|let me (?:re\w+|double)|actually)\b|\A\W*\w+(?: \w+){0,2}\?\s*(?P<no>no),\s",
     re.IGNORECASE,
 )
 """Words that take back what was just said."""
@@ -137,16 +137,19 @@ def revised(behind: str) -> Revised:
     found = []
     for match in BACK.finditer(behind):
         # Below the answer's own line stands a reason, so there the words must open a line.
-        on_its_line = end < 0 or match.start("word") < end
-        mild = match["word"].lower() in MILD
-        if on_its_line or (not mild and behind[match.start() - 1 : match.start()] == "\n"):
+        on_its_line = end < 0 or match.end() - 1 < end
+        if on_its_line or (not _is_mild(match) and behind[match.start() - 1 : match.start()] == "\n"):
             found.append(match)
     if not found:
         return Revised(behind, None, False)
-    first, later = behind[: found[0].start()], behind[found[-1].end() :]
+    first, later = behind[: found[0].start("no" if found[0]["no"] else 0)], behind[found[-1].end() :]
     if CONFIRMED.search(later):
         return Revised(first, None, False)
-    return Revised(first, later, all(match["word"].lower() in MILD for match in found))
+    return Revised(first, later, all(map(_is_mild, found)))
+
+
+def _is_mild(back: re.Match[str]) -> bool:
+    return (back["word"] or "").lower() in MILD
 
 
 def first_line(text: str) -> str:

@@ -51,7 +51,7 @@ CONCLUDES = re.compile(
     re.IGNORECASE,
 )
 ENTRY = re.compile(
-    r"^[ \t]*(?:[-*•|]|\d{1,2}[.)])[ \t]*[^\n]*$"
+    r"^[ \t]*(?:[-*•][ \t]|\||\d{1,2}[.)])[ \t]*[^\n]*$"
     r"|^[ \t*]*(?!(?i:yes|no|so|answer|final|result|conclusion|verdict|therefore|coin)\b)[A-Z][\w’'-]*[* ]*[:–—-][^\n]*$",
     re.MULTILINE,
 )

@@ -25,7 +25,7 @@ MARKERS = re.compile(rf"{MARKER.pattern}|{HEADING}|\\boxed\s*\{{", re.IGNORECASE
 # What makes a number a part of something else.
 GOES_ON = re.compile(
     r"\s*(?:[/*×÷^+−–-]|x(?=\s))\s*[$(]?\d|[eE][+-]?\d|[:,_]\d|\s*[½¼¾⅓⅔⅛]|\s*\\[dt]?frac|\s+\d+\s*/\s*\d"
-    r"|(?:\s+[a-z]+)?\s+(?:to|or)\s+[$]?\d|[kKmM]\b(?!\w)(?<=[kK])"
+    r"|(?:\s+[a-z]+)?\s+(?:to|or|and)\s+[$]?\d|[kK]\b|[A-Za-z]\s*[-+*/^]"
 )
 SPACED = re.compile(r"[$€£₹]?\d{1,3}(?:[ ]\d{3})+(?![ ]?\d)(?:\.\d+)?")
 SCALE = re.compile(rf"\s+({'|'.join(word for word in LARGE if word != 'hundred')})\b", re.IGNORECASE)
@@ -52,7 +52,7 @@ NUMBERED = re.compile(
     re.IGNORECASE,
 )
 BESIDE = re.compile(
-    r"\b(?:in|after|for|with|from|per|by|on|every|each|over|within|during|than|between|among|(?<!total )(?<!sum )of)\s+"
+    r"\b(?:in|after|for|with|from|per|by|on|every|each|over|within|during|than|between|among|(?<!total )(?<!sum )of|the|these|those)\s+"
     r"(?:(?:the|all|about|only|those|these|his|her|their|another|just|every|first|last|next|other)\s+)*[*_]*\Z",
     re.IGNORECASE,
 )
@@ -167,7 +167,7 @@ def _value(line: str) -> str | None:
         found = _single(side)
         if found is not None:
             return found
-    return None if len(sides) > 1 else _single(head)
+    return None if len(sides) > 1 else _single(line[start:])
 
 
 def _single(side: str) -> str | None:
@@ -199,7 +199,9 @@ def _of_sentence(line: str) -> str | None:
     found = [number for number in found if not BESIDE.search(line, max(0, number.start() - 40), number.start())
              or number[0].lstrip("-−")[0] in "$€£₹¥"] or found  # fmt: skip
     if not found:
-        return None
+        words = [match[0] for match in WORDS.finditer(line)]
+        value = from_words(words[0]) if len(words) == 1 and words[0].lower() != "one" else None
+        return None if value is None else str(value)
     if any(_single(line[number.start() :]) is None for number in found[-1:]):
         return None
     values = [_single(line[number.start() :]) for number in found]

@@ -68,7 +68,9 @@ BETTER = re.compile(
     rf"|\bprefer\s+{LABEL}\s+([AB])\b|\b(?:choose|pick|vote for|go with)\s+(?:{LABEL}\s+([AB])\b|\[?([ABC])\]?(?=[.\s]*\Z))",
     re.IGNORECASE,
 )
-HELD_BACK = re.compile(r"\?|\b(?:if|unless|not|n't|would be|could|might|except)\b", re.IGNORECASE)
+HELD_BACK = re.compile(r"\?|\b(?:if|unless|not|would be|could|might|except)\b|n['’]t\b", re.IGNORECASE)
+DENIED = re.compile(r"\W*(?:is|was|wins)?(?:\s+not\b|n['’]t\b)", re.IGNORECASE)
+CHOSEN = re.compile(r"\b(?:pick|choose|say|prefer|verdict(?: is)?|go with|give|vote(?: for)?)\W*\Z", re.IGNORECASE)
 OVERALL = re.compile(
     r"\b(?:overall|therefore|thus|hence|so|verdict|conclusion|all in all|in total)\b", re.IGNORECASE
 )
@@ -113,6 +115,8 @@ def _bracketed(reply: str) -> list[str]:
             between = segment[first.end() : said[1][0].start()]
             if OVER.match(between):
                 verdicts.append(verdict)
+            elif CHOSEN.search(segment[: said[-1][0].start()]):
+                verdicts.append(said[-1][1])
             elif len(said) == 2 and BUT.search(between):
                 verdicts.append(said[1][1])
             continue
@@ -154,10 +158,7 @@ def _begins(text: str) -> str | None:
     if not begins["after"].strip() and not begins["label"] and begins["letter"] == "A":
         if ARTICLE.match(text, begins.end("letter")):
             return "C" if re.match(TIE, text[begins.start("letter") :], re.IGNORECASE) else None
-    if (
-        HELD_BACK.search(text.split("\n", 1)[0][begins.end() : begins.end() + 12])
-        and "not" in text[: begins.end() + 12]
-    ):
+    if DENIED.match(text, begins.end("letter")) and not text[begins.end("letter") :].lstrip().startswith(","):
         return None
     return begins["letter"]
 

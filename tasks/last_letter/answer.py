@@ -32,7 +32,7 @@ CONCLUSION = re.compile(
     re.IGNORECASE,
 )
 NOUN = re.compile(
-    r"(?:the\s+)?(?:(?:final|joined|resulting|new|combined|concatenated)\s+)?"
+    r"(?:the\s+)?(?:(?:final|last|joined|resulting|new|combined|concatenated)\s+)?"
     r"(?:string|word|letters?|result|combination|sequence|concatenation|answer)\s*(?=[\"'“‘`*:\s])",
     re.IGNORECASE,
 )
@@ -53,7 +53,7 @@ ONE_OF = [re.compile(pair, re.IGNORECASE) for pair in (PAIR, OF_PAIR)]
 QUOTED = re.compile(rf'(?:["“`*{{])({LETTER}+)(?:["”`*}}])')
 FILLER = re.compile(r"(?:sorry|sure|certainly|okay|well|unfortunately)\b[\s,.!:]+", re.IGNORECASE)
 TALK = frozenset(
-    "so thus hence here taken since because as from result joined it we i final last first output".split()
+    "so thus hence here taken since because as from result joined joining combined combining concatenated concatenating together it we i final last first output".split()
 )
 """Words that a sentence begins with, and an answer hardly ever is."""
 NO_ANSWER = frozenset(
@@ -93,7 +93,7 @@ def _unmarked(text: str) -> str | None:
     lines = [line for line in _clean(text).splitlines() if line.strip()]
     if not lines:
         return None
-    line = lines[-1].strip()
+    line = FILLER.sub("", lines[-1].strip(), count=1)
     ended = _conclusion(line)
     return _letters(line) or (ended if ended and len(ended) > 1 else None)
 
@@ -104,7 +104,7 @@ def _line(line: str) -> str | None:
     for pairs, one in zip(PAIRS, ONE_OF, strict=True):
         if pairs.fullmatch(line):
             return "".join(one.findall(line)).lower()
-    whole = _letters(line)
+    whole = _letters(line) or _letters(NOUN.sub("", line, count=1) if NOUN.match(line) else "")
     if whole:
         return whole
     beginning = BEGINNING.match(line)

@@ -37,13 +37,13 @@ HEDGES = re.compile(
     r"\W*(?:(?:well|hm+|okay|ok|sure|certainly|actually|of course|yes|no|great question|good question|thank\w*|hello|hi)\W*\Z"
     r"|(?:i|we)\b(?:['’]m| am)?\s+(?:(?:really|quite|honestly|just|still)\s+)?(?:not|no expert|unsure|unable|sorry|afraid)\b"
     r"|i (?:do not|don['’]t|can(?:no|['’])t|could be wrong|may be wrong|might be wrong|am unsure)\b"
-    r"|if i(?:['’]m| am) not mistaken\b|to be honest\b|sorry\b|let me\b|that['’]s an? \w+ question)",
+    r"|if i(?:['’]m| am) not mistaken\b|to be honest\b|sorry\b|let me\b|(?:you['’]re |you are |very )?(?:close|almost)\b|nice try\b|good guess\b|that['’]s an? \w+ question)",
     re.IGNORECASE,
 )
 CONCEDES = re.compile(r"\W*(?:while|although|though|despite|unlike|contrary to|even though)\b", re.IGNORECASE)
 BUT = re.compile(r",?\s+(?:but|however|yet)\b,?\s+", re.IGNORECASE)
 TURNS = re.compile(
-    r"\s*;\s+|\s+[–—-]{1,2}\s+(?=(?:it|the|he|she|that)\b)|,\s+(?=(?:it|he|she|they)(?:['’]s|['’]re|\s+(?:is|was|are|were))\b"
+    r"\s*;\s+|:\s+(?=(?:it|the|he|she|that)\b)|\s+[–—-]{1,2}\s+(?=(?:it|the|he|she|that)\b)|,\s+(?=(?:it|he|she|they)(?:['’]s|['’]re|\s+(?:is|was|are|were))\b"
     r"|(?:the|my)\s+(?:\w+\s+)?(?:answer|guess)\b)",
     re.IGNORECASE,
 )
