@@ -282,7 +282,8 @@ def _without_ids(completion: Completion) -> Completion:
 def _without_thoughts(completion: Completion, thinking: bool) -> Completion:
     """What a program reads of a completion; its step keeps the whole text and all counts.
 
-    Where thinking was switched on and the text was cut without any mark, its opening mark stands in the prompt.
+    Where thinking was switched on and the text was cut without any mark, its opening mark stands in the
+    prompt.
     """
     opened = thinking and completion.finish_reason == "length"
     reply = thoughts.split(completion.text, opened=opened).reply

@@ -1,7 +1,7 @@
 """What of a model's text is its reply, and what stands behind the mark that every task asks for, `Answer:`.
 
-Shared, so that all tasks read a text in the same four steps; what counts as an answer there is each task's own
-rule.
+Shared, so that all tasks read a text in the same four steps; what counts as an answer there is each task's
+own rule.
 
 1. `own_reply`: thoughts are taken off (tasks/thoughts.py); the next question or turn that a model makes up
    ends its reply; sentences that only restate the form ("Answer: yes" or "Answer: no") are no reply.
@@ -25,8 +25,8 @@ MARKER = re.compile(
     r"|<answer>\s*",
     re.IGNORECASE | re.MULTILINE,
 )
-"""`Answer:` in any case, also in Markdown (`**Answer:** 7`, a heading `### Answer`) or as a tag, with the space
-after."""
+"""`Answer:` in any case, also in Markdown (`**Answer:** 7`, a heading `### Answer`) or as a tag, with the
+space after."""
 
 SAYING = re.compile(
     r"\banswer[ \t]+(?:is|was|would be|should be|must be|has to be)(?:[ \t]+(?:therefore|thus|then|indeed))?"
@@ -54,7 +54,8 @@ FAR = 200
 """Characters within which a restated form's sentence begins and ends."""
 
 TURN = re.compile(
-    r"<\|(?:im_start|im_end|endoftext|eot_id|user|human|end|return|start|turn|end_of_text|start_header_id)\|?>|</s>|"
+    r"<\|(?:im_start|im_end|endoftext|eot_id|user|human|end|return|start|turn|end_of_text"
+    r"|start_header_id)\|?>|</s>|"
     r"<(?:end|start)_of_turn>|<turn\|>|\[/?INST\]",
 )
 """What a chat template puts between turns."""
@@ -74,13 +75,15 @@ UNLABELLED = re.compile(
 )
 """A paragraph that asks, and the mark below it."""
 INTRODUCES = re.compile(
-    r":[*_]*\Z|\b(?:restat|rephras|reword|rewrit|re-?read|sure|certainly|of course|okay|question|problem|detail)\w*",
+    r":[*_]*\Z|\b(?:restat|rephras|reword|rewrit|re-?read|sure|certainly|of course|okay|question|problem"
+    r"|detail)\w*",
     re.IGNORECASE,
 )
 """What stands before a question that the model restates, not makes up."""
 
 BACK = re.compile(
-    r"(?:\A|(?<=[\n.,;:!?…—–(-])|(?<=[^ ] )(?=\())[ \t]*+(?:\.\.\.[ \t]*+)?[*_(]*+(?:(?<=[\s\S])(?:but|oh|no|hm+)\b[,. ]+)?"
+    r"(?:\A|(?<=[\n.,;:!?…—–(-])|(?<=[^ ] )(?=\())[ \t]*+(?:\.\.\.[ \t]*+)?[*_(]{0,3}+(?:(?<=[\s\S])(?:but|oh"
+    r"|no|hm+)\b[,. ]+)?"
     r"(?P<word>wait|hold on|hmm+|oops|scratch that|on second thoughts?|my mistake|i made a mistake|correction"
     r"|(?:no,? )?sorry|i mean|let me (?:re\w+|double)|actually)\b|\A\W*\w+(?: \w+){0,2}\?\s*(?P<no>no),\s",
     re.IGNORECASE,

@@ -26,12 +26,16 @@ LATEX = re.compile(
 GROUP = re.compile(r"(?<=\d)(?:\{,\}|\\[,;: ]|~)(?=\d{3}(?!\d))")
 CURRENCY = re.compile(r"\b(?:Rs|INR|USD|EUR|GBP|CHF|US|RM)\.?[ \u00a0]?(?=[$€£₹]?\d)")
 
-_UNITS = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
-    "seventeen eighteen nineteen"
-).split()
-_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
-SMALL = {word: value for value, word in enumerate(_UNITS)} | {word: 10 * n for n, word in enumerate(_TENS, 2)}
+_UNITS = """
+    zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen
+    sixteen seventeen eighteen nineteen
+"""
+_TENS = """
+    twenty thirty forty fifty sixty seventy eighty ninety
+"""
+SMALL = {word: value for value, word in enumerate(_UNITS.split())} | {
+    word: 10 * n for n, word in enumerate(_TENS.split(), 2)
+}
 """Number words below a hundred that are one word."""
 LARGE = {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9}
 WORD = re.compile(rf"\b(?:{'|'.join([*SMALL, *LARGE])})\b", re.IGNORECASE)

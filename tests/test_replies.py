@@ -1,7 +1,8 @@
-"""Replies as models write them, each with what a careful reader takes from it (tests/replies/, one table a rule).
+"""Replies as models write them, each with what a careful reader takes from it (tests/replies/, one table a
+rule).
 
-A row has its kind, the reply and the right value; null means that the reply gives no answer. For trivia the value
-says whether the answer is right by the row's aliases.
+A row has its kind, the reply and the right value; null means that the reply gives no answer. For trivia the
+value says whether the answer is right by the row's aliases.
 """
 
 from __future__ import annotations

@@ -42,7 +42,7 @@ def test_a_pair_of_marks_may_be_given_and_a_prompt_may_open_the_thought() -> Non
     assert not thoughts.opens("<|im_start|>assistant\n")
 
 
-THINKING = "<think>\nOnly \"Answer: yes\" or \"Answer: no\".\n</think>\n\nAnswer: yes"
+THINKING = '<think>\nOnly "Answer: yes" or "Answer: no".\n</think>\n\nAnswer: yes'
 
 
 @pytest.mark.parametrize("name", ["direct", "think", "cot", "rar_2step", "direct*2"])

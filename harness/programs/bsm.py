@@ -65,7 +65,10 @@ SCORE = (
 )
 ENDS = r"(?=[ \t]*(?:[.,;:)\]*]|$|\n|(?:and|for|to|vs|points?|stars?|because|since|as)\b))"
 """What stands behind a score that has no label; another word makes it a count of something."""
-SAYS = r"(?:[ \t]*\([^)\n]{1,30}\))?[*_]*[ \t]*(?:[:：=|–-]|\b(?:is|gets|scores|earns|an?|at)\b)[\s*:\[({|]*(?:an?[ \t]+)?"
+SAYS = (
+    r"(?:[ \t]*\([^)\n]{1,30}\))?[*_]*[ \t]*"
+    r"(?:[:：=|–-]|\b(?:is|gets|scores|earns|an?|at)\b)[\s*:\[({|]*(?:an?[ \t]+)?"
+)
 """What stands between a label and its score."""
 LABEL = re.compile(r"\bscore\b[^\d\n]{0,20}(?=\d)", re.IGNORECASE)
 NEXT_CRITERION = re.compile(r"^[ \t*#]*criterion\b[ \t\d]*:", re.IGNORECASE | re.MULTILINE)
@@ -153,8 +156,10 @@ def parse_criteria(text: str, most: int) -> list[str]:
 def parse_pair(text: str) -> tuple[Score, Score]:
     """Scores (A, B), 1 to 5; None where one is missing. Any text is fine.
 
-    1. The last `Score A: 4` of each; where there is none, the last `A: 4` or `A gets 4`; `both get 4` is for both.
-    2. A number that is no whole one from 1 to 5 (`4.5`, `4/10`, `3-4`) is no score, nor is the scale restated.
+    1. The last `Score A: 4` of each; where there is none, the last `A: 4` or `A gets 4`; `both get 4` is
+       for both.
+    2. A number that is no whole one from 1 to 5 (`4.5`, `4/10`, `3-4`) is no score, nor is the scale
+       restated.
     3. Without any label, two numbers that are all of the text's numbers are those of A and of B.
     """
     text = _judged(text)
@@ -184,8 +189,8 @@ def _by_label(label: str, text: str) -> tuple[Score, Score] | None:
 def parse_score(text: str) -> Score:
     """The score of one response, 1 to 5, or None.
 
-    1. The last one after `Score` or `Rating`, in the same sentence; a number there that is none (`3.5`, `4/10`)
-       means that there is no score.
+    1. The last one after `Score` or `Rating`, in the same sentence; a number there that is none (`3.5`,
+       `4/10`) means that there is no score.
     2. Else a line that is a number alone, or the number that the text gives it (`I would give it a 4`).
     3. Other numbers (`it has 3 tips`) are no score.
     """
@@ -230,8 +235,8 @@ def add_scores(scores: list[tuple[Score, Score]]) -> str:
 
 
 def _judged(text: str) -> str:
-    """A reply to one solve prompt: without thoughts, a next criterion that the model makes up, and mentions of the
-    scale: `4/5` is 4, `from 1 to 5` is nothing."""
+    """A reply to one solve prompt: without thoughts, a next criterion that the model makes up, and mentions
+    of the scale: `4/5` is 4, `from 1 to 5` is nothing."""
     text = own_reply(text, LABEL)
     scored = LABEL.search(text)
     asked = NEXT_CRITERION.search(text, scored.end()) if scored else None
@@ -239,7 +244,8 @@ def _judged(text: str) -> str:
     text = LATEX.sub("", text)
     text = re.sub(r"(?<=[1-5])[ \t]*(?:/|out of)[ \t]*5(?!\d)", "", text)
     return re.sub(
-        r"(?<!\d)1[ \t]*(?:\([^)\n]{0,30}\)|=[ \t]*\w+)?,?[ \t]*(?:-|–|to|and)?[ \t]*5[ \t]*(?:\([^)\n]{0,30}\)|=[ \t]*\w+)?(?!\d)",
+        r"(?<!\d)1[ \t]*(?:\([^)\n]{0,30}\)|=[ \t]*\w+)?,?[ \t]*(?:-|–|to"
+        r"|and)?[ \t]*5[ \t]*(?:\([^)\n]{0,30}\)|=[ \t]*\w+)?(?!\d)",
         "",
         text,
     )

@@ -2,10 +2,11 @@
 
 1. Behind the last `Answer:` or `\\boxed{` (else "the answer is"): the yes or no that it begins with, else the
    first one that is set off, else the side it names: heads up is yes, tails up or no longer heads up is no.
-2. Without a mark: the yes or no that the reply begins with; else its last line that says one, or that concludes
-   with a side. Entries of a list (`Bo: no`), questions of its own and steps on the way are no answer.
-3. A choice (`yes or no`, `heads or tails`) says nothing, nor does "no" before what there is none of (`no one`,
-   `no change`). What is taken back (`No, wait: yes`) does not count.
+2. Without a mark: the yes or no that the reply begins with; else its last line that says one, or that
+   concludes with a side. Entries of a list (`Bo: no`), questions of its own and steps on the way are no
+   answer.
+3. A choice (`yes or no`, `heads or tails`) says nothing, nor does "no" before what there is none of (`no
+   one`, `no change`). What is taken back (`No, wait: yes`) does not count.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ OPENING = re.compile(rf"{DECORATION}(yes|no{OF_NOTHING})\b", re.IGNORECASE)
 SET_OFF = re.compile(rf"\b(yes|no{OF_NOTHING})\b(?=\W*(?:$|\n)|[*_\"'”’)}}]*[.,;:!])", re.IGNORECASE)
 YES_OR_NO = re.compile(rf"\b(yes|no{OF_NOTHING})\b", re.IGNORECASE)
 CHOICE = re.compile(
-    r"[(\[]?[\"'“*]{0,3}\byes\b[\"'”*]{0,3}\s*(?:/|\||,?\s*\bor\b)\s*(?:Answer:\s*)?[\"'“*]*no\b[\"'”*]*[)\]]?"
+    r"[(\[]?[\"'“*]{0,3}\byes\b[\"'”*]{0,3}\s*(?:/|\|"
+    r"|,?\s*\bor\b)\s*(?:Answer:\s*)?[\"'“*]*no\b[\"'”*]*[)\]]?"
     r"(?:\s+(?:question|answer)\b)?"
     r"|\bheads\b(?:[ -](?:up|side up))?\s*(?:/|,?\s*\bor\b)\s*tails\b(?:[ -](?:up|side up))?",
     re.IGNORECASE,
@@ -46,13 +48,15 @@ BEFORE = re.compile(
 )
 """What stands before a side that the coin had, or might have."""
 CONCLUDES = re.compile(
-    r"\b(?:still|remain\w*|no longer|final\w*|end(?:s|ed)?(?: up)?|in the end|therefore|thus|hence|consequently"
+    r"\b(?:still|remain\w*|no longer|final\w*|end(?:s|ed)?(?: up)?|in the end|therefore|thus|hence"
+    r"|consequently"
     r"|conclusion|result\w*|anymore)\b|\A\W*(?:so|overall)\b|,\s*so\b",
     re.IGNORECASE,
 )
 ENTRY = re.compile(
     r"^[ \t]*(?:[-*•][ \t]|\||\d{1,2}[.)])[ \t]*[^\n]*$"
-    r"|^[ \t*]*(?!(?i:yes|no|so|answer|final|result|conclusion|verdict|therefore|coin)\b)[A-Z][\w’'-]*[* ]*[:–—-][^\n]*$",
+    r"|^[ \t*]*(?!(?i:yes|no|so|answer|final|result|conclusion|verdict|therefore"
+    r"|coin)\b)[A-Z][\w’'-]*[* ]*[:–—-][^\n]*$",
     re.MULTILINE,
 )
 """A line of a list of people."""

@@ -2,18 +2,20 @@
 
 1. Behind the last mark (`Answer:`, `####` before a number, `\\boxed{`, else "the answer is"): the number that
    the line begins with, of a sum what it comes to; of a sentence the number it is about. No reason counts.
-2. What goes on as something else (`3/4`, `2 1/2`, `70 - 5`, `10 to 12`, `6:30`) or names several is no answer.
+2. What goes on as something else (`3/4`, `2 1/2`, `70 - 5`, `10 to 12`, `6:30`) or names several is no
+   answer.
 3. Without a mark, or where no number stands behind it, the last number of the reply.
 
-`strict_match` asks for a mark of the first three kinds, `flexible_match` takes the last number whatever stands
-around it. See tasks/answers.py for what the reply is, and tasks/numbers.py for how numbers are written.
+`strict_match` asks for a mark of the first three kinds, `flexible_match` takes the last number whatever
+stands around it. See tasks/answers.py for what the reply is, and tasks/numbers.py for how numbers are
+written.
 """
 
 from __future__ import annotations
 
 import re
 
-from tasks.answers import MARKER, after_marker, after_saying, first_line, own_reply, revised
+from tasks.answers import MARKER, after_marker, after_saying, own_reply, revised
 from tasks.numbers import LARGE, NUMBER, WORDS, from_words, plain, scaled, spell
 
 GOLD = "####"
@@ -31,8 +33,10 @@ SPACED = re.compile(r"[$€£₹]?\d{1,3}(?:[ ]\d{3})+(?![ ]?\d)(?:\.\d+)?")
 SCALE = re.compile(rf"\s+({'|'.join(word for word in LARGE if word != 'hundred')})\b", re.IGNORECASE)
 FRACTION = re.compile(r"\\[dt]?frac|[½¼¾⅓⅔⅛]")
 LEAD = re.compile(
-    r"[\s*_$\\({\[<\"'“‘`≈~=|]*(?:(?:about|approximately|approx|ca|around|roughly|nearly|exactly|only|no)\b\.?\s*"
-    r"|(?:so|thus|therefore)\b,?\s*|(?:the\s+)?(?:final\s+|total\s+|correct\s+)?(?:answer|total|result)\s+(?:is|=|:)\s*"
+    r"[\s*_$\\({\[<\"'“‘`≈~=|]*(?:(?:about|approximately|approx|ca|around|roughly|nearly|exactly|only"
+    r"|no)\b\.?\s*"
+    r"|(?:so|thus|therefore)\b,?\s*|(?:the\s+)?(?:final\s+|total\s+|correct\s+)?(?:answer|total"
+    r"|result)\s+(?:is|=|:)\s*"
     r"|it(?:'s|’s|\s+is)\s+)*[\s*_$\\({\[<\"'“‘`≈~=|]*",
     re.IGNORECASE,
 )
@@ -48,12 +52,15 @@ REASON = re.compile(
 """Where a reason begins behind a value."""
 ORDINAL = re.compile(r"(?:st|nd|rd|th)\b|-[A-Za-z]", re.IGNORECASE)
 NUMBERED = re.compile(
-    r"\b(?:day|step|week|month|year|part|grade|box|room|number|page|problem|question|chapter|class|week|round)\s+\Z",
+    r"\b(?:day|step|week|month|year|part|grade|box|room|number|page|problem|question|chapter|class|week"
+    r"|round)\s+\Z",
     re.IGNORECASE,
 )
 BESIDE = re.compile(
-    r"\b(?:in|after|for|with|from|per|by|on|every|each|over|within|during|than|between|among|(?<!total )(?<!sum )of|the|these|those)\s+"
-    r"(?:(?:the|all|about|only|those|these|his|her|their|another|just|every|first|last|next|other)\s+)*[*_]*\Z",
+    r"\b(?:in|after|for|with|from|per|by|on|every|each|over|within|during|than|between|among"
+    r"|(?<!total )(?<!sum )of|the|these|those)\s+"
+    r"(?:(?:the|all|about|only|those|these|his|her|their|another|just|every|first|last|next"
+    r"|other)\s+)*[*_]*\Z",
     re.IGNORECASE,
 )
 """What stands before a number that is beside the point: `in 4 weeks`."""
@@ -61,7 +68,8 @@ OPERAND = r"[-−]?[$€£₹¥]?(?<![\d.,])(?:\d[\d,]*+(?:\.\d++)?|\.\d++)"
 EQUATION = re.compile(rf"(?:{OPERAND}[ \t]*[-+*/×÷x−–][ \t]*){{1,12}}{OPERAND}[ \t]*=[ \t]*")
 """A sum up to what it comes to."""
 COMES_TO = re.compile(
-    r"=|\b(?:so|thus|therefore|hence|then|leav\w+|makes?|making|earns?|gets?|has|have|had|is|are|was|were|be|equals?"
+    r"=|\b(?:so|thus|therefore|hence|then|leav\w+|makes?|making|earns?|gets?|has|have|had|is|are|was|were"
+    r"|be|equals?"
     r"|gives?|means|total|left|pays?|needs?|owes?|takes?|costs?|saves?|spends?)\b",
     re.IGNORECASE,
 )
@@ -72,7 +80,8 @@ LIST_NUMBER = re.compile(r"\W{0,4}\d{1,2}[.)]\s+(?=\S)")
 LISTED = re.compile(r"\W{0,4}1[.)]\s+\S")
 REFUSES = re.compile(
     r"\bbetween\s+[$]?\d|"
-    r"\b(?:can(?:not|'t|’t)|not (?:possible|enough|given|known|sure|clear)|impossible|unknown|unclear|undetermined"
+    r"\b(?:can(?:not|'t|’t)|not (?:possible|enough|given|known|sure|clear)|impossible|unknown|unclear"
+    r"|undetermined"
     r"|insufficient|don(?:'|’)?t know)\b",
     re.IGNORECASE,
 )
@@ -183,6 +192,10 @@ def _single(side: str) -> str | None:
     return scaled(spell(number), scale[1]) if scale else spell(number)
 
 
+def _is_money(number: re.Match[str]) -> bool:
+    return number[0].lstrip("-−")[:1] in tuple("$€£₹¥")
+
+
 def _of_sentence(line: str) -> str | None:
     """The number that a sentence is about: the only one that is not beside the point; of several the only
     amount of money, else the last one if the words before it say that it comes out."""
@@ -196,20 +209,22 @@ def _of_sentence(line: str) -> str | None:
         and not NUMBERED.search(line, max(0, number.start() - 20), number.start())
         and not line[number.start() - 1 : number.start()].isalpha()
     ]
-    found = [number for number in found if not BESIDE.search(line, max(0, number.start() - 40), number.start())
-             or number[0].lstrip("-−")[0] in "$€£₹¥"] or found  # fmt: skip
+    to_the_point = [
+        number
+        for number in found
+        if _is_money(number) or not BESIDE.search(line, max(0, number.start() - 40), number.start())
+    ]
+    found = to_the_point or found
     if not found:
         words = [match[0] for match in WORDS.finditer(line)]
         value = from_words(words[0]) if len(words) == 1 and words[0].lower() != "one" else None
         return None if value is None else str(value)
-    if any(_single(line[number.start() :]) is None for number in found[-1:]):
-        return None
     values = [_single(line[number.start() :]) for number in found]
+    if values[-1] is None:
+        return None
     if len(set(values)) == 1:
         return values[-1]
-    money = {
-        value for value, number in zip(values, found, strict=True) if number[0].lstrip("-−")[0] in "$€£₹¥"
-    }
+    money = {value for value, number in zip(values, found, strict=True) if _is_money(number)}
     if len(money) == 1:
         return money.pop()
     between = line[found[-2].end() : found[-1].start()]

@@ -1,10 +1,12 @@
 """Which verdict a reply gives: `A`, `B` or `C` (a tie).
 
-1. The last one in double brackets, as a letter, a label (`[[Response A]]`, `[[Tie]]`) or a comparison (`[[A>B]]`).
+1. The last one in double brackets, as a letter, a label (`[[Response A]]`, `[[Tie]]`) or a comparison
+   (`[[A>B]]`).
 2. Brackets that only restate the form are none: several verdicts in one sentence, or one with a condition
    (`[[A]] if ...`). Where there are no others, there is no verdict.
-3. Without brackets: what the text behind the last `Answer:`, `Verdict:` or `\\boxed{` begins with, else a letter or
-   label that is all of the reply or opens it in single brackets, else its last sentence if that compares the two.
+3. Without brackets: what the text behind the last `Answer:`, `Verdict:` or `\\boxed{` begins with, else a
+   letter or label that is all of the reply or opens it in single brackets, else its last sentence if that
+   compares the two.
 """
 
 from __future__ import annotations
@@ -18,9 +20,11 @@ TIE = r"(?:it(?:'s|’s| is)\s+)?(?:an?\s+)?(?:tie\b|tied\b|draw\b)"
 BRACKETS = re.compile(r"\[\[[ \t\"'*]*(?P<said>[^\[\]\n]{1,60}?)[ \t\"'*]*\]\]")
 MARKERS = re.compile(
     rf"{MARKER.pattern}|\\boxed\s*\{{"
-    rf"|\b(?:verdict|winner|decision|judge?ment|choice|preference|(?:better|best|preferred|winning)[ \t]+{LABEL})"
+    rf"|\b(?:verdict|winner|decision|judge?ment|choice|preference|(?:better|best|preferred"
+    rf"|winning)[ \t]+{LABEL})"
     r"(?:[ \t]+is)?[*_]*[ \t]*[:：=][\s*_]*"
-    rf"|\b(?:verdict|winner|decision|choice|(?:better|best|preferred)[ \t]+{LABEL})[ \t]+is\b[ \t]*[:]?[\s*_]*"
+    rf"|\b(?:verdict|winner|decision|choice|(?:better|best"
+    rf"|preferred)[ \t]+{LABEL})[ \t]+is\b[ \t]*[:]?[\s*_]*"
     r"|^[ \t]*(?:\#+[ \t]*[*_]*|[*_]{2,})(?:final[ \t]+)?(?:verdict|decision|judge?ment)[*_]*[ \t]*$[\s*_]*",
     re.IGNORECASE | re.MULTILINE,
 )
@@ -45,14 +49,16 @@ BEGINS = re.compile(
     r"(?=$|[^\w\s]|\s|\Z)",
 )
 ARTICLE = re.compile(
-    r"(?!\s*(?:is|was|because|since|as|for|wins|won|by|with|gives?|gave|has|does|over|would|it|and|seems|provides?|answers?\s+the)\b)"
+    r"(?!\s*(?:is|was|because|since|as|for|wins|won|by|with|gives?|gave|has|does|over|would|it|and|seems"
+    r"|provides?|answers?\s+the)\b)"
     r"\s*[a-z]"
 )
 """Behind `A` it makes the letter an article: `A good reply needs detail`."""
 ANOTHER = re.compile(rf"[\"'”’`*)\]]*\s*(?:,|/|\||\bor\b)\s*(?:or\s+)?[\"'“‘`*(\[]*(?:{LABEL}\s+)?[ABC]\b")
 BOTH = re.compile(
     rf"(?:{LABEL}s?\s+)?A\s+and\s+(?:{LABEL}\s+)?B\b.*\b(?:equal\w*|tie\w*|same|comparable|similar)\b"
-    rf"|\W*(?:{TIE}|neither\b.*\bbetter\b|(?:both|the two|these two|they)\b.*\b(?:equal\w*|tied?|comparable)\b)",
+    rf"|\W*(?:{TIE}|neither\b.*\bbetter\b|(?:both|the two|these two|they)\b.*\b(?:equal\w*|tied?"
+    rf"|comparable)\b)",
     re.IGNORECASE,
 )
 ALONE = re.compile(rf"[^\w]*(?:(?i:{LABEL})\s+(?=[ABC][^\w:]*\Z))?([ABC])[^\w]*|[^\w]*((?i:{TIE}))[^\w]*")
@@ -62,15 +68,20 @@ SINGLE = re.compile(
 ANY_SINGLE = re.compile(rf"\[\s*(?:{LABEL}\s+)?([ABC])\s*\]", re.IGNORECASE)
 
 BETTER = re.compile(
-    rf"(?:\b{LABEL}\s+([AB])|\A\W*([AB]))\s+(?:is|was)\s+(?:(?:clearly|slightly|much|overall|the|a|far|significantly|definitely"
-    r"|somewhat|marginally|therefore|thus|generally|more)\s+){0,3}(?:better|best|stronger|superior|preferred|preferable|winner)\b"
+    rf"(?:\b{LABEL}\s+([AB])|\A\W*([AB]))\s+(?:is|was)\s+(?:(?:clearly|slightly|much|overall|the|a|far"
+    rf"|significantly|definitely"
+    r"|somewhat|marginally|therefore|thus|generally|more)\s+){0,3}(?:better|best|stronger|superior"
+    r"|preferred|preferable|winner)\b"
     rf"|\b{LABEL}\s+([AB])\s+wins\b"
-    rf"|\bprefer\s+{LABEL}\s+([AB])\b|\b(?:choose|pick|vote for|go with)\s+(?:{LABEL}\s+([AB])\b|\[?([ABC])\]?(?=[.\s]*\Z))",
+    rf"|\bprefer\s+{LABEL}\s+([AB])\b|\b(?:choose|pick|vote for|go with)\s+(?:{LABEL}\s+([AB])\b"
+    rf"|\[?([ABC])\]?(?=[.\s]*\Z))",
     re.IGNORECASE,
 )
 HELD_BACK = re.compile(r"\?|\b(?:if|unless|not|would be|could|might|except)\b|n['’]t\b", re.IGNORECASE)
 DENIED = re.compile(r"\W*(?:is|was|wins)?(?:\s+not\b|n['’]t\b)", re.IGNORECASE)
-CHOSEN = re.compile(r"\b(?:pick|choose|say|prefer|verdict(?: is)?|go with|give|vote(?: for)?)\W*\Z", re.IGNORECASE)
+CHOSEN = re.compile(
+    r"\b(?:pick|choose|say|prefer|verdict(?: is)?|go with|give|vote(?: for)?)\W*\Z", re.IGNORECASE
+)
 OVERALL = re.compile(
     r"\b(?:overall|therefore|thus|hence|so|verdict|conclusion|all in all|in total)\b", re.IGNORECASE
 )
@@ -155,9 +166,9 @@ def _begins(text: str) -> str | None:
         return "C" if tie else _compared(text.split("\n", 1)[0])
     if ANOTHER.match(text, begins.end("letter")):
         return None
-    if not begins["after"].strip() and not begins["label"] and begins["letter"] == "A":
-        if ARTICLE.match(text, begins.end("letter")):
-            return "C" if re.match(TIE, text[begins.start("letter") :], re.IGNORECASE) else None
+    bare = not begins["after"].strip() and not begins["label"]
+    if bare and begins["letter"] == "A" and ARTICLE.match(text, begins.end("letter")):
+        return "C" if re.match(TIE, text[begins.start("letter") :], re.IGNORECASE) else None
     if DENIED.match(text, begins.end("letter")) and not text[begins.end("letter") :].lstrip().startswith(","):
         return None
     return begins["letter"]

@@ -1,10 +1,11 @@
 """Which letters a reply gives as its answer.
 
-1. Behind the last `Answer:` or `\\boxed{` (else "the answer is"), on its line: the letters it begins with up to a
-   reason, else what a conclusion ends in (`r + b = rb`, `the result is rb`), else the one quoted word.
+1. Behind the last `Answer:` or `\\boxed{` (else "the answer is"), on its line: the letters it begins with
+   up to a reason, else what a conclusion ends in (`r + b = rb`, `the result is rb`), else the one quoted
+   word.
 2. Letters are one word, or single letters that are joined (`r, b`, `"r" and "b"`, `r (lookup), b (Bob)`).
-3. Without a mark, or where its line says none, the last line (code fences aside) is read as letters alone or a
-   conclusion of two letters or more; a single letter is a step on the way.
+3. Without a mark, or where its line says none, the last line (code fences aside) is read as letters alone
+   or a conclusion of two letters or more; a single letter is a step on the way.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ LATEX = re.compile(r"\\(?:text\w*|math\w+|mbox)\s*\{|\\[()\[\]]|\\(?=\W)")
 AND_WORD = re.compile(AND, re.IGNORECASE)
 
 CONCLUSION = re.compile(
-    r".*(?:[=:→]|->|=>|\b(?:is|are|get|gives?|makes?|forms?|yields?|becomes?|spells?|produces?)\b|\b(?:it|that|which)['’]s\b"
+    r".*(?:[=:→]|->|=>|\b(?:is|are|get|gives?|makes?|forms?|yields?|becomes?|spells?|produces?)\b|\b(?:it"
+    r"|that|which)['’]s\b"
     r"|[,;]\s*(?:so|thus|therefore|hence)\b,?)(.*)",
     re.IGNORECASE,
 )
@@ -37,28 +39,36 @@ NOUN = re.compile(
     re.IGNORECASE,
 )
 REASON = re.compile(
-    rf"\s*[{QUOTES})\]]*\s*(?:[,;(:]|\.(?=\s|\Z)|\s[-–—]+\s|=|\b(?:because|since|as|from|where|which|for|that|given|taken)\b)",
+    rf"\s*[{QUOTES})\]]*\s*(?:[,;(:]|\.(?=\s|\Z)|\s[-–—]+\s|=|\b(?:because|since|as|from|where|which|for"
+    rf"|that|given|taken)\b)",
     re.IGNORECASE,
 )
 """What stands between an answer and its reason."""
 BEGINNING = re.compile(
-    rf"[{QUOTES}\s(\[{{<$]*({LETTER}+|{LETTER}(?:(?:[\s,+.&/-]|[{QUOTES}])+{LETTER}(?!{LETTER}))+)(?={REASON.pattern})",
+    rf"[{QUOTES}\s(\[{{<$]*({LETTER}+|{LETTER}(?:(?:[\s,+.&/-]"
+    rf"|[{QUOTES}])+{LETTER}(?!{LETTER}))+)(?={REASON.pattern})",
     re.IGNORECASE,
 )
-PAIR = rf"[{QUOTES}]*{LETTER}{{2,}}[{QUOTES}]*\s*(?:→|->|=>|:|=|ends in|gives)\s*[{QUOTES}]*({LETTER})(?!{LETTER})[{QUOTES}]*"
-OF_PAIR = rf"[{QUOTES}]*({LETTER})(?!{LETTER})[{QUOTES}]*\s*(?:\(\s*(?:from\s+)?[^()\n]{{1,30}}\)|(?:from|of|for)\s+[{QUOTES}]*{LETTER}{{2,}}[{QUOTES}]*)"
+WORD = rf"[{QUOTES}]*{LETTER}{{2,}}[{QUOTES}]*"
+ONE = rf"[{QUOTES}]*({LETTER})(?!{LETTER})[{QUOTES}]*"
+PAIR = rf"{WORD}\s*(?:→|->|=>|:|=|ends in|gives)\s*{ONE}"
+OF_PAIR = rf"{ONE}\s*(?:\(\s*(?:from\s+)?[^()\n]{{1,30}}\)|(?:from|of|for)\s+{WORD})"
+"""`lookup -> r`, and `r (lookup)` or `r from lookup`."""
 BETWEEN = rf"(?:\s*[,;]\s*(?:and\s+)?|{AND}|\s+)"
 PAIRS = [re.compile(rf"{pair}(?:{BETWEEN}{pair}){{1,9}}[.\s]*", re.IGNORECASE) for pair in (PAIR, OF_PAIR)]
 ONE_OF = [re.compile(pair, re.IGNORECASE) for pair in (PAIR, OF_PAIR)]
 QUOTED = re.compile(rf'(?:["“`*{{])({LETTER}+)(?:["”`*}}])')
 FILLER = re.compile(r"(?:sorry|sure|certainly|okay|well|unfortunately)\b[\s,.!:]+", re.IGNORECASE)
-TALK = frozenset(
-    "so thus hence here taken since because as from result joined joining combined combining concatenated concatenating together it we i final last first output".split()
-)
+_TALK = """
+    so thus hence here taken since because as from result joined joining combined combining concatenated
+    concatenating together it we i final last first output
+"""
+TALK = frozenset(_TALK.split())
 """Words that a sentence begins with, and an answer hardly ever is."""
-NO_ANSWER = frozenset(
-    "unknown unclear impossible undefined unsure sorry letters letter answer the none nothing string".split()
-)
+_NO_ANSWER = """
+    unknown unclear impossible undefined unsure sorry letters letter answer the none nothing string
+"""
+NO_ANSWER = frozenset(_NO_ANSWER.split())
 """What stands in their place where a sentence says that there is none, or goes on below."""
 
 

@@ -28,22 +28,28 @@ LONGEST_ABBREVIATION = 12
 AROUND = " \t*_`\"'“”‘’{}$"
 
 DENIES = re.compile(
-    r"\b(?:not|never|cannot|incorrect|wrong|false|untrue|misconception|mistake[ns]?|mistaken|confus\w+|contrary to|unlike"
-    r"|(?:may|might|could|are|were|be) (?:be )?think\w*|(?:understand|see) (?:why|that|you)|people (?:often )?(?:think|say|believe))\b"
+    r"\b(?:not|never|cannot|incorrect|wrong|false|untrue|misconception|mistake[ns]?|mistaken|confus\w+"
+    r"|contrary to|unlike"
+    r"|(?:may|might|could|are|were|be) (?:be )?think\w*|(?:understand|see) (?:why|that|you)"
+    r"|people (?:often )?(?:think|say|believe))\b"
     r"|n['’]t\b",
 )
 """A statement about another answer. In lower case: titles deny in capitals ("Never Say Never")."""
 HEDGES = re.compile(
-    r"\W*(?:(?:well|hm+|okay|ok|sure|certainly|actually|of course|yes|no|great question|good question|thank\w*|hello|hi)\W*\Z"
-    r"|(?:i|we)\b(?:['’]m| am)?\s+(?:(?:really|quite|honestly|just|still)\s+)?(?:not|no expert|unsure|unable|sorry|afraid)\b"
+    r"\W*(?:(?:well|hm+|okay|ok|sure|certainly|actually|of course|yes|no|great question|good question"
+    r"|thank\w*|hello|hi)\W*\Z"
+    r"|(?:i|we)\b(?:['’]m| am)?\s+(?:(?:really|quite|honestly|just|still)\s+)?(?:not|no expert|unsure"
+    r"|unable|sorry|afraid)\b"
     r"|i (?:do not|don['’]t|can(?:no|['’])t|could be wrong|may be wrong|might be wrong|am unsure)\b"
-    r"|if i(?:['’]m| am) not mistaken\b|to be honest\b|sorry\b|let me\b|(?:you['’]re |you are |very )?(?:close|almost)\b|nice try\b|good guess\b|that['’]s an? \w+ question)",
+    r"|if i(?:['’]m| am) not mistaken\b|to be honest\b|sorry\b|let me\b|(?:you['’]re |you are "
+    r"|very )?(?:close|almost)\b|nice try\b|good guess\b|that['’]s an? \w+ question)",
     re.IGNORECASE,
 )
 CONCEDES = re.compile(r"\W*(?:while|although|though|despite|unlike|contrary to|even though)\b", re.IGNORECASE)
 BUT = re.compile(r",?\s+(?:but|however|yet)\b,?\s+", re.IGNORECASE)
 TURNS = re.compile(
-    r"\s*;\s+|:\s+(?=(?:it|the|he|she|that)\b)|\s+[–—-]{1,2}\s+(?=(?:it|the|he|she|that)\b)|,\s+(?=(?:it|he|she|they)(?:['’]s|['’]re|\s+(?:is|was|are|were))\b"
+    r"\s*;\s+|:\s+(?=(?:it|the|he|she|that)\b)|\s+[–—-]{1,2}\s+(?=(?:it|the|he|she|that)\b)|,\s+(?=(?:it|he"
+    r"|she|they)(?:['’]s|['’]re|\s+(?:is|was|are|were))\b"
     r"|(?:the|my)\s+(?:\w+\s+)?(?:answer|guess)\b)",
     re.IGNORECASE,
 )
@@ -54,17 +60,20 @@ NOT_BUT = re.compile(
 _IS = r"(?:['’]s|\s+(?:is|was|would be|might be|may be|could be|must be))\s+"
 LEAD = re.compile(
     r"(?P<talk>(?:(?:well|actually|no|yes|hm+|okay|so|indeed)\s*[,.!-]\s*)*)(?:"
-    r"(?:i|we)\s+(?:(?:do|would|will|strongly|still)\s+)?(?:think|believe|guess|say|suspect|suppose|assume|recall)\s+"
+    r"(?:i|we)\s+(?:(?:do|would|will|strongly|still)\s+)?(?:think|believe|guess|say|suspect|suppose|assume"
+    r"|recall)\s+"
     rf"(?:that\s+)?(?:(?:it|that|this|he|she){_IS})?"
     rf"|i(?:['’]m| am)\s+(?:\w+\s+)?(?:sure|certain|confident)\s+(?:that\s+)?(?:(?:it|that|this){_IS})?"
     rf"|(?:the|my)\s+(?:(?:correct|right|best|final|real|true)\s+)?(?:answer|guess){_IS}:?\s*"
-    r"|(?:it|that)\s+(?:might|may|could|must|should)\s+be\s+|(?:probably|perhaps|maybe|possibly|definitely)\s+"
+    r"|(?:it|that)\s+(?:might|may|could|must|should)\s+be\s+|(?:probably|perhaps|maybe|possibly"
+    r"|definitely)\s+"
     # Alone these words may begin a title ("It's a Wonderful Life", "Yes, Prime Minister").
     rf"|(?(talk)(?<=[,.! -])(?:it|that|this|he|she){_IS}|(?!)))",
     re.IGNORECASE,
 )
 AGAINST = re.compile(
-    r"\s*\((?:definitely )?(?:not|never)\b[^()]*\)|(?:\s*[,;–—]|\s+-)\s*(?:(?:and|but|definitely|certainly)\s+)*(?:not|never|unlike)\b.*|\s+(?:and|but)\s+not\b.*"
+    r"\s*\((?:definitely )?(?:not|never)\b[^()]*\)|(?:\s*[,;–—]|\s+-)\s*(?:(?:and|but|definitely"
+    r"|certainly)\s+)*(?:not|never|unlike)\b.*|\s+(?:and|but)\s+not\b.*"
     r"|\s*[,(]?\s*(?:rather than|instead of|as opposed to)\b.*"
 )
 """`, not A`: what the answer is set against."""
@@ -122,8 +131,8 @@ def _denies_first(statement: str) -> bool:
 
 
 def _statements(text: str) -> Iterator[str]:
-    """The statements of a text in order: its sentences without concessions ("While many think A, it is B"), and
-    their parts that stand for themselves."""
+    """The statements of a text in order: its sentences without concessions ("While many think A, it is B"),
+    and their parts that stand for themselves."""
     for line in text.splitlines():
         for sentence in _sentences(line.strip(AROUND)):
             if CONCEDES.match(sentence) and "," in sentence:
@@ -132,8 +141,8 @@ def _statements(text: str) -> Iterator[str]:
 
 
 def _unfolded(sentence: str) -> Iterator[str]:
-    """A sentence, or its two statements where the first only denies or hedges ("It isn't A, it's B", "I am not
-    sure, but it is B"). Others stay whole: titles have commas, too."""
+    """A sentence, or its two statements where the first only denies or hedges ("It isn't A, it's B", "I am
+    not sure, but it is B"). Others stay whole: titles have commas, too."""
     for joint in (TURNS, BUT):
         found = joint.search(sentence)
         first = sentence[: found.start()] if found else ""

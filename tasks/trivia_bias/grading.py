@@ -2,13 +2,13 @@
 
 The paper does not say how it graded (paper.md, section 6), so the rule is written down here and kept strict:
 
-1. The answer as a whole, or behind the words that lead to it ("It is"), equals an alias: case, accents, articles,
-   punctuation and dots aside. Several answers are right only if each of them is.
-2. An answer of at most MOST_WORDS words may hold an alias ("The capital of France is Paris") where it denies
-   nothing and the alias is no part of another name ("Paris Hilton", "University of Paris") or list. A common word
-   ("It") needs the whole answer.
-3. Numbers are compared as numbers: an answer with a number is right if that is its only one and equal ("6", not
-   "6,000", "6.5", "-6", "6 million", "before 6"); dates may name their day.
+1. The answer as a whole, or behind the words that lead to it ("It is"), equals an alias: case, accents,
+   articles, punctuation and dots aside. Several answers are right only if each of them is.
+2. An answer of at most MOST_WORDS words may hold an alias ("The capital of France is Paris") where it
+   denies nothing and the alias is no part of another name ("Paris Hilton", "University of Paris") or list.
+   A common word ("It") needs the whole answer.
+3. Numbers are compared as numbers: an answer with a number is right if that is its only one and equal ("6",
+   not "6,000", "6.5", "-6", "6 million", "before 6"); dates may name their day.
 
 This file does not know where questions and aliases come from.
 """
@@ -23,6 +23,7 @@ from typing import NamedTuple
 from tasks.numbers import NUMBER, WORDS, from_words, plain, spell
 from tasks.trivia_bias.answer import affirmed_part, parse, without_lead
 from tasks.trivia_bias.spelling import compared, forms, joined_initials, normalise, without_accents
+from tasks.trivia_bias.words import ABBREVIATED, FUNCTION, JOINING, TITLES
 
 __all__ = ["holds", "is_right", "normalise", "parse"]
 
@@ -44,29 +45,17 @@ TWO_NAMES = re.compile(r"[A-Z][^\s,]* and [A-Z][^\s,]*")
 WORD = re.compile(r"[^\W_]+")
 GLUE = re.compile(r"[-–/&+@'’.]+")
 """What joins two words to one name where no space stands beside it."""
-TITLES = frozenset(
-    "mr mrs ms miss dr sir dame lord lady king queen prince princess president pope emperor empress".split()
-)
-ABBREVIATED = frozenset("mr mrs ms dr st ft mt jr sr prof".split())
-JOINING = frozenset("and of de del della di da du des von van der den la le el and y for in at on to".split())
-"""Words inside names."""
-FUNCTION = frozenset(
-    "i me my we us our you your he him his she her it its they them their this that these those who whom whose which what"
-    " when where why how is are was were be been being am do does did has have had will would shall should can could may"
-    " might must and or but if as at by for from in into of on off over to up with about after before than then there here"
-    " not no nor so too very more most one two all any some each both few only own same out down again once go help"
-    " because since while until during through between against now just also called named answer correct right"
-    " probably perhaps maybe think believe say said tell see let get make".split()
-)
-"""Words of any sentence: beside an alias they are no part of its name, and as an alias they prove nothing."""
 NUMERAL = re.compile(r"[IVX]+")
 DOES = re.compile(
-    r"(?:\w+ed|wrote|won|sang|made|built|led|sold|shot|flew|began|became|gave|took|stood|ran|lies|lived|plays?)\Z"
+    r"(?:\w+ed|wrote|won|sang|made|built|led|sold|shot|flew|began|became|gave|took|stood|ran|lies|lived"
+    r"|plays?)\Z"
 )
 
 RANGE = re.compile(
-    r"\b(?:before|after|until|till|since|by|between|from|to|more|less|fewer|over|under|above|below|least|most|nearly|almost"
-    r"|not|or|minus|negative|bc|bce)\b|\d\s*(?:[-–—/:×]|to)\s*\d|\d\s*(?:s|st|nd|rd|th)\b|\d[\s,.]*(?:bc|bce|hundred|thousand"
+    r"\b(?:before|after|until|till|since|by|between|from|to|more|less|fewer|over|under|above|below|least"
+    r"|most|nearly|almost"
+    r"|not|or|minus|negative|bc|bce)\b|\d\s*(?:[-–—/:×]|to)\s*\d|\d\s*(?:s|st|nd|rd|th)\b|\d[\s,.]*(?:bc"
+    r"|bce|hundred|thousand"
     r"|million|billion|trillion|dozen)\b|\d\.\d+\.|\d\s*[½¼¾⅓⅔]|\band a half\b",
     re.IGNORECASE,
 )

@@ -2,12 +2,12 @@
 
 Two counts, by coarse type of the answer (year, number, person, place, other):
 
-- wrong answers that pass as right: answers of other questions of the same type, drawn at random, and all answers of
-  other questions that hold one of the aliases as words ("South China Sea" for China);
+- wrong answers that pass as right: answers of other questions of the same type, drawn at random, and all
+  answers of other questions that hold one of the aliases as words ("South China Sea" for China);
 - right answers that are lost: the question's own answer in the forms that models write it.
 
-Answers come from the data and not from a model, so the counts compare two versions of the rule and are no error rates
-of a run. Two questions that share an alias are one answer and never compared.
+Answers come from the data and not from a model, so the counts compare two versions of the rule and are no
+error rates of a run. Two questions that share an alias are one answer and never compared.
 """
 
 from __future__ import annotations
@@ -94,7 +94,8 @@ def wrong_ones(found: list[Question], show: int) -> dict[str, object]:
                     passed[label] += 1
                     if passed[label] <= show:
                         print(
-                            f"passes, {label}: {other.correct!r} for {question.correct!r} ({question.text[:80]})"
+                            f"passes, {label}: {other.correct!r} for {question.correct!r}"
+                            f" ({question.text[:80]})"
                         )
     return {
         "wrong answers that pass": {label: f"{passed[label]} of {tried[label]}" for label in sorted(tried)}
