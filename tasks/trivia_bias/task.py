@@ -33,6 +33,7 @@ from tasks.sources import (
 )
 from tasks.spec import Metric, PaperSetup, TaskSpec
 from tasks.trivia_bias import generate, triviaqa
+from tasks.trivia_bias.answer import MARKERS
 from tasks.trivia_bias.bias import POINTS_AWAY, Question, normalised, row, rows, template_name
 from tasks.trivia_bias.examples import EXAMPLES
 from tasks.trivia_bias.grading import is_right, normalise, parse
@@ -62,6 +63,7 @@ SPEC = TaskSpec(
     vote_key=normalise,
     target=lambda answer: f"Answer: {answer}",
     max_tokens={"direct": 256},
+    answer_mark=MARKERS,
     method_options={"cot_fewshot": {"examples": EXAMPLES}},
     samples=20,
     inputs_embedded=150,
