@@ -15,15 +15,21 @@ from typing import Any
 import torch
 
 from harness.engines.base import AdapterInfo, Engine, ModelInfo, too_long
-from harness.engines.chat import PROBE, Chat, hub_options, require_change
+from harness.engines.chat import PROBE, Chat, require_change
 from harness.engines.hf_adapters import adapter_hash, check_adapter
-from harness.engines.hf_decode import Row, decode_batch
+from harness.engines.hf_alone import decode_alone
+from harness.engines.hf_decode import decode_batch
+from harness.engines.hf_guard import STOCK, Verdict, Way, look
 from harness.engines.hf_linear import exchange_operands
+from harness.engines.hf_load import attentions, context_length, load_config, load_model, refusal
 from harness.engines.hf_memory import Halving, budget_from_memory, is_out_of_memory
+from harness.engines.hf_passes import Passes
+from harness.engines.hf_rows import Row
 from harness.engines.hf_settings import check_arguments, pick_dtype
 from harness.engines.sharing import plan_batches
 from harness.errors import RunError, UserError
-from harness.models import ModelSource, cache_folder, weights_fingerprint
+from harness.models import ModelSource, weights_fingerprint
+from harness.progress import say
 from harness.types import Completion, FinishReason, Message, Request, stable_hash
 
 _STOP_WINDOW = 8
@@ -35,22 +41,25 @@ class HuggingFaceEngine(Engine):
 
     name = "hf"
 
-    def __init__(self, info: ModelInfo, model: Any, chat: Chat, arguments: dict[str, Any]) -> None:
+    def __init__(
+        self, info: ModelInfo, model: Any, chat: Chat, arguments: dict[str, Any], verdict: Verdict
+    ) -> None:
+        """`verdict` says how the model may be batched (hf_guard.py)."""
         super().__init__(info)
         self._model = model
         self._chat = chat
         self._tokenizer = chat.tokenizer
         self._arguments = arguments
+        self._verdict = verdict
         self._end_ids = chat.end_ids
-        pad = chat.tokenizer.pad_token_id
-        self._pad_id = pad if pad is not None else min(chat.end_ids)
+        self._pad_id = _pad_id(chat)
         self._token_budget = int(arguments["batch_tokens"]) or budget_from_memory(model)
         self._halving = Halving()
 
     @classmethod
     def load(cls, source: ModelSource, arguments: dict[str, Any]) -> HuggingFaceEngine:
-        """Load weights and tokenizer. UserError where the model cannot be had or has no chat template."""
-        from transformers import AutoModelForCausalLM
+        """Load weights and tokenizer, and see how the model may be batched. UserError where it cannot be had,
+        has no chat template, or cannot generate."""
         from transformers.utils import logging as transformers_logging
 
         settings = check_arguments(arguments)
@@ -58,38 +67,18 @@ class HuggingFaceEngine(Engine):
         device = str(settings["device"])
         dtype = pick_dtype(source.dtype, device)
         try:
-            model, report = AutoModelForCausalLM.from_pretrained(
-                source.location,
-                dtype=dtype,
-                attn_implementation=settings["attention"],
-                use_safetensors=True,
-                output_loading_info=True,
-                **hub_options(source),
-            )
-            model.to(device).eval()
+            config = load_config(source)
+            choice = attentions(config, str(settings["attention"]), source.trust_remote_code)
+            model = load_model(source, config, dtype, device, choice[0])
             chat = Chat.load(source, model.generation_config)
-        except (UserError, RunError):
-            raise
-        except Exception as error:  # whatever transformers makes of a broken or foreign folder
-            if is_out_of_memory(error):
-                raise RunError(
-                    f"memory does not suffice for the weights of {source.name}: choose a smaller model or a "
-                    "machine with more, then repeat the command"
-                ) from error
-            reason = str(error).strip().splitlines() or [type(error).__name__]
-            advice = _advice(source)
-            if "trust_remote_code" in str(error):
-                advice = "give --trust-remote-code if you trust its author with this machine"
-            raise UserError(
-                f"--pretrained {source.name} could not be loaded: {reason[0]} ({advice})"
-            ) from error
-        if missing := sorted(report["missing_keys"]):
-            raise UserError(
-                f"--pretrained {source.name} lacks {len(missing)} weights, first {missing[0]}: "
-                "they would be random; fetch or save the model again"
-            )
+        except Exception as error:
+            raise refusal(source, error) from error
         if device == "cpu":
             exchange_operands(model)
+        longest = context_length(model.config, chat.tokenizer)
+        verdict = look(model, chat.prompt_ids(STOCK), _pad_id(chat), longest, choice)
+        if verdict.note:
+            say(f"{source.name}: {verdict.note}")
         commit = getattr(model.config, "_commit_hash", None)
         info = ModelInfo(
             name=source.name,
@@ -97,10 +86,10 @@ class HuggingFaceEngine(Engine):
             parameters=sum(parameter.numel() for parameter in model.parameters()),
             dtype=str(dtype).removeprefix("torch."),
             template_hash=chat.template_hash,
-            context_length=_context_length(model, chat.tokenizer),
+            context_length=longest,
             folder=source.location,
         )
-        return cls(info, model, chat, settings)
+        return cls(info, model, chat, settings, verdict)
 
     def prompt_ids(self, messages: Sequence[Message], thinking: bool = False) -> tuple[int, ...]:
         return self._chat.prompt_ids(messages, thinking)
@@ -109,9 +98,10 @@ class HuggingFaceEngine(Engine):
         return self._chat.target_ids(text)
 
     def plan(self, requests: Sequence[Request]) -> list[list[Request]]:
+        alone = self._verdict.way is Way.ALONE
         return plan_batches(
             requests,
-            int(self._arguments["batch_rows"]),
+            1 if alone else int(self._arguments["batch_rows"]),
             self._token_budget,
             separate=lambda request: _length_class(request.sampling.max_tokens),
         )
@@ -138,7 +128,11 @@ class HuggingFaceEngine(Engine):
         return completions
 
     def _decode(self, rows: Sequence[Row]) -> None:
-        decode_batch(self._model, rows, self._end_ids, self._has_stop, self._pad_id, self.execution)
+        if self._verdict.way is Way.ALONE:
+            decode_alone(self._model, rows, self._end_ids, self._has_stop, self.execution)
+        else:
+            passes = Passes(self._model, self._pad_id, shares=self._verdict.way is Way.SHARED)
+            decode_batch(passes, rows, self._end_ids, self._has_stop, self.execution)
 
     def _completion(self, row: Row) -> Completion:
         if row.limit <= 0:
@@ -223,20 +217,15 @@ class HuggingFaceEngine(Engine):
             "device": str(self._model.device),
             "batch_rows": self._arguments["batch_rows"],
             "batch_tokens": self._token_budget,
-            "attention": self._arguments["attention"],
+            "attention": self._verdict.attention,
+            "batches": self._verdict.as_dict(),
+            **({"notes": [self._verdict.note]} if self._verdict.note else {}),
         }
 
 
-def _advice(source: ModelSource) -> str:
-    if Path(source.location).is_relative_to(cache_folder()):
-        return f"remove {source.location}, and the same command makes it again"
-    return "give a hub id that can be reached, or a folder with config.json and safetensors"
-
-
-def _context_length(model: Any, tokenizer: Any) -> int:
-    text = model.config.get_text_config(decoder=True)
-    configured = getattr(text, "max_position_embeddings", None)
-    return int(configured or min(tokenizer.model_max_length, 1 << 20))
+def _pad_id(chat: Chat) -> int:
+    pad: int | None = chat.tokenizer.pad_token_id
+    return pad if pad is not None else min(chat.end_ids)
 
 
 def _length_class(max_tokens: int) -> int:

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from harness.engines.base import Execution
-from harness.engines.hf_decode import Row
+from harness.engines.hf_rows import Row
 
 PLAIN_SIGNS = ("DefaultCPUAllocator", "ALLOC_FAILED")
 """In the plain RuntimeError of torch's CPU allocator and of cuBLAS."""
