@@ -27,7 +27,7 @@ from harness.engines.hf_passes import Passes
 from harness.engines.hf_rows import Row
 from harness.engines.hf_settings import check_arguments, pick_dtype
 from harness.engines.sharing import plan_batches
-from harness.errors import RunError, UserError
+from harness.errors import RunError, UserError, one_line
 from harness.models import ModelSource, weights_fingerprint
 from harness.progress import say
 from harness.types import Completion, FinishReason, Message, Request, stable_hash
@@ -55,6 +55,7 @@ class HuggingFaceEngine(Engine):
         self._pad_id = _pad_id(chat)
         self._token_budget = int(arguments["batch_tokens"]) or budget_from_memory(model)
         self._halving = Halving()
+        self._adapters: list[str] = []
 
     @classmethod
     def load(cls, source: ModelSource, arguments: dict[str, Any]) -> HuggingFaceEngine:
@@ -76,7 +77,10 @@ class HuggingFaceEngine(Engine):
         if device == "cpu":
             exchange_operands(model)
         longest = context_length(model.config, chat.tokenizer)
-        verdict = look(model, chat.prompt_ids(STOCK), _pad_id(chat), longest, choice)
+        try:
+            verdict = look(model, chat.prompt_ids(STOCK), _pad_id(chat), longest, choice)
+        except UserError as error:
+            raise UserError(f"--pretrained {source.name}: {error}") from error
         if verdict.note:
             say(f"{source.name}: {verdict.note}")
         commit = getattr(model.config, "_commit_hash", None)
@@ -159,13 +163,14 @@ class HuggingFaceEngine(Engine):
         from peft import PeftModel
 
         check_adapter(folder, self._model)
-        without = [self._probe_logits(None) for _ in range(2)]
+        before = {each: self._probe_logits(each) for each in (None, *self._adapters)}
+        noise = float((before[None] - self._probe_logits(None)).abs().max())
         try:
             if isinstance(self._model, PeftModel):
                 self._model.load_adapter(str(folder), adapter_name=name)
             else:
                 self._model = PeftModel.from_pretrained(self._model, str(folder), adapter_name=name)
-        except (OSError, ValueError, KeyError, TypeError, RuntimeError, MemoryError) as error:
+        except Exception as error:  # whatever PEFT makes of foreign settings
             if is_out_of_memory(error):
                 raise RunError(
                     f"memory does not suffice for the adapter {folder} beside the model: evaluate fewer "
@@ -173,13 +178,27 @@ class HuggingFaceEngine(Engine):
                 ) from error
             reason = str(error).strip().splitlines() or [type(error).__name__]
             raise UserError(
-                f"{folder}: PEFT cannot load it ({reason[0]}): check adapter_config.json, or make it again"
+                f"{folder}: PEFT cannot load it ({one_line(reason[0])}): check adapter_config.json, or make "
+                "it again"
             ) from error
         self._model.eval()
-        noise = float((without[0] - without[1]).abs().max())
-        change = float((self._probe_logits(name) - without[0]).abs().max())
+        change = float((self._probe_logits(name) - before[None]).abs().max())
         require_change(folder, change, noise)
+        for other, logits in before.items():
+            self._require_unchanged(folder, other, logits, noise)
+        self._adapters.append(name)
         return AdapterInfo(name, adapter_hash(folder), change, noise)
+
+    def _require_unchanged(self, folder: Path, other: str | None, before: torch.Tensor, noise: float) -> None:
+        """UserError where a new adapter changed what the model says without it, or with another one."""
+        moved = float((self._probe_logits(other) - before).abs().max())
+        if not moved <= max(10 * noise, 1e-3 * float(before.std())):
+            changed = "the model itself" if other is None else f"the adapter {other}"
+            raise UserError(
+                f"{folder}: loading it changed {changed} (a logit of the probe moved by {moved:.2g}), so "
+                "other variants would be scored wrongly: merge it into a model (merge_and_unload) and name "
+                "that folder"
+            )
 
     def _probe_logits(self, adapter: str | None) -> torch.Tensor:
         self._switch(adapter)

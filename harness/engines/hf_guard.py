@@ -175,7 +175,8 @@ class _Probe:
             if is_out_of_memory(error):
                 raise
             raise UserError(
-                f"transformers cannot generate with it ({type(error).__name__}: {error})"
+                f"transformers cannot generate with this model ({type(error).__name__}: {one_line(error)}): "
+                "use --engine vllm or a server that can, or name another model"
             ) from error
 
     @cached_property

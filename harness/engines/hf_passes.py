@@ -46,6 +46,8 @@ class Passes:
         """Logits after the last id of each row (rows, vocabulary). `ids` and `positions` have shape (rows,
         new positions), `mask` (rows, all positions); the new positions join `cache`."""
         given = {"position_ids": positions} if self._positions else {}
+        if self._cache_name != _CACHE_NAMES[0]:
+            mask = mask[:, -ids.shape[1] :]  # states hold no positions that could be masked
         logits: torch.Tensor = self._model(
             input_ids=ids,
             attention_mask=mask,
