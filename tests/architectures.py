@@ -2,8 +2,8 @@
 name here.
 
 Sizes are given to whatever settings a configuration has; what a class wants beside stands in `MORE`. Weights
-are large, so that what a model says depends on its whole prompt; every 29th id ends a turn, so that rows end at
-different steps. Each folder has the tokenizer and template of tiny_models.py.
+are large, so that what a model says depends on its whole prompt; every 29th id ends a turn, so that rows end
+at different steps. Each folder has the tokenizer and template of tiny_models.py.
 """
 
 from __future__ import annotations
@@ -43,9 +43,13 @@ MORE: dict[str, dict[str, Any]] = {
     "falcon_mamba": {"state_size": 16},
     "gemma2": {"query_pre_attn_scalar": 16},
     "gemma3_text": {"layer_types": [LOCAL, LOCAL, FULL, LOCAL]},
-    "gpt_neo": {"num_layers": 4, "num_heads": 4, "attention_types": [[["global", "local"], 2]], "window_size": 12},
+    "gpt_neo": {
+        "num_layers": 4, "num_heads": 4, "attention_types": [[["global", "local"], 2]], "window_size": 12,
+    },
     "granitemoehybrid": {"layer_types": [LINEAR, FULL, LINEAR, FULL], "position_embedding_type": "rope"},
-    "jamba": {"attn_layer_period": 2, "attn_layer_offset": 1, "expert_layer_period": 2, "expert_layer_offset": 1},
+    "jamba": {
+        "attn_layer_period": 2, "attn_layer_offset": 1, "expert_layer_period": 2, "expert_layer_offset": 1,
+    },
     "lfm2": {"layer_types": ["conv", FULL, "conv", FULL], "conv_L_cache": 3},
     "lfm2_moe": {"layer_types": ["conv", FULL, "conv", FULL], "num_dense_layers": 1},
     "mamba2": {"num_heads": 8, "head_dim": 16, "state_size": 16, "n_groups": 1, "expand": 2},

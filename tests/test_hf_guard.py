@@ -205,9 +205,7 @@ def test_a_short_context_is_no_hindrance(tmp_path: Path) -> None:
     assert load(folder)._verdict.way is Way.SHARED
 
 
-def test_a_model_that_cannot_generate_at_all_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_model_that_cannot_generate_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from transformers import LlamaForCausalLM
 
     def broken(*_: Any, **__: Any) -> None:

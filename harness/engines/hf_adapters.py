@@ -111,8 +111,9 @@ def _rewrites_weights(settings: dict[str, Any]) -> bool:
     kept = {"init_lora_weights", "use_dora", "use_rslora", "lora_alpha", "corda_config", "loftq_config"}
     chosen = {name: value for name, value in settings.items() if name in kept}
     with torch.random.fork_rng(devices=[]):
-        toy = torch.nn.Sequential(torch.nn.Linear(8, 8))
-        before = toy[0].weight.detach().clone()
+        layer = torch.nn.Linear(8, 8)
+        toy = torch.nn.Sequential(layer)
+        before = layer.weight.detach().clone()
         try:
             get_peft_model(toy, LoraConfig(**chosen, r=2, target_modules=["0"]))
         except Exception:  # a start that wants data: loading tells
