@@ -20,13 +20,15 @@ from harness import lm_forms as forms
 from harness.answer_text import cut_at_stop
 from harness.errors import UserError
 from harness.lm_filters import Reader, readers
-from harness.lm_gold import LONG, candidates, number, scores, targets
+from harness.lm_gold import LONG, candidates, figure, scores, targets
 from harness.task_block import TaskBlock
 from tasks.answers import MARKER
 
 Row = Mapping[str, Any]
 NO_ANSWER = "zzyzx"
 """An answer that is wrong everywhere."""
+GRADED = re.compile(r"bleu|chrf|rouge|bert|meteor|comet|bleurt|\b[tw]er\b", re.IGNORECASE)
+"""Names of metrics of translations and summaries."""
 ENOUGH = 0.5
 """Share of the rows tried on which a form must hold. Some answers of a task hold a stop or a bracket and fit
 no form; such inputs are left out one by one (`target_not_readable`)."""
@@ -176,6 +178,8 @@ class _Search:
         found = natural or next(iter(fitting), None)
         if found is None and (not extracting or self.block.answer_filter is None):
             rest = [reader for reader in allowed if reader not in extracting] or allowed[:1]
+            if self._graded():
+                rest = []
             found = next((rule for reader in rest for rule in self._fitting(reader, False)), None)
         if found is None:
             found = self._refused(extracting, allowed)
@@ -289,13 +293,19 @@ class _Search:
 
     def _score(self, rule: Rule, text: str, row: Row) -> float | None:
         given = scores(self.task, rule.reader, text, row)
-        return None if given is None or not self.metrics else number(given.get(self.metrics[0]))
+        if given is None or not self.metrics:
+            return None
+        return figure(self.task, self.metrics[0], given.get(self.metrics[0]))
 
     def _better(self, score: float | None, than: float | None) -> bool:
         """Whether one score is better than the other; yes where the metric has no figure to compare."""
         if score is None or than is None:
             return True
         return score > than if self.upward else score < than
+
+    def _graded(self) -> bool:
+        """Whether the primary metric compares texts word by word, as of translations and summaries."""
+        return bool(self.metrics) and GRADED.search(self.metrics[0]) is not None
 
     def _told(self, target: str) -> bool:
         before, _ = forms.parts(target)
@@ -320,6 +330,11 @@ class _Search:
             return (
                 f"No form of an answer that was tried is read back by its filters ({named}) and scored as "
                 "right: write one as target in its s2d block."
+            )
+        if self._graded():
+            return (
+                f"Its rule hands back whole texts: no filter ({named}) extracts an answer, and its metric "
+                f"{self.metrics[0]} grades a text by its words, of which no two samples have the same."
             )
         words = sorted(len(text.split()) for row in self.rows for text in targets(self.task, row))
         if words and words[len(words) // 2] > LONG:
