@@ -19,7 +19,7 @@ from unittest.mock import patch
 
 from harness import lm_catalog
 from harness.errors import RunError, UserError
-from harness.lm_data import local_files, scored_split, swapped
+from harness.lm_data import local_files, needed_splits, swapped
 from harness.lm_foreign import check_kind, foreign_task
 from harness.lm_task import TaskData, turns_as_text
 from harness.progress import say
@@ -133,8 +133,7 @@ def _data_of(data: str, task: str, path: Path | None) -> AbstractContextManager[
         return swapped(files, task, Path(data), None) if mine else nullcontext()
     if data in {"embedded", "hub"}:  # nothing is embedded for it: its data set is on the hub
         return nullcontext()
-    needed = scored_split(lm_catalog.config_of(path))
-    return swapped(files, task, Path(data), needed)
+    return swapped(files, task, Path(data), needed_splits(lm_catalog.config_of(path)))
 
 
 def _reason(error: Exception) -> str:

@@ -138,23 +138,27 @@ def _tried(
     config: Mapping[str, Any], kept: Mapping[str, Any], shown: str, own_python: bool
 ) -> tuple[str, str]:
     reasons: list[tuple[str, str]] = []
+    own_sums = any(callable_text(entry.get("aggregation")) for entry in kept.get("metric_list") or [])
     for answers in KINDS.values():
         try:
             task = made_up(kept, shown, answers, own_python)
             data = foreign_task("scanned", "scanned", task, block_of())
         except UserError as error:
+            if own_sums:
+                return DATA, "sums its scores up by its own Python"
             text = str(error).removeprefix("task scanned ")
             return NOT, text.split(":")[0].split(" (")[0]
+        except KeyError:
+            return DATA, "its filter is registered by its own Python"
         except Exception as error:
             return NOT, f"its filters or metrics cannot be loaded here ({type(error).__name__})"
         if data.spec.undistillable is None:
             if own_python and not data.foreign.rule.extracts:  # type: ignore[union-attr]
-                return (
-                    DATA,
-                    "scored by the task's own Python, and no filter extracts: its answers are read behind a mark",
-                )
+                return DATA, "scored by its own Python, no filter extracts: answers are read behind a mark"
             return WITHOUT, "as it ships"
         reasons.append((NONE, data.spec.undistillable))
+    if own_sums:
+        return DATA, "sums its scores up by its own Python"
     texts = [reason for _, reason in reasons]
     if any("grades a text by its words" in text for text in texts):
         return NONE, "whole texts: its metric grades a text by its words (translation, summary)"
