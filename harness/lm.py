@@ -110,8 +110,22 @@ def _load(
     for name in shipped:
         for single, path in lm_catalog.find(name).items():
             with _data_of(data, single, path):
-                [task] = manager([]).load([str(path)])["tasks"].values()
+                task = _shipped(manager([]), single, path)
             yield _task_data(lm_catalog.name_in_files(single), single, task, limit, blocks)
+
+
+def _shipped(manager: Any, name: str, path: Path) -> Any:
+    """lm-eval's own task in a file. UserError where its data or a package of its Python cannot be had."""
+    try:
+        [task] = manager.load([str(path)])["tasks"].values()
+    except (TaskError, UserError):
+        raise
+    except Exception as error:  # the hub's client and the task's Python raise what they like
+        raise UserError(
+            f"{lm_catalog.PREFIX}{name} could not be loaded: {_reason(error)} (its rows come from the hub; "
+            "--data DIR takes them from files, docs/lm-eval-tasks.md says which)"
+        ) from error
+    return task
 
 
 def _compile_templates_once() -> None:

@@ -63,6 +63,11 @@ class TaskData:
         return self.foreign.notes if self.foreign else ()
 
     @property
+    def described(self) -> dict[str, Any]:
+        """How a task that is not ours is asked, read and taught, for the manifest."""
+        return {"s2d": self.task.config.metadata["s2d"]} if self.foreign else {}
+
+    @property
     def undistillable(self) -> str | None:
         """Why nothing can be distilled, as sentences; None where it can."""
         return self.spec.undistillable or (self.foreign.training.why_none if self.foreign else None)

@@ -105,6 +105,17 @@ def test_a_split_that_only_teaches_may_be_missing(tmp_path: Path) -> None:
     assert task.undistillable.startswith("There are no training rows")
 
 
+def test_data_that_cannot_be_had_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unreachable(*_: Any, **__: Any) -> None:
+        raise ConnectionError("Couldn't reach 'mandarjoshi/trivia_qa' on the Hub")
+
+    monkeypatch.setattr("datasets.load_dataset", unreachable)
+    with pytest.raises(
+        UserError, match=r"lm_eval:triviaqa could not be loaded: Conn.* --data DIR takes them"
+    ):
+        load_tasks(["lm_eval:triviaqa"], "hub", [], {}, None)
+
+
 def test_rows_that_make_no_table_are_named(tmp_path: Path) -> None:
     write_data(BY_NAME["triviaqa"], tmp_path)
     file = tmp_path / "data" / "triviaqa" / "validation.jsonl"
