@@ -14,9 +14,9 @@ from typing import Any
 from harness.answer_text import turn_marks
 from harness.limits import token_limit
 from harness.lm import TaskData
+from harness.lm_asked import NO_ANSWER, system2_text
 from harness.lm_filters import readers
 from harness.lm_gold import candidates, number
-from harness.lm_rule import NO_ANSWER, system2_text
 from harness.options import RunOptions
 from harness.programs.base import Method, Running, get_method, step_kind
 from harness.types import Completion, Item, Message, user

@@ -15,7 +15,8 @@ from harness.lm_data import choose_training
 from harness.lm_filters import readers, without_votes
 from harness.lm_gold import candidates, figure, number, scores, targets
 from harness.lm_prompt import Prompts
-from harness.lm_rule import Rule, choose_rule
+from harness.lm_rule import Rule
+from harness.lm_search import choose_rule
 from harness.lm_task import Foreign, TaskData, content_id, turns_before
 from harness.own_words import shared_runs
 from harness.task_block import SHIPPED_PROMPT, TaskBlock
