@@ -14,9 +14,9 @@ from typing import Any
 from harness.answer_text import turn_marks
 from harness.limits import token_limit
 from harness.lm import TaskData
+from harness.lm_asked import NO_ANSWER, system2_text
 from harness.lm_filters import readers
 from harness.lm_gold import candidates, number
-from harness.lm_rule import NO_ANSWER, system2_text
 from harness.options import RunOptions
 from harness.programs.base import Method, Running, get_method, step_kind
 from harness.types import Completion, Item, Message, user
@@ -80,13 +80,12 @@ def report(options: RunOptions, task: TaskData) -> tuple[list[str], dict[str, An
 def round_trip(task: TaskData, row: Mapping[str, Any]) -> RoundTrip | None:
     """The trip of a row's own answer: of several that may be it, the first that holds, else the first. None
     where the row has none."""
-    metric = task.spec.primary.name
     first = None
     for answer in _answers(task, row):
         target = task.spec.target(answer)
         read = task.spec.answer_of(target, row)
-        score = number(task.score_of(target, row).get(metric))
-        wrong = number(task.score_of(task.spec.target(NO_ANSWER), row).get(metric))
+        score = _number(task, target, row)
+        wrong = _number(task, task.spec.target(NO_ANSWER), row)
         same = read is not None and task.spec.vote_key(read) == task.spec.vote_key(answer)
         better = score is None or wrong is None or score > wrong
         if task.spec.primary.higher_is_better is False and score is not None and wrong is not None:
@@ -96,6 +95,11 @@ def round_trip(task: TaskData, row: Mapping[str, Any]) -> RoundTrip | None:
             return trip
         first = first or trip
     return first
+
+
+def _number(task: TaskData, text: str, row: Row) -> float | None:
+    metric = task.spec.primary.name
+    return number(task.figure(metric, task.score_of(text, row).get(metric)))
 
 
 def _answers(task: TaskData, row: Mapping[str, Any]) -> list[str]:

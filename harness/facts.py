@@ -69,6 +69,7 @@ def run_facts(
             ),
             "data": options.data,
             "turns": any(task.history(row) for row in rows[:1]),
+            **task.described,
         }
     teachers = {variant.name: _teacher(variant, variants, tasks) for variant in variants}
     return {

@@ -19,7 +19,7 @@ from unittest.mock import patch
 
 from harness import lm_catalog
 from harness.errors import RunError, UserError
-from harness.lm_data import local_files, scored_split, swapped
+from harness.lm_data import local_files, needed_splits, swapped
 from harness.lm_foreign import check_kind, foreign_task
 from harness.lm_task import TaskData, turns_as_text
 from harness.progress import say
@@ -110,8 +110,22 @@ def _load(
     for name in shipped:
         for single, path in lm_catalog.find(name).items():
             with _data_of(data, single, path):
-                [task] = manager([]).load([str(path)])["tasks"].values()
+                task = _shipped(manager([]), single, path)
             yield _task_data(lm_catalog.name_in_files(single), single, task, limit, blocks)
+
+
+def _shipped(manager: Any, name: str, path: Path) -> Any:
+    """lm-eval's own task in a file. UserError where its data or a package of its Python cannot be had."""
+    try:
+        [task] = manager.load([str(path)])["tasks"].values()
+    except (TaskError, UserError):
+        raise
+    except Exception as error:  # the hub's client and the task's Python raise what they like
+        raise UserError(
+            f"{lm_catalog.PREFIX}{name} could not be loaded: {_reason(error)} (its rows come from the hub; "
+            "--data DIR takes them from files, docs/lm-eval-tasks.md says which)"
+        ) from error
+    return task
 
 
 def _compile_templates_once() -> None:
@@ -133,8 +147,7 @@ def _data_of(data: str, task: str, path: Path | None) -> AbstractContextManager[
         return swapped(files, task, Path(data), None) if mine else nullcontext()
     if data in {"embedded", "hub"}:  # nothing is embedded for it: its data set is on the hub
         return nullcontext()
-    needed = scored_split(lm_catalog.config_of(path))
-    return swapped(files, task, Path(data), needed)
+    return swapped(files, task, Path(data), needed_splits(lm_catalog.config_of(path)))
 
 
 def _reason(error: Exception) -> str:

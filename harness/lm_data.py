@@ -26,7 +26,9 @@ FEWEST = 8
 class LocalSplits(dict[str, Any]):
     """Splits of a folder, each read when it is asked for."""
 
-    def __init__(self, files: Mapping[str, Path], task: str, folder: Path, needed: str | None) -> None:
+    def __init__(
+        self, files: Mapping[str, Path], task: str, folder: Path, needed: frozenset[str] | None
+    ) -> None:
         super().__init__()
         self._files = dict(files)
         self._task, self._folder, self._needed = task, folder, needed
@@ -41,18 +43,18 @@ class LocalSplits(dict[str, Any]):
         return split in self._files
 
     def __missing__(self, split: str) -> Any:
-        """The rows of a split. A split that is only for training or examples may be missing, and is empty;
-        TaskError for the one that is scored."""
+        """The rows of a split. One that is only to learn from may be missing, and is empty; TaskError for one
+        that is scored or shown."""
         from datasets import Dataset
 
         rows: list[Any] = []
         if split in self._files:
             rows = list(map(dict, read_rows(self._files[split])))
-        elif self._needed in (split, None):
+        elif self._needed is None or split in self._needed:
             raise TaskError(
                 f"--data {self._folder}: neither {self._task}/{split}.jsonl nor {split}.jsonl is there, and "
-                f"{self._task} is scored on its split {split}: put the rows of its data set there, one JSON "
-                "object a line"
+                f"{self._task} scores or shows rows of its split {split}: put its data set there, "
+                "one JSON object a line"
             )
         try:
             self[split] = Dataset.from_list(rows)
@@ -80,9 +82,11 @@ def local_files(data: str, task: str) -> dict[str, Path]:
 
 
 @contextmanager
-def swapped(files: Mapping[str, Path], task: str, folder: Path, needed: str | None) -> Iterator[None]:
-    """While it is open, whatever data set lm-eval loads is that of `files`. `needed` is the split that is
-    scored, if the task says so."""
+def swapped(
+    files: Mapping[str, Path], task: str, folder: Path, needed: frozenset[str] | None
+) -> Iterator[None]:
+    """While it is open, whatever data set lm-eval loads is that of `files`. `needed` are the splits that must
+    be there; None is all that are asked for."""
     import datasets
 
     with patch.object(datasets, "load_dataset", lambda *_, **__: LocalSplits(files, task, folder, needed)):
@@ -93,6 +97,18 @@ def scored_split(config: Mapping[str, Any]) -> str | None:
     """Name of the split that is scored, from a task's configuration; None where its Python knows it alone."""
     name = config.get("test_split") or config.get("validation_split")
     return None if name is None else str(name)
+
+
+def needed_splits(config: Mapping[str, Any]) -> frozenset[str] | None:
+    """Splits whose rows a task scores or shows as examples, from its configuration; None where its Python
+    knows them alone."""
+    own = scored_split(config)
+    if own is None:
+        return None
+    examples = (config.get("fewshot_config") or {}).get("samples") or not config.get("num_fewshot")
+    order = ("fewshot_split", "training_split", "validation_split")
+    shown = None if examples else next((config[key] for key in order if config.get(key)), None)
+    return frozenset({own, str(shown)} if shown else {own})
 
 
 def _scored_split(task: Any) -> str | None:

@@ -13,9 +13,10 @@ from typing import Any
 from harness.errors import UserError
 from harness.lm_data import choose_training
 from harness.lm_filters import readers, without_votes
-from harness.lm_gold import candidates, number, scores
+from harness.lm_gold import candidates, figure, number, scores, targets
 from harness.lm_prompt import Prompts
-from harness.lm_rule import Rule, choose_rule
+from harness.lm_rule import Rule
+from harness.lm_search import choose_rule
 from harness.lm_task import Foreign, TaskData, content_id, turns_before
 from harness.own_words import shared_runs
 from harness.task_block import SHIPPED_PROMPT, TaskBlock
@@ -144,23 +145,34 @@ def _metrics(name: str, task: Any, rows: Sequence[Any]) -> tuple[list[str], list
     """Metrics that are one figure of one item, and sentences on those that are not. UserError for none."""
     reader = readers(task)[0]
     for row in rows:
-        text = next(iter(candidates(task, reader, [], row)), "no answer")
+        texts = [*candidates(task, reader, [], row), *targets(task, row), "no answer"]
+        text = texts[0]
         given = scores(task, reader, text, row)
         if given is not None:
             break
     else:
         return list(task.aggregation()), []
-    kept = [metric for metric in task.aggregation() if number(given.get(metric)) is not None]
+    kept = [metric for metric in task.aggregation() if figure(task, metric, given.get(metric)) is not None]
     listed = [metric for metric in task.aggregation() if metric in given and metric not in kept]
+    alone = [metric for metric in kept if number(given[metric]) is None]
     if not kept:
         raise UserError(
             f"task {name} has no metric that scores one item ({', '.join(listed or task.aggregation())}: of "
             "all items together), so nothing can be paired: give it another metric_list in a copy of its YAML"
         )
-    left = (
-        f"{', '.join(listed)} {'is' if len(listed) == 1 else 'are'} no single figure of an item and left out"
-    )
-    return kept, [left] if listed else []
+    notes = []
+    if listed:
+        notes.append(f"{', '.join(listed)} {_is(listed)} no figure of an item and left out")
+    if alone:
+        notes.append(
+            f"{', '.join(alone)} {_is(alone)} computed for each item alone and then averaged; lm-eval takes "
+            "all items together"
+        )
+    return kept, notes
+
+
+def _is(names: Sequence[str]) -> str:
+    return "is" if len(names) == 1 else "are"
 
 
 def _spec(

@@ -8,8 +8,10 @@ for. Which of them the rule reads is tried elsewhere (lm_rule.py).
 from __future__ import annotations
 
 import re
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from re import _parser  # type: ignore[attr-defined]
 from typing import Any
 
 ANSWER = "{answer}"
@@ -22,8 +24,6 @@ COMMON = (
     "\\boxed{{answer}}", "$\\boxed{{answer}}$", "The best answer is {answer}.", "So the answer is {answer}.",
     "({answer})", "[[{answer}]]", "<answer>{answer}</answer>", "**{answer}**", '"{answer}"',
 )  # fmt: skip
-_LITERAL = re.compile(r"(?:[^\\()\[\]{}.*+?|^$]|\\[^\w]|\\s[*+?]?|\\n)+")
-"""In a regular expression: a run of signs that stand for themselves, spaces included."""
 
 
 def write(form: str, answer: str) -> str:
@@ -39,7 +39,10 @@ def parts(form: str) -> tuple[str, str]:
 
 def is_mark(text: str) -> bool:
     """Whether a reader can find an answer by what stands before it: words, or signs that no sentence has."""
-    return len(re.findall(r"[^\W\d_]", text)) > 2 or re.search(r"[#<\[*]{2}|\\\w", text) is not None
+    letters = re.findall(r"[^\W\d_]", text)
+    # Two signs of a script without an alphabet are a word.
+    word = len(letters) > 2 or (len(letters) == 2 and not text.isascii())
+    return word or re.search(r"[#<\[*]{2}|\\\w", text) is not None
 
 
 def forms(shown: Sequence[str], known: Iterable[tuple[str, str]], patterns: Iterable[str]) -> list[str]:
@@ -84,13 +87,65 @@ def _common(texts: Sequence[str]) -> str:
 
 
 def _of_patterns(patterns: Iterable[str]) -> Iterator[str]:
+    """The shortest text that each regular expression reads, the answer in the place of its first group."""
     for pattern in patterns:
-        for run in _LITERAL.findall(pattern.replace("(?<=", "(").replace("(?:", "(")):
-            before = re.sub(r"\\s[*+?]?|\\n", " ", run).replace("\\", "")
-            if is_mark(before):
-                spaced = before if before.endswith((" ", "(", "{", "[")) else f"{before} "
-                yield f"{before}{ANSWER}"
-                yield f"{spaced}{ANSWER}."
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                text = _plainest(_parser.parse(pattern), [False])
+        except (re.error, RecursionError, OverflowError):
+            continue
+        before, group, behind = text.partition(ANSWER)
+        if group and is_mark(before.strip()) and len(text) <= LONGEST:
+            apart = before if before.endswith((" ", "(", "{", "[", "$", "*")) else f"{before} "
+            for start in dict.fromkeys((before, apart)):
+                yield f"{start}{ANSWER}{behind}"
+                yield f"{start}{ANSWER}{behind}."
+
+
+def _plainest(parsed: Iterable[tuple[Any, Any]], placed: list[bool]) -> str:
+    """A text that a parsed regular expression matches, as short as it may be; its first group is the answer.
+    `placed` holds whether that group has come."""
+    text = ""
+    for kind, what in parsed:
+        name = str(kind)
+        if name == "LITERAL":
+            text += chr(what)
+        elif name in ("MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT"):
+            least, _, repeated = what
+            # What may be missing is left out, but for the answer itself.
+            kept = _plainest(repeated, placed) if least or _has_group(repeated) else ""
+            text += kept * max(1, least) if len(kept) == 1 else kept
+        elif name == "SUBPATTERN":
+            if what[0] is not None and not placed[0] and not _has_group(what[3]):
+                placed[0] = True
+                text += ANSWER
+            else:
+                text += _plainest(what[3], placed)
+        elif name == "BRANCH":
+            text += _plainest(what[1][0], placed)
+        elif name in ("ASSERT", "ATOMIC_GROUP"):
+            text += _plainest(what[1] if name == "ASSERT" else what, placed)
+        elif name == "ANY":
+            text += "."
+        elif name == "IN":
+            signs = [chr(value) for inner, value in what if str(inner) == "LITERAL"]
+            space = any(str(value) == "CATEGORY_SPACE" for _, value in what) or " " in signs
+            text += " " if space else (signs or [""])[0]
+    return text
+
+
+def _has_group(parsed: Iterable[tuple[Any, Any]]) -> bool:
+    """Whether a part of a regular expression holds a group that is handed back."""
+    for kind, what in parsed:
+        name = str(kind)
+        if name == "SUBPATTERN" and (what[0] is not None or _has_group(what[3])):
+            return True
+        if name in ("MAX_REPEAT", "MIN_REPEAT") and _has_group(what[2]):
+            return True
+        if name == "BRANCH" and any(_has_group(each) for each in what[1]):
+            return True
+    return False
 
 
 def regular_expressions(filter_list: Any) -> list[str]:

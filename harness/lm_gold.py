@@ -17,6 +17,8 @@ from harness.lm_filters import Reader
 LONG = 25
 """Words. An answer of more is a text, of which no two samples are word for word the same."""
 MOST_CANDIDATES = 12
+PERCENT = frozenset({"bleu", "chrf", "ter"})
+"""Metrics of lm-eval's that go from 0 to 100."""
 _NAMES = ("answer", "target", "gold", "label", "solution", "output", "value", "response")
 """Parts of names of columns that hold what is right."""
 
@@ -71,8 +73,20 @@ def scores(task: Any, reader: Reader, text: str, row: Mapping[str, Any]) -> dict
     return dict(given) if isinstance(given, Mapping) else None
 
 
+def figure(task: Any, metric: str, value: Any) -> float | None:
+    """The score of one item. Of a metric of all items together (BLEU, a list of the parts of an item) it is
+    what the task's own aggregation makes of that item alone. None where that is no figure."""
+    alone = number(value)
+    if alone is None and value is not None:
+        try:
+            alone = number(task.aggregation()[metric]([value]))
+        except Exception:  # an aggregation is its author's, and one item may be too few for it
+            return None
+    return alone / 100 if alone is not None and metric in PERCENT else alone
+
+
 def number(value: Any) -> float | None:
-    """A score as one figure of one item; None for what is a list, a part of a corpus metric or no figure."""
+    """A score that is one figure; None for what is a list, a part of a corpus metric or no figure."""
     if isinstance(value, list | tuple | dict | str) or value is None:
         return None
     try:

@@ -14,7 +14,7 @@ from typing import Any
 from unittest.mock import patch
 
 from harness.lm_data import Training
-from harness.lm_gold import scores
+from harness.lm_gold import figure, scores
 from harness.lm_prompt import Prompts
 from harness.lm_rule import Rule
 from harness.own_words import Run, own_words
@@ -61,6 +61,11 @@ class TaskData:
     def notes(self) -> tuple[str, ...]:
         """Sentences that readers of the results must know."""
         return self.foreign.notes if self.foreign else ()
+
+    @property
+    def described(self) -> dict[str, Any]:
+        """How a task that is not ours is asked, read and taught, for the manifest."""
+        return {"s2d": self.task.config.metadata["s2d"]} if self.foreign else {}
 
     @property
     def undistillable(self) -> str | None:
@@ -130,6 +135,10 @@ class TaskData:
             given: Mapping[str, Any] = self.task.process_results(dict(row), [text])
             return given
         return scores(self.task, self.foreign.rule.reader, text, row) or {}
+
+    def figure(self, metric: str, value: Any) -> Any:
+        """The score of one item from what the task's rule gave it; ours are as they are."""
+        return value if self.foreign is None else figure(self.task, metric, value)
 
     def _shows(self, turns: Sequence[Message], row: Mapping[str, Any]) -> bool:
         prompt = str(self.task.doc_to_text(dict(row)))

@@ -136,7 +136,7 @@ def _scores(task: TaskData, logged: Sequence[Mapping[str, Any]]) -> dict[int, di
     for sample in logged:
         suffix = "" if sample["filter"] == reads else f",{sample['filter']}"
         for metric in sample["metrics"]:
-            scores[sample["doc_id"]][metric + suffix] = sample[metric]
+            scores[sample["doc_id"]][metric + suffix] = task.figure(metric, sample[metric])
     return scores
 
 

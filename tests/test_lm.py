@@ -175,6 +175,7 @@ def test_what_a_reply_would_begin_with_ends_the_prompt(tmp_path: Path) -> None:
         assert item.question.endswith("Reply with a number.")
         assert [turn["role"] for turn in history] == ["system", "user", "assistant", "user", "assistant"]
         assert history == task.history(item.fields) or history[0] == task.history(item.fields)[0]
+        assert item.answer_form == '"The sum is X", where X is the answer'
     assert task.spec.answer_mark.search("Well. The sum is 5"), "a model may repeat it before its answer"
 
 

@@ -103,6 +103,18 @@ def test_the_reason_stands_in_the_record_the_notes_and_the_terminal(
     assert "the notes say why" in page and "agreed with itself" not in page + shown
 
 
+def test_the_manifest_says_how_a_task_is_read(tmp_path: Path, cache: Path) -> None:
+    three_ways("mgsm_direct_en", tmp_path)
+    manifest = read_manifest(tmp_path / "run")
+    assert manifest is not None
+    said = manifest["tasks"]["lm_eval-mgsm_direct_en"]["s2d"]
+    assert (said["answer_filter"], said["target"], said["train_from"]) == (
+        "flexible-extract",
+        "{answer}",
+        "train",
+    )
+
+
 def test_a_row_is_asked_as_lm_eval_asks_it(tmp_path: Path, cache: Path) -> None:
     three_ways("gsm8k", tmp_path)
     place = tmp_path / "run" / "samples"
