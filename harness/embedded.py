@@ -16,6 +16,9 @@ from tasks.spec import TaskSpec
 NAME = "tiny"
 """The model's name for `--pretrained`."""
 
+TASKS = ("last_letter", "coin_flip", "trivia_bias", "judge", "gsm8k")
+"""What it was trained on: a task that comes later is as new to it as a user's own."""
+
 JUDGE_PARTS = ("judge_mtbench", "judge_oasst2", "judge_oasst1", "judge_pandalm")
 JUDGES = ("judge", *JUDGE_PARTS)
 

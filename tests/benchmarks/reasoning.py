@@ -44,7 +44,7 @@ from harness.store import CallStore
 from harness.types import Response, Sampling, stable_hash
 from tasks.answers import MARKER
 from tasks.judge.task import VERDICT
-from tasks.registry import FAMILIES
+from tasks.registry import families
 
 REASONING_WORDS = 5
 DIRECT_TOKENS = 64
@@ -241,7 +241,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--engine", default="hf", choices=("hf", "vllm", "openai", "scripted"))
     parser.add_argument("--base-url", default=None)
     parser.add_argument("--dtype", default="auto", choices=("auto", "bfloat16", "float32", "float16"))
-    parser.add_argument("--tasks", default=",".join(FAMILIES))
+    parser.add_argument("--tasks", default=",".join(families()))
     parser.add_argument("--methods", default="direct,cot,cot_fewshot,rar_2step")
     parser.add_argument("--data", default="embedded", help="embedded, hub or a folder")
     parser.add_argument("--items", type=int, default=48, help="training items of each task")
