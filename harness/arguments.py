@@ -28,8 +28,8 @@ VALUE_OPTIONS: tuple[tuple[str, str, str], ...] = (
     (
         "tasks",
         "T,...",
-        f"{', '.join(registry.families())} (default: all of them), lm_eval:NAME for a task that lm-eval ships, "
-        "or your own",
+        f"{', '.join(registry.families())} (default: all of them), lm_eval:NAME for a task of lm-eval's, or "
+        "your own",
     ),
     ("task-config", "FILE", "what lm-eval tasks do not say: method, target, train_from, ... (YAML)"),
     ("data", "SOURCE", "embedded, hub, or a folder (default: embedded with tiny and smollm2, else hub)"),
