@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 from tasks import thoughts
@@ -97,6 +98,7 @@ CONFIRMED = re.compile(
 )
 
 
+@lru_cache(maxsize=256)
 def own_reply(text: str, marker: re.Pattern[str] = MARKER) -> str:
     """The model's own reply in `text`: step 1 above. `marker` stands before the task's answers."""
     text = thoughts.split(text).reply
@@ -167,7 +169,7 @@ def last_line(text: str) -> str:
 
 def _marks(text: str) -> list[tuple[re.Match[str], bool]]:
     """The marks of a text in order, and whether each only restates the form."""
-    marks = list(MARKER.finditer(text))
+    marks = list(MARKER.finditer(text)) if "answer" in text.lower() else []
     restated = [False] * len(marks)
     for number, mark in enumerate(marks):
         quoted = text[max(0, mark.start() - 2) : mark.start()].strip("*_ ")[-1:] in tuple("\"'“‘`")

@@ -19,6 +19,7 @@ NUMBER = re.compile(
 )
 SEPARATORS = re.compile(r"[,'’\u00a0\u2009\u202f]")
 
+OTHER_DIGIT = re.compile(r"(?![0-9])\d")
 WIDE = str.maketrans("，．－％＝", ",.-%=")
 LATEX = re.compile(
     r"\\[!()\[\]]|\\(?:text|textbf|mathbf|mathrm|mbox|mathit|displaystyle|left|right)\b\s*\{?|\\(?=[$%#])"
@@ -49,7 +50,7 @@ def plain(text: str) -> str:
     """`text` with its numbers written plainly: ASCII digits, no LaTeX inside them, `$` for abbreviated
     currencies."""
     if not text.isascii():
-        text = "".join(_digit(character) for character in text).translate(WIDE)
+        text = OTHER_DIGIT.sub(lambda digit: str(unicodedata.decimal(digit[0])), text).translate(WIDE)
     return CURRENCY.sub("$", GROUP.sub(",", LATEX.sub("", text)))
 
 
@@ -89,10 +90,3 @@ def from_words(text: str) -> int | None:
             return None
         last = word
     return total + part if words else None
-
-
-def _digit(character: str) -> str:
-    if character.isascii():
-        return character
-    value = unicodedata.decimal(character, None)
-    return character if value is None else str(value)

@@ -61,6 +61,10 @@ _CLOSE = (
 )
 
 
+_SIGNS = ("<", "[", "◁", "assistantfinal")
+_OPENINGS = ("assistant", "analysis", "commentary", "final", "thought")
+
+
 class Split(NamedTuple):
     """A model's text without its thoughts."""
 
@@ -76,6 +80,8 @@ def split(text: str, *, opened: bool = False, marks: Sequence[Pair] = ()) -> Spl
     `opened`: the prompt ended in an opening mark, so the text begins within a thought. `marks` are pairs
     beside the known ones.
     """
+    if not marks and not _may_hold_marks(text):
+        return Split("", True) if opened else Split(text, False)
     reply_start, thought_start = 0, 0 if opened else None
     closed = False
     for mark in _marks(tuple(marks)).finditer(text):
@@ -95,6 +101,11 @@ def opens(prompt: str, marks: Sequence[Pair] = ()) -> bool:
     for mark in _marks(tuple(marks)).finditer(prompt):
         last = mark
     return last is not None and last.lastgroup == "open" and not prompt[last.end() :].strip()
+
+
+def _may_hold_marks(text: str) -> bool:
+    """A quick look: most replies hold none of the signs that a known mark has."""
+    return any(sign in text for sign in _SIGNS) or text.lstrip().startswith(_OPENINGS)
 
 
 @lru_cache(maxsize=16)

@@ -204,7 +204,7 @@ def parse_score(text: str) -> Score:
     """
     text = _judged(text)
     said = re.compile(
-        r"\b(?:score|rating)\b[^\d\n.;]{0,60}?[\s:：=*\[({]{1,6}(?=\d|(?:one|two|three|four|five)\b)",
+        r"\b(?:score|rating|answer)\b[^\d\n.;]{0,60}?[\s:：=*\[({]{1,6}(?=\d|(?:one|two|three|four|five)\b)",
         re.IGNORECASE,
     )
     found = _labelled(said, text)

@@ -42,7 +42,7 @@ SIDE = re.compile(
     re.IGNORECASE,
 )
 BEFORE = re.compile(
-    r"\b(?:start\w*|beg[ai]n\w*|initial\w*|original\w*|at first|if|would|could|might|whether)\b"
+    r"\b(?:start\w*|beg[ai]n\w*|initial\w*|original\w*|at first|if|could|might|whether)\b"
     r"(?:(?!\b(?:now|and|then|but|so|is)\b)[^.,;\n]){0,40}\Z|\b(?:was|were)\s+(?:\w+\s+)?\Z",
     re.IGNORECASE,
 )

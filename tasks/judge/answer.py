@@ -22,7 +22,7 @@ MARKERS = re.compile(
     rf"{MARKER.pattern}|\\boxed\s*\{{"
     rf"|\b(?:verdict|winner|decision|judge?ment|choice|preference|(?:better|best|preferred"
     rf"|winning)[ \t]+{LABEL})"
-    r"(?:[ \t]+is)?[*_]*[ \t]*[:：=][\s*_]*"
+    r"(?:[ \t]+is)?[*_]*(?:[ \t]*[:：=]|[ \t]+[-–—](?=[ \t]))[\s*_]*"
     rf"|\b(?:verdict|winner|decision|choice|(?:better|best"
     rf"|preferred)[ \t]+{LABEL})[ \t]+is\b[ \t]*[:]?[\s*_]*"
     r"|^[ \t]*(?:\#+[ \t]*[*_]*|[*_]{2,})(?:final[ \t]+)?(?:verdict|decision|judge?ment)[*_]*[ \t]*$[\s*_]*",
@@ -37,7 +37,7 @@ VERDICT = re.compile(r"\[\[([ABC])\]\]")
 BUT = re.compile(r"\b(?:but|however|finally|now)\b", re.IGNORECASE)
 SEGMENT = re.compile(r"[()\n]|(?<=[.!?])[\"'”’*]*\s+")
 CONDITION = re.compile(
-    r"[\"'”’`*]*\s*(?:if|when|in case|means|should)\b|[\"'”’`*]*\s+for\s+(?:a\s+)?(?:tie|draw)\b",
+    r"[\"'”’`*]*\s*(?:if|when|in case|means|would mean|should)\b|[\"'”’`*]*\s+for\s+(?:a\s+)?(?:tie|draw)\b",
     re.IGNORECASE,
 )
 OVER = re.compile(

@@ -58,6 +58,7 @@ BETWEEN = rf"(?:\s*[,;]\s*(?:and\s+)?|{AND}|\s+)"
 PAIRS = [re.compile(rf"{pair}(?:{BETWEEN}{pair}){{1,9}}[.\s]*", re.IGNORECASE) for pair in (PAIR, OF_PAIR)]
 ONE_OF = [re.compile(pair, re.IGNORECASE) for pair in (PAIR, OF_PAIR)]
 QUOTED = re.compile(rf'(?:["“`*{{])({LETTER}+)(?:["”`*}}])')
+EXPLAINED = re.compile(rf"[{QUOTES}]*({LETTER}{{2,}})[{QUOTES}]*,?\s+(?:because|since)\b", re.IGNORECASE)
 FILLER = re.compile(r"(?:sorry|sure|certainly|okay|well|unfortunately)\b[\s,.!:]+", re.IGNORECASE)
 _TALK = """
     so thus hence here taken since because as from result joined joining combined combining concatenated
@@ -105,6 +106,9 @@ def _unmarked(text: str) -> str | None:
         return None
     line = FILLER.sub("", lines[-1].strip(), count=1)
     ended = _conclusion(line)
+    explained = EXPLAINED.match(line)
+    if explained:
+        return explained[1].lower()
     return _letters(line) or (ended if ended and len(ended) > 1 else None)
 
 
@@ -123,7 +127,7 @@ def _line(line: str) -> str | None:
         named = re.match(rf"[{QUOTES}]*\s*[:=](.*)", line[beginning.end(1) :])
         rest = _letters(named[1]) if named else None
         found = rest if rest and len(rest) > 1 else _letters(beginning[1])
-        if found:
+        if found and len(found) > 1:
             return found
     for part in (line, re.split(r"[.(;]\s", line + " ")[0], line.partition("(")[0]):
         found = _conclusion(part)

@@ -35,7 +35,7 @@ UNSURE = re.compile(
     r"|incorrect|false)\b"
 )
 """In normalised text: words that deny or offer a choice. `n t` is what is left of "isn't"."""
-SEVERAL = re.compile(r"\s*(?:,?\s+or\s+|/|,)\s*", re.IGNORECASE)
+SEVERAL = re.compile(r",? or |[ ]?[/,][ ]?", re.IGNORECASE)
 BRACKETED = re.compile(r"[(\[][^()\[\]]*[)\]]")
 LEAD_IN = re.compile(r"^(?:(?:it|this|that|he|she|answer|answers|they) (?:s|is|was|are|were) )+")
 SHORT = 3
@@ -77,8 +77,10 @@ def is_right(answer: str | None, aliases: Collection[str]) -> bool:
     if _equals(whole, accepted, amounts) or _equals(text, accepted, amounts):
         return True
     text = affirmed_part(text)
-    text = BRACKETED.sub("", text).strip() or text
+    text = " ".join(BRACKETED.sub(" ", text).split()) or text
     if _equals(text, accepted, amounts) or _each_equals(text, accepted, amounts):
+        return True
+    if _each_equals(text.split(",")[0], accepted, amounts):
         return True
     if len(normalise(text).split()) > MOST_WORDS:
         return False

@@ -1,4 +1,8 @@
-"""How often trivia's grading errs, on the aliases of real questions: `--data DIR` with `triviaqa/`.
+"""How often does trivia's grading err, on the aliases of real questions?
+
+    python tests/benchmarks/trivia_grading.py --data DIR [--limit N] [--show N]
+
+DIR holds `triviaqa/validation.jsonl`.
 
 Two counts, by coarse type of the answer (year, number, person, place, other):
 
@@ -13,13 +17,16 @@ error rates of a run. Two questions that share an alias are one answer and never
 from __future__ import annotations
 
 import argparse
-import json
 import random
+import sys
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from measuring import finish, skip
+
+from tasks.errors import TaskError
 from tasks.sources import local_file, read_rows
 from tasks.trivia_bias.bias import Question
 from tasks.trivia_bias.grading import is_right, normalise, parse
@@ -29,6 +36,10 @@ DRAWS = 20
 """Wrong answers of the same type for each question."""
 LONGEST = 8
 """Words of an answer of which parts are looked up."""
+
+PASSED, LOST = 0.0005, 0.005
+"""Shares that are borne: of wrong answers drawn at random that pass, and of plain right answers that are
+lost."""
 
 FORMS: Mapping[str, Callable[[str, str], str]] = {
     "plain": lambda right, wrong: f"Answer: {right}",
@@ -54,22 +65,40 @@ def graded(reply: str, question: Question) -> bool:
     return is_right(parse(reply), question.aliases)
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Count, print a card and one line of JSON."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--data", type=Path, required=True, help="folder with triviaqa/validation.jsonl")
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder with triviaqa/")
     parser.add_argument("--limit", type=int, default=None, help="questions at most")
     parser.add_argument("--show", type=int, default=0, help="cases to print of each kind")
-    arguments = parser.parse_args()
-    rows = read_rows(local_file(arguments.data, "triviaqa/validation.jsonl"))[: arguments.limit]
+    options = parser.parse_args(arguments)
+    try:
+        rows = read_rows(local_file(options.data, "triviaqa/validation.jsonl"))[: options.limit]
+    except TaskError as error:
+        return skip(str(error))
     found = questions(rows, seed=0)
-    report = {**wrong_ones(found, arguments.show), **right_ones(found, arguments.show)}
-    print(json.dumps({"questions": len(found), **report}, indent=1))
+    tried, passed = wrong_ones(found, options.show)
+    lost = right_ones(found, options.show)
+    drawn = [label for label in tried if label.startswith("drawn")]
+    share = sum(passed[label] for label in drawn) / sum(tried[label] for label in drawn)
+    good = share < PASSED and lost["plain"] / len(found) < LOST
+    card = [f"{len(found):,} questions of {options.data}", "wrong answers that pass"]
+    card += [f"  {label:<26} {passed[label]:>6,} of {tried[label]:,}" for label in sorted(tried)]
+    card += ["right answers that are lost", *(f"  {form:<26} {lost[form]:>6,}" for form in FORMS)]
+    report = {
+        "status": "ok" if good else "missed",
+        "questions": len(found),
+        "passed": {label: [passed[label], tried[label]] for label in sorted(tried)},
+        "lost": {form: lost[form] for form in FORMS},
+        "below": {"drawn": PASSED, "plain": LOST},
+    }
+    return finish(card, report)
 
 
-def wrong_ones(found: list[Question], show: int) -> dict[str, object]:
-    """Answers of other questions that pass: counts of those tried and those that passed."""
+def wrong_ones(found: list[Question], show: int) -> tuple[Counter[str], Counter[str]]:
+    """Answers of other questions: how many were tried and how many passed, by sort and coarse type."""
     groups: dict[tuple[str, int], list[Question]] = defaultdict(list)
     holding: dict[str, list[Question]] = defaultdict(list)
     for question in found:
@@ -97,13 +126,11 @@ def wrong_ones(found: list[Question], show: int) -> dict[str, object]:
                             f"passes, {label}: {other.correct!r} for {question.correct!r}"
                             f" ({question.text[:80]})"
                         )
-    return {
-        "wrong answers that pass": {label: f"{passed[label]} of {tried[label]}" for label in sorted(tried)}
-    }
+    return tried, passed
 
 
-def right_ones(found: list[Question], show: int) -> dict[str, object]:
-    """Right answers, by form: counts of those that are graded as wrong."""
+def right_ones(found: list[Question], show: int) -> Counter[str]:
+    """Right answers that are graded as wrong, by form."""
     lost: Counter[str] = Counter()
     for question in found:
         for form, written in FORMS.items():
@@ -111,8 +138,8 @@ def right_ones(found: list[Question], show: int) -> dict[str, object]:
                 lost[form] += 1
                 if lost[form] <= show:
                     print(f"lost, {form}: {written(question.correct, question.incorrect)!r}")
-    return {"right answers that are lost": {form: f"{lost[form]} of {len(found)}" for form in FORMS}}
+    return lost
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
