@@ -133,7 +133,7 @@ def source_files(short: str) -> list[Path]:
     """The files that make one of our tasks what it is: its Python, YAML and facts, and what reads answers."""
     folder = Path(str(importlib.import_module(MODULES[short]).__file__)).parent
     own = sorted(path for path in folder.iterdir() if path.suffix in {".py", ".yaml", ".json"})
-    return [*own, TASK_ROOT / "answers.py"]
+    return [*own, *(TASK_ROOT / f"{name}.py" for name in ("answers", "numbers", "thoughts"))]
 
 
 def check_arguments(names: Iterable[str]) -> None:

@@ -37,6 +37,7 @@ from tasks.trivia_bias.answer import MARKERS
 from tasks.trivia_bias.bias import POINTS_AWAY, Question, normalised, row, rows, template_name
 from tasks.trivia_bias.examples import EXAMPLES
 from tasks.trivia_bias.grading import is_right, normalise, parse
+from tasks.trivia_bias.spelling import compared
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -60,7 +61,7 @@ SPEC = TaskSpec(
         ),
     ),
     answer=parse,
-    vote_key=normalise,
+    vote_key=lambda answer: compared(normalise(answer)),
     target=lambda answer: f"Answer: {answer}",
     max_tokens={"direct": 256},
     answer_mark=MARKERS,
