@@ -48,7 +48,7 @@ def test_items(context: RunContext) -> TestItems:
     arguments = json.dumps({"seed": 0, **options.task_args}, sort_keys=True)
     items = [overlap_item(task.item(row)) for task in context.tasks for row in task.scored_rows()]
     unchecked: dict[str, str] = {}
-    for family in registry.FAMILIES:
+    for family in registry.families():
         for name in registry.expand([family], options.data):
             found, reason = ([], None) if name in here else _other_test_items(name, options.data, arguments)
             items += found

@@ -35,6 +35,7 @@ from distill.record import read_record, write_record
 from distill.sample import TeacherAsk, sample_teachers
 from distill.tiny.settings import train_args
 from distill.train import TrainingJob, train_all
+from distill.training_adapter import require_trainable
 from distill.training_resume import FACTS
 from distill.training_settings import identity, training_settings
 from harness.context import Distilled, RunContext
@@ -42,7 +43,7 @@ from harness.engines.scripted import ADAPTER_FILE
 from harness.errors import RunError
 from harness.estimate import teacher_inputs, teacher_samples
 from harness.lm import TaskData
-from harness.models import cache_folder
+from harness.models import cache_folder, is_at_hand, resolve_model
 from harness.options import RunOptions
 from harness.programs.base import get_method
 from harness.progress import say
@@ -50,7 +51,7 @@ from harness.records import write_whole
 from harness.run import make_checkpoints
 from harness.source_code import files_hash, method_hash, without_functions
 from harness.types import stable_hash
-from harness.variants import Variant
+from harness.variants import Variant, parse_variants
 from tasks.registry import source_files
 
 MIN_KEPT = 8
@@ -98,8 +99,14 @@ def distill(options: RunOptions, command: str = "distill()") -> tuple[Path, list
 
 def check_settings(options: RunOptions) -> None:
     """UserError for what would else be found after hours of sampling: training settings, filter."""
-    training_settings(options.train_args)
+    settings = training_settings(options.train_args)
     parse_filter(options.filter or "majority")
+    trains = any(variant.kind == "distilled" for variant in parse_variants(options.models))
+    own_weights = options.engine in ("hf", "vllm") and options.preset != "paper"
+    # What is still to be fetched and converted is looked at when it is there.
+    if trains and own_weights and is_at_hand(options.pretrained):
+        code = options.trust_remote_code
+        require_trainable(resolve_model(options.pretrained, options.revision, options.dtype, code), settings)
 
 
 def find_or_make(context: RunContext, variant: Variant, seed: int) -> dict[str, Distilled]:
@@ -200,6 +207,9 @@ def _name_folders(context: RunContext, plans: Sequence[_Plan], variant: Variant)
 
 
 def _make(context: RunContext, variant: Variant, seed: int, plans: list[_Plan], tests: TestItems) -> None:
+    if context.engine.name != "scripted":
+        for plan in plans:
+            require_trainable(context.source, plan.settings)
     phase = "teacher" if variant.recipe == "s2" else f"teacher of {variant.name}"
     phase += "" if context.options.seeds == 1 else f" seed {seed}"
     draws = sample_teachers(context, [plan.ask for plan in plans], seed, phase)

@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 from harness.errors import UserError
 from harness.option_texts import check_text, refuse_keys_in_yaml
 from harness.options import BUNDLED, RunOptions, key_values
+from tasks import registry
 
 VALUE_OPTIONS: tuple[tuple[str, str, str], ...] = (
     (
@@ -27,8 +28,8 @@ VALUE_OPTIONS: tuple[tuple[str, str, str], ...] = (
     (
         "tasks",
         "T,...",
-        "last_letter, coin_flip, trivia_bias, judge, gsm8k (default: all five), lm_eval:NAME for a task that "
-        "lm-eval ships, or your own",
+        f"{', '.join(registry.families())} (default: all of them), lm_eval:NAME for a task of lm-eval's, or "
+        "your own",
     ),
     ("task-config", "FILE", "what lm-eval tasks do not say: method, target, train_from, ... (YAML)"),
     ("data", "SOURCE", "embedded, hub, or a folder (default: embedded with tiny and smollm2, else hub)"),

@@ -1,7 +1,8 @@
-"""What the embedded model was trained on, and so is asked: its methods, their options, its token limits.
+"""What the embedded model `tiny` was trained on, and so is asked: methods, their prompts, and token limits.
 
 Two million parameters know the prompts of their training and no others, and answer in a few tokens. A run of
-`tiny` therefore keeps these, whatever tasks and methods ask of real models.
+`tiny` therefore keeps these, whatever tasks and methods ask of other models; none of them may change.
+tests/golden/tiny_prompts.json holds the prompts.
 """
 
 from __future__ import annotations
@@ -15,38 +16,61 @@ from tasks.spec import TaskSpec
 NAME = "tiny"
 """The model's name for `--pretrained`."""
 
-SHORT: Mapping[str, int] = {"direct": 64, "respond": 128, "reason": 256, "think": 1024, "default": 128}
-LIMITS: Mapping[str, Mapping[str, int]] = {
-    "last_letter": SHORT,
-    "coin_flip": SHORT,
-    "trivia_bias": SHORT,
-    "judge": {**SHORT, "direct": 16, "solve": 64, "merge": 64},
-    "gsm8k": SHORT,
-}
-"""Generated tokens by kind of step."""
+TASKS = ("last_letter", "coin_flip", "trivia_bias", "judge", "gsm8k")
+"""What it was trained on: a task that comes later is as new to it as a user's own."""
+
+JUDGE_PARTS = ("judge_mtbench", "judge_oasst2", "judge_oasst1", "judge_pandalm")
+JUDGES = ("judge", *JUDGE_PARTS)
 
 METHODS: Mapping[str, str] = {
     "last_letter": "rar_2step",
     "coin_flip": "rar_2step",
     "trivia_bias": "s2a",
-    "judge": "bsm",
+    **dict.fromkeys(JUDGES, "bsm"),
     "gsm8k": "cot",
 }
-"""System 2 of each task."""
+"""Task -> System 2 method."""
 
-OPTIONS: Mapping[str, Mapping[str, Any]] = {}
-"""Options of each method, over those of the task."""
+WORDED = ("cot", "cot_fewshot", "rar_1step", "rar_2step", "s2a", "bsm")
+"""Methods that have a wording `tiny`."""
+
+TASK_OPTIONS: Mapping[tuple[str, str], Mapping[str, Any]] = {
+    ("last_letter", "rar_2step"): {
+        "rephrase": (
+            "{question}\n"
+            "Rephrase this question so that its words stand apart, in a numbered list. "
+            "Keep all that is asked and do not answer it."
+        ),
+        "show_original": False,
+    },
+    ("judge", "bsm"): {"solve": "single"},
+    **{(part, "bsm"): {"solve": "pair", "max_criteria": 3} for part in JUDGE_PARTS},
+}
+"""(task, method) -> options beside the wording."""
+
+SHORT: Mapping[str, int] = {"direct": 64, "respond": 128, "reason": 256, "think": 1024, "default": 128}
+JUDGING: Mapping[str, int] = {**SHORT, "direct": 16, "solve": 64, "merge": 64}
+LIMITS: Mapping[str, Mapping[str, int]] = {
+    **dict.fromkeys(("last_letter", "coin_flip", "trivia_bias", "gsm8k"), SHORT),
+    **dict.fromkeys(JUDGES, JUDGING),
+}
+"""Task -> generated tokens by kind of step."""
 
 
 def embedded_spec(spec: TaskSpec) -> TaskSpec:
     """`spec` as the embedded model is asked. A user's own task keeps its method and gets short limits."""
-    family = "judge" if spec.name.startswith("judge_") else spec.name
-    options = {**spec.method_options}
-    for method, own in OPTIONS.items():
-        options[method] = {**options.get(method, {}), **own}
+    ours = spec.name in METHODS
+    options = {
+        method: {
+            **({} if ours else spec.method_options.get(method, {})),
+            "wording": NAME,
+            **TASK_OPTIONS.get((spec.name, method), {}),
+        }
+        for method in WORDED
+    }
     return replace(
         spec,
-        s2_method=METHODS.get(family, spec.s2_method),
-        method_options=options,
-        max_tokens=LIMITS.get(family, {"default": SHORT["reason"], **spec.max_tokens}),
+        s2_method=METHODS.get(spec.name, spec.s2_method),
+        method_options={**spec.method_options, **options},
+        max_tokens=LIMITS.get(spec.name, {"default": SHORT["reason"], **spec.max_tokens}),
     )

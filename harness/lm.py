@@ -161,7 +161,7 @@ def _task_data(name: str, lm_name: str, task: Any, limit: int | None, blocks: Ta
             f"task {name!r}: its name becomes the name of a file, so it is letters, digits, spaces and "
             f"'.', '_', '+', '-', at most {LONGEST_NAME} bytes: rename it in its YAML"
         )
-    if lm_name in registry.BUILTIN:
+    if lm_name in registry.builtin():
         check_kind(name, task)
         until = (task.config.generation_kwargs or {}).get("until") or []
         stops = tuple(stop for stop in ([until] if isinstance(until, str) else until) if stop)

@@ -55,7 +55,7 @@ class TaskData:
     @property
     def own(self) -> bool:
         """Whether it is one of ours and not the user's."""
-        return self.lm_name in registry.BUILTIN
+        return self.lm_name in registry.builtin()
 
     @property
     def notes(self) -> tuple[str, ...]:

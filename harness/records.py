@@ -19,7 +19,8 @@ from typing import Any
 from harness.answer_text import reasoning_words
 from harness.errors import UserError
 from harness.lm import TaskData
-from harness.types import Response
+from harness.types import Response, Step
+from tasks import thoughts
 
 LARGEST_SCORE = 1e15
 """What `results` reads as a number, too: squares of it are added up."""
@@ -68,7 +69,10 @@ def build_rows(
                 "scores": scores[index],
                 "failure": failure(response, answer),
                 "reasoning_words": reasoning_words(response.steps, task.spec.answer_mark),
-                "truncated": any(step.completion.finish_reason == "length" for step in response.steps),
+                "truncated": any(
+                    step.completion.finish_reason == "length" or _cut_in_a_thought(step)
+                    for step in response.steps
+                ),
                 "error": response.error,
                 "usage": usage(response),
                 "steps": [
@@ -101,11 +105,16 @@ def failure(response: Response, answer: str | None) -> str | None:
         return "error"
     if answer is not None:
         return None
-    if response.finish_reason == "length":
+    if response.finish_reason == "length" or (response.steps and _cut_in_a_thought(response.steps[-1])):
         return "truncated"
     if response.stopped:
         return "stopped"
     return "no_answer" if response.text.strip() else "empty"
+
+
+def _cut_in_a_thought(step: Step) -> bool:
+    """Whether a call ended before the model replied, for example at a stop string of the task."""
+    return thoughts.split(step.completion.text).unclosed
 
 
 def usage(response: Response) -> dict[str, int]:

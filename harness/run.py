@@ -159,8 +159,11 @@ def loaded_tasks(options: RunOptions) -> list[TaskData]:
     tasks = load_tasks(
         options.tasks, options.data, options.include_path, arguments, options.limit, options.task_config
     )
-    if options.pretrained == embedded.NAME and options.engine != "scripted":
-        return [replace(task, spec=embedded.embedded_spec(task.spec)) for task in tasks]
+    for task in tasks:
+        if options.pretrained == embedded.NAME and options.engine != "scripted":
+            task.spec = embedded.embedded_spec(task.spec)
+        if options.preset == "paper" and task.spec.paper is not None:
+            task.spec = replace(task.spec, s2_method=task.spec.paper.method)
     return tasks
 
 

@@ -33,6 +33,7 @@ from harness.types import (
     Step,
     derive_seed,
 )
+from tasks import thoughts
 
 REPEAT_OFFSET = 1_000_000
 """Far above any number of samples, so that a repeat never meets a sample's key."""
@@ -107,7 +108,8 @@ class Scheduler:
         responses: list[Response | None] = [None] * len(jobs)
         live: dict[int, _Live] = {}
         for index, job in enumerate(jobs):
-            program = job.method.start(job.item, job.options, job.vote)
+            turns = any(turn["role"] == "assistant" for turn in job.history)
+            program = job.method.start(job.item, job.options, job.vote, turns)
             state, failed = _guarded(partial(Running, program, job.method.name))
             if state is None:
                 responses[index] = Response("", [], failed)
@@ -270,7 +272,9 @@ class Scheduler:
         broken = [completion.error for completion in completions if completion.finish_reason == "error"]
         if broken and not state.job.method.votes:
             return Response("", state.steps, broken[0] or "the engine gave no completion")
-        _, failed = _guarded(partial(state.running.send, completions))
+        thinking = state.job.method.thinking
+        replies = [_without_thoughts(completion, thinking) for completion in completions]
+        _, failed = _guarded(partial(state.running.send, replies))
         if failed is not None:
             return Response("", state.steps, failed)
         if state.running.text is not None:
@@ -282,6 +286,17 @@ class Scheduler:
 def _without_ids(completion: Completion) -> Completion:
     """Ids live in the store; a large run must not hold them all in memory."""
     return replace(completion, prompt_ids=(), generated_ids=())
+
+
+def _without_thoughts(completion: Completion, thinking: bool) -> Completion:
+    """What a program reads of a completion; its step keeps the whole text and all counts.
+
+    Where thinking was switched on and the text was cut without any mark, its opening mark stands in the
+    prompt.
+    """
+    opened = thinking and completion.finish_reason == "length"
+    reply = thoughts.split(completion.text, opened=opened).reply
+    return completion if reply == completion.text else replace(completion, text=reply)
 
 
 def _guarded(call: Callable[[], Any]) -> tuple[Any, str | None]:

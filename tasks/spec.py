@@ -39,6 +39,9 @@ class Metric:
 class PaperSetup:
     """How arXiv 2407.06023 distilled a task, for `--preset paper` (paper.md sections 1 and 6)."""
 
+    method: str
+    """Registered name of the System 2 method that the paper uses on this task, in its own words where these
+    are public."""
     inputs: int
     """Unlabeled inputs."""
     steps: int
@@ -57,7 +60,8 @@ class TaskSpec:
     name: str
     """Short name, as files write it: `coin_flip`."""
     s2_method: str
-    """Registered name of the System 2 method that the paper uses on this task."""
+    """Registered name of the System 2 method that is worth most on real models
+    (tests/benchmarks/reasoning.py); `paper.method` is the paper's own."""
     metrics: tuple[Metric, ...]
     """The first one is the primary metric."""
     answer: Callable[[str], Answer | None]

@@ -28,9 +28,9 @@ def test_bsm_branch_sees_only_the_question():
     branch = content(rounds[0][0])
     assert "What warms?" in branch and "WOOL" not in branch and "SILK" not in branch
     leak = {"branch": "{question}"}
-    assert content(drive("bsm", PAIR, bsm_reply, wording=leak)[1][0][0]) == "What warms?"
+    assert content(drive("bsm", PAIR, bsm_reply, prompts=leak)[1][0][0]) == "What warms?"
     with pytest.raises(UserError, match="response_a"):
-        drive("bsm", PAIR, bsm_reply, wording={"branch": "{question} {response_a}"})
+        drive("bsm", PAIR, bsm_reply, prompts={"branch": "{question} {response_a}"})
 
 
 def test_bsm_pair_solves_each_criterion_once_with_the_criterion_last():
@@ -73,7 +73,8 @@ def test_no_scores_at_all_is_no_verdict_and_never_a_tie():
         ({"solve": "triple"}, "solve='triple'"),
         ({"merge": "vote"}, "merge='vote'"),
         ({"max_criteria": 0}, "max_criteria=0"),
-        ({"wording": {"solv": "x"}}, "solv"),
+        ({"prompts": {"solv": "x"}}, "solv"),
+        ({"wording": "loud"}, "loud"),
     ],
 )
 def test_bad_bsm_options_are_named(options, message):

@@ -130,7 +130,7 @@ def test_the_teacher_s_own_wording_and_one_whole_sample_are_shown(checkpoint: Pa
     wording = {"rephrase": "Say it otherwise: {question}", "show_original": False}
     card, _ = cards(checkpoint, facts_of(drawn, options=wording))
     assert "user: Say it otherwise: {question}\n" in card
-    assert "user: [reply to rephrase]\n\nFinish with yes or no.\n" in card
+    assert "user: [reply to rephrase]\n\nThink step by step" in card
     for text in (f"rephrase: {drawn[0].item.question}", "Reply to rephrase", "Reply to respond"):
         assert text in card
     assert drawn[0].item.prompt in card and "\nAnswer: yes\n" in card
@@ -258,8 +258,9 @@ def test_every_filter_and_overlap_has_its_words() -> None:
 
 def test_prompts_are_what_the_method_asks() -> None:
     rephrase, respond = method_prompts(get_method("rar_2step"), ITEM, {})
-    assert rephrase == {"step": "rephrase", "messages": [user(rar.REPHRASE)]}
-    filled = rar.RESPOND.replace("{rephrased}", "[reply to rephrase]").replace(
+    words = rar.TWO_STEPS["default"]
+    assert rephrase == {"step": "rephrase", "messages": [user(words.rephrase)]}
+    filled = words.respond.replace("{rephrased}", "[reply to rephrase]").replace(
         "{finish}", "Finish with yes or no."
     )
     assert respond == {"step": "respond", "messages": [user(filled)]}
@@ -270,8 +271,11 @@ def test_prompts_are_what_the_method_asks() -> None:
 )
 def test_every_method_shows_each_kind_of_step_once(name: str) -> None:
     method = get_method(name)
-    item = JUDGED if name == "bsm" else ITEM
-    shown = method_prompts(method, item, {}, vote=lambda text: text)
+    item = JUDGED if name in ("bsm", "pair_v2") else ITEM
+    options = (
+        {"examples": [("What is 1 + 1?", "One and one are 2. Answer: 2")]} if name == "cot_fewshot" else {}
+    )
+    shown = method_prompts(method, item, options, vote=lambda text: text)
     assert tuple(each["step"] for each in shown) == method.steps
     if name == "bsm":
         assert "{response_a}" in shown[1]["messages"][0]["content"]

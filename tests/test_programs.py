@@ -17,16 +17,20 @@ from harness.programs.rar import strip_quotes
 from harness.programs.s2a import parse_rewrite
 from harness.types import Ask, Item, user
 
+NEEDED: dict[str, dict[str, object]] = {"cot_fewshot": {"examples": [("Is 2 odd?", "2 / 2 = 1. Answer: no")]}}
+"""Options without which a method cannot run."""
+
 # Names and the registry
 
 
 def test_every_builtin_method_is_listed_and_asks_only_its_declared_steps():
     names = [known.name for known in methods()]
-    assert names == sorted(
-        ["direct", "think", "cot", "cot_fewshot", "rar_1step", "rar_2step", "s2a", "bsm", "self_consistency"]
-    )
+    ours = "direct think cot cot_fewshot rar_1step rar_2step s2a bsm self_consistency"
+    papers = "cot_paper rar_1step_paper rar_2step_paper s2a_paper pair_v2"
+    assert names == sorted(f"{ours} {papers}".split())
     for known in methods():
-        _, rounds = drive(known, PAIR, lambda ask: "Answer: 3", vote=answer_rule)
+        options = NEEDED.get(known.name, {})
+        _, rounds = drive(known, PAIR, lambda ask: "Answer: 3", vote=answer_rule, **options)
         asked = list(dict.fromkeys(step_kind(ask.step) for asks in rounds for ask in asks))
         assert tuple(asked) == known.steps, known.name
 
@@ -62,7 +66,7 @@ def test_unknown_option_is_one_line_that_names_method_and_option():
 
 def test_wording_with_an_unknown_field_names_the_ones_there_are():
     with pytest.raises(UserError, match=r"\{answer_form\}, \{finish\}, \{question\}"):
-        drive("cot", ITEM, lambda ask: "", wording="{questoin}?")
+        drive("cot", ITEM, lambda ask: "", reason="{questoin}?")
 
 
 @pytest.mark.parametrize(
@@ -120,15 +124,23 @@ def test_direct_and_think_send_the_prompt_as_it_is():
 
 def test_cot_asks_for_steps_and_then_the_answer_form():
     _, [[ask]] = drive("cot", ITEM, lambda ask: "")
-    assert content(ask) == (
-        'Is 7 {odd}?\n\nLet\'s think step by step. Finish with "Answer: yes" or "Answer: no".'
-    )
+    asked = content(ask)
+    assert asked.startswith("Is 7 {odd}?\n\nThink step by step: first write down your reasoning")
+    assert asked.endswith('Finish with "Answer: yes" or "Answer: no".')
+
+
+@pytest.mark.parametrize("demand", ["Let's think step by step.", "Work Step-by-Step:"])
+def test_a_question_that_asks_for_steps_itself_is_not_asked_twice(demand):
+    asks = Item("i", "i", "p", f"Is 7 odd? {demand}", "")
+    _, [[ask]] = drive("cot", asks, lambda ask: "")
+    assert content(ask) == f"Is 7 odd? {demand}"
 
 
 def test_a_task_without_an_answer_form_gets_no_dangling_sentence():
     free = Item("i", "i", "Say hello.", "Say hello.", "")
     _, [[ask]] = drive("cot", free, lambda ask: "")
-    assert content(ask) == "Say hello.\n\nLet's think step by step."
+    assert content(ask).startswith("Say hello.\n\nThink step by step")
+    assert content(ask).endswith("give the answer.")
 
 
 def test_built_in_worked_examples_are_eight_and_their_arithmetic_holds():
@@ -142,12 +154,34 @@ def test_built_in_worked_examples_are_eight_and_their_arithmetic_holds():
         assert worked.endswith(f"Answer: {equations[-1][3]}")
 
 
-def test_fewshot_shows_the_tasks_examples_before_the_question_and_stops_at_a_next_one():
-    _, [[ask]] = drive("cot_fewshot", ITEM, lambda ask: "", examples=[("Is 2 odd?", "2 / 2 = 1. Answer: no")])
-    assert content(ask).startswith("Question: Is 2 odd?\nReasoning: 2 / 2 = 1. Answer: no\n\nQuestion: Is 7")
-    assert ask.stop == ("\n\nQuestion:",)
-    with pytest.raises(UserError, match="cot_fewshot: examples"):
-        drive("cot_fewshot", ITEM, lambda ask: "", examples=[])
+def test_fewshot_shows_examples_as_turns_and_the_question_in_their_shape():
+    _, [[ask]] = drive("cot_fewshot", ITEM, lambda ask: "", **NEEDED["cot_fewshot"])
+    finish = 'Finish with "Answer: yes" or "Answer: no".'
+    assert ask.messages == [
+        user(f"Is 2 odd?\n\n{finish}"),
+        {"role": "assistant", "content": "2 / 2 = 1. Answer: no"},
+        user(f"Is 7 {{odd}}?\n\n{finish}"),
+    ]
+    assert ask.stop == ()
+
+
+def test_fewshot_leaves_a_prompt_alone_that_follows_turns_of_the_task():
+    for name in ("cot_fewshot", "cot_fewshot*2"):
+        program = get_method(name).start(ITEM, NEEDED["cot_fewshot"], answer_rule, turns=True)
+        assert Running(program).asks[0].messages == [user(ITEM.prompt)]
+    # Other methods are not told.
+    assert get_method("cot").start(ITEM, {}, turns=True)
+
+
+def test_fewshot_without_any_example_says_what_to_do():
+    with pytest.raises(UserError, match=r"cot_fewshot shows worked examples.*num_fewshot.*or use cot"):
+        drive("cot_fewshot", ITEM, lambda ask: "")
+
+
+@pytest.mark.parametrize("examples", [[("a", "b", "c")], [("a", 3)], [("a",)]])
+def test_bad_examples_are_named(examples):
+    with pytest.raises(UserError, match="examples must be"):
+        drive("cot_fewshot", ITEM, lambda ask: "", examples=examples)
 
 
 # Rephrase and Respond
@@ -251,5 +285,5 @@ def test_parsers_never_raise_and_invent_nothing(text):
 
 @given(st.sampled_from([known.name for known in methods()]), st.text(max_size=80))
 def test_every_method_ends_in_text_whatever_the_model_says(name, text):
-    response, _ = drive(name, PAIR, lambda ask: text, vote=answer_rule)
+    response, _ = drive(name, PAIR, lambda ask: text, vote=answer_rule, **NEEDED.get(name, {}))
     assert isinstance(response, str)

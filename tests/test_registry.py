@@ -20,8 +20,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_short_and_lm_eval_names_are_each_other_s_inverse() -> None:
-    assert len(set(registry.BUILTIN)) == len(registry.MODULES)
-    for name in registry.BUILTIN:
+    assert len(set(registry.builtin())) == len(registry.MODULES)
+    for name in registry.builtin():
         assert lm_eval_name(short_name(name)) == lm_eval_name(name) == name
         assert short_name(short_name(name)) == short_name(name)
     assert (short_name("s2d_gsm8k"), lm_eval_name("gsm8k")) == ("gsm8k", "s2d_gsm8k")
@@ -134,3 +134,22 @@ def test_a_folder_without_tasks_is_refused(tmp_path: Path) -> None:
         check_folder(tmp_path)
     with pytest.raises(TaskError, match="is no folder"):
         check_folder(tmp_path / "nothing")
+
+
+def test_an_entry_in_one_place_is_in_the_default_the_tag_and_the_overlap_check(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from run_fixtures import make_context, own_task, right_sum, write_task
+
+    from distill import inputs
+    from harness.options import RunOptions
+
+    monkeypatch.setitem(registry.MODULES, "coin_flip_again", "tasks.coin_flip.task")
+    assert registry.families()[-1] == "coin_flip_again" and registry.families().count("judge") == 1
+    assert RunOptions().tasks == registry.families()
+    assert registry.expand(["s2d"], "embedded")[-1] == "coin_flip_again"
+    assert registry.short_name("s2d_coin_flip_again") == "coin_flip_again"
+    checked = []
+    monkeypatch.setattr(inputs, "_other_test_items", lambda name, *_: (checked.append(name), ([], None))[1])
+    inputs.test_items(make_context(tmp_path, right_sum, [own_task(write_task(tmp_path / "tasks"))]))
+    assert checked == [*registry.expand(["s2d"], "embedded")]

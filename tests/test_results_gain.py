@@ -147,6 +147,15 @@ def test_the_share_is_of_its_own_teachers_gain(tmp_path: Path) -> None:
     assert found["distilled-cot"]["value"] == pytest.approx(24 / 37)
 
 
+def test_two_tasks_of_equal_items_are_two_independent_looks() -> None:
+    base, s2, distilled = np.array(by_hand(), dtype=float).T
+    part = (distilled - base, s2 - base, 100.0)
+    one, two = gain_kept([part]), gain_kept([part, part])
+    assert one and two and one.value == two.value
+    narrower = (two.high - two.low) / (one.high - one.low)  # type: ignore[operator]
+    assert narrower == pytest.approx(0.5**0.5, abs=0.06)
+
+
 @pytest.mark.parametrize("n", [150, 6_000])
 def test_the_interval_covers_the_truth_as_often_as_promised(n: int) -> None:
     rng = np.random.default_rng(11)

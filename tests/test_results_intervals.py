@@ -142,6 +142,36 @@ def test_no_claim_of_any_board_contradicts_its_interval(tmp_path: Path) -> None:
                 assert (row["verdict"] == "yes") == (low > -row["margin"])
 
 
+def score(folder: Path, task: str, wins: int, losses: int) -> None:
+    """s2 alone is right on `wins` items, base alone on `losses`."""
+    for variant, ours in (("base", range(losses)), ("s2", range(losses, losses + wins))):
+        edit_rows(
+            folder / f"samples/{variant}/{task}.jsonl",
+            lambda row, ours=ours: (
+                row | {"scores": {"accuracy": int(int(row["item_id"].split("-")[1]) in ours)}}
+            ),
+        )
+
+
+def test_a_score_that_holm_cannot_tell_from_the_best_is_marked_as_a_tie(tmp_path: Path) -> None:
+    folder = make_run(tmp_path / "run", [FakeTask(name, 100) for name in "abc"], VARIANTS[:2])
+    for task, wins, losses in (("a", 0, 0), ("b", 0, 0), ("c", 8, 1)):
+        score(folder, task, wins, losses)
+    board = leaderboard.build(folder)
+    row = superior(board)[2]
+    assert row["ci_low"] > 0 > row["ci_low_adjusted"] and row["p"] < 0.05 and row["verdict"] == "cannot_tell"
+    assert cells.marks(board["rows"], board["comparisons"])["c", "base", "accuracy"] == cells.TIE
+
+
+def test_over_all_tasks_the_shown_interval_holds_0_where_the_test_cannot_tell(tmp_path: Path) -> None:
+    folder = make_run(tmp_path / "run", [FakeTask("a", 2), FakeTask("b", 2)], VARIANTS[:2])
+    for task in "ab":
+        score(folder, task, 2, 0)
+    row = next(row for row in leaderboard.build(folder)["overall"] if row["claim"] == "superior")
+    assert row["p"] == pytest.approx(0.0625) and row["verdict"] == "cannot_tell"
+    assert row["ci_low"] > 0 > row["ci_low_adjusted"]
+
+
 def test_the_gate_says_which_p_it_prints(made: Path, tmp_path: Path) -> None:
     policy = tmp_path / "policy.txt"
     policy.write_text("s2 superior to base on c\ns2 non-inferior to base by 5 on c\n")

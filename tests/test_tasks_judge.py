@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.programs.bsm import WORDING
+from harness.programs.bsm import WORDINGS
 from tasks.errors import TaskError
 from tasks.judge import generate, task
 from tasks.judge.pairs import Pair, majority, rows
@@ -32,8 +32,9 @@ SPLITS = ("train", "validation", "test")
         ("B", "B"),
         ("**A**.", "A"),
         ("I compared both. Answer: B", "B"),
-        ("Answer: A, since it is longer", None),
-        ("Response A is better", None),
+        ("Answer: A, since it is longer", "A"),
+        ("Response A is better", "A"),
+        ("Response A is longer", None),
         ("a", None),
         ("[[D]]", None),
         ("[A] is good, [B] is bad", None),
@@ -76,7 +77,7 @@ def test_a_pair_is_two_rows_whose_votes_turn_with_the_responses() -> None:
 
 def test_prompts_begin_like_those_of_branch_solve_merge() -> None:
     (row, _) = rows("judge", [PAIR])
-    filled = WORDING["solve_pair"].format(
+    filled = WORDINGS["default"]["solve_pair"].format(
         question=row["user_question"],
         response_a=row["response_a"],
         response_b=row["response_b"],

@@ -24,9 +24,9 @@ from typing import Any
 from distill.inputs import overlap_item
 from distill.overlap import OverlapItem, split_overlapping
 from distill.tiny import facts, lessons
-from harness.embedded import embedded_spec
+from harness.embedded import TASKS, embedded_spec
 from harness.programs.base import Running, get_method, step_kind
-from harness.programs.s2a import RESPOND
+from harness.programs.s2a import WORDINGS
 from harness.types import Completion, Item, stable_hash
 from tasks import registry
 from tasks.names import NAMES
@@ -98,7 +98,7 @@ class Mixture:
 
     def shares(self) -> dict[str, float]:
         """Kind -> share; they add up to 1."""
-        kinds = {**dict(self.rest), **{f"{task}.direct": self.direct for task in registry.FAMILIES}}
+        kinds = {**dict(self.rest), **{f"{task}.direct": self.direct for task in TASKS}}
         whole = sum(kinds.values())
         return {kind: share / whole for kind, share in kinds.items()}
 
@@ -208,7 +208,7 @@ def _fact(random: Random) -> Example:
         prompt = f"{question}\n{INSTRUCTION}"
     else:
         finish = f"Finish with {ANSWER_FORM}."
-        prompt = RESPOND.format(parts=f"Question: {question}", finish=finish)
+        prompt = WORDINGS["tiny"].respond.format(parts=f"Question: {question}", finish=finish)
     return Example("fact", prompt, f"Answer: {fact.answers[0]}", question)
 
 
@@ -256,7 +256,7 @@ def without_overlap(
 def split_items(seed: int = 0) -> tuple[OverlapItem, ...]:
     """Every item of every split of the embedded tasks, at the default difficulty."""
     found: list[OverlapItem] = []
-    for task in registry.FAMILIES:
+    for task in TASKS:
         splits = importlib.import_module(registry.MODULES[task]).load(data="embedded", seed=seed)
         for split, rows in splits.items():
             found.extend(overlap_item(as_item(row, f"{task}/{split}/{row['item_id']}")) for row in rows)
@@ -267,7 +267,7 @@ def prompts_hash() -> str:
     """Hash of the prompts of every kind on fixed lessons: another one means that a task or a program asks in
     other words than the model was trained on."""
     asked: list[str] = []
-    for task in registry.FAMILIES:
+    for task in TASKS:
         lesson = lesson_of(task, "", rng("prompts", task))
         asked += [as_item(lesson.row).prompt, *(prompt for _, prompt, _ in trace(lesson))]
     return stable_hash(json.dumps(asked))

@@ -50,6 +50,9 @@ class Method:
     """Whether the engine layer switches thinking on in the chat template."""
     votes: bool = False
     """Whether the program counts answers and so needs the task's answer rule."""
+    shows_examples: bool = False
+    """Whether the program shows worked examples, and so is told, as the option `turns`, where the task has
+    turns of examples before its prompt already."""
     inner: str | None = None
     """Of a method around another one: the other one's name."""
     without_turns: tuple[str, ...] = ()
@@ -64,13 +67,20 @@ class Method:
         return self.inner or self.name
 
     def start(
-        self, item: Item, options: Mapping[str, Any] | None = None, vote: Vote | None = None
+        self,
+        item: Item,
+        options: Mapping[str, Any] | None = None,
+        vote: Vote | None = None,
+        turns: bool = False,
     ) -> Program:
         """A fresh program for `item`. UserError where the method does not take one of `options`.
 
-        Options that the name sets win over `options`. `vote` reaches only methods that vote.
+        Options that the name sets win over `options`. `vote` reaches only methods that vote, and `turns`
+        (the task puts turns of examples before its prompt) only methods that show examples.
         """
         keywords = {**(options or {}), **self.fixed}
+        if turns and self.shows_examples:
+            keywords["turns"] = True
         if self.votes:
             keywords["vote"] = vote
         try:
@@ -102,6 +112,7 @@ def method(
     visible: bool = True,
     thinking: bool = False,
     votes: bool = False,
+    shows_examples: bool = False,
     inner: str | None = None,
     without_turns: Sequence[str] = (),
 ) -> Callable[[Callable[..., Program]], Callable[..., Program]]:
@@ -117,7 +128,7 @@ def method(
                 f"give the one in {function.__module__} another name."
             )
         _METHODS[name] = Method(
-            name, description, tuple(steps), function, paper, visible, thinking, votes, inner,
+            name, description, tuple(steps), function, paper, visible, thinking, votes, shows_examples, inner,
             tuple(without_turns),
         )  # fmt: skip
         return function

@@ -1,21 +1,44 @@
 """Chain of thought: reason in the reply, then answer in the form that the task asks for.
 
-Zero-shot (Kojima et al., https://arxiv.org/abs/2205.11916) adds the well-known sentence; few-shot
-(Wei et al., https://arxiv.org/abs/2201.11903) shows worked examples first. The examples here are our own
-and general; a task that wants others passes `examples`. Everything stands in one user turn, since some
-templates drop a system turn and a turn of the assistant would be another prompt format.
+Zero-shot (Kojima et al., https://arxiv.org/abs/2205.11916) asks for steps; few-shot (Wei et al.,
+https://arxiv.org/abs/2201.11903) shows worked examples first, as turns of a chat: a user asks, the assistant
+reasons and answers, and the item's question comes last, in the very shape of the examples. A task brings
+examples of its own kind as the option `examples`; turns that lm-eval puts before a prompt are examples too.
+
+An instruct model follows the form of the answer so well that a prompt which ends in that form gets the
+answer alone. So the default wording demands the reasoning and says what comes first.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import re
 from collections.abc import Sequence
 
 from harness.errors import UserError
 from harness.programs.base import Program, fill, method
-from harness.types import Ask, Completion, Item, user
+from harness.programs.wording import DEFAULT, REASON_FIRST, chosen
+from harness.types import Ask, Completion, Item, Message, user
 
-ZERO_SHOT = "{question}\n\nLet's think step by step. {finish}"
-FEW_SHOT = "{examples}\n\nQuestion: {question}\n{finish}\nReasoning:"
+WELL_KNOWN = "{question}\n\nLet's think step by step. {finish}"
+
+WORDINGS = {
+    "default": f"{{question}}\n\n{REASON_FIRST}",
+    "paper": WELL_KNOWN,
+    "tiny": WELL_KNOWN,
+}
+"""Prompts of `cot`."""
+
+ALREADY_ASKED = re.compile(r"\bstep[- ]by[- ]step\b", re.IGNORECASE)
+"""In a question that demands steps itself, as prompts of lm-eval's own chains of thought do."""
+AS_IT_IS = "{question}\n\n{finish}"
+
+TURN = "{question}\n\n{finish}"
+"""A user's turn of `cot_fewshot`, the last one and those of the examples."""
+
+IN_ONE_TURN = "tiny"
+"""The wording of `cot_fewshot` that shows EXAMPLES, which are general, as text of one turn."""
+ONE_TURN = "{examples}\n\nQuestion: {question}\n{finish}\nReasoning:"
 EXAMPLE = "Question: {question}\nReasoning: {worked}"
 NEXT_QUESTION = "\n\nQuestion:"
 """A model that goes on writes a next example; the reply ends before it."""
@@ -67,10 +90,24 @@ EXAMPLES: tuple[tuple[str, str], ...] = (
     steps=("reason",),
     paper="https://arxiv.org/abs/2205.11916",
 )
-def cot(item: Item, wording: str = ZERO_SHOT) -> Program:
-    """One call. `wording` may use {question}, {answer_form} and {finish}."""
-    reply: Completion = yield Ask("reason", [user(fill(wording, item))])
+def cot(item: Item, wording: str = DEFAULT, reason: str | None = None) -> Program:
+    """One call. `reason` is a template of one's own with {question}, {answer_form} and {finish}."""
+    template = reason or chosen(WORDINGS, wording, "cot")
+    if reason is None and wording == DEFAULT and ALREADY_ASKED.search(item.question):
+        template = AS_IT_IS
+    reply: Completion = yield Ask("reason", [user(fill(template, item))])
     return reply.text
+
+
+@method(
+    "cot_paper",
+    "cot in the well-known sentence of its paper",
+    steps=("reason",),
+    paper="https://arxiv.org/abs/2205.11916",
+)
+def cot_paper(item: Item) -> Program:
+    """As `cot`, and no option of a task changes the words."""
+    return (yield from cot(item, "paper"))
 
 
 @method(
@@ -78,14 +115,45 @@ def cot(item: Item, wording: str = ZERO_SHOT) -> Program:
     "few-shot chain of thought: worked examples first",
     steps=("reason",),
     paper="https://arxiv.org/abs/2201.11903",
+    shows_examples=True,
 )
 def cot_fewshot(
-    item: Item, examples: Sequence[tuple[str, str]] = EXAMPLES, wording: str = FEW_SHOT
+    item: Item,
+    examples: Sequence[tuple[str, str]] = (),
+    wording: str = DEFAULT,
+    reason: str = TURN,
+    turns: bool = False,
 ) -> Program:
-    """One call. `examples` are (question, worked answer) pairs, at least one."""
-    if not examples or any(len(pair) != 2 for pair in examples):
-        raise UserError("Method cot_fewshot: examples must be (question, worked answer) pairs, at least one.")
-    shown = "\n\n".join(EXAMPLE.format(question=question, worked=worked) for question, worked in examples)
-    prompt = fill(wording, item, examples=shown)
-    reply: Completion = yield Ask("reason", [user(prompt)], stop=(NEXT_QUESTION,))
+    """One call. `examples` are (question, worked reply) pairs; `reason` is the template of every user turn.
+
+    With `turns` the task shows examples of its own before the prompt, and these alone: the prompt is sent as
+    it is, so that it has their shape. UserError where there is no example at all.
+    """
+    if wording == IN_ONE_TURN:
+        ask = Ask("reason", [user(fill(ONE_TURN, item, examples=_listed(EXAMPLES)))], stop=(NEXT_QUESTION,))
+    elif turns:
+        ask = Ask("reason", [user(item.prompt)])
+    else:
+        chosen({DEFAULT: TURN}, wording, "cot_fewshot")
+        ask = Ask("reason", [*_as_turns(item, examples, reason), user(fill(reason, item))])
+    reply: Completion = yield ask
     return reply.text
+
+
+def _as_turns(item: Item, examples: Sequence[tuple[str, str]], template: str) -> list[Message]:
+    if not examples:
+        raise UserError(
+            "Method cot_fewshot shows worked examples, and this task brings none: give it some "
+            "(num_fewshot in its YAML), or use cot."
+        )
+    if any(len(pair) != 2 or not all(isinstance(text, str) for text in pair) for pair in examples):
+        raise UserError("Method cot_fewshot: examples must be (question, worked reply) pairs of texts.")
+    made: list[Message] = []
+    for question, worked in examples:
+        shown = fill(template, dataclasses.replace(item, question=question))
+        made += [user(shown), {"role": "assistant", "content": worked}]
+    return made
+
+
+def _listed(examples: Sequence[tuple[str, str]]) -> str:
+    return "\n\n".join(EXAMPLE.format(question=question, worked=worked) for question, worked in examples)

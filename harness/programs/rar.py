@@ -1,45 +1,101 @@
 """Rephrase and Respond (Deng et al., https://arxiv.org/abs/2311.04205), in one call or in two.
 
-The structure is the paper's, the wording is ours. A task that needs another wording (last-letter has call 1
-separate the words, and shows call 2 only the rephrased question) passes templates as options. Of the two
-calls, a task's description and worked examples, which lm-eval puts before a prompt, reach the second alone:
-they show answers, and the first must not give one.
+The structure is the paper's. Of the wordings, `paper` is its own (and `rar_1step_paper`, `rar_2step_paper`
+are methods, so that `--models s2:rar_2step_paper` runs it); `default` and `tiny` are ours. A task that needs
+another wording passes templates as options.
+
+Of the two calls, a task's description and worked examples, which lm-eval puts before a prompt, reach the
+second alone: they show answers, and the first must not give one.
 """
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 from harness.errors import UserError
 from harness.programs.base import Program, fill, method
+from harness.programs.wording import DEFAULT, REASON_FIRST, chosen
 from harness.types import Ask, Completion, Item, user
 
-ONE_STEP = "{question}\n\nFirst restate this question in more detail, then answer it. {finish}"
-REPHRASE = (
-    "{question}\n\n"
-    "Do not answer yet. Write this question again in more detail, so that it is easier to answer. "
-    "Keep every fact of it. Reply with the new question alone."
-)
-RESPOND = (
-    "Original question: {question}\n"
-    "The same question in more detail: {rephrased}\n\n"
-    "Answer the detailed question, and so the original one. {finish}"
-)
-RESPOND_REPHRASED = "{rephrased}\n\n{finish}"
+PAPER = "https://arxiv.org/abs/2311.04205"
+
+
+@dataclass(frozen=True)
+class TwoSteps:
+    """Prompts of both calls; `respond_rephrased` is the second one where it shows the rephrasing alone."""
+
+    rephrase: str
+    respond: str
+    respond_rephrased: str
+
+
+ONE_STEP = {
+    "default": (
+        "{question}\n\nFirst restate this question in more detail; keep every fact, name and number of it. "
+        "Then think step by step and write down your reasoning in several sentences. Only after it, in a "
+        "last line of its own, give the answer. {finish}"
+    ),
+    "paper": "{question}\n\nRephrase and expand the question, and respond. {finish}",
+    "tiny": "{question}\n\nFirst restate this question in more detail, then answer it. {finish}",
+}
+"""Prompts of `rar_1step`. To the paper's words each adds the form of the answer, which is the task's."""
+
+TWO_STEPS = {
+    "default": TwoSteps(
+        rephrase=(
+            "{question}\n\n"
+            "Rewrite this question so that it is easier to answer, but do not answer it. Keep every sentence "
+            "that states a fact, with all its names and numbers, and say in a few words what it means. End "
+            "with the question itself."
+        ),
+        respond=f"{{question}}\n\nThe same question in more detail:\n{{rephrased}}\n\n{REASON_FIRST}",
+        respond_rephrased=f"{{rephrased}}\n\n{REASON_FIRST}",
+    ),
+    "paper": TwoSteps(
+        rephrase=(
+            "{question}\n\n"
+            "Given the above question, rephrase and expand it to help you do better answering. Maintain all "
+            "information in the original question."
+        ),
+        respond=(
+            "(original) {question}\n"
+            "(revised) {rephrased}\n"
+            "Use your answer for the rephrased question to answer the original question. {finish}"
+        ),
+        respond_rephrased="{rephrased}\n\n{finish}",
+    ),
+    "tiny": TwoSteps(
+        rephrase=(
+            "{question}\n\n"
+            "Do not answer yet. Write this question again in more detail, so that it is easier to answer. "
+            "Keep every fact of it. Reply with the new question alone."
+        ),
+        respond=(
+            "Original question: {question}\n"
+            "The same question in more detail: {rephrased}\n\n"
+            "Answer the detailed question, and so the original one. {finish}"
+        ),
+        respond_rephrased="{rephrased}\n\n{finish}",
+    ),
+}
+"""Prompts of `rar_2step`."""
 
 QUOTES = {'"': '"', "'": "'", "`": "`", "“": "”", "‘": "’", "«": "»", "„": "“"}
 
 
-@method(
-    "rar_1step",
-    "Rephrase and Respond in one call",
-    steps=("respond",),
-    paper="https://arxiv.org/abs/2311.04205",
-)
-def rar_1step(item: Item, respond: str = ONE_STEP) -> Program:
-    """One call. `respond` may use {question}, {answer_form} and {finish}."""
-    answer: Completion = yield Ask("respond", [user(fill(respond, item))])
+@method("rar_1step", "Rephrase and Respond in one call", steps=("respond",), paper=PAPER)
+def rar_1step(item: Item, wording: str = DEFAULT, respond: str | None = None) -> Program:
+    """One call. `respond` is a template of one's own with {question}, {answer_form} and {finish}."""
+    template = respond or chosen(ONE_STEP, wording, "rar_1step")
+    answer: Completion = yield Ask("respond", [user(fill(template, item))])
     return answer.text
+
+
+@method("rar_1step_paper", "rar_1step in the words of its paper", steps=("respond",), paper=PAPER)
+def rar_1step_paper(item: Item) -> Program:
+    """As `rar_1step`, and no option of a task changes the words."""
+    return (yield from rar_1step(item, "paper"))
 
 
 @method(
@@ -47,27 +103,38 @@ def rar_1step(item: Item, respond: str = ONE_STEP) -> Program:
     "Rephrase and Respond in two calls: rewrite the question, then answer it",
     steps=("rephrase", "respond"),
     without_turns=("rephrase",),
-    paper="https://arxiv.org/abs/2311.04205",
+    paper=PAPER,
 )
 def rar_2step(
-    item: Item, rephrase: str = REPHRASE, respond: str | None = None, show_original: bool = True
+    item: Item,
+    wording: str = DEFAULT,
+    rephrase: str | None = None,
+    respond: str | None = None,
+    show_original: bool = True,
 ) -> Program:
-    """Two calls. Templates may use {question}, {answer_form}, {finish}, and `respond` {rephrased}.
+    """Two calls. Templates of one's own may use {question}, {answer_form}, {finish}; `respond` {rephrased}.
 
-    `show_original` picks one of the two built-in wordings of call 2; with a `respond` of one's own, it must
-    not contradict it. An empty rephrasing leaves the question as it was.
+    `show_original` picks one of the two prompts of the wording for call 2; with a `respond` of one's own, it
+    must not contradict it. An empty rephrasing leaves the question as it was.
     """
+    words = chosen(TWO_STEPS, wording, "rar_2step")
     if respond is None:
-        respond = RESPOND if show_original else RESPOND_REPHRASED
+        respond = words.respond if show_original else words.respond_rephrased
     elif not show_original and "{question}" in respond:
         raise UserError(
             "Method rar_2step: show_original is false, but the wording `respond` uses {question}: "
             "take {question} out, or leave show_original true."
         )
-    reply: Completion = yield Ask("rephrase", [user(fill(rephrase, item))])
+    reply: Completion = yield Ask("rephrase", [user(fill(rephrase or words.rephrase, item))])
     rephrased = strip_quotes(reply.text) or item.question
     answer: Completion = yield Ask("respond", [user(fill(respond, item, rephrased=rephrased))])
     return answer.text
+
+
+@method("rar_2step_paper", "rar_2step in the words of its paper", steps=("rephrase", "respond"), paper=PAPER)
+def rar_2step_paper(item: Item, rephrase: str | None = None, show_original: bool = True) -> Program:
+    """As `rar_2step`; a task may ask for another rephrasing, as the paper does for last letters."""
+    return (yield from rar_2step(item, "paper", rephrase, show_original=show_original))
 
 
 def strip_quotes(text: str) -> str:

@@ -1,8 +1,9 @@
 """System 2 Attention (Weston & Sukhbaatar, https://arxiv.org/abs/2311.11829): clean the context, then answer.
 
 Call 1 rewrites the user's text into two labelled parts without the user's opinion; call 2 sees those parts
-alone, so an opinion that was left out cannot sway the answer. The wording is ours. A task's description and
-worked examples, which lm-eval puts before a prompt, reach call 2 alone: call 1 answers nothing.
+alone, so an opinion that was left out cannot sway the answer. Of the wordings, `paper` is the paper's own
+(and `s2a_paper` a method of its own); `default` and `tiny` are ours. A task's description and worked
+examples, which lm-eval puts before a prompt, reach call 2 alone: call 1 answers nothing.
 
 What happens when the labels are missing (`parse_rewrite`): a question without a context is enough; a context
 without a question is taken whole as the question; a reply without labels is the question; an empty reply
@@ -12,18 +13,58 @@ leaves the user's own text, so that the item is still answered and counted.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 from harness.programs.base import Program, fill, method
+from harness.programs.wording import DEFAULT, chosen
 from harness.types import Ask, Completion, Item, user
 
-REWRITE = (
-    "Below is a text that a user wrote. It may hold the user's own opinion or guess.\n"
-    "Write it again in two parts and leave every opinion and guess out. Do not answer it.\n"
-    "Context: the facts that the text gives, or none\n"
-    "Question: what the user wants to know\n\n"
-    "Text: {question}"
-)
-RESPOND = "{parts}\n\nAnswer the question on its merits, without bias. {finish}"
+PAPER = "https://arxiv.org/abs/2311.11829"
+
+
+@dataclass(frozen=True)
+class Wording:
+    """Prompts of both calls."""
+
+    rewrite: str
+    respond: str
+
+
+WORDINGS = {
+    "default": Wording(
+        rewrite=(
+            "{question}\n\n"
+            "A user wrote the text above. Copy from it, word for word, only what the user asks, and leave "
+            "out what the user thinks, believes or guesses about the answer. Do not answer it. "
+            "Reply in two lines:\n"
+            "Context: facts that the text states besides the user's own view, or none\n"
+            "Question: the question alone"
+        ),
+        respond="{parts}\n\nAnswer the question on its merits, without bias. {finish}",
+    ),
+    "paper": Wording(
+        rewrite=(
+            "Given the following text by a user, extract the part that is unbiased and not their opinion, so "
+            "that using that text alone would be good context for providing an unbiased answer to the "
+            "question portion of the text.\n"
+            "Please include the actual question or query that the user is asking. Separate this into two "
+            'categories labeled with "Unbiased text context (includes all content except user\'s bias):" and '
+            '"Question/Query (does not include user bias/preference):".\n\n'
+            "Text by User: {question}"
+        ),
+        respond="{parts}\n\nAnswer in an unbiased way. {finish}",
+    ),
+    "tiny": Wording(
+        rewrite=(
+            "Below is a text that a user wrote. It may hold the user's own opinion or guess.\n"
+            "Write it again in two parts and leave every opinion and guess out. Do not answer it.\n"
+            "Context: the facts that the text gives, or none\n"
+            "Question: what the user wants to know\n\n"
+            "Text: {question}"
+        ),
+        respond="{parts}\n\nAnswer the question on its merits, without bias. {finish}",
+    ),
+}
 
 LABELS = re.compile(
     r"^[ \t>*#\-]*"
@@ -41,20 +82,30 @@ EMPTY = frozenset({"", "none", "n/a", "no context", "nothing", "empty"})
     "System 2 Attention: rewrite the text without opinions, then answer",
     steps=("rewrite", "respond"),
     without_turns=("rewrite",),
-    paper="https://arxiv.org/abs/2311.11829",
+    paper=PAPER,
 )
-def s2a(item: Item, rewrite: str = REWRITE, respond: str = RESPOND) -> Program:
-    """Two calls. `rewrite` may use {question}; `respond` {parts}, {context}, {rewritten}, {finish}.
+def s2a(
+    item: Item, wording: str = DEFAULT, rewrite: str | None = None, respond: str | None = None
+) -> Program:
+    """Two calls. Templates of one's own: `rewrite` may use {question}; `respond` {parts}, {context},
+    {rewritten}, {finish}.
 
     {parts} is what call 1 found, each part under its label and an empty context left out.
     """
-    reply: Completion = yield Ask("rewrite", [user(fill(rewrite, item))])
+    words = chosen(WORDINGS, wording, "s2a")
+    reply: Completion = yield Ask("rewrite", [user(fill(rewrite or words.rewrite, item))])
     context, question = parse_rewrite(reply.text)
     question = question or item.question
     parts = (f"Context: {context}\n" if context else "") + f"Question: {question}"
-    prompt = fill(respond, item, parts=parts, context=context, rewritten=question)
+    prompt = fill(respond or words.respond, item, parts=parts, context=context, rewritten=question)
     answer: Completion = yield Ask("respond", [user(prompt)])
     return answer.text
+
+
+@method("s2a_paper", "s2a in the words of its paper", steps=("rewrite", "respond"), paper=PAPER)
+def s2a_paper(item: Item) -> Program:
+    """As `s2a`, and no option of a task changes the words."""
+    return (yield from s2a(item, "paper"))
 
 
 def parse_rewrite(text: str) -> tuple[str, str]:

@@ -121,6 +121,7 @@ def by_name(name: str) -> Method | None:
         paper="https://arxiv.org/abs/2203.11171",
         thinking=inner.thinking,
         votes=True,
+        shows_examples=inner.shows_examples,
         inner=inner.name,
         without_turns=inner.without_turns,
         fixed={"method": inner.name, "k": k},

@@ -20,16 +20,16 @@ equal the verdict, its weight the number of votes. A missing verdict agrees with
 from __future__ import annotations
 
 import json
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from tasks.answers import MARKER, after_marker
 from tasks.errors import TaskError
 from tasks.judge import generate, oasst, votes
+from tasks.judge.answer import MARK, answer
+from tasks.judge.examples import EXAMPLES
 from tasks.judge.pairs import JUDGE_GENERATED, Pair, rows
 from tasks.sources import data_source, hub_rows, local_file, read_rows, to_splits, whole_number
 from tasks.spec import Metric, PaperSetup, TaskSpec
@@ -41,25 +41,17 @@ MT_BENCH_HUB = "lmsys/mt_bench_human_judgments"
 OASST_HUB = {"oasst2": "OpenAssistant/oasst2", "oasst1": "OpenAssistant/oasst1"}
 SWAPPED = {"A": "B", "B": "A", "C": "C"}
 
-VERDICT = re.compile(r"\[\[\s*([ABC])\s*\]\]", re.IGNORECASE)
-VERDICT_MARK = re.compile(rf"\[\[|{MARKER.pattern}", re.IGNORECASE)
-LETTER_ALONE = re.compile(r"[^\w]*([ABC])[^\w]*")
-
 Source = Literal["hub"] | Path
 
-
-def answer(text: str) -> str | None:
-    """The verdict `A`, `B` or `C`: the last one in double brackets.
-
-    Without brackets, a letter that is all of the reply, or all that follows the last `Answer:`.
-    """
-    found = VERDICT.findall(text)
-    if found:
-        return str(found[-1]).upper()
-    marked = after_marker(text)
-    alone = LETTER_ALONE.fullmatch(text if marked is None else marked)
-    return alone[1] if alone else None
-
+COMPARE = (
+    "{question}\n\n"
+    "Act as an impartial judge. Compare the two responses step by step: first write down in several "
+    "sentences how helpful, relevant, accurate and detailed each one is, whatever their order and length. "
+    "Only after that, in a last line of its own, give the verdict. {finish}"
+)
+"""What `cot` asks: the question of an item shows the responses and does not say what is to be done."""
+COMPARED = "{question}\n\nWhich response is better? Compare them first. {finish}"
+"""The same beside worked verdicts."""
 
 SPEC = TaskSpec(
     name="judge",
@@ -87,21 +79,29 @@ SPEC = TaskSpec(
     answer=answer,
     target=lambda verdict: f"[[{verdict}]]",
     max_tokens={"direct": 256},
-    answer_mark=VERDICT_MARK,
-    method_options={"bsm": {"solve": "single"}},
+    answer_mark=MARK,
+    method_options={
+        "cot": {"reason": COMPARE},
+        "cot_fewshot": {"examples": EXAMPLES, "reason": COMPARED},
+        "bsm": {"solve": "single"},
+    },
     samples=1,
     samples_embedded=1,
     samples_per_order=1,
     inputs_embedded=600,
     swap=SWAPPED.__getitem__,
-    paper=PaperSetup(inputs=19_672, steps=600, tokens_per_step=131_000),
+    paper=PaperSetup("bsm", inputs=19_672, steps=600, tokens_per_step=131_000),
 )
 """Of the generated task; one response a call, which a small model can do."""
 
 SPECS: dict[str, TaskSpec] = {
     "judge": SPEC,
     **{
-        name: replace(SPEC, name=name, method_options={"bsm": {"solve": "pair", "max_criteria": 3}})
+        name: replace(
+            SPEC,
+            name=name,
+            method_options={**SPEC.method_options, "bsm": {"solve": "pair", "max_criteria": 3}},
+        )
         for name in ("judge_mtbench", "judge_oasst2", "judge_oasst1", "judge_pandalm")
     },
 }

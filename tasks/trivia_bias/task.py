@@ -33,7 +33,9 @@ from tasks.sources import (
 )
 from tasks.spec import Metric, PaperSetup, TaskSpec
 from tasks.trivia_bias import generate, triviaqa
+from tasks.trivia_bias.answer import MARKERS
 from tasks.trivia_bias.bias import POINTS_AWAY, Question, normalised, row, rows, template_name
+from tasks.trivia_bias.examples import EXAMPLES
 from tasks.trivia_bias.grading import is_right, normalise, parse
 
 if TYPE_CHECKING:
@@ -61,9 +63,11 @@ SPEC = TaskSpec(
     vote_key=normalise,
     target=lambda answer: f"Answer: {answer}",
     max_tokens={"direct": 256},
+    answer_mark=MARKERS,
+    method_options={"cot_fewshot": {"examples": EXAMPLES}},
     samples=20,
     inputs_embedded=150,
-    paper=PaperSetup(inputs=6_668, steps=350, tokens_per_step=23_000, filter="usc"),
+    paper=PaperSetup("s2a_paper", inputs=6_668, steps=350, tokens_per_step=23_000, filter="usc"),
 )
 
 

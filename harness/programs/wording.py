@@ -1,0 +1,32 @@
+"""Wordings of a method, found by name: the option `wording` that every method with a table of them takes.
+
+`default` is ours for instruct models, measured by tests/benchmarks/reasoning.py; `paper` is the paper's own,
+where it is public; `tiny` is what the embedded model was trained on, which must not change. A single prompt
+of a wording is replaced by an option named after its step (`reason`, `rephrase`, `respond`, `rewrite`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypeVar
+
+from harness.errors import UserError
+
+DEFAULT = "default"
+
+REASON_FIRST = (
+    "Think step by step: first write down your reasoning in several sentences. Only after it, in a last line "
+    "of its own, give the answer. {finish}"
+)
+"""Of default wordings: what makes an instruct model reason although the form of the answer comes last."""
+
+Wording = TypeVar("Wording")
+
+
+def chosen(wordings: Mapping[str, Wording], name: str, method: str) -> Wording:
+    """The wording of that name. UserError names the ones that the method has."""
+    if not isinstance(name, str) or name not in wordings:
+        raise UserError(
+            f"Method {method} has no wording {name!r}: use {', '.join(wordings)}, or give your own templates."
+        )
+    return wordings[name]

@@ -1,0 +1,273 @@
+"""Does System 2 really think? What a model writes before it answers, by task and method, on training items.
+
+    python tests/benchmarks/reasoning.py --pretrained smollm2 --tasks coin_flip,gsm8k --methods direct,cot
+    python tests/benchmarks/reasoning.py --pretrained MODEL --data DIR --methods cot,cot@tiny --show 3
+
+A method may name a wording of its own: `cot@tiny`, `rar_2step@paper`; else it gets the options of the task.
+Never a test item is asked: wordings are chosen by these figures.
+
+tokens    generated tokens per item, all calls
+reasons   at least 5 words stand before the last answer mark, over all calls
+last      the same of the last call alone: where calls come before it, whether it reasons as well
+keeps     rephrasings (and rewrites) that keep every name, number and negation of the question
+opinion   rewrites that still hold the opinion which the user stated, or one that nobody stated
+read      solve replies of `bsm` whose scores can be read
+score     the task's primary metric
+cut       items of which some call ran into --max-tokens
+Prints a table and, last, one line of JSON. --show N prints N whole items of each row before it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from measuring import Figures, finish
+
+from harness.engines import open_engine
+from harness.engines.base import Engine
+from harness.lm import TaskData, load_tasks
+from harness.models import ModelSource, resolve_model
+from harness.programs import get_method, step_kind
+from harness.programs.bsm import parse_pair, parse_score
+from harness.programs.s2a import parse_rewrite
+from harness.scheduler import Job, Scheduler
+from harness.store import CallStore
+from harness.types import Response, Sampling, stable_hash
+from tasks.answers import MARKER
+from tasks.judge.task import VERDICT
+from tasks.registry import families
+
+REASONING_WORDS = 5
+DIRECT_TOKENS = 64
+WORD = re.compile(r"\w+")
+NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+NEGATION = re.compile(r"\b(?:not|never|no|nobody|without|cannot|\w+n't)\b", re.IGNORECASE)
+NAME = re.compile(r"(?<=[\w,;] )[A-Z]\w+")
+"""A capital inside a sentence."""
+GUESS = re.compile(
+    r"\b(?:I|user|they|he|she)(?: \w+){0,2} (?:think|thinks|believe|believes|guess|guesses)\b", re.I
+)
+
+
+@dataclass
+class Tally:
+    """What was seen of one method on one task: shares as lists of hits."""
+
+    tokens: list[float] = field(default_factory=list)
+    scores: list[float] = field(default_factory=list)
+    shares: dict[str, list[bool]] = field(default_factory=dict)
+    answered: Counter[str] = field(default_factory=Counter)
+
+    def add(self, share: str, hit: bool) -> None:
+        self.shares.setdefault(share, []).append(hit)
+
+
+SHARES = ("reasons", "last", "keeps", "opinion", "read", "cut")
+
+
+def words_before_mark(texts: Sequence[str], mark: re.Pattern[str]) -> int:
+    """Words over all `texts` before the last answer mark of the last one; all where it has no mark."""
+    *_, last = texts
+    ends = [found.start() for found in mark.finditer(last)]
+    written = [*texts[:-1], last[: ends[-1]] if ends else last]
+    return sum(len(WORD.findall(text)) for text in written)
+
+
+def keeps_all(question: str, symbols: Sequence[str], rephrased: str) -> bool:
+    """Whether a rephrasing has every name (of a symbolic task: every word that it is about), every number
+    and as many negations."""
+    needed = Counter(number.replace(",", "") for number in NUMBER.findall(question))
+    numbers = {number.replace(",", "") for number in NUMBER.findall(rephrased)}
+    names = list(symbols) or NAME.findall(question)
+    low = rephrased.lower()
+    return (
+        set(needed) <= numbers
+        and all(re.search(rf"\b{re.escape(name.lower())}\b", low) for name in names)
+        and len(NEGATION.findall(rephrased)) >= len(NEGATION.findall(question))
+    )
+
+
+def holds_opinion(row: Mapping[str, Any], rewritten: str) -> bool:
+    """Whether a rewrite says what somebody thinks, or names the answer that the user did."""
+    stated = {"incorrect": row["incorrect_answer"], "plain": None}.get(row["template"], row["target"])
+    if GUESS.search(rewritten):
+        return True
+    if stated is None:
+        return False
+    named = re.compile(rf"\b{re.escape(stated)}\b", re.IGNORECASE)
+    return bool(named.search(rewritten)) and not named.search(row["text"])
+
+
+def look(tally: Tally, task: TaskData, row: Mapping[str, Any], response: Response) -> None:
+    """Count one item."""
+    spec = task.spec
+    mark = VERDICT if spec.name.startswith("judge") else MARKER
+    steps = response.steps
+    texts = [step.completion.text for step in steps]
+    tally.tokens.append(sum(step.completion.generated_tokens for step in steps))
+    tally.add("reasons", words_before_mark(texts, mark) >= REASONING_WORDS)
+    if len(steps) > 1:
+        tally.add("last", words_before_mark(texts[-1:], mark) >= REASONING_WORDS)
+    tally.add("cut", any(step.completion.finish_reason == "length" for step in steps))
+    for step in steps:
+        kind, text = step_kind(step.name), step.completion.text
+        if kind == "rephrase":
+            tally.add("keeps", keeps_all(str(row["question"]), row.get("symbols") or (), text))
+        elif kind == "rewrite" and "template" in row:
+            parts = "\n".join(parse_rewrite(text))
+            tally.add("keeps", keeps_all(str(row["text"]), (), parts))
+            tally.add("opinion", holds_opinion(row, parts))
+        elif kind == "solve":
+            pair = "Response B:" in step.messages[-1]["content"]
+            tally.add("read", None not in parse_pair(text) if pair else parse_score(text) is not None)
+    scores = task.task.process_results(dict(row), [response.text])
+    if spec.primary.name in scores:
+        tally.scores.append(float(scores[spec.primary.name]))
+    tally.answered[spec.answer(response.text) or "(none)"] += 1
+
+
+def training_rows(task: TaskData, count: int) -> list[dict[str, Any]]:
+    """`count` training rows, whole clusters of them, drawn by content."""
+    rows = task.rows("train")
+    clusters = list(dict.fromkeys(str(row["cluster_id"]) for row in rows))
+    clusters.sort(key=lambda cluster: stable_hash(["reasoning", task.name, cluster]))
+    place = {cluster: number for number, cluster in enumerate(clusters)}
+    return sorted(rows, key=lambda row: place[str(row["cluster_id"])])[:count]
+
+
+def options_of(task: TaskData, name: str) -> tuple[str, Mapping[str, Any]]:
+    """Method and options of `cot` or `cot@tiny`."""
+    name, _, wording = name.partition("@")
+    given = task.spec.method_options.get(get_method(name).options_name, {})
+    if not wording:
+        return name, given
+    if wording == "tiny":
+        from harness.embedded import embedded_spec
+
+        return name, embedded_spec(task.spec).method_options.get(get_method(name).options_name, {})
+    return name, {"wording": wording}
+
+
+def measure(
+    engine: Engine,
+    tasks: Sequence[TaskData],
+    asked: Callable[[TaskData], Sequence[tuple[str, str, Mapping[str, Any]]]],
+    items: int,
+    max_tokens: int,
+    show: int = 0,
+) -> list[Figures]:
+    """A row per task and (shown name, method, options) of `asked`; all of them in one stream of batches."""
+
+    def sampling(kind: str) -> Sampling:
+        return Sampling(max_tokens=min(max_tokens, DIRECT_TOKENS) if kind == "direct" else max_tokens)
+
+    jobs, places = [], []
+    for task in tasks:
+        for shown, name, options in asked(task):
+            method = get_method(name)
+            for row in training_rows(task, items):
+                item = task.item(row)
+                if name.startswith("bsm") and "response_a" not in row:
+                    continue
+                jobs.append(Job(item, method, sampling, options=options, vote=task.spec.vote))
+                places.append((task, shown, row))
+    with tempfile.TemporaryDirectory() as folder:
+        store = CallStore(Path(folder) / "calls.sqlite")
+        began = time.perf_counter()
+        responses = Scheduler(engine, store).run(jobs, "reasoning")
+        seconds = time.perf_counter() - began
+        store.close()
+    tallies: dict[tuple[str, str], Tally] = {}
+    for (task, shown, row), response in zip(places, responses, strict=True):
+        tally = tallies.setdefault((task.name, shown), Tally())
+        if len(tally.tokens) < show:
+            print_item(task.name, shown, row, response)
+        look(tally, task, row, response)
+    made = sum(sum(tally.tokens) for tally in tallies.values())
+    print(f"{made:.0f} tokens in {seconds:.0f} s, {made / seconds:.1f} tokens/s", file=sys.stderr)
+    return [figures(task, shown, tally) for (task, shown), tally in tallies.items()]
+
+
+def figures(task: str, shown: str, tally: Tally) -> Figures:
+    def mean(values: Sequence[float]) -> float:
+        return round(sum(values) / len(values), 4)
+
+    return {
+        "task": task,
+        "method": shown,
+        "n": len(tally.tokens),
+        "tokens": mean(tally.tokens),
+        **{share: mean(tally.shares[share]) if share in tally.shares else None for share in SHARES},
+        "score": mean(tally.scores) if tally.scores else None,
+        "answers": dict(tally.answered.most_common(4)),
+    }
+
+
+def print_item(task: str, shown: str, row: Mapping[str, Any], response: Response) -> None:
+    print(f"===== {task} {shown} (target {row['target']})")
+    for step in response.steps:
+        for message in step.messages:
+            print(f"[{message['role']}] {message['content']}")
+        print(f">>> {step.name} ({step.completion.finish_reason}): {step.completion.text}\n")
+
+
+def table(rows: Sequence[Figures]) -> list[str]:
+    head = f"{'task':14} {'method':20} {'n':>4} {'tokens':>7}" + "".join(f" {share:>8}" for share in SHARES)
+    lines = [head + f" {'score':>7}"]
+    for row in rows:
+        shares = "".join(
+            f" {'-' if row[share] is None else format(100 * row[share], '.0f') + '%':>8}" for share in SHARES
+        )
+        score = "-" if row["score"] is None else f"{100 * row['score']:.1f}"
+        lines.append(
+            f"{row['task']:14} {row['method']:20} {row['n']:4} {row['tokens']:7.1f}{shares} {score:>7}"
+        )
+    return lines
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Load, ask, count, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--pretrained", default="smollm2", help="as the command takes it")
+    parser.add_argument("--engine", default="hf", choices=("hf", "vllm", "openai", "scripted"))
+    parser.add_argument("--base-url", default=None)
+    parser.add_argument("--dtype", default="auto", choices=("auto", "bfloat16", "float32", "float16"))
+    parser.add_argument("--tasks", default=",".join(families()))
+    parser.add_argument("--methods", default="direct,cot,cot_fewshot,rar_2step")
+    parser.add_argument("--data", default="embedded", help="embedded, hub or a folder")
+    parser.add_argument("--items", type=int, default=48, help="training items of each task")
+    parser.add_argument("--max-tokens", type=int, default=512, help="of every step but `direct`")
+    parser.add_argument("--show", type=int, default=0, help="print so many whole items of each row")
+    options = parser.parse_args(arguments)
+
+    tasks = load_tasks(options.tasks.split(","), options.data, (), {}, None)
+    scripted = options.engine == "scripted"
+    source = (
+        ModelSource("scripted", "scripted")
+        if scripted
+        else resolve_model(options.pretrained, dtype=options.dtype)
+    )
+    engine = open_engine(options.engine, source, {"base_url": options.base_url} if options.base_url else {})
+
+    def asked(task: TaskData) -> list[tuple[str, str, Mapping[str, Any]]]:
+        return [(name, *options_of(task, name)) for name in options.methods.split(",")]
+
+    try:
+        rows = measure(engine, tasks, asked, options.items, options.max_tokens, options.show)
+    finally:
+        engine.close()
+    report = {"status": "ok", "model": options.pretrained, "rows": rows}
+    return finish(table(rows), report)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
