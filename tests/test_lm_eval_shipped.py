@@ -7,6 +7,7 @@ made-up rows with the columns of the real data stand in for the hub (tests/lm_ev
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -55,7 +56,15 @@ def three_ways(task: str, folder: Path, block: str | None = None) -> tuple[dict[
     return scores, record
 
 
-@pytest.mark.parametrize("task", [each.task for each in SHIPPED if each.task not in BLOCKS])
+FAST = ("gsm8k", "triviaqa", "drop", "minerva_math_algebra", "squad_completion")
+"""One of each kind; all the others are of the slow tests."""
+
+
+def marked(tasks: Iterable[str]) -> list[Any]:
+    return [task if task in FAST else pytest.param(task, marks=pytest.mark.slow) for task in tasks]
+
+
+@pytest.mark.parametrize("task", marked(each.task for each in SHIPPED if each.task not in BLOCKS))
 def test_a_task_as_it_ships_runs_three_ways(task: str, tmp_path: Path, cache: Path) -> None:
     scores, record = three_ways(task, tmp_path)
     assert record["status"] == "trained" and record["pseudo_label_accuracy"] > 0.9
@@ -66,7 +75,7 @@ def test_a_task_as_it_ships_runs_three_ways(task: str, tmp_path: Path, cache: Pa
     }
 
 
-@pytest.mark.parametrize("task", BLOCKS)
+@pytest.mark.parametrize("task", marked(BLOCKS))
 def test_a_task_without_training_rows_says_so_and_runs_with_one_line(
     task: str, tmp_path: Path, cache: Path
 ) -> None:
