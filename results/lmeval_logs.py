@@ -93,6 +93,11 @@ def _read(task: str, file: Path) -> Columns:
     )
 
 
+LOG_LIKELIHOODS = frozenset({"perplexity"})
+"""Metrics whose rows are log-likelihoods: in them higher is better, although the figure made of them
+(exp(-mean)) is better where it is lower. findings/ shows it."""
+
+
 def _lower_is_better(task: str, file: Path) -> set[str]:
     """Metrics whose direction lm-eval's results file, beside the log, gives as lower."""
     for results in sorted(file.parent.glob("results_*.json"), reverse=True):
@@ -101,5 +106,6 @@ def _lower_is_better(task: str, file: Path) -> set[str]:
         except (OSError, ValueError, AttributeError, RecursionError):
             continue
         if isinstance(directions, dict):
-            return {name for name, higher in directions.items() if higher is False}
+            lower = {name for name, higher in directions.items() if higher is False}
+            return lower - LOG_LIKELIHOODS
     return set()
