@@ -131,8 +131,8 @@ def test_direction_comes_from_lm_evals_results_file(tmp_path: Path) -> None:
 def test_rows_of_perplexity_are_log_likelihoods_whatever_the_results_file_says(tmp_path: Path) -> None:
     for name, value in (("a", -3.0), ("b", -2.0)):  # b gives the texts more probability: it is better
         (tmp_path / name).mkdir()
-        rows = [{"doc_hash": f"{n}", "metrics": ["perplexity"], "filter": "none", "perplexity": value + n / 99}
-                for n in range(30)]  # fmt: skip
+        row = {"metrics": ["perplexity"], "filter": "none"}
+        rows = [{**row, "doc_hash": f"{n}", "perplexity": value + n / 99} for n in range(30)]
         log = "".join(json.dumps(row) + "\n" for row in rows)
         (tmp_path / name / "samples_lambada_2026-11-01T10-00-00.000000.jsonl").write_text(log)
         (tmp_path / name / "results_2026-11-01T10-00-00.000000.json").write_text(
