@@ -101,7 +101,6 @@ SPEC = TaskSpec(
     max_tokens={"direct": 64, "respond": 128, "reason": 256, "think": 1024, "default": 128},
     method_options={
         "cot_fewshot": {"examples": EXAMPLES},
-        "rar_2step": {"rephrase": REPHRASE, "show_original": False},
         "rar_2step_paper": {"rephrase": REPHRASE, "show_original": False},
     },
     inputs_embedded=250,
