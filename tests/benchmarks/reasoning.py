@@ -36,6 +36,7 @@ from harness.engines import open_engine
 from harness.engines.base import Engine
 from harness.lm import TaskData, load_tasks
 from harness.models import ModelSource, resolve_model
+from harness.options import key_values
 from harness.programs import get_method, step_kind
 from harness.programs.bsm import parse_pair, parse_score
 from harness.programs.s2a import parse_rewrite
@@ -47,6 +48,8 @@ from tasks.judge.task import VERDICT
 from tasks.registry import FAMILIES
 
 REASONING_WORDS = 5
+JUDGES = frozenset({"bsm", "pair_v2"})
+"""Methods that need two responses; on other tasks they are passed over."""
 DIRECT_TOKENS = 64
 WORD = re.compile(r"\w+")
 NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
@@ -176,7 +179,7 @@ def measure(
             method = get_method(name)
             for row in training_rows(task, items):
                 item = task.item(row)
-                if name.startswith("bsm") and "response_a" not in row:
+                if name in JUDGES and "response_a" not in row:
                     continue
                 jobs.append(Job(item, method, sampling, options=options, vote=task.spec.vote))
                 places.append((task, shown, row))
@@ -239,6 +242,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--pretrained", default="smollm2", help="as the command takes it")
     parser.add_argument("--engine", default="hf", choices=("hf", "vllm", "openai", "scripted"))
+    parser.add_argument("--engine-args", default="", help="k=v,... as the command takes them")
     parser.add_argument("--base-url", default=None)
     parser.add_argument("--dtype", default="auto", choices=("auto", "bfloat16", "float32", "float16"))
     parser.add_argument("--tasks", default=",".join(FAMILIES))
@@ -256,7 +260,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if scripted
         else resolve_model(options.pretrained, dtype=options.dtype)
     )
-    engine = open_engine(options.engine, source, {"base_url": options.base_url} if options.base_url else {})
+    address = {"base_url": options.base_url} if options.base_url else {}
+    engine = open_engine(
+        options.engine, source, {**key_values(options.engine_args, "--engine-args"), **address}
+    )
 
     def asked(task: TaskData) -> list[tuple[str, str, Mapping[str, Any]]]:
         return [(name, *options_of(task, name)) for name in options.methods.split(",")]
