@@ -32,19 +32,19 @@ class TwoSteps:
 REPHRASED: Examples = (
     (
         'Put the first letters of the words in "olive tent radio" in a row.',
-        'The words are "olive", "tent" and "radio". Take the first letter of "olive", then that of "tent", '
-        'then that of "radio". Put these letters in a row, in this order. What do you get?',
+        'The words are "olive", "tent" and "radio", in this order. Take the first letter of each of these '
+        "words. Put these letters in a row, in the same order. What do you get?",
     ),
     (
         "A lamp is off. Ottokar presses the switch. Siobhan does not press the switch. Is the lamp off?",
-        "A lamp is off at first. Then Ottokar presses the switch, which turns the lamp from off to on or "
-        "from on to off. Then Siobhan does not press the switch, so the lamp stays as it is. Is the lamp off "
-        "after that?",
+        "A lamp is off at first. Then Ottokar presses the switch. Then Siobhan does not press the switch. "
+        "Each press of the switch changes the lamp, from off to on or from on to off. Is the lamp off after "
+        "all this?",
     ),
     (
         "A crate holds 24 bottles. Wystan buys 3 crates and gives 10 bottles away. How many are left?",
-        "One crate holds 24 bottles. Wystan buys 3 of these crates, each with 24 bottles. From all of these "
-        "bottles he gives 10 away. How many bottles are left after that?",
+        "One crate holds 24 bottles. Wystan buys 3 of these crates. From all of these bottles he gives 10 "
+        "away. How many bottles are left after that?",
     ),
 )
 """Ours: every name, number and condition of the question is in its rephrasing, and no answer."""
@@ -65,8 +65,8 @@ TWO_STEPS = {
     "default": TwoSteps(
         rephrase=(
             "{question}\n\n"
-            "Write this question again in more detail, and do not answer it. Keep every name, number and "
-            "condition, and say what they mean."
+            "Write this question again in more detail. Keep every name, number and condition. Work nothing "
+            "out and do not answer it."
         ),
         respond=f"{{question}}\n\nThe same question in more detail:\n{{rephrased}}\n\n{REASON_FIRST}",
         respond_rephrased=f"{{rephrased}}\n\n{REASON_FIRST}",

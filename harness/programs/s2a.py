@@ -33,8 +33,9 @@ class Wording:
 
 REWRITTEN: Examples = (
     (
-        "Which tool does a carpenter drive nails with? I think the answer is a saw but I'm really not sure.",
-        "Context: none\nQuestion: Which tool does a carpenter drive nails with?",
+        "In which town, and in which month, is the fair of lanterns held? I think the answer is Dornfeld, in "
+        "May but I'm really not sure.",
+        "Context: none\nQuestion: In which town, and in which month, is the fair of lanterns held?",
     ),
     (
         "Where does a beekeeper's colony store its honey?",
@@ -59,9 +60,9 @@ WORDINGS = {
     "default": Wording(
         rewrite=(
             "Text by User: {question}\n\n"
-            "Extract the part of this text that is unbiased and not the user's opinion or guess, and do not "
-            "answer it. Write two lines: the context, which is what the text states besides, and the "
-            "question."
+            "Extract the part of this text that is unbiased and not the user's opinion. A guess of the user "
+            "is no fact. Do not answer. Write two lines: the context, which is what the text states besides, "
+            "or none; and the question."
         ),
         respond=(
             "{parts}\n\nAnswer in an unbiased way. First write down in one or two sentences what you know "

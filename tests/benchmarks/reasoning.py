@@ -54,6 +54,7 @@ DIRECT_TOKENS = 64
 WORD = re.compile(r"\w+")
 NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 NEGATION = re.compile(r"\b(?:not|never|no|nobody|without|cannot|\w+n't)\b", re.IGNORECASE)
+SENTENCE = re.compile(r"(?<=[.?!])\s|\n")
 NAME = re.compile(r"(?<=[\w,;] )[A-Z]\w+")
 """A capital inside a sentence."""
 GUESS = re.compile(
@@ -86,17 +87,26 @@ def words_before_mark(texts: Sequence[str], mark: re.Pattern[str]) -> int:
 
 
 def keeps_all(question: str, symbols: Sequence[str], rephrased: str) -> bool:
-    """Whether a rephrasing has every name (of a symbolic task: every word that it is about), every number
-    and as many negations."""
-    needed = Counter(number.replace(",", "") for number in NUMBER.findall(question))
-    numbers = {number.replace(",", "") for number in NUMBER.findall(rephrased)}
-    names = list(symbols) or NAME.findall(question)
-    low = rephrased.lower()
-    return (
-        set(needed) <= numbers
-        and all(re.search(rf"\b{re.escape(name.lower())}\b", low) for name in names)
-        and len(NEGATION.findall(rephrased)) >= len(NEGATION.findall(question))
+    """Whether a rephrasing has every number, every name (of a symbolic task: every word that it is about),
+    and says `not` of those of whom the question does and of nobody else."""
+    needed = {number.replace(",", "") for number in NUMBER.findall(question)}
+    if not needed <= {number.replace(",", "") for number in NUMBER.findall(rephrased)}:
+        return False
+    if not symbols and NEGATION.search(question) and not NEGATION.search(rephrased):
+        return False
+    return all(
+        named(name, rephrased) and negated(name, question) == negated(name, rephrased)
+        for name in symbols or NAME.findall(question)
     )
+
+
+def named(name: str, text: str) -> bool:
+    return bool(re.search(rf"\b{re.escape(name)}\b", text, re.IGNORECASE))
+
+
+def negated(name: str, text: str) -> bool:
+    """Whether a sentence with that name says `not`."""
+    return any(named(name, part) and NEGATION.search(part) for part in SENTENCE.split(text))
 
 
 def holds_opinion(row: Mapping[str, Any], rewritten: str) -> bool:
