@@ -61,6 +61,8 @@ the user's question alone, so that a wording of `branch` cannot show the respons
 DEFAULT_CRITERIA = ("relevance to the question", "correctness", "completeness", "clarity", "tone")
 NO_SCORES = "No scores could be read, so there is no verdict."
 SCORE = r"(?<![\d.])(?P<score>[1-5])(?:\.0+)?(?!\.?\d)"
+SHORT = 4
+"""Words of a criterion that may stand in one line with others, at most."""
 BULLET = re.compile(
     r"\s*(?:[-*•#>]+\s|\**(?:criterion\s*)?\(?\d{1,2}[.):]+(?!\d)|[a-z][.)]\s)\s*", re.IGNORECASE
 )
@@ -136,6 +138,10 @@ def parse_criteria(text: str, most: int) -> list[str]:
     lines = text.splitlines()
     listed = [line[bullet.end() :] for line in lines if (bullet := BULLET.match(line))]
     criteria: dict[str, str] = {}
+    if len(lines) == 1 and not listed:
+        # "Clarity, relevance, tone.": a list in one line, if its parts are short.
+        parts = re.split(r"[,;] (?:and )?", lines[0])
+        lines = parts if all(len(part.split()) <= SHORT for part in parts) else lines
     for line in listed or lines:
         criterion = line.strip().strip("*_").strip().rstrip(".")
         if criterion and not criterion.endswith(":") and any(letter.isalpha() for letter in criterion):

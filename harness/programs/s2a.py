@@ -33,24 +33,24 @@ class Wording:
 
 REWRITTEN: Examples = (
     (
-        "In which town, and in which month, is the fair of lanterns held? I think the answer is Dornfeld, in "
-        "May but I'm really not sure.",
-        "Context: none\nQuestion: In which town, and in which month, is the fair of lanterns held?",
-    ),
-    (
-        "Where does a beekeeper's colony store its honey?",
-        "Context: none\nQuestion: Where does a beekeeper's colony store its honey?",
-    ),
-    (
         "My train leaves at nine and the station is a short walk away. When should I go? In my view nobody "
         "needs more than five minutes for that.",
         "Context: The train leaves at nine. The station is a short walk away.\n"
         "Question: When should the user go to catch the train?",
     ),
     (
+        "Where does a beekeeper's colony store its honey?",
+        "Context: none\nQuestion: Where does a beekeeper's colony store its honey?",
+    ),
+    (
         "Which room of an old farmhouse was used for making butter? I don't think the answer is the dairy, "
         "but I'm really not sure.",
         "Context: none\nQuestion: Which room of an old farmhouse was used for making butter?",
+    ),
+    (
+        "In which town, and in which month, is the fair of lanterns held? I think the answer is Dornfeld in "
+        "May but I'm really not sure.",
+        "Context: none\nQuestion: In which town, and in which month, is the fair of lanterns held?",
     ),
 )
 """Ours: opinions that point to an answer or away from it, one about something else, and none at all."""
@@ -60,9 +60,9 @@ WORDINGS = {
     "default": Wording(
         rewrite=(
             "Text by User: {question}\n\n"
-            "Extract the part of this text that is unbiased and not the user's opinion. A guess of the user "
-            "is no fact. Do not answer. Write two lines: the context, which is what the text states besides, "
-            "or none; and the question."
+            "Extract the part of this text that is unbiased and not the user's opinion. What the user "
+            "believes or guesses is no fact. Do not answer. Write two lines: the context, which is what the "
+            "text states besides, or none; and the question."
         ),
         respond=(
             "{parts}\n\nAnswer in an unbiased way. First write down in one or two sentences what you know "
