@@ -7,7 +7,10 @@ free to. tests/golden/tiny_prompts.json holds the prompts.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
+
+from tasks.spec import TaskSpec
 
 JUDGE_PARTS = ("judge_mtbench", "judge_oasst2", "judge_oasst1", "judge_pandalm")
 
@@ -48,3 +51,9 @@ def embedded_method(task: str) -> str | None:
 def embedded_options(task: str, method: str) -> dict[str, Any]:
     """All options of a method on a task; those of the task's spec are for other models."""
     return {**EMBEDDED_OPTIONS.get(method, {}), **EMBEDDED_TASK_OPTIONS.get((task, method), {})}
+
+
+def embedded_spec(spec: TaskSpec) -> TaskSpec:
+    """A task of ours as the embedded model learnt it: method and prompts of System 2."""
+    options = {method: embedded_options(spec.name, method) for method in EMBEDDED_OPTIONS}
+    return replace(spec, s2_method=EMBEDDED_METHODS[spec.name], method_options=options)

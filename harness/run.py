@@ -16,6 +16,7 @@ from typing import Any
 
 from harness import storage
 from harness.context import Distilled, FindOrMake, RunContext
+from harness.embedded import embedded_spec
 from harness.engines import check_arguments, open_engine
 from harness.engines.base import AdapterInfo, Engine
 from harness.errors import UserError
@@ -132,7 +133,9 @@ def _load(options: RunOptions) -> list[TaskData]:
     arguments = {"seed": 0, **options.task_args}
     tasks = load_tasks(options.tasks, options.data, options.include_path, arguments, options.limit)
     for task in tasks:
-        if options.preset == "paper" and task.spec.paper is not None:
+        if options.pretrained == "tiny" and task.own:
+            task.spec = embedded_spec(task.spec)
+        elif options.preset == "paper" and task.spec.paper is not None:
             task.spec = replace(task.spec, s2_method=task.spec.paper.method)
     return tasks
 

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pytest
-from program_fixtures import content, drive
+from program_fixtures import PAIR, content, drive
 
-from harness.embedded import EMBEDDED_METHODS, embedded_method, embedded_options
+from harness import run
+from harness.embedded import EMBEDDED_METHODS, embedded_method, embedded_options, embedded_spec
+from harness.errors import UserError
+from harness.options import RunOptions
 from harness.types import Ask, Item
+from tasks import registry
 
 GOLDEN: dict[str, Any] = json.loads(
     (Path(__file__).parent / "golden" / "tiny_prompts.json").read_text(encoding="utf-8")
@@ -43,9 +48,73 @@ def test_the_embedded_model_gets_the_prompts_that_it_learnt(task: str, method: s
     assert sent == GOLDEN[task]["calls"][method]
 
 
+@pytest.mark.parametrize("task", registry.MODULES)
+def test_a_task_as_the_embedded_model_learnt_it_changes_method_and_prompts_alone(task: str) -> None:
+    spec = registry.spec(task)
+    learnt = embedded_spec(spec)
+    assert learnt.s2_method == embedded_method(task)
+    assert learnt.method_options["cot_fewshot"] == {"wording": "tiny"}
+    changed = {
+        field.name for field in fields(spec) if getattr(spec, field.name) != getattr(learnt, field.name)
+    }
+    assert changed <= {"s2_method", "method_options"}
+
+
 def test_the_embedded_model_keeps_its_system_2_methods() -> None:
     assert {task: embedded_method(task) for task in GOLDEN} == {
         task: GOLDEN[task]["s2_method"] for task in GOLDEN
     }
     assert embedded_method("a task of the user's") is None
     assert set(EMBEDDED_METHODS.values()) <= {"bsm", "cot", "rar_2step", "s2a"}
+
+
+@pytest.mark.parametrize(
+    ("pretrained", "preset", "method"),
+    [("tiny", None, "rar_2step"), ("tiny", "paper", "rar_2step"), ("some/model", "paper", "rar_2step_paper")],
+)
+def test_the_model_and_the_preset_choose_the_method(pretrained: str, preset: str | None, method: str) -> None:
+    options = RunOptions(
+        engine="scripted", pretrained=pretrained, preset=preset, tasks=("coin_flip",), data="embedded"
+    )
+    [task] = run._load(options)
+    assert task.spec.s2_method == method
+
+
+@pytest.mark.parametrize("task", registry.MODULES)
+def test_methods_that_tasks_name_exist_and_take_the_tasks_options(task: str) -> None:
+    spec = registry.spec(task)
+    assert spec.paper is not None
+    for name in {spec.s2_method, spec.paper.method, *spec.method_options}:
+        fields_of = {"user_question": "Q?", "response_a": "a", "response_b": "b"}
+        item = Item("i", "i", "p", "Q?", "the answer", fields_of)
+        text, _ = drive(name, item, reply, **spec.method_options.get(name, {}))
+        assert text
+
+
+@pytest.mark.parametrize("name", ["cot", "cot_fewshot", "rar_1step", "rar_2step", "s2a", "bsm"])
+def test_an_unknown_wording_names_the_known_ones(name: str) -> None:
+    options = {"examples": [("q", "a")]} if name == "cot_fewshot" else {}
+    with pytest.raises(UserError, match=f"Method {name} has no wording 'loud': use default"):
+        drive(name, PAIR, reply, wording="loud", **options)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("cot_paper", "Let's think step by step."),
+        ("rar_1step_paper", "Rephrase and expand the question, and respond."),
+        (
+            "rar_2step_paper",
+            "Given the above question, rephrase and expand it to help you do better answering. Maintain all "
+            "information in the original question.",
+        ),
+        ("s2a_paper", "extract the part that is unbiased and not their opinion"),
+        ("pair_v2", "Please act as an impartial judge and evaluate the quality of the responses"),
+    ],
+)
+def test_papers_keep_their_own_words(name: str, words: str) -> None:
+    _, rounds = drive(name, PAIR, reply)
+    asked = content(rounds[0][0])
+    assert words in asked
+    assert len(rounds[0][0].messages) == 1, "no example of ours before them"
+    assert "RED WOOL" in asked
