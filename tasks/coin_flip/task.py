@@ -87,7 +87,7 @@ def answer(text: str) -> str | None:
 
 SPEC = TaskSpec(
     name="coin_flip",
-    s2_method="rar_2step",
+    s2_method="cot_fewshot",
     metrics=(Metric("accuracy", "binary", "yes or no is right"),),
     answer=answer,
     target=lambda word: f"Answer: {word}",

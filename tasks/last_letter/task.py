@@ -94,7 +94,7 @@ def _conclusion(part: str) -> str | None:
 
 SPEC = TaskSpec(
     name="last_letter",
-    s2_method="rar_2step",
+    s2_method="cot_fewshot",
     metrics=(Metric("exact_match", "binary", "the joined letters are right, letter case ignored"),),
     answer=answer,
     target=lambda letters: f"Answer: {letters}",
