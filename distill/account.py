@@ -14,13 +14,10 @@ from distill.sample import TeacherAsk
 from distill.train import TrainingJob
 from distill.warnings import plain_warnings
 from harness.context import RunContext
+from harness.estimate import ASKED_BEFORE
 from harness.lm import TaskData
 from harness.programs.base import get_method
 from harness.types import stable_hash
-
-ASKED_BEFORE = 24
-"""Kept inputs per task that System 1 is asked about before training: enough to see that nearly all of its
-answers are the targets already, few enough to cost seconds."""
 
 
 def already_given(
@@ -38,7 +35,7 @@ def already_given(
     same: dict[str, list[bool]] = {}
     responses = context.scheduler.run(jobs, f"{phase}, System 1 before") if jobs else []
     for (task, example), response in zip(asked, responses, strict=True):
-        vote = None if response.error is not None else task.spec.vote(response.text)
+        vote = None if response.error is not None else task.spec.vote_of(response.text, example.item.fields)
         equal = vote is not None and vote == task.spec.vote_key(example.answer)
         same.setdefault(task.name, []).append(equal)
     return {name: sum(found) / len(found) for name, found in same.items()}
@@ -84,7 +81,10 @@ def account(
         "already_given": already,
         "settings": used,
     }
-    record["warnings"] = plain_warnings(record, sampled.drawn, already)
+    if ask.inputs.why_none:
+        record |= {"reason": ask.inputs.why_none, "warnings": []}
+    else:
+        record["warnings"] = plain_warnings(record, sampled.drawn, already)
     return record
 
 

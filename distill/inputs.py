@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from distill.overlap import OverlapIndex, OverlapItem, split_overlapping
 from harness.context import RunContext
-from harness.errors import RunError, UserError
+from harness.errors import UserError
 from harness.lm import TaskData, load_tasks
 from harness.types import Item, stable_hash
 from tasks import registry
@@ -27,6 +27,8 @@ class TeacherInputs:
     """One item per unit, both orders of a pair, or an item and its other forms (`with_other_forms`)."""
     overlapping: dict[str, int]
     """Candidates that overlap a test item, by kind: left out, or used where overlap is allowed."""
+    why_none: str | None = None
+    """Why the teacher is asked nothing, as sentences; None where it is."""
 
 
 @dataclass(frozen=True)
@@ -44,9 +46,9 @@ def test_items(context: RunContext) -> TestItems:
     options = context.options
     here = {task.name for task in context.tasks}
     arguments = json.dumps({"seed": 0, **options.task_args}, sort_keys=True)
-    items = [overlap_item(task.item(row)) for task in context.tasks for row in task.rows("test")]
+    items = [overlap_item(task.item(row)) for task in context.tasks for row in task.scored_rows()]
     unchecked: dict[str, str] = {}
-    for family in registry.FAMILIES:
+    for family in registry.families():
         for name in registry.expand([family], options.data):
             found, reason = ([], None) if name in here else _other_test_items(name, options.data, arguments)
             items += found
@@ -73,7 +75,10 @@ def choose_inputs(
     least: int = 0,
 ) -> TeacherInputs:
     """At most `wanted` units of the train split, drawn by content hash, none of which overlaps a test
-    item unless `allow_overlap`. RunError where the overlap leaves fewer than `least`."""
+    item unless `allow_overlap`. None at all, and the reason, where the task has none to learn from, or the
+    overlap leaves fewer than `least`."""
+    if task.undistillable:
+        return TeacherInputs(task, [], {}, task.undistillable)
     # A row that stands twice is one input, whose samples count once.
     items = list({item.item_id: item for item in map(task.item, task.rows("train"))}.values())
     candidates = [overlap_item(item) for item in items]
@@ -88,10 +93,11 @@ def choose_inputs(
     if task.spec.swap:
         units = {name: pair for name, pair in units.items() if len(pair) == 2}
     if not allow_overlap and any(overlapping.values()) and len(units) < least:
-        raise RunError(
-            f"{task.name}: {len(units)} training inputs are left of {len(candidates)}, the others overlap "
-            f"test items; distillation takes {least}: give it other training data, or --allow-overlap"
-        )
+        return TeacherInputs(
+            task, [], dict(overlapping),
+            f"{len(units)} training inputs are left of {len(candidates)}, the others overlap test items, and "
+            f"distillation takes {least}: give the task other training rows, or --allow-overlap.",
+        )  # fmt: skip
     # The task's name is not in it: the parts of judging draw the same inputs in the same order.
     order = sorted(units, key=lambda unit: stable_hash(["train", unit]))
     return TeacherInputs(task, [units[name] for name in order[:wanted]], dict(overlapping))
@@ -115,6 +121,8 @@ def with_other_forms(inputs: TeacherInputs) -> TeacherInputs:
 
 def overlap_item(item: Item) -> OverlapItem:
     """What the overlap check compares: the item's own words, without the task's template."""
+    if item.own_words:  # a column of a user's own task means what the user meant by it
+        return OverlapItem(item.item_id, item.own_words, (), item.prompt)
     row = item.fields
     return OverlapItem(
         item.item_id, str(row.get("text") or item.question), tuple(row.get("symbols") or ()), item.prompt

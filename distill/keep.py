@@ -152,7 +152,7 @@ def _keep(draws: Draws, chosen: FilterChoice, choices: Choices) -> Sampled:
         first=next((each[0] for each in draws.responses.values()), None),
     )  # fmt: skip
     for unit in draws.ask.inputs.units:
-        answers = [[_answer(task, each) for each in draws.responses[item.item_id]] for item in unit]
+        answers = [[_answer(task, item, each) for each in draws.responses[item.item_id]] for item in unit]
         votes = [_vote(task, each, chosen) for each in answers]
         if chosen.name == "usc":
             picked, calls = choices[task.name, unit[0].item_id]
@@ -220,12 +220,14 @@ def _universal_choices(context: RunContext, draws: Sequence[Draws], seed: int, p
         task = drawn.ask.inputs.task
         for unit in drawn.ask.inputs.units:
             item = unit[0]
-            texts = [each.text for each in drawn.responses[item.item_id] if _answer(task, each) is not None]
+            texts = [
+                each.text for each in drawn.responses[item.item_id] if _answer(task, item, each) is not None
+            ]
             shown = usc_fit(
                 item.question, texts, lambda prompt: len(context.engine.prompt_ids([user(prompt)])) <= room
             )
             if len(shown) < 2:
-                answer = task.spec.answer(shown[0]) if shown else None
+                answer = task.spec.answer_of(shown[0], item.fields) if shown else None
                 found[task.name, item.item_id] = answer, []
                 continue
             method = Method(
@@ -236,7 +238,7 @@ def _universal_choices(context: RunContext, draws: Sequence[Draws], seed: int, p
     responses = context.scheduler.run(jobs, phase) if jobs else []
     for (task, item, shown), response in zip(places, responses, strict=True):
         index = None if response.error is not None else parse_usc(response.text, len(shown))
-        answer = None if index is None else task.spec.answer(shown[index])
+        answer = None if index is None else task.spec.answer_of(shown[index], item.fields)
         found[task.name, item.item_id] = answer, [response]
     return found
 
@@ -249,9 +251,9 @@ def _asks(prompt: str) -> Any:
     return program
 
 
-def _answer(task: TaskData, response: Response) -> str | None:
+def _answer(task: TaskData, item: Item, response: Response) -> str | None:
     """A failure has no answer, so it cannot vote (rule 5)."""
-    return None if response.error is not None else task.spec.answer(response.text)
+    return None if response.error is not None else task.spec.answer_of(response.text, item.fields)
 
 
 def label_accuracy(task: TaskData, examples: Sequence[Example]) -> float | None:
@@ -261,8 +263,7 @@ def label_accuracy(task: TaskData, examples: Sequence[Example]) -> float | None:
     """
     right: list[float] = []
     for example in examples:
-        row: dict[str, Any] = dict(example.item.fields)
-        scores = task.task.process_results(row, [task.spec.target(example.answer)])
+        scores = task.score_of(task.spec.target(example.answer), example.item.fields)
         for metric in task.spec.metrics:
             if metric.aggregation == "mean" and isinstance(scores.get(metric.name), int | float):
                 right.append(float(scores[metric.name]))

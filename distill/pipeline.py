@@ -35,14 +35,15 @@ from distill.record import read_record, write_record
 from distill.sample import TeacherAsk, sample_teachers
 from distill.tiny.settings import train_args
 from distill.train import TrainingJob, train_all
+from distill.training_adapter import require_trainable
 from distill.training_resume import FACTS
 from distill.training_settings import identity, training_settings
 from harness.context import Distilled, RunContext
 from harness.engines.scripted import ADAPTER_FILE
 from harness.errors import RunError
-from harness.estimate import teacher_inputs, teacher_method, teacher_samples
+from harness.estimate import teacher_inputs, teacher_samples
 from harness.lm import TaskData
-from harness.models import cache_folder
+from harness.models import cache_folder, is_at_hand, resolve_model
 from harness.options import RunOptions
 from harness.programs.base import get_method
 from harness.progress import say
@@ -50,7 +51,7 @@ from harness.records import write_whole
 from harness.run import make_checkpoints
 from harness.source_code import files_hash, method_hash, without_functions
 from harness.types import stable_hash
-from harness.variants import Variant
+from harness.variants import Variant, parse_variants
 from tasks.registry import source_files
 
 MIN_KEPT = 8
@@ -98,8 +99,14 @@ def distill(options: RunOptions, command: str = "distill()") -> tuple[Path, list
 
 def check_settings(options: RunOptions) -> None:
     """UserError for what would else be found after hours of sampling: training settings, filter."""
-    training_settings(options.train_args)
+    settings = training_settings(options.train_args)
     parse_filter(options.filter or "majority")
+    trains = any(variant.kind == "distilled" for variant in parse_variants(options.models))
+    own_weights = options.engine in ("hf", "vllm") and options.preset != "paper"
+    # What is still to be fetched and converted is looked at when it is there.
+    if trains and own_weights and is_at_hand(options.pretrained):
+        code = options.trust_remote_code
+        require_trainable(resolve_model(options.pretrained, options.revision, options.dtype, code), settings)
 
 
 def find_or_make(context: RunContext, variant: Variant, seed: int) -> dict[str, Distilled]:
@@ -157,7 +164,7 @@ def _plan(context: RunContext, task: TaskData, tests: TestItems, variant: Varian
     if chosen.name == "perturbation":
         inputs = with_other_forms(inputs)
     # As samples name it: `self_consistency(cot)*3` is `cot*3`.
-    teacher = get_method(teacher_method(options, task, variant))
+    teacher = get_method(variant.teacher_for(task.spec.s2_method))
     ask = TeacherAsk(inputs, teacher.name, teacher_samples(options, task, variant))
     # One adapter for all tasks has no settings of one task.
     alone = variant.recipe != "all"
@@ -165,7 +172,7 @@ def _plan(context: RunContext, task: TaskData, tests: TestItems, variant: Varian
     paper = paper_settings(task) if alone and options.preset == "paper" else {}
     settings = training_settings(own, paper, options.train_args)
     sampling = context.sampling(task, teacher=True)
-    limits = {step: asdict(sampling(step)) for step in [*task.spec.max_tokens, "default"]}
+    limits = {step: asdict(sampling(step)) for step in dict.fromkeys(["direct", *teacher.steps])}
     key = stable_hash(
         [
             context.engine.model.fingerprint,
@@ -200,6 +207,9 @@ def _name_folders(context: RunContext, plans: Sequence[_Plan], variant: Variant)
 
 
 def _make(context: RunContext, variant: Variant, seed: int, plans: list[_Plan], tests: TestItems) -> None:
+    if context.engine.name != "scripted":
+        for plan in plans:
+            require_trainable(context.source, plan.settings)
     phase = "teacher" if variant.recipe == "s2" else f"teacher of {variant.name}"
     phase += "" if context.options.seeds == 1 else f" seed {seed}"
     draws = sample_teachers(context, [plan.ask for plan in plans], seed, phase)
@@ -229,10 +239,8 @@ def _make(context: RunContext, variant: Variant, seed: int, plans: list[_Plan], 
         for warning in record["warnings"]:
             say(f"{plan.task.name}, {variant.name}: {warning}")
         if job is None:
-            say(
-                f"{plan.task.name}, {variant.name}: not distilled, {kept} of {found.inputs} inputs kept "
-                f"(it takes {MIN_KEPT})"
-            )
+            why = plan.inputs.why_none or f"{kept} of {found.inputs} inputs kept (it takes {MIN_KEPT})."
+            say(f"{plan.task.name}, {variant.name}: not distilled. {why}")
     if jobs:
         _train(context, plans, sampled, list(jobs.values()))
         _finish(context, plans, sampled, together)
@@ -245,7 +253,7 @@ def _drop_unreadable(task: TaskData, sampled: Sampled) -> None:
     units = [
         unit_name(task, example.item)
         for example in sampled.examples
-        if spec.answer(spec.target(example.answer)) != example.answer
+        if spec.vote_of(spec.target(example.answer), example.item.fields) != spec.vote_key(example.answer)
     ]
     for unit in dict.fromkeys(units):
         sampled.drop(unit, "target_not_readable", by_cluster=spec.swap is not None)

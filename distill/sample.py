@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from distill.inputs import TeacherInputs
 from harness.context import RunContext
-from harness.programs.base import SYSTEM_1_STEPS, get_method
+from harness.programs.base import get_method
 from harness.types import Response
 
 
@@ -47,7 +47,7 @@ def sample_teachers(context: RunContext, asks: Sequence[TeacherAsk], seed: int, 
     for drawn in draws:
         task, method = drawn.ask.inputs.task, get_method(drawn.ask.method)
         for item in (item for unit in drawn.ask.inputs.units for item in unit):
-            turns = task.history(item.fields) if SYSTEM_1_STEPS.intersection(method.steps) else ()
+            turns = task.history(item.fields)
             for index in range(drawn.ask.samples):
                 jobs.append(
                     context.job(task, item, method, seed, sample_index=index, teacher=True, history=turns)

@@ -25,7 +25,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from distill.training_launch import launch_command, machines, other_machines
+from distill.training_launch import child_environment, launch_command, machines, other_machines
 from distill.training_resume import made_by, training_folder
 from distill.training_settings import DEFAULTS, training_settings
 from harness import storage
@@ -103,7 +103,7 @@ def _run(command: list[str]) -> None:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "TOKENIZERS_PARALLELISM": "false", PARENT: str(os.getpid())},
+        env={**child_environment(), "TOKENIZERS_PARALLELISM": "false", PARENT: str(os.getpid())},
     )
     assert child.stderr is not None
     killed = reason = hint = last = ""

@@ -6,6 +6,8 @@ GPUs; a user's own file may say more: machines, ports, DeepSpeed. It knows nothi
 
 from __future__ import annotations
 
+import os
+import site
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,9 @@ from typing import Any
 from harness.errors import UserError
 
 SHIPPED = Path(__file__).parent / "accelerate"
+
+SAFE_PATH = "PYTHONSAFEPATH"
+"""Environment variable of Python 3.11: the working folder is no place to import from."""
 
 
 def launch_file(launch: str) -> Path:
@@ -45,11 +50,25 @@ def launch_command(launch: str, listing: Path, devices: int) -> list[str]:
     ]
 
 
+def child_environment() -> dict[str, str]:
+    """The environment of a child that must import the packages which this process has imported.
+
+    `python -m` looks into the working folder first, where a file of the user's may be called `harness.py` or
+    `tasks.py`: a safe path leaves that folder out. Where our packages were found by other means than an
+    installation (the root of a checkout), their folder is named instead.
+    """
+    root = str(Path(__file__).resolve().parent.parent)
+    given = os.environ.get("PYTHONPATH", "")
+    installed = root in site.getsitepackages()
+    paths = [*([] if installed else [root]), *(path for path in given.split(os.pathsep) if path)]
+    return {**os.environ, SAFE_PATH: "1", "PYTHONPATH": os.pathsep.join(paths)}
+
+
 def other_machines(launch: str, listing: Path) -> str:
     """What a person has to start on each other machine, which sees the same folders."""
     return (
-        f"waiting for {machines(launch) - 1} more machines: on each run `accelerate launch --config_file "
-        f"{launch_file(launch)} --machine_rank N -m distill.train {listing}`, N from 1"
+        f"waiting for {machines(launch) - 1} more machines: on each run `{SAFE_PATH}=1 accelerate launch "
+        f"--config_file {launch_file(launch)} --machine_rank N -m distill.train {listing}`, N from 1"
     )
 
 

@@ -19,6 +19,7 @@ from distill.training_data import Examples, split_examples
 from distill.training_resume import FACTS, Resumable, last_whole, prepare, training_folder
 from distill.training_settings import DEFAULTS
 from harness import storage
+from harness.engines.hf_load import auto_class, empty_model
 from harness.errors import RunError
 
 if TYPE_CHECKING:
@@ -31,10 +32,10 @@ def train(job: TrainingJob) -> None:
     """Make the checkpoint of `job`. RunError where its examples or settings do not fit the machine."""
     from accelerate import PartialState
     from datasets import Dataset
-    from peft import LoraConfig
     from transformers import AutoTokenizer, EarlyStoppingCallback, set_seed
     from transformers.utils import logging as transformers_logging
 
+    from distill.training_adapter import adapter_settings
     from distill.training_meter import Meter, Watch
     from distill.training_trainer import DistillTrainer
 
@@ -50,11 +51,15 @@ def train(job: TrainingJob) -> None:
     )
     output = Path(job.output)
     folder = training_folder(output)
+    described = _described(job, settings)
+    adapter = None
+    if settings["tuning"] == "lora":
+        adapter = adapter_settings(lambda: empty_model(described, job.trust_remote_code), settings)
     # First, as it tells the processes of each other: under FSDP one alone then reads the weights.
     config = _config(job, settings, folder, bool(examples.validation))
     state = PartialState()
     set_seed(job.seed)
-    model, config.padding_free = _load(job, settings)
+    model, config.padding_free = _load(job, settings, described)
     tokenizer = AutoTokenizer.from_pretrained(job.model_folder, **_source(job))
     generation = copy.deepcopy(model.generation_config)
     if state.is_main_process:
@@ -72,15 +77,7 @@ def train(job: TrainingJob) -> None:
         train_dataset=Dataset.from_list(examples.train),
         eval_dataset=Dataset.from_list(examples.validation) if examples.validation else None,
         processing_class=tokenizer,
-        peft_config=None
-        if settings["tuning"] == "full"
-        else LoraConfig(
-            r=settings["rank"],
-            lora_alpha=settings["alpha"],
-            lora_dropout=settings["dropout"],
-            target_modules="all-linear",
-            task_type="CAUSAL_LM",
-        ),
+        peft_config=adapter,
         callbacks=[EarlyStoppingCallback(settings["patience"])] if settings["stop_on"] != "none" else [],
     )
     trainer.add_callback(Watch(job.name, meter, trainer.order))
@@ -110,22 +107,31 @@ def _source(job: TrainingJob) -> dict[str, Any]:
     return {"revision": job.revision, "trust_remote_code": job.trust_remote_code}
 
 
-def _load(job: TrainingJob, settings: dict[str, Any]) -> tuple[Any, bool]:
-    """The model, and whether its batches can lie end to end."""
-    import torch
-    from transformers import AutoConfig, AutoModelForCausalLM
+def _described(job: TrainingJob, settings: dict[str, Any]) -> Any:
+    """The model's configuration, as it is trained."""
+    from transformers import AutoConfig
 
-    from distill.training_trainer import can_flatten
+    from distill.training_adapter import without_router_loss
 
     config = AutoConfig.from_pretrained(job.model_folder, **_source(job))
+    without_router_loss(config)
     if settings["tuning"] == "full" and settings["dropout"]:
         text = config.get_text_config()
         if not hasattr(text, "attention_dropout"):
             raise RunError(f"a {config.model_type} model takes no dropout: leave it out or use tuning=lora")
         text.attention_dropout = settings["dropout"]
+    return config
+
+
+def _load(job: TrainingJob, settings: dict[str, Any], config: Any) -> tuple[Any, bool]:
+    """The model, and whether its batches can lie end to end."""
+    import torch
+
+    from distill.training_trainer import can_flatten
+
     # Full tuning keeps float32 weights: the steps of AdamW are smaller than bfloat16 can add to them.
     dtype = torch.float32 if settings["tuning"] == "full" else _dtype(job)
-    model = AutoModelForCausalLM.from_pretrained(
+    model = auto_class(config).from_pretrained(
         job.model_folder, config=config, dtype=dtype, use_safetensors=True, **_source(job)
     )
     flatten = _dtype(job) != torch.float32 and can_flatten(model)

@@ -39,7 +39,9 @@ SETTINGS: dict[str, Setting] = {
     "warmup": Setting(0.1, "share of the steps in which the learning rate rises; from 1 on, steps"),
     "weight_decay": Setting(0.0, "AdamW's"),
     "tuning": Setting(
-        "lora", "lora: an adapter on all linear layers; full: every weight", choices=("lora", "full")
+        "lora",
+        "lora: an adapter on all linear layers but routers; full: every weight",
+        choices=("lora", "full"),
     ),
     "max_steps": Setting(0, "train this many steps whatever epochs says; 0: by epochs", whole=True),
     "validation": Setting(0.0, "share of the training inputs that is held out and evaluated", below=1),

@@ -13,17 +13,25 @@ from typing import Any, NoReturn
 from harness.errors import UserError
 from harness.option_texts import check_text, refuse_keys_in_yaml
 from harness.options import BUNDLED, RunOptions, key_values
+from tasks import registry
 
 VALUE_OPTIONS: tuple[tuple[str, str, str], ...] = (
     (
         "models",
         "V,...",
-        "base, s2, s2:METHOD, distilled, distilled-s1, -nofilter, -all, NAME=PATH_OR_ID[@revision][:method]",
+        "base, s2, s2:METHOD, distilled, distilled:METHOD, distilled-s1, distilled-nofilter, distilled-all, "
+        "NAME=PATH_OR_ID[@revision][:method] (default: base,s2,distilled)",
     ),
     ("pretrained", "MODEL", "hub id, folder, GGUF file, smollm2, or tiny (default: tiny)"),
     ("engine", "NAME", "hf, vllm, openai (a compatible server) or scripted (default: hf)"),
     ("base-url", "URL", "of the server for --engine openai, such as http://localhost:8000/v1"),
-    ("tasks", "T,...", "last_letter, coin_flip, trivia_bias, judge, gsm8k, or your own (default: all five)"),
+    (
+        "tasks",
+        "T,...",
+        f"{', '.join(registry.families())} (default: all of them), lm_eval:NAME for a task of lm-eval's, or "
+        "your own",
+    ),
+    ("task-config", "FILE", "what lm-eval tasks do not say: method, target, train_from, ... (YAML)"),
     ("data", "SOURCE", "embedded, hub, or a folder (default: embedded with tiny and smollm2, else hub)"),
     ("output", "DIR", "run folder; an existing one is resumed (default: runs/TIME-NAME)"),
     ("dtype", "TYPE", "auto, float32, bfloat16, float16 (default: auto)"),
@@ -53,7 +61,7 @@ NUMBER_OPTIONS: tuple[tuple[str, type, str, str], ...] = (
 )
 PAIR_OPTIONS: tuple[tuple[str, str], ...] = (
     ("engine-args", "settings of the engine, such as batch_rows=32"),
-    ("sampling", "temperature, top_p, top_k, max_tokens; teacher_temperature, ... for the teacher"),
+    ("sampling", "temperature, top_p, top_k; max_tokens, max_tokens.STEP; teacher_temperature, ..."),
     ("task-args", "handed to the tasks, such as difficulty=3"),
     ("train-args", "epochs, learning_rate, batch, rank, alpha, dropout, warmup, weight_decay"),
 )

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import sys
 import textwrap
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -33,9 +36,10 @@ other commands (each has --help):
   distill   make checkpoints only          report RUN         tables again, no model
   compare   two runs, item by item         gate RUN           exit 0 holds, 1 fails, 3 cannot tell
   ls        tasks, methods, variants       doctor             what is installed, what is missing
+  check TASK  its prompts, stops, limits and the way of an answer, on one row
 """
 
-COMMANDS = ("distill", "report", "compare", "gate", "ls", "doctor")
+COMMANDS = ("distill", "report", "compare", "gate", "ls", "doctor", "check")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -70,6 +74,7 @@ def _dispatch(arguments: list[str], course: Course) -> int:
         "gate": _gate,
         "ls": _ls,
         "doctor": _doctor,
+        "check": _check,
     }
     named = arguments[0] if arguments and arguments[0] in COMMANDS else None
     return handlers[named or "run"](arguments[1:] if named else arguments, course)
@@ -145,6 +150,9 @@ def _distill(arguments: list[str], course: Course) -> int:
     from distill.pipeline import distill
 
     folder, records = distill(options, shlex.join(["s2d-bench", "distill", *arguments]))
+    if options.dry_run:
+        print(json.dumps({"status": "dry_run"}))
+        return 0
     for record in records:
         kept = f"{record['kept']} of {record['inputs']} inputs kept"
         print(one_line(f"{record['task']}: {kept}, {record['checkpoint'] or 'not distilled (too few)'}"))
@@ -164,8 +172,8 @@ def _push(records: Sequence[Mapping[str, Any]], prefix: str | None) -> list[str]
     for record in records:
         folder = record["checkpoint"]
         if folder and folder not in pushed:
-            kind = str(record["variant"]).removeprefix("distilled")
-            task = "" if kind == "-all" else f"-{record['task']}"
+            kind = re.sub(r"[^\w.-]", "-", str(record["variant"]).removeprefix("distilled"))
+            task = "" if kind.startswith("-all") else f"-{record['task']}"
             pushed[folder] = push(Path(folder), f"{prefix}{kind}{task}".replace("_", "-"))
             print(one_line(f"uploaded: {pushed[folder]}"))
     return list(pushed.values())
@@ -252,6 +260,36 @@ def _ls(arguments: list[str], course: Course) -> int:
         print(tabulate(list(KNOWN.items()), ["variant", "what it is"]))
     print(json.dumps({"status": "ok"}))
     return 0
+
+
+def _check(arguments: list[str], course: Course) -> int:
+    parser = run_parser(
+        "s2d-bench check TASK ...",
+        "One row of a task: the prompts of base, of each System 2 step and of training, stops and limits, "
+        "and whether a target comes back as the answer that it was written for. Loads no model.",
+        "examples:\n"
+        "  s2d-bench check lm_eval:triviaqa --data hub\n"
+        "  s2d-bench check lm_eval:gsm8k --data ./data --task-config blocks.yaml --models s2:rar_1step\n\n"
+        "exit status: 0 the round trip holds, 1 it fails",
+    )
+    named = list(takewhile(lambda word: not word.startswith("-"), arguments))
+    rest = arguments[len(named) :]
+    if named:
+        rest = [*rest, "--tasks", ",".join(named)]
+    options = parse_options(parser, rest)
+    if not any(word.split("=")[0] in ("--pretrained", "--config") for word in rest):
+        options = replace(options, engine="scripted")  # no model was named: show what real ones are asked
+    from harness.check import report
+    from harness.run import loaded_tasks
+
+    found = []
+    for task in loaded_tasks(options):
+        lines, facts = report(options, task)
+        print("\n".join(lines) + "\n")
+        found.append(facts)
+    fails = any(not facts["round_trip"] for facts in found)
+    print(json.dumps({"status": "fails" if fails else "ok", "tasks": found}))
+    return 1 if fails else 0
 
 
 def _doctor(arguments: list[str], course: Course) -> int:

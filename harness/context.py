@@ -10,7 +10,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from harness.answer_text import cut_at_stop, final_text, turn_marks
 from harness.engines.base import AdapterInfo, Engine
+from harness.limits import token_limit
 from harness.lm import TaskData
 from harness.models import ModelSource
 from harness.options import RunOptions
@@ -52,13 +54,11 @@ class RunContext:
             top_p=float(asked.get(f"{prefix}top_p", drawn.get("top_p", 1.0))),
             top_k=int(asked.get(f"{prefix}top_k", drawn.get("top_k", 0))),
         )
-        most = asked.get("max_tokens")
 
         def of(kind: str) -> Sampling:
-            limit = task.spec.token_limit(kind)
-            # A blank line ends a direct answer of many tasks; inside a chain of thought it ends nothing.
-            stops = task.stops if kind == "direct" else tuple(stop for stop in task.stops if stop.strip())
-            return replace(base, max_tokens=min(limit, int(most)) if most else limit, stop=stops)
+            # Elsewhere a stop would cut the reasoning: `job` cuts the finished text.
+            stops = task.stops if kind == "direct" else turn_marks(task.stops)
+            return replace(base, max_tokens=token_limit(task.spec, kind, asked), stop=stops)
 
         return of
 
@@ -75,18 +75,32 @@ class RunContext:
         history: tuple[Message, ...] = (),
         repeat: int = 0,
     ) -> Job:
-        """A program of `method` on an item of `task`, under the task's options and limits."""
+        """A program of `method` on an item of `task`, under the task's options and limits. `history` are the
+        turns that lm-eval puts before the prompt."""
+        spec = task.spec
+
+        def finish(text: str) -> tuple[str, bool]:
+            marked = spec.answer_mark.search(text) is not None
+            if spec.finish is not None and (marked or not method.thinking):
+                return spec.finish(text, item.fields)
+            if method.steps == ("direct",):  # its text ended at a stop when it was generated
+                return text, False
+            if method.thinking:  # what stands behind the thoughts is an answer as System 1 gives it
+                return cut_at_stop(text, task.stops), False
+            return final_text(text, task.stops, spec.answer_mark, spec.answer)
+
         return Job(
             item=item,
             method=method,
             sampling=self.sampling(task, teacher, method.votes),
             run_seed=seed,
             sample_index=sample_index,
-            options=task.spec.method_options.get(method.options_name, {}),
-            vote=task.spec.vote,
+            options=spec.method_options.get(method.options_name, {}),
+            vote=lambda text: spec.vote_of(finish(text)[0], item.fields),
             adapter=adapter,
             history=history,
             repeat=repeat,
+            finish=finish,
         )
 
 

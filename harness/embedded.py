@@ -1,7 +1,8 @@
-"""What the embedded model `tiny` was trained on, by name: its System 2 methods and the prompts of each.
+"""What the embedded model `tiny` was trained on, and so is asked: methods, their prompts, and token limits.
 
-It learnt the very prompts that these options make, so none of them may change; wordings for other models are
-free to. tests/golden/tiny_prompts.json holds the prompts.
+Two million parameters know the prompts of their training and no others, and answer in a few tokens. A run of
+`tiny` therefore keeps these, whatever tasks and methods ask of other models; none of them may change.
+tests/golden/tiny_prompts.json holds the prompts.
 """
 
 from __future__ import annotations
@@ -12,23 +13,28 @@ from typing import Any
 
 from tasks.spec import TaskSpec
 
-JUDGE_PARTS = ("judge_mtbench", "judge_oasst2", "judge_oasst1", "judge_pandalm")
+NAME = "tiny"
+"""The model's name for `--pretrained`."""
 
-EMBEDDED_METHODS: Mapping[str, str] = {
+TASKS = ("last_letter", "coin_flip", "trivia_bias", "judge", "gsm8k")
+"""What it was trained on: a task that comes later is as new to it as a user's own."""
+
+JUDGE_PARTS = ("judge_mtbench", "judge_oasst2", "judge_oasst1", "judge_pandalm")
+JUDGES = ("judge", *JUDGE_PARTS)
+
+METHODS: Mapping[str, str] = {
     "last_letter": "rar_2step",
     "coin_flip": "rar_2step",
     "trivia_bias": "s2a",
-    **dict.fromkeys(("judge", *JUDGE_PARTS), "bsm"),
+    **dict.fromkeys(JUDGES, "bsm"),
     "gsm8k": "cot",
 }
 """Task -> System 2 method."""
 
-EMBEDDED_OPTIONS: Mapping[str, Mapping[str, Any]] = {
-    name: {"wording": "tiny"} for name in ("cot", "cot_fewshot", "rar_1step", "rar_2step", "s2a", "bsm")
-}
-"""Method -> its options, whatever the task."""
+WORDED = ("cot", "cot_fewshot", "rar_1step", "rar_2step", "s2a", "bsm")
+"""Methods that have a wording `tiny`."""
 
-EMBEDDED_TASK_OPTIONS: Mapping[tuple[str, str], Mapping[str, Any]] = {
+TASK_OPTIONS: Mapping[tuple[str, str], Mapping[str, Any]] = {
     ("last_letter", "rar_2step"): {
         "rephrase": (
             "{question}\n"
@@ -40,20 +46,31 @@ EMBEDDED_TASK_OPTIONS: Mapping[tuple[str, str], Mapping[str, Any]] = {
     ("judge", "bsm"): {"solve": "single"},
     **{(part, "bsm"): {"solve": "pair", "max_criteria": 3} for part in JUDGE_PARTS},
 }
-"""(task, method) -> what comes on top."""
+"""(task, method) -> options beside the wording."""
 
-
-def embedded_method(task: str) -> str | None:
-    """The System 2 method of a task of ours; None of a user's."""
-    return EMBEDDED_METHODS.get(task)
-
-
-def embedded_options(task: str, method: str) -> dict[str, Any]:
-    """All options of a method on a task; those of the task's spec are for other models."""
-    return {**EMBEDDED_OPTIONS.get(method, {}), **EMBEDDED_TASK_OPTIONS.get((task, method), {})}
+SHORT: Mapping[str, int] = {"direct": 64, "respond": 128, "reason": 256, "think": 1024, "default": 128}
+JUDGING: Mapping[str, int] = {**SHORT, "direct": 16, "solve": 64, "merge": 64}
+LIMITS: Mapping[str, Mapping[str, int]] = {
+    **dict.fromkeys(("last_letter", "coin_flip", "trivia_bias", "gsm8k"), SHORT),
+    **dict.fromkeys(JUDGES, JUDGING),
+}
+"""Task -> generated tokens by kind of step."""
 
 
 def embedded_spec(spec: TaskSpec) -> TaskSpec:
-    """A task of ours as the embedded model learnt it: method and prompts of System 2."""
-    options = {method: embedded_options(spec.name, method) for method in EMBEDDED_OPTIONS}
-    return replace(spec, s2_method=EMBEDDED_METHODS[spec.name], method_options=options)
+    """`spec` as the embedded model is asked. A user's own task keeps its method and gets short limits."""
+    ours = spec.name in METHODS
+    options = {
+        method: {
+            **({} if ours else spec.method_options.get(method, {})),
+            "wording": NAME,
+            **TASK_OPTIONS.get((spec.name, method), {}),
+        }
+        for method in WORDED
+    }
+    return replace(
+        spec,
+        s2_method=METHODS.get(spec.name, spec.s2_method),
+        method_options={**spec.method_options, **options},
+        max_tokens=LIMITS.get(spec.name, {"default": SHORT["reason"], **spec.max_tokens}),
+    )

@@ -1,6 +1,6 @@
 """What a run will ask of the machine, said before it starts: calls, tokens and disk at most.
 
-Counts are upper bounds from the tasks' limits: answers usually end sooner, and a plan may have fewer
+Counts are upper bounds from the limits of the steps: answers usually end sooner, and a plan may have fewer
 criteria. No time is promised that was not measured: tokens per second show once the first batch is done.
 """
 
@@ -8,46 +8,73 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from harness.limits import token_limit
 from harness.lm import TaskData
 from harness.options import DISTILL_INPUTS, RunOptions
 from harness.programs.base import get_method
-from harness.variants import Variant, parse_variants
+from harness.variants import Variant
 
 DISK_PER_CALL = 4_000
 """Bytes in store and samples, about: prompt text and ids, response, keys."""
 
+ASKED_BEFORE = 24
+"""Kept inputs per task that System 1 is asked about before training: enough to see that nearly all of its
+answers are the targets already, few enough to cost seconds."""
+
 
 def estimate(options: RunOptions, variants: Sequence[Variant], tasks: Sequence[TaskData]) -> str:
-    """One line: scored prompts, calls, generated tokens at most, disk."""
-    prompts = calls = tokens = 0
+    """One line on a run: scored prompts, calls, generated tokens at most, disk."""
+    calls = tokens = 0
     for task in tasks:
-        rows = len(task.indices)
         for variant in variants:
-            per_item, most = _cost(task, variant.method_for(task.spec.s2_method))
-            prompts += rows
-            calls += rows * per_item * options.seeds
-            tokens += rows * most * options.seeds
-            if variant.kind == "distilled":
-                teacher_calls, teacher_most = _cost(task, teacher_method(options, task, variant))
-                samples = teacher_samples(options, task, variant)
-                inputs = min(teacher_inputs(options, task), len(task.rows("train")))
-                inputs *= 2 if task.spec.swap else 1
-                calls += inputs * samples * teacher_calls * options.seeds
-                tokens += inputs * samples * teacher_most * options.seeds
+            per_item, most = _cost(options, task, variant.method_for(task.spec.s2_method))
+            calls += len(task.indices) * per_item * options.seeds
+            tokens += len(task.indices) * most * options.seeds
+    prompts = sum(len(task.indices) for task in tasks) * len(variants)
+    more_calls, more_tokens = _distillation(options, variants, tasks)
+    what = (
+        f"{_counted(len(tasks), 'task')} x {_counted(len(variants), 'variant')}, {prompts:,} scored prompts"
+    )
+    return f"{what}: {_most(calls + more_calls, tokens + more_tokens)}"
+
+
+def estimate_distillation(options: RunOptions, variants: Sequence[Variant], tasks: Sequence[TaskData]) -> str:
+    """The same line for checkpoints alone; training comes on top of it."""
+    what = f"{_counted(len(tasks), 'task')} to distil"
+    return f"{what}: {_most(*_distillation(options, variants, tasks))}, and training"
+
+
+def _distillation(
+    options: RunOptions, variants: Sequence[Variant], tasks: Sequence[TaskData]
+) -> tuple[int, int]:
+    """Calls and generated tokens of all teachers, at most, and of asking System 1 before training."""
+    calls = tokens = 0
+    for task in tasks:
+        for variant in variants:
+            if variant.kind != "distilled":
+                continue
+            per_item, most = _cost(options, task, variant.teacher_for(task.spec.s2_method))
+            inputs = min(teacher_inputs(options, task), len(task.rows("train")))
+            inputs *= 2 if task.spec.swap else 1
+            sampled = inputs * teacher_samples(options, task, variant)
+            calls += sampled * per_item * options.seeds
+            tokens += sampled * most * options.seeds
+            if variant.recipe != "s1":
+                before = min(ASKED_BEFORE, inputs) * options.seeds
+                calls += before
+                tokens += before * _cost(options, task, "direct")[1]
+    return calls, tokens
+
+
+def _most(calls: int, tokens: int) -> str:
     return (
-        f"{len(tasks)} tasks x {len(variants)} variants, {prompts} scored prompts: at most about "
-        f"{calls} calls, {tokens / 1e3:.0f} thousand generated tokens, "
-        f"{calls * DISK_PER_CALL / 1e6:.0f} MB on disk"
+        f"at most about {calls:,} calls, {tokens / 1e3:,.0f} thousand generated tokens, "
+        f"{calls * DISK_PER_CALL / 1e6:,.0f} MB on disk"
     )
 
 
-def teacher_method(options: RunOptions, task: TaskData, variant: Variant) -> str:
-    """The teacher of a distilled variant: System 1 itself for the control, else the method of the run's
-    one s2 variant where it names one, else the task's own."""
-    if variant.recipe == "s1":
-        return "direct"
-    named = [other.method for other in parse_variants(options.models) if other.kind == "s2"]
-    return (named[0] if len(named) == 1 else None) or task.spec.s2_method
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" + ("" if number == 1 else "s")
 
 
 def teacher_inputs(options: RunOptions, task: TaskData) -> int:
@@ -73,14 +100,14 @@ def teacher_samples(options: RunOptions, task: TaskData, variant: Variant) -> in
     return task.spec.samples_embedded if few else task.spec.samples
 
 
-def _cost(task: TaskData, method_name: str) -> tuple[int, int]:
+def _cost(options: RunOptions, task: TaskData, method_name: str) -> tuple[int, int]:
     """Calls and generated tokens per item, at most."""
     method = get_method(method_name)
     calls = tokens = 0
     for step in method.steps:
         times = _times(task, method_name, step) * int(method.fixed.get("k", 1))
         calls += times
-        tokens += times * task.spec.token_limit(step)
+        tokens += times * token_limit(task.spec, step, options.sampling)
     return calls, tokens
 
 

@@ -1,8 +1,8 @@
-"""The one adapter to lm-eval: its tasks become items, our programs become its language model.
+"""The adapter to lm-eval: its tasks become items, our programs become its language model.
 
 lm-eval (0.4.12 up to 0.5) hands all requests of all tasks to `generate_until` in one call; they go to
-the scheduler from there, and lm-eval's own filters and metrics score what comes back. Nothing else in
-`harness` imports lm-eval.
+the scheduler from there, and lm-eval's own filters and metrics score what comes back. Nothing in `harness`
+but the modules `lm*` imports lm-eval.
 """
 
 from __future__ import annotations
@@ -10,19 +10,25 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
-from functools import partial
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+from harness import lm_catalog
 from harness.errors import RunError, UserError
+from harness.lm_data import local_files, needed_splits, swapped
+from harness.lm_foreign import check_kind, foreign_task
+from harness.lm_task import TaskData, turns_as_text
 from harness.progress import say
+from harness.task_block import TaskConfig, block_of
 from harness.types import Item, Message, Response, stable_hash
 from tasks import registry
 from tasks.errors import TaskError
-from tasks.spec import Metric, TaskSpec
+
+__all__ = ["LONGEST_NAME", "Respond", "TaskData", "load_tasks", "score"]
 
 Respond = Callable[[Sequence[tuple[str, Item, tuple[Message, ...]]]], list[Response]]
 """(task, item, turns before the prompt) of every scored prompt -> responses in that order."""
@@ -33,112 +39,26 @@ LONGEST_NAME = 200
 """Bytes; file systems take 255, endings included."""
 
 
-@dataclass
-class TaskData:
-    """A loaded task with the rows that a run uses."""
-
-    name: str
-    """Short name."""
-    lm_name: str
-    spec: TaskSpec
-    task: Any
-    """lm-eval's task object."""
-    indices: list[int]
-    """Positions in the test split of the rows that are scored, sorted."""
-    stops: tuple[str, ...]
-    _rows: dict[str, list[dict[str, Any]]] = field(default_factory=dict, repr=False)
-
-    @property
-    def own(self) -> bool:
-        """Whether it is one of ours and not the user's."""
-        return self.lm_name in registry.BUILTIN
-
-    def rows(self, split: str) -> list[dict[str, Any]]:
-        """All rows of `train`, `validation` or `test`; empty where the task has no such split."""
-        if split not in self._rows:
-            source = {
-                "train": self.task.training_docs,
-                "validation": self.task.validation_docs,
-                "test": lambda: self.task.eval_docs,
-            }[split]
-            # A data set decodes its rows anew each time it is read through; several phases read them.
-            self._rows[split] = list(source() or [])
-        return self._rows[split]
-
-    def item(self, row: Mapping[str, Any]) -> Item:
-        """The item of a row. A user's own task may have a column `cluster_id`; its ids are of the content."""
-        prompt = str(row["prompt"]) if self.own else str(self.task.doc_to_text(dict(row)))
-        content = stable_hash([self.name, prompt, self.task.doc_to_target(dict(row))])
-        return Item(
-            item_id=str(row["item_id"]) if self.own else content,
-            cluster_id=str(row.get("cluster_id") or content),
-            prompt=prompt,
-            question=str(row.get("question") if self.own else prompt),
-            answer_form=str(row.get("answer_form") or ""),
-            fields=row,
-        )
-
-    def history(self, row: Mapping[str, Any]) -> tuple[Message, ...]:
-        """Turns before a row's prompt, as lm-eval makes them of a user's description and examples. The
-        examples of training rows are drawn by content, so a resumed run draws the same."""
-        if self.own:
-            return ()
-        turns = self._turns(row)
-        if self.item(row).prompt in [turn["content"] for turn in turns if turn["role"] == "user"]:
-            # lm-eval leaves the row itself out only of test rows; with it a training row shows its answer.
-            without = partial(self.task.sampler.sample, eval_doc=dict(row))
-            with patch.object(self.task.sampler, "sample", lambda n, eval_doc=None: without(n)):
-                turns = self._turns(row)
-        return turns
-
-    def _turns(self, row: Mapping[str, Any]) -> tuple[Message, ...]:
-        self.task.set_fewshot_seed(seed=int(stable_hash(self.item(row).item_id, 8), 16))
-        context = self.task.fewshot_context(
-            dict(row),
-            num_fewshot=self.task.config.num_fewshot or 0,
-            apply_chat_template=True,
-            fewshot_as_multiturn=True,
-            chat_template=_turns_as_text,
-        )
-        return tuple(json.loads(context)[:-1])
-
-
-def _turns_as_text(turns: list[dict[str, str]], add_generation_prompt: bool = True) -> str:
-    """A chat template whose text can be read back as turns."""
-    return json.dumps(turns, ensure_ascii=False)
-
-
 def load_tasks(
     names: Sequence[str],
     data: str,
     include_path: Sequence[str],
     arguments: Mapping[str, Any],
     limit: int | None,
+    task_config: str | None = None,
 ) -> list[TaskData]:
     """Load tasks with their rows. UserError for an unknown task, bad data or an empty task.
 
     `limit` takes that many clusters per task, the ones whose ids have the smallest hashes, so that the
     templates, orders and votes of one question stay together and the choice depends on nothing else.
+    `task_config` is a file of s2d blocks for tasks that are not ours.
     """
     logging.getLogger("lm_eval").setLevel(logging.ERROR)
-    from lm_eval.tasks import TaskManager
-
+    _compile_templates_once()
     try:
-        if not include_path:
-            registry.check_arguments(arguments)
-        others = [name for folder in include_path for name in registry.check_folder(folder)]
-        short = registry.expand(names, data, others)
-        manager = TaskManager(
-            include_path=registry.folders(list(include_path)),
-            include_defaults=False,
-            metadata={**arguments, "data": data},
-        )
-        loaded: list[TaskData] = []
-        for name in short:
-            lm_name = registry.lm_eval_name(name)
-            found = manager.load([lm_name])["tasks"]
-            for single, task in found.items():
-                loaded.append(_task_data(name if len(found) == 1 else single, single, task, limit))
+        blocks = TaskConfig.read(task_config)
+        loaded = list(_load(names, data, include_path, arguments, limit, blocks))
+        blocks.check_all_used([task.lm_name for task in loaded if not task.own])
     except TaskError as error:
         raise UserError(str(error)) from error
     except UserError:
@@ -152,39 +72,114 @@ def load_tasks(
     return loaded
 
 
+def _load(
+    names: Sequence[str],
+    data: str,
+    include_path: Sequence[str],
+    arguments: Mapping[str, Any],
+    limit: int | None,
+    blocks: TaskConfig,
+) -> Iterator[TaskData]:
+    from lm_eval.tasks import TaskManager
+
+    shipped = list(dict.fromkeys(lm_catalog.bare(name) for name in names if lm_catalog.is_shipped(name)))
+    rest = [name for name in names if not lm_catalog.is_shipped(name)]
+    if not include_path and not shipped:
+        registry.check_arguments(arguments)
+    others = [name for folder in include_path for name in registry.check_folder(folder)]
+    short = registry.expand(rest, data, others) if rest or not shipped else []
+    metadata = {**arguments, "data": data}
+
+    def manager(folders: Sequence[str | Path]) -> TaskManager:
+        return TaskManager(
+            include_path=[str(folder) for folder in folders], include_defaults=False, metadata=metadata
+        )
+
+    ours = manager(registry.folders()) if any(name in registry.MODULES for name in short) else None
+    theirs = manager(registry.folders(list(include_path))[1:]) if include_path else None
+    for name in short:
+        own = name in registry.MODULES
+        chosen = ours if own else theirs
+        if chosen is None:  # a name that is neither ours nor of a folder was refused by `expand`
+            raise TaskError(f"task {name}: name the folder that defines it with --include-path")
+        lm_name = registry.lm_eval_name(name) if own else name
+        with nullcontext() if own else _data_of(data, lm_name, None):
+            found = chosen.load([lm_name])["tasks"]
+        for single, task in found.items():
+            yield _task_data(name if len(found) == 1 else single, single, task, limit, blocks)
+    for name in shipped:
+        for single, path in lm_catalog.find(name).items():
+            with _data_of(data, single, path):
+                task = _shipped(manager([]), single, path)
+            yield _task_data(lm_catalog.name_in_files(single), single, task, limit, blocks)
+
+
+def _shipped(manager: Any, name: str, path: Path) -> Any:
+    """lm-eval's own task in a file. UserError where its data or a package of its Python cannot be had."""
+    try:
+        [task] = manager.load([str(path)])["tasks"].values()
+    except (TaskError, UserError):
+        raise
+    except Exception as error:  # the hub's client and the task's Python raise what they like
+        raise UserError(
+            f"{lm_catalog.PREFIX}{name} could not be loaded: {_reason(error)} (its rows come from the hub; "
+            "--data DIR takes them from files, docs/lm-eval-tasks.md says which)"
+        ) from error
+    return task
+
+
+def _compile_templates_once() -> None:
+    """lm-eval compiles a template anew for each row and each example before it: minutes over a run."""
+    from lm_eval import utils
+
+    environment = getattr(utils, "env", None)
+    if environment is not None and not hasattr(environment.from_string, "cache_info"):
+        environment.from_string = lru_cache(maxsize=1 << 10)(environment.from_string)
+
+
+def _data_of(data: str, task: str, path: Path | None) -> AbstractContextManager[None]:
+    """While it is open, a task that is not ours finds the files of `--data DIR`, if that holds any for it.
+    For one of lm-eval's own (`path`) it must."""
+    files = local_files(data, task)
+    if path is None:
+        # A user's own task brings its data; a folder of its name stands in for it.
+        mine = files and all(file.parent.name == task for file in files.values())
+        return swapped(files, task, Path(data), None) if mine else nullcontext()
+    if data in {"embedded", "hub"}:  # nothing is embedded for it: its data set is on the hub
+        return nullcontext()
+    return swapped(files, task, Path(data), needed_splits(lm_catalog.config_of(path)))
+
+
 def _reason(error: Exception) -> str:
     lines = str(error).strip().splitlines()
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
 
 
-def _task_data(name: str, lm_name: str, task: Any, limit: int | None) -> TaskData:
+def _task_data(name: str, lm_name: str, task: Any, limit: int | None, blocks: TaskConfig) -> TaskData:
     if not _NAME.fullmatch(name) or len(name.encode()) > LONGEST_NAME:
         raise UserError(
             f"task {name!r}: its name becomes the name of a file, so it is letters, digits, spaces and "
             f"'.', '_', '+', '-', at most {LONGEST_NAME} bytes: rename it in its YAML"
         )
-    if task.get_config("output_type") != "generate_until":
-        raise UserError(
-            f"task {name} is {task.get_config('output_type')}: only tasks that generate text "
-            "(output_type: generate_until) have a System 2"
-        )
-    for key, why in (
-        ("repeats", "how often an item is asked is the method's choice"),
-        ("gen_prefix", "a model that answers in turns begins its own"),
-    ):
-        if getattr(task.config, key, None) not in (None, "", 1):
-            raise UserError(
-                f"task {name} sets {key}, which has no meaning here ({why}): take it out of its YAML"
-            )
-    until = (task.config.generation_kwargs or {}).get("until") or []
-    stops = tuple(stop for stop in ([until] if isinstance(until, str) else until) if stop)
-    spec = registry.spec(name) if lm_name in registry.BUILTIN else generic_spec(name, task)
-    data = TaskData(name, lm_name, spec, task, [], stops)
+    if lm_name in registry.builtin():
+        check_kind(name, task)
+        until = (task.config.generation_kwargs or {}).get("until") or []
+        stops = tuple(stop for stop in ([until] if isinstance(until, str) else until) if stop)
+        data = TaskData(name, lm_name, registry.spec(name), task, [], stops)
+    else:
+        metadata = task.config.metadata
+        in_yaml = metadata.get("s2d") if isinstance(metadata, Mapping) else None
+        block = block_of((f"task {name}, metadata", in_yaml), blocks.layer(lm_name))
+        data = foreign_task(name, lm_name, task, block)
+    for note in data.notes:
+        say(f"task {name}: {note}")
     rows = data.rows("test")
     if not rows:
         raise UserError(f"task {name} has no test items: check its data")
     items = [data.item(row) for row in rows]
-    clusters = sorted({item.cluster_id for item in items}, key=lambda cluster: stable_hash([name, cluster]))
+    apart = data.foreign.training.apart if data.foreign else frozenset()
+    scored = {item.cluster_id for item in items} - apart
+    clusters = sorted(scored, key=lambda cluster: stable_hash([name, cluster]))
     chosen = set(clusters if limit is None else clusters[:limit])
     first: dict[str, int] = {}
     for index, item in enumerate(items):
@@ -196,39 +191,6 @@ def _task_data(name: str, lm_name: str, task: Any, limit: int | None) -> TaskDat
         )
     data.indices = [index for index in first.values() if items[index].cluster_id in chosen]
     return data
-
-
-def generic_spec(name: str, task: Any) -> TaskSpec:
-    """Spec of a user's own task: its first filter is the answer rule, chain of thought its System 2."""
-    directions = task.higher_is_better()
-    metrics = tuple(
-        Metric(metric, "number", f"as task {name} defines it", bool(directions.get(metric, True)))
-        for metric in task.aggregation()
-    )
-    limit = int((task.config.generation_kwargs or {}).get("max_gen_toks", 256))
-    return TaskSpec(
-        name=name,
-        s2_method="cot",
-        metrics=metrics,
-        answer=lambda text: filtered_answer(task, text),
-        target=lambda answer: answer,
-        max_tokens={"direct": limit, "default": max(limit, 256)},
-    )
-
-
-def filtered_answer(task: Any, text: str) -> str | None:
-    """What the task's first filter makes of a response; None for lm-eval's mark of no match."""
-    from lm_eval.api.instance import Instance
-
-    probe = Instance("generate_until", {}, ("", {}), 0, metadata=(None, 0, 1), resps=[text])
-    ensembles = task._filters
-    if not ensembles:
-        return text.strip() or None
-    ensembles[0].apply([probe])
-    found = probe.filtered_resps[ensembles[0].name]
-    found = found[0] if isinstance(found, list) and found else found
-    answer = str(found).strip()
-    return None if not answer or answer == "[invalid]" else answer
 
 
 def score(
@@ -252,13 +214,16 @@ def score(
         def apply_chat_template(
             self, chat_history: list[dict[str, str]], add_generation_prompt: bool = True
         ) -> str:
-            return _turns_as_text(chat_history)
+            return turns_as_text(chat_history)
 
         def generate_until(self, requests: list[Any], disable_tqdm: bool = False) -> list[str]:
             asked = []
             for request in requests:
                 task = by_lm_name[request.task_name]
                 turns = json.loads(request.args[0])
+                # Behind the prompt lm-eval puts what a reply would begin with; our prompt ends with that.
+                while turns and turns[-1]["role"] == "assistant":
+                    turns.pop()
                 item = task.item(request.doc)
                 asked.append((task.name, item, tuple(turns[:-1])))
             given = respond(asked)

@@ -78,7 +78,7 @@ def resolve_model(
         location = str(TINY)
     elif name == "smollm2":
         location = str(_smollm2_folder())
-    elif name.endswith(".gguf"):
+    elif _is_gguf(name):
         if not Path(name).is_file():
             raise UserError(f"--pretrained {name}: no such file; give the path of a GGUF file")
         location = str(convert_gguf(Path(name)))
@@ -90,6 +90,15 @@ def resolve_model(
     else:
         location = name
     return ModelSource(name, location, revision, dtype, trust_remote_code)
+
+
+def is_at_hand(name: str) -> bool:
+    """Whether `resolve_model` neither fetches nor converts anything for `name`."""
+    return name != "smollm2" and not _is_gguf(name)
+
+
+def _is_gguf(name: str) -> bool:
+    return name.lower().endswith(".gguf")
 
 
 def _is_folder(name: str) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 from harness.errors import UserError
 from harness.option_texts import check_texts
 from harness.storage import expanded
+from tasks import registry
 
 ENGINES = ("hf", "vllm", "openai", "scripted")
 
@@ -34,7 +35,7 @@ NOT_COMPARED = frozenset({"output", "fresh", "dry_run", "prices", "margin", "pus
 """Options that may differ when a run is continued: none of them changes a call."""
 
 
-PATHS = frozenset({"pretrained", "data", "output", "prices"})
+PATHS = frozenset({"pretrained", "data", "output", "prices", "task_config"})
 """Options that may be paths."""
 
 
@@ -47,8 +48,10 @@ class RunOptions:
     engine: str = "hf"
     engine_args: dict[str, Any] = field(default_factory=dict)
     base_url: str | None = None
-    tasks: tuple[str, ...] = ("last_letter", "coin_flip", "trivia_bias", "judge", "gsm8k")
+    tasks: tuple[str, ...] = field(default_factory=registry.families)
     include_path: tuple[str, ...] = ()
+    task_config: str | None = None
+    """A file of s2d blocks for tasks that are not ours."""
     data: str = "embedded"
     limit: int | None = None
     seed: int = 0

@@ -16,9 +16,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from harness.answer_text import reasoning_words
 from harness.errors import UserError
 from harness.lm import TaskData
-from harness.types import Response
+from harness.types import Response, Step
+from tasks import thoughts
 
 LARGEST_SCORE = 1e15
 """What `results` reads as a number, too: squares of it are added up."""
@@ -37,8 +39,8 @@ def build_rows(
 ) -> list[dict[str, Any]]:
     """Rows of one task and variant in the order of the task's test split.
 
-    `logged` are lm-eval's samples, one per row and filter; scores of a second filter are named
-    `metric,filter`.
+    `logged` are lm-eval's samples, one per row and filter; scores of other filters than the one
+    that reads the answer are named `metric,filter`.
     """
     scores = _scores(task, logged)
     documents = {sample["doc_id"]: sample["doc"] for sample in logged}
@@ -46,7 +48,7 @@ def build_rows(
     for index, response in zip(task.indices, responses, strict=True):
         row = documents[index]
         item = task.item(row)
-        answer = None if response.error is not None else task.spec.answer(response.text)
+        answer = None if response.error is not None else task.spec.answer_of(response.text, row)
         target = task.task.doc_to_target(row)
         rows.append(
             {
@@ -66,7 +68,11 @@ def build_rows(
                 "target": target if isinstance(target, str | int | float) else json.dumps(target),
                 "scores": scores[index],
                 "failure": failure(response, answer),
-                "truncated": any(step.completion.finish_reason == "length" for step in response.steps),
+                "reasoning_words": reasoning_words(response.steps, task.spec.answer_mark),
+                "truncated": any(
+                    step.completion.finish_reason == "length" or _cut_in_a_thought(step)
+                    for step in response.steps
+                ),
                 "error": response.error,
                 "usage": usage(response),
                 "steps": [
@@ -93,14 +99,22 @@ def build_rows(
 
 
 def failure(response: Response, answer: str | None) -> str | None:
-    """Why a response has no answer: `error`, `empty`, `truncated`, `no_answer`; None where it has one."""
+    """Why a response has no answer: `error`, `empty`, `truncated`, `stopped` (a stop of the task came before
+    any answer), `no_answer`; None where it has one."""
     if response.error is not None:
         return "error"
     if answer is not None:
         return None
-    if response.finish_reason == "length":
+    if response.finish_reason == "length" or (response.steps and _cut_in_a_thought(response.steps[-1])):
         return "truncated"
+    if response.stopped:
+        return "stopped"
     return "no_answer" if response.text.strip() else "empty"
+
+
+def _cut_in_a_thought(step: Step) -> bool:
+    """Whether a call ended before the model replied, for example at a stop string of the task."""
+    return thoughts.split(step.completion.text).unclosed
 
 
 def usage(response: Response) -> dict[str, int]:
@@ -116,11 +130,13 @@ def usage(response: Response) -> dict[str, int]:
 
 def _scores(task: TaskData, logged: Sequence[Mapping[str, Any]]) -> dict[int, dict[str, Any]]:
     filters = list(dict.fromkeys(sample["filter"] for sample in logged))
+    # The filter that reads the answer; its scores are the ones that are named without a filter.
+    reads = task.foreign.rule.reader.name if task.foreign else filters[0]
     scores: dict[int, dict[str, Any]] = {index: {} for index in task.indices}
     for sample in logged:
-        suffix = "" if sample["filter"] == filters[0] else f",{sample['filter']}"
+        suffix = "" if sample["filter"] == reads else f",{sample['filter']}"
         for metric in sample["metrics"]:
-            scores[sample["doc_id"]][metric + suffix] = sample[metric]
+            scores[sample["doc_id"]][metric + suffix] = task.figure(metric, sample[metric])
     return scores
 
 

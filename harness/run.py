@@ -14,15 +14,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from harness import storage
+from harness import embedded, storage
 from harness.context import Distilled, FindOrMake, RunContext
-from harness.embedded import embedded_spec
 from harness.engines import check_arguments, open_engine
 from harness.engines.base import AdapterInfo, Engine
 from harness.errors import UserError
-from harness.estimate import estimate
+from harness.estimate import estimate, estimate_distillation
 from harness.facts import run_facts
 from harness.folder import RunFolder
+from harness.limits import LARGEST, OPTION, check_steps
 from harness.lm import TaskData, load_tasks, score
 from harness.models import ModelSource, check_cache, check_folder, resolve_model
 from harness.options import RunOptions
@@ -32,7 +32,7 @@ from harness.records import build_rows, write_rows
 from harness.scheduler import Scheduler
 from harness.store import CallStore
 from harness.types import Item, Message, Response
-from harness.variants import Variant, parse_variants, with_noise_floor
+from harness.variants import Variant, check_teachers, parse_variants, with_noise_floor, with_teacher
 from harness.weights import engine_arguments, placements
 
 _DRAWN: dict[str, tuple[float, float, Any]] = {
@@ -40,10 +40,10 @@ _DRAWN: dict[str, tuple[float, float, Any]] = {
     "top_p": (0, 1, int | float),
     "top_k": (0, 1_000_000, int),
 }
-SAMPLING_KEYS = {
-    f"{prefix}{key}": bounds for prefix in ("", "teacher_") for key, bounds in _DRAWN.items()
-} | {"max_tokens": (1, 1_000_000, int)}
-"""Keys of `--sampling` with the least and the largest value and its type."""
+SAMPLING_KEYS = {f"{prefix}{key}": bounds for prefix in ("", "teacher_") for key, bounds in _DRAWN.items()}
+"""Keys of `--sampling` with the least and the largest value and its type; `max_tokens` and
+`max_tokens.STEP` come on top."""
+_TOKENS = (1, LARGEST, int)
 
 BATCHES_VARIED = (
     "Memory did not suffice for some batches, which ran in smaller parts: in bfloat16 or float16 another run "
@@ -82,10 +82,22 @@ def make_checkpoints(
     options: RunOptions, command: str, find_or_make: FindOrMake
 ) -> tuple[Path, list[dict[str, Any]]]:
     """Distil every task of the options and evaluate nothing; the run folder and the records."""
-    variant = Variant("distilled", "distilled")
-    with _opened(options, command, "distill", _checked(options, [variant]), [variant]) as (context, folder):
+    named = parse_variants(options.models)
+    variants = [variant for variant in named if variant.kind == "distilled"] or [
+        with_teacher(Variant("distilled", "distilled"), named)
+    ]
+    tasks = _checked(options, variants)
+    say(estimate_distillation(options, variants, tasks))
+    if options.dry_run:
+        return Path(options.output or "runs"), []
+    with _opened(options, command, "distill", tasks, variants) as (context, folder):
         seeds = range(options.seed, options.seed + options.seeds)
-        records = [entry.record for seed in seeds for entry in find_or_make(context, variant, seed).values()]
+        records = [
+            entry.record
+            for variant in variants
+            for seed in seeds
+            for entry in find_or_make(context, variant, seed).values()
+        ]
         folder.finish(distillation=records)
     return folder.path, records
 
@@ -94,7 +106,17 @@ def _checked(options: RunOptions, variants: Sequence[Variant]) -> list[TaskData]
     """The tasks of a run. UserError for what no run can have, or what may not be read."""
     with storage.reading():
         _check_variants(variants, options)
-        return _load(options)
+        tasks = loaded_tasks(options)
+    check_teachers(variants, {task.name: task.spec.s2_method for task in tasks})
+    steps = [
+        get_method(name).steps
+        for task in tasks
+        for variant in variants
+        for name in (variant.method_for(task.spec.s2_method), variant.teacher_for(task.spec.s2_method))
+    ]
+    if all(steps):  # a user's method may not say what its steps are
+        check_steps(options.sampling, {"direct", *(kind for kinds in steps for kind in kinds)})
+    return tasks
 
 
 def _check_variants(variants: Sequence[Variant], options: RunOptions) -> None:
@@ -119,22 +141,27 @@ def _check_variants(variants: Sequence[Variant], options: RunOptions) -> None:
             check_folder(folder, f"--models {variant.name}={location}")
 
 
-def _load(options: RunOptions) -> list[TaskData]:
+def loaded_tasks(options: RunOptions) -> list[TaskData]:
+    """The tasks that the options name, with the limits of the model that is asked. UserError for bad ones."""
     options.check()
     for key, value in options.sampling.items():
-        if key not in SAMPLING_KEYS:
-            raise UserError(f"--sampling {key}: not known; there are {', '.join(sorted(SAMPLING_KEYS))}")
-        least, most, kind = SAMPLING_KEYS[key]
+        bounds = _TOKENS if key.split(".", 1)[0] == OPTION else SAMPLING_KEYS.get(key)
+        if bounds is None:
+            known = ", ".join([*sorted(SAMPLING_KEYS), OPTION, f"{OPTION}.STEP"])
+            raise UserError(f"--sampling {key}: not known; there are {known}")
+        least, most, kind = bounds
         if isinstance(value, bool) or not isinstance(value, kind) or not least <= value <= most:
             number = "a whole number" if kind is int else "a number"
             raise UserError(
                 f"--sampling {key}={value}: give {number} of at least {least} and at most {most:,}"
             )
     arguments = {"seed": 0, **options.task_args}
-    tasks = load_tasks(options.tasks, options.data, options.include_path, arguments, options.limit)
+    tasks = load_tasks(
+        options.tasks, options.data, options.include_path, arguments, options.limit, options.task_config
+    )
     for task in tasks:
-        if options.pretrained == "tiny" and task.own:
-            task.spec = embedded_spec(task.spec)
+        if options.pretrained == embedded.NAME and options.engine != "scripted":
+            task.spec = embedded.embedded_spec(task.spec)
         elif options.preset == "paper" and task.spec.paper is not None:
             task.spec = replace(task.spec, s2_method=task.spec.paper.method)
     return tasks

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 from harness.engines.base import AdapterInfo, Engine
 from harness.engines.continuous import ContinuousEngine
 from harness.errors import RunError, UserError
-from harness.programs.base import SYSTEM_1_STEPS, Method, Running, Vote, step_kind
+from harness.programs.base import Method, Running, Vote, step_kind
 from harness.progress import Progress
 from harness.store import CallStore, call_key
 from harness.types import (
@@ -33,6 +33,7 @@ from harness.types import (
     Step,
     derive_seed,
 )
+from tasks import thoughts
 
 REPEAT_OFFSET = 1_000_000
 """Far above any number of samples, so that a repeat never meets a sample's key."""
@@ -40,6 +41,10 @@ REPEAT_OFFSET = 1_000_000
 FEED = 500
 """Programs whose calls are written out between two hand-overs to a continuous engine: it must not wait
 until all prompts of a large run are tokenised."""
+
+
+Finish = Callable[[str], tuple[str, bool]]
+"""A program's last text -> the response, and whether a stop of the task left it without an answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +63,10 @@ class Job:
     repeat: int = 0
     """Another number makes calls of its own where all else is equal (the noise floor)."""
     history: tuple[Message, ...] = ()
-    """Turns before System 1's prompt (a system turn, few-shot examples of a user's own task)."""
+    """Turns before each prompt but those of `Method.without_turns`: what lm-eval puts there for a task, a
+    description or examples."""
+    finish: Finish = lambda text: (text, False)
+    """What becomes of the text that the program ends with."""
 
 
 class _Call(NamedTuple):
@@ -229,10 +237,10 @@ class Scheduler:
         return requests
 
     def _request(self, job: Job, ask: Ask) -> Request:
-        # Also one of several samples: `1/direct`.
-        as_system_1 = step_kind(ask.step) in SYSTEM_1_STEPS
-        messages = [*job.history, *ask.messages] if as_system_1 else list(ask.messages)
-        sampling = job.sampling(step_kind(ask.step))
+        kind = step_kind(ask.step)  # also of one of several samples: `1/direct`
+        turns = () if kind in job.method.without_turns else job.history
+        messages = [*turns, *ask.messages]
+        sampling = job.sampling(kind)
         limit = ask.max_tokens if ask.max_tokens is not None else sampling.max_tokens
         stops = tuple(dict.fromkeys((*sampling.stop, *ask.stop)))
         if (limit, stops) != (sampling.max_tokens, sampling.stop):
@@ -264,17 +272,31 @@ class Scheduler:
         broken = [completion.error for completion in completions if completion.finish_reason == "error"]
         if broken and not state.job.method.votes:
             return Response("", state.steps, broken[0] or "the engine gave no completion")
-        _, failed = _guarded(partial(state.running.send, completions))
+        thinking = state.job.method.thinking
+        replies = [_without_thoughts(completion, thinking) for completion in completions]
+        _, failed = _guarded(partial(state.running.send, replies))
         if failed is not None:
             return Response("", state.steps, failed)
         if state.running.text is not None:
-            return Response(state.running.text, state.steps)
+            text, stopped = state.job.finish(state.running.text)
+            return Response(text, state.steps, stopped=stopped)
         return None
 
 
 def _without_ids(completion: Completion) -> Completion:
     """Ids live in the store; a large run must not hold them all in memory."""
     return replace(completion, prompt_ids=(), generated_ids=())
+
+
+def _without_thoughts(completion: Completion, thinking: bool) -> Completion:
+    """What a program reads of a completion; its step keeps the whole text and all counts.
+
+    Where thinking was switched on and the text was cut without any mark, its opening mark stands in the
+    prompt.
+    """
+    opened = thinking and completion.finish_reason == "length"
+    reply = thoughts.split(completion.text, opened=opened).reply
+    return completion if reply == completion.text else replace(completion, text=reply)
 
 
 def _guarded(call: Callable[[], Any]) -> tuple[Any, str | None]:

@@ -77,6 +77,9 @@ class Item:
     """How an answer looks, as a noun phrase: `"Answer: " and then yes or no`; empty if the task has none."""
     fields: Mapping[str, Any] = field(default_factory=dict)
     """The whole row of the task, for programs that need its parts (judging: question, two responses)."""
+    own_words: str = ""
+    """What sets the item apart from others of its task, where the row does not say (`text`): the prompt
+    without what all prompts share."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +143,8 @@ class Response:
     text: str
     steps: list[Step]
     error: str | None = None
+    stopped: bool = False
+    """Whether a stop of the task came before any answer."""
 
     @property
     def finish_reason(self) -> FinishReason:

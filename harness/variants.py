@@ -7,8 +7,8 @@ business.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from harness.errors import UserError
@@ -33,6 +33,7 @@ KNOWN = {
     "distilled-s1": "the control: trained on the model's own filtered System 1 answers",
     "distilled-nofilter": "the ablation: one System 2 answer per input, unfiltered",
     "distilled-all": "one adapter from the kept System 2 answers of all tasks together",
+    "distilled:METHOD": "distilled from s2:METHOD, where the run has several s2 (-nofilter and -all too)",
     "NAME=PATH_OR_ID[@revision][:method]": "any checkpoint or adapter, any method (served:MODEL: a server's)",
 }
 
@@ -59,6 +60,8 @@ class Variant:
     revision: str | None = None
     recipe: Recipe = "s2"
     """How a distilled variant is trained."""
+    teacher: str | None = None
+    """Of a distilled variant: the System 2 method that it learns from; None is the task's own."""
     repeat: int = 0
     """Above 0: the calls are made again, although equal ones are in the store."""
 
@@ -68,9 +71,14 @@ class Variant:
             return self.method
         return s2_method if self.kind == "s2" else "direct"
 
+    def teacher_for(self, s2_method: str) -> str:
+        """The method that a distilled variant learns from on a task whose System 2 is `s2_method`."""
+        return "direct" if self.recipe == "s1" else self.teacher or s2_method
+
 
 def parse_variants(models: str) -> list[Variant]:
-    """Variants of a `--models` value, in order. UserError for an unknown one or a repeated name."""
+    """Variants of a `--models` value, in order. UserError for an unknown one, a repeated name, or a distilled
+    one of which nobody can say what it learns from."""
     variants = [_parse(part.strip()) for part in models.split(",") if part.strip()]
     if not variants:
         raise UserError("--models is empty: try --models base,s2,distilled")
@@ -78,7 +86,56 @@ def parse_variants(models: str) -> list[Variant]:
     for name in names:
         if names.count(name) > 1:
             raise UserError(f"--models names {name} twice: give one of them another name (NAME=...)")
-    return variants
+    return [with_teacher(variant, variants) for variant in variants]
+
+
+def with_teacher(variant: Variant, variants: Sequence[Variant]) -> Variant:
+    """`variant`; a distilled one learns from the System 2 that is a row of the run. UserError where that is
+    one of several."""
+    rows = [other for other in variants if other.kind == "s2"]
+    if variant.kind != "distilled" or variant.recipe == "s1" or variant.teacher is not None or not rows:
+        return variant
+    if len(rows) > 1:
+        named = next((row.method for row in rows if row.method), "METHOD")
+        raise UserError(
+            f"--models {variant.name}: the run has several System 2 rows "
+            f"({', '.join(row.name for row in rows)}): say which one it learns from, such as "
+            f"{variant.name}:{named}"
+        )
+    return replace(variant, teacher=rows[0].method)
+
+
+def teacher_row(variant: Variant, variants: Sequence[Variant], s2_method: str) -> Variant | None:
+    """The row of the run that a distilled variant learns from, on a task whose System 2 is `s2_method`; None
+    where no row is."""
+    if variant.kind != "distilled" or variant.recipe == "s1":
+        return None
+    wanted = get_method(variant.teacher_for(s2_method)).name
+    return next(
+        (
+            row
+            for row in variants
+            if row.kind == "s2" and get_method(row.method_for(s2_method)).name == wanted
+        ),
+        None,
+    )
+
+
+def check_teachers(variants: Sequence[Variant], s2_methods: Mapping[str, str]) -> None:
+    """UserError where a run has System 2 rows, and a distilled variant learns from none of them on some task
+    of `s2_methods` (task -> its System 2)."""
+    if all(variant.kind != "s2" for variant in variants):
+        return
+    for variant in variants:
+        if variant.kind != "distilled" or variant.recipe == "s1":
+            continue
+        for task, s2_method in s2_methods.items():
+            if teacher_row(variant, variants, s2_method) is None:
+                method = variant.teacher_for(s2_method)
+                raise UserError(
+                    f"--models {variant.name}: on {task} it learns from {method}, which is no row of this "
+                    f"run: add s2:{method}"
+                )
 
 
 def with_noise_floor(variants: Sequence[Variant]) -> list[Variant]:
@@ -103,7 +160,8 @@ def _parse(text: str) -> Variant:
     head, colon, method = text.partition(":")
     if head not in {"base", "s2", *RECIPES}:
         raise UserError(
-            f"--models {text}: no such variant; choose base, s2, s2:METHOD, {', '.join(RECIPES)} "
+            f"--models {text}: no such variant; choose base, s2, s2:METHOD, {', '.join(RECIPES)}, "
+            "distilled:METHOD "
             "or NAME=PATH_OR_ID[@revision][:method]"
         )
     kind: Kind = "base" if head == "base" else "s2" if head == "s2" else "distilled"
@@ -111,9 +169,14 @@ def _parse(text: str) -> Variant:
         raise UserError(f"--models {text}: no method after ':'; write s2:cot, or s2 for the task's own")
     if not method:
         return Variant(head, kind, recipe=RECIPES.get(head, "s2"))
-    if head != "s2":
-        raise UserError(f"--models {text}: only s2 takes a method; write s2:{method}")
-    return Variant(f"s2-{_known_method(method)}", kind, method)
+    if head == "distilled-s1":
+        raise UserError(f"--models {text}: distilled-s1 learns from System 1 and takes no method")
+    if head == "base":
+        raise UserError(f"--models {text}: base takes no method; write s2:{method}")
+    name = _known_method(method)
+    if head == "s2":
+        return Variant(f"s2-{name}", kind, method)
+    return Variant(f"{head}-from-{name}", kind, recipe=RECIPES[head], teacher=method)
 
 
 def _split_method(text: str) -> tuple[str, str | None]:

@@ -11,11 +11,13 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from results.verdicts import points
+from results.verdicts import points, shown_interval
 
 Row = Mapping[str, Any]
 BEST, TIE = "*", "="
-LEGEND = f"{BEST} best of the task, {TIE} a tie with it within noise (its paired 95 % interval holds 0)."
+LEGEND = (
+    f"{BEST} best of the task, {TIE} a tie with it within noise (the interval of their comparison holds 0)."
+)
 
 LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{",
@@ -40,7 +42,8 @@ def plain(text: object) -> str:
 def markdown(text: object) -> str:
     """For a Markdown cell or line: no markup, no HTML, no column break, no heading, list or rule."""
     safe = plain(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    safe = re.sub(r"([\\`*_\[\]|~#$!])", r"\\\1", safe)
+    # Within a word an underscore is no markup, and names are full of them.
+    safe = re.sub(r"([\\`*\[\]|~#$!]|(?<![^\W_])_|_(?![^\W_]))", r"\\\1", safe)
     return re.sub(r"^(\d*)([-+.)])(?=[-\s]|$)", r"\1\\\2", safe)
 
 
@@ -94,6 +97,17 @@ def failures(row: Row) -> str:
     return f"{100 * sum(row['failures'].values()) / row['n_rows']:.1f}"
 
 
+def kept(row: Row) -> str:
+    """The share of System 2's gain that is kept: `72 % [40, 105]`; empty where none is claimed."""
+    if "gain_kept" not in row:
+        return ""
+    share = row["gain_kept"]
+    if share is None:
+        return "not defined"
+    ends = ("?" if share[end] is None else f"{100 * share[end]:.0f}" for end in ("low", "high"))
+    return f"{100 * share['value']:.0f} % [{', '.join(ends)}]"
+
+
 def pays_after(entry: Mapping[str, float | None] | None) -> str:
     """`1,200 [900, 1,700]`; never where it does not pay; `-` where it cannot be computed."""
     if entry is None:
@@ -107,7 +121,8 @@ def pays_after(entry: Mapping[str, float | None] | None) -> str:
 def marks(rows: Sequence[Row], comparisons: Sequence[Row]) -> dict[tuple[str, str, str], str]:
     """(task, variant, metric) -> the mark of its score: best, tie with the best, or nothing.
 
-    A tie is a paired interval that holds 0; for two variants without a comparison, intervals that overlap.
+    A tie is a paired interval, at the level that decided its claim, that holds 0; for two variants without a
+    comparison, intervals that overlap.
     Where all scores are equal, none is the best.
     """
     result = {}
@@ -138,20 +153,23 @@ def _tied(row: Row, best: Row, comparisons: Sequence[Row]) -> bool:
             and (compared["task"], compared["metric"]) == (row["task"], row["metric"])
             and {compared["a"], compared["b"]} == {row["variant"], best["variant"]}
         ):
-            return bool(compared["ci_low"] <= 0 <= compared["ci_high"])
+            low, high = shown_interval(compared)
+            return bool(low <= 0 <= high)
     return bool(row["ci_low"] <= best["ci_high"] and best["ci_low"] <= row["ci_high"])
 
 
 def fewest_tokens(rows: Sequence[Row]) -> set[tuple[str, str]]:
-    """(task, variant) with the fewest generated tokens of its task, where at least two variants are there."""
+    """(task, variant) with the fewest generated tokens of its task, as they are printed, so that figures that
+    read alike are marked alike. None where all of a task are equal.
+    """
     found = set()
     for task in dict.fromkeys(row["task"] for row in rows):
         spent = {
-            row["variant"]: row["generated_tokens"]
+            row["variant"]: round(row["generated_tokens"], 1)
             for row in rows
             if row["task"] == task and row["generated_tokens"] is not None
         }
-        if len(spent) > 1:
+        if len(set(spent.values())) > 1:
             least = min(spent.values())
             found |= {(task, variant) for variant, tokens in spent.items() if tokens == least}
     return found

@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from results import cells, comparisons, methods, table_rows, tables
+from results import cells, methods, table_rows, tables
+from results.comparisons import Comparisons
 from results.cost import CostModel
 from results.errors import ResultsError
 from results.leaderboard import MARGIN_POINTS, NAMED_CLAIMS
@@ -62,8 +63,8 @@ def compare(a: Path, b: Path, margin: float | None = None, prices: Path | None =
     same_size = first.parameters if first.parameters == second.parameters else None
     costs = CostModel(same_size, known)
     claims = NAMED_CLAIMS if first.has_tokens and second.has_tokens else NAMED_CLAIMS[:2]
-    rows: list[dict[str, Any]] = []
     left_out, used = [], set[str]()
+    compared = Comparisons(points / 100, costs, used)
     for task, one, other in matched(first, second):
         columns = first.columns[task, one], second.columns[task, other]
         names = labels(first, second, one, other)
@@ -72,10 +73,8 @@ def compare(a: Path, b: Path, margin: float | None = None, prices: Path | None =
         shared = {
             name: entry for name, entry in first.metrics[task].items() if name in second.metrics.get(task, {})
         }
-        rows += comparisons.compare(*paired, shared, claims, points / 100, costs, used, names=names)
-    comparisons.adjust(rows)
-    if any(row["p_adjusted"] is not None for row in rows):
-        used.add("family")
+        compared.add(*paired, shared, claims, names=names)
+    rows = compared.decide()
     return {
         "schema": 1,
         "a": first.name,

@@ -5,9 +5,10 @@
 `published/example_policy.txt` is a whole policy, with a word on each rule; the README shows a CI job.
 
 Exit status: 0 every rule holds; 1 at least one fails; 3 none fails, but the data cannot tell about at least
-one; 2 the policy or the run folder cannot be read. The gate uses the exact McNemar test and the
-leaderboard's own family for Holm's correction. Rules are read by `results.policy`, whose docstring shows
-them.
+one; 2 the policy or the run folder cannot be read. The gate uses the exact McNemar test, which is stricter
+than the mid-p of the tables. Holm's correction runs over the leaderboard's own family and what the policy
+claims beyond it. So its p may differ from that of the tables, and a line with a p says why. Rules are read by
+`results.policy`, whose docstring shows them.
 
 - `B superior to A`: the verdict of the claim.
 - `B non-inferior to A by M`: the verdict at margin M.

@@ -19,17 +19,27 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[str]], width: int, rig
 
     Columns that are empty throughout are left out, the first one excepted.
     """
-    keep = [
-        i for i, _ in enumerate(headers) if i == 0 or any(row[i].strip() not in ("", "-") for row in rows)
-    ]
-    names = [headers[i] for i in keep]
-    body = [[row[i] for i in keep] for row in rows]
+    names, body = _with_content(headers, rows)
     widths = fitted(names, body, width, right)
     lines = _row(names, widths, [name in right for name in names])
     lines.append(GUTTER.join("-" * wide for wide in widths))
     for row in body:
         lines += _row(row, widths, [name in right for name in names])
     return "\n".join(line.rstrip()[:width] for line in lines)
+
+
+def fits(headers: Sequence[str], rows: Sequence[Sequence[str]], width: int, right: Collection[str]) -> bool:
+    """Whether `table` shows every figure whole."""
+    names, body = _with_content(headers, rows)
+    return sum(fitted(names, body, width, right)) + len(GUTTER) * (len(names) - 1) <= width
+
+
+def _with_content(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[list[str], list[list[str]]]:
+    """Without the columns that are empty throughout, the first one excepted."""
+    keep = [
+        i for i, _ in enumerate(headers) if i == 0 or any(row[i].strip() not in ("", "-") for row in rows)
+    ]
+    return [headers[i] for i in keep], [[row[i] for i in keep] for row in rows]
 
 
 def fitted(

@@ -86,8 +86,10 @@ def _read(task: str, file: Path) -> Columns:
         weights={name: np.ones(len(keys)) for name in names},
         usage={name: np.zeros(len(keys)) for name in USAGE},
         failures=dict.fromkeys(FAILURES, 0),
-        truncated=0,
         steps={},
+        cut=np.zeros(len(keys), dtype=np.bool_),
+        reasoning_words=np.full(len(keys), np.nan),
+        cut_calls={},
     )
 
 

@@ -25,10 +25,11 @@ def _is_amount(value: Any) -> bool:
 
 
 TEXT, AMOUNT, WHOLE, COUNTS, PAIR = "text", "a number", "a whole number", "a number or counts", "two names"
-DIRECTION = "higher, lower or none"
+DIRECTION, FLAG = "higher, lower or none", "true or false"
 KINDS: dict[str, Callable[[Any], bool]] = {
     TEXT: lambda value: isinstance(value, str),
     AMOUNT: _is_amount,
+    FLAG: lambda value: isinstance(value, bool),
     DIRECTION: lambda value: value in ("higher", "lower", "none"),
     WHOLE: lambda value: isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63,
     COUNTS: lambda value: all(map(_is_amount, value.values() if isinstance(value, dict) else [value])),
@@ -50,7 +51,7 @@ DISTILLATION = {
 EXPECTED: dict[str, Any] = {
     "run": TEXT, "status": TEXT, "command": TEXT, "git_commit": TEXT,
     "options": {"margin": AMOUNT},
-    "model": {"parameters": AMOUNT},
+    "model": {"parameters": AMOUNT, "context_length": AMOUNT},
     "hardware": {"memory_bandwidth_gbs": AMOUNT},
     "timing": {},
     "execution": {
@@ -61,8 +62,13 @@ EXPECTED: dict[str, Any] = {
     "comparisons": [PAIR],
     "distillation": [DISTILLATION],
     "samples": {EVERY: TEXT},
-    "variants": {EVERY: {"kind": TEXT, "method": TEXT}},
-    "tasks": {EVERY: {"primary": TEXT, "metrics": {EVERY: {"kind": TEXT, "direction": DIRECTION}}}},
+    "variants": {EVERY: {"kind": TEXT, "method": TEXT, "teacher": TEXT}},
+    "methods": {EVERY: {"without_turns": [TEXT]}},
+    "tasks": {
+        EVERY: {
+            "primary": TEXT, "turns": FLAG, "metrics": {EVERY: {"kind": TEXT, "direction": DIRECTION}}
+        }
+    },
 }  # fmt: skip
 
 

@@ -1,22 +1,21 @@
 """Plain sentences that a reader of the tables must not miss.
 
 Each rule of this file looks at one thing that changes how the figures are to be read: a run that did not
-finish, a task not distilled, what distillation warned of, failures, cut texts, metrics without rows.
+finish, a task not distilled, what distillation warned of, a teacher that is no row, failures, metrics without
+rows. What makes a single row doubtful (cut texts, say) stands under the tables (`results.table_rows`).
 Sentences of the manifest come first.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from results.cost import CostModel
 from results.load import RunData
-from results.roles import distillations, not_distilled, tasks_of
+from results.roles import Trio, distillations, not_distilled, standing, tasks_of
 
 Row = dict[str, Any]
-MANY_CUT = 0.05
-"""Share of cut rows from which a note is due."""
 
 
 def collect(
@@ -25,8 +24,11 @@ def collect(
     compared: Sequence[Row],
     costs: CostModel,
     apart: Sequence[tuple[str, str, str]] = (),
+    of_task: Mapping[str, Sequence[Trio]] | None = None,
 ) -> list[str]:
-    """All notes of a leaderboard, without repeats. `apart` are pairs (task, a, b) without a common seed."""
+    """All notes of a leaderboard, without repeats. `apart` are pairs (task, a, b) without a common seed;
+    `of_task` names who taught what was distilled.
+    """
     found = [str(note) for note in run.manifest.get("notes") or []]
     status = run.manifest.get("status")
     if status and status != "finished":
@@ -38,7 +40,7 @@ def collect(
         f"{task}: no seed was distilled for both {a} and {b}, so they are not compared."
         for task, a, b in apart
     ]
-    found += _cut(rows)
+    found += _untaught(run, of_task or {})
     for row in rows:
         errors = row["failures"].get("error", 0)
         if row["primary"] and errors:
@@ -73,39 +75,46 @@ def _missing(run: RunData) -> list[str]:
     ]
 
 
-def _cut(rows: Sequence[Row]) -> list[str]:
-    """One note on all texts that were cut, where they are many."""
-    cases = [
-        f"{row['task']}, {row['variant']} ({row['truncated']:,} of {row['n_rows']:,})"
-        for row in rows
-        if row["primary"] and row["n_rows"] and row["truncated"] > MANY_CUT * row["n_rows"]
+def _untaught(run: RunData, of_task: Mapping[str, Sequence[Trio]]) -> list[str]:
+    """What was taught by a System 2 that has no row, where another one has: they are not compared."""
+    if "s2" not in standing(run.manifest):
+        return []
+    tasks: dict[str, list[str]] = {}
+    for task, found in of_task.items():
+        for trio in found:
+            if trio.teacher is None and (task, trio.distilled) in run.columns:
+                tasks.setdefault(trio.distilled, []).append(task)
+    taught = {entry["variant"]: entry.get("teacher_method") for entry in distillations(run.manifest)}
+    return [
+        f"{name} was taught by {taught.get(name) or 'a System 2'} on {', '.join(of)}, no row of this "
+        "run: it is compared with no teacher. Name that teacher in --models to get the claims."
+        for name, of in tasks.items()
     ]
-    return (
-        [f"Texts cut at the maximum of tokens, so scores may be too low: {'; '.join(cases)}."]
-        if cases
-        else []
-    )
 
 
 def _distillation(run: RunData) -> list[str]:
     """One note on what was not distilled, by task, variant and, where there are several, seed."""
     without = not_distilled(run.manifest)
     cases, others, explained = [], False, True
+    reasons: list[str] = []
     for name, entry in _named(run):
         if entry.get("status") != "not_distilled":
+            continue
+        if entry.get("reason"):
+            reasons.append(f"{name} was not distilled. {entry['reason']}")
             continue
         cases.append(f"{name} ({entry.get('kept')} of {entry.get('inputs')})")
         tasks = tasks_of(run.manifest, entry)
         others = others or not all((task, entry["variant"]) in without for task in tasks)
         explained = explained and bool(entry.get("warnings"))
     if not cases:
-        return []
+        return reasons
     note = f"Not distilled, because too few inputs were kept: {'; '.join(cases)}."
     # The run's own warnings say why, and what would help.
     note += "" if explained else " More inputs or samples would help."
     if others:
         note += " Where another seed was distilled, scores are of that one, pairs of what both have."
-    return [note]
+    return [*reasons, note]
 
 
 def _warnings(run: RunData) -> list[str]:

@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from results import page_tables, page_words
+from results import page_tables, page_words, table_rows
 from results.differences import BUDGET, LIMIT, Scan, differing_items, scan_run
 from results.errors import ResultsError
 from results.figure import PRINT_COLORS
@@ -97,11 +97,12 @@ def _context(
         "script": Markup(script),
         "policy": _policy(script),
         "sections": sections,
-        "headline": page_words.headline(leaderboard, manifest),
+        "headline": leaderboard["headline"],
         "subline": page_words.subline(manifest),
-        "matrix": page_words.matrix(leaderboard, manifest),
+        "matrix": page_words.matrix(leaderboard),
         "tasks": tasks,
         "board": page_tables.board(leaderboard, styles),
+        "footers": table_rows.footers(leaderboard),
         "figures": {
             "scores": [
                 Markup(score_against_tokens(leaderboard, task)) for task in primary_points(leaderboard)

@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from results import cells
-from results.page_words import MINUS, Board, cell, claim_words, estimate_of, figure_of
+from results.page_words import MINUS, Board, badge_of, cell, claim_words, estimate_of, figure_of
 from results.sample_rows import USAGE
-from results.table_rows import distilled_name
+from results.table_rows import distilled_name, doubts, teacher_text
+from results.verdicts import against, confidence, settles, word
 
 NO_BREAK = "\N{NO-BREAK SPACE}"
 UNITS = {"tokens": "tokens", "flops": "FLOPs", "usd": "dollars"}
@@ -40,6 +41,7 @@ def board(leaderboard: Board, styles: Mapping[str, int]) -> dict[str, Any]:
                 "task": row["task"],
                 "first": not rows or rows[-1]["task"] != row["task"],
                 "variant": row["variant"],
+                "doubts": " ".join(doubts(row)),
                 "method": row["method"],
                 "metric": row["metric"],
                 "primary": row["primary"],
@@ -80,11 +82,13 @@ def claims(leaderboard: Board) -> dict[str, Any]:
             "primary": claim.get("primary", True) or claim["claim"] == "cheaper",
             "named": claim.get("named", False),
             "pair": f"{claim['a']} and {claim['b']}",
-            "how": "; ".join(part for part in (_measured(claim), _why(claim)) if part),
-            "verdict": claim["verdict"],
+            "how": "; ".join(part for part in (_measured(claim), _kept(claim), _why(claim)) if part),
+            "verdict": badge_of(claim),
+            "word": word(claim),
             "figure": figure_of(claim),
             "strip": _strip(claim, reach, octaves),
-            "p": cell(claim.get("p"), "p"),
+            # Cheapness is decided by its ratio's interval: a p of the difference beside it could contradict.
+            "p": cell(None if claim["claim"] == "cheaper" else claim.get("p"), "p"),
             "p_adjusted": cell(claim.get("p_adjusted"), "p"),
             "n": cell(claim["n"], ",d"),
         }
@@ -106,13 +110,14 @@ def distillation(leaderboard: Board) -> dict[str, Any] | None:
     entries = leaderboard.get("distillation") or []
     if not entries:
         return None
-    columns = ["inputs kept", "dropped", "samples", "teacher tokens", "training tokens"]
+    columns = ["teacher", "inputs kept", "dropped", "samples", "teacher tokens", "training tokens"]
     columns += ["pseudo-labels right", *(f"break-even, {name}" for name in UNITS.values())]
     rows = []
     for entry in entries:
         dropped = [_count(count, reason) for reason, count in (entry.get("dropped") or {}).items() if count]
         right, paid = entry.get("pseudo_label_accuracy"), entry.get("break_even") or {}
         found = [
+            teacher_text(entry),
             f"{entry.get('kept')} of {entry.get('inputs')}"
             + (", not distilled" if entry.get("status") == "not_distilled" else ""),
             ", ".join(dropped) or "none",
@@ -157,19 +162,27 @@ def _measured(claim: Board) -> str:
     if metric and claim.get("direction") == "lower":
         metric += " (lower is better)"
     chance = "noise floor: one variant run twice" if claim.get("noise_floor") else ""
-    return ", ".join(part for part in (metric, claim.get("test"), chance) if part)
+    level = "" if claim["claim"] == "cheaper" else f"{confidence(claim)} interval"
+    return ", ".join(part for part in (metric, claim.get("test"), level, chance) if part)
+
+
+def _kept(claim: Board) -> str:
+    return f"gain kept: {cells.kept(claim)}" if "gain_kept" in claim else ""
 
 
 def _why(claim: Board) -> str:
-    """For what cannot be told: what this n could have shown, and how many items would settle it."""
-    if claim["verdict"] != "cannot_tell" or claim["claim"] == "cheaper":
-        return ""
-    parts = []
+    """What speaks against the claim's own verdict, and for what cannot be told: what this n could have shown,
+    and how many items would settle it.
+    """
+    parts = [part.strip().rstrip(".") for part in against(claim)]
+    if claim["verdict"] != "cannot_tell" or claim["claim"] == "cheaper" or claim.get("turned_by_cut"):
+        return "; ".join(parts)
     if claim.get("mde") is not None:
         what = "a margin" if claim["claim"] == "non_inferior" else "a difference"
         parts.append(f"{claim['n']:,} items could have shown {what} of {100 * claim['mde']:.1f} points")
-    if (claim.get("needed_n") or 0) > claim["n"]:
-        parts.append(f"about {claim['needed_n']:,} would be needed")
+    if settles(claim):
+        equal = " if the two are equally good" if claim["claim"] == "non_inferior" else ""
+        parts.append(f"about {claim['needed_n']:,} would be needed{equal}")
     return "; ".join(parts)
 
 

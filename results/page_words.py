@@ -1,4 +1,5 @@
-"""What the page says: the verdict in a sentence, the three claims at a glance, and figures as words.
+"""What the page says: the three claims at a glance, and figures as words. The verdict in a sentence is that
+of `results.headline`, as everywhere.
 
 Every function takes the leaderboard (keys of leaderboard.json, fractions from 0 to 1) and returns plain text:
 percent and points for people, the bare value beside each text for sorting. Nothing here is HTML, and nothing
@@ -7,81 +8,59 @@ here is escaped: that is the template's work.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
+from results import cells
 from results.cells import compact
-from results.roles import standing
+from results.overall import NAME
+from results.verdicts import p_text, word
 
 CLAIMS = (
-    ("superior", "base", "distilled", "better than base"),
-    ("non_inferior", "s2", "distilled", "as good as System 2"),
-    ("cheaper", "s2", "distilled", "cheaper than System 2"),
+    ("superior", "base", "better than base"),
+    ("non_inferior", "teacher", "as good as System 2"),
+    ("cheaper", "teacher", "cheaper than System 2"),
 )
-"""The three claims of distillation, in the order in which a reader asks."""
+"""The three claims of distillation, and whom each is held against, in the order in which a reader asks."""
 Board = Mapping[str, Any]
 MINUS = "\u2212"
 
 
-def headline(leaderboard: Board, manifest: Mapping[str, Any]) -> str:
-    """The verdict in a sentence or two: on which tasks distillation was worth it."""
-    asked = three_claims(leaderboard, manifest)
-    if not asked:
-        return _without_distillation(leaderboard, manifest)
-    worth = [task for task, found in asked.items() if all(v == "yes" for v in found.values())]
-    failed = {task: [c for c, v in found.items() if v == "no"] for task, found in asked.items()}
-    failed = {task: claims for task, claims in failed.items() if claims}
-    open_ = [task for task in asked if task not in worth and task not in failed]
-    parts = []
-    if worth:
-        where = _share(worth, list(asked))
-        parts.append(
-            f"Distillation was worth it on {where}: better than base, as good as System 2, and cheaper."
-        )
-    if failed:
-        words = {name: label for name, _, _, label in CLAIMS}
-        reasons = {
-            task: " and ".join(f"not {words[claim]}" for claim in claims) for task, claims in failed.items()
-        }
-        grouped: dict[str, list[str]] = {}
-        for task, reason in reasons.items():
-            grouped.setdefault(reason, []).append(task)
-        listed = "; ".join(f"{_list(tasks)} ({reason})" for reason, tasks in grouped.items())
-        parts.append(("It was not on " if worth else "Distillation was not worth it on ") + listed + ".")
-    if open_:
-        parts.append(f"On {_list(open_)} the data cannot tell." if parts else _all_open(open_, list(asked)))
-    return " ".join([*parts, _not_distilled(leaderboard, manifest)]).strip()
-
-
-def three_claims(leaderboard: Board, manifest: Mapping[str, Any]) -> dict[str, dict[str, str]]:
-    """task -> claim -> verdict, for tasks where all three claims of distillation were tested."""
-    found: dict[str, dict[str, str]] = {}
-    for row in matrix(leaderboard, manifest)["rows"]:
-        if all(row["cells"]) and not row["overall"]:
-            verdicts = [found_cell["verdict"] for found_cell in row["cells"]]
-            found[row["task"]] = dict(zip((name for name, *_ in CLAIMS), verdicts, strict=True))
-    return found
-
-
-def matrix(leaderboard: Board, manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """Tasks x the three claims: verdict and figure; a last row over all tasks. Empty without distillation."""
-    names = {kind: kind for kind in ("base", "s2", "distilled")} | standing(manifest)
+def matrix(leaderboard: Board) -> dict[str, Any]:
+    """Tasks x the three claims: verdict and figure, a row for each distilled variant; last rows over all
+    tasks. Empty without distillation.
+    """
+    trios = leaderboard["trios"]
+    several = len({trio["distilled"] for trio in trios}) > 1
+    everywhere = {
+        (trio["base"], trio["teacher"], trio["distilled"]): {**trio, "task": NAME} for trio in trios
+    }
     rows = []
-    for kind in ("comparisons", "overall"):
-        found: dict[str, list[dict[str, Any] | None]] = {}
-        for claim in leaderboard.get(kind, []):
-            for place, (name, a, b, _) in enumerate(CLAIMS):
-                cells = found.setdefault(claim["task"], [None] * len(CLAIMS))
-                asked = (claim["claim"], claim["a"], claim["b"]) == (name, names[a], names[b])
-                # Comparisons on the primary metric come first.
-                if asked and cells[place] is None:
-                    cells[place] = {"verdict": claim["verdict"], "figure": figure_of(claim)}
-        rows += [
-            {"task": task, "cells": cells, "overall": kind == "overall"}
-            for task, cells in found.items()
-            if any(cells)
-        ]
+    for kind, asked in (("comparisons", trios), ("overall", everywhere.values())):
+        claims: dict[tuple[str, ...], Board] = {}
+        for claim in leaderboard[kind]:
+            if claim["primary"] or claim["claim"] == "cheaper" or claim.get("overall"):
+                claims[claim["task"], claim["claim"], claim["a"], claim["b"]] = claim
+        for trio in asked:
+            found = [claims.get((trio["task"], name, trio[a], trio["distilled"])) for name, a, _ in CLAIMS]
+            glances = [None if claim is None else _glance(claim) for claim in found]
+            name = f"{trio['task']}, {trio['distilled']}" if several else trio["task"]
+            if any(glances):
+                rows.append({"task": name, "cells": glances, "overall": kind == "overall"})
     return {"columns": [label for *_, label in CLAIMS], "rows": rows}
+
+
+def _glance(claim: Board) -> dict[str, Any]:
+    kept = []
+    if "gain_kept" in claim:
+        share, bracket, ends = cells.kept(claim).replace("-", MINUS).partition("[")
+        kept = [f"gain kept: {share.strip()}", *([bracket + ends] if ends else [])]
+    return {"verdict": badge_of(claim), "word": word(claim), "figure": figure_of(claim), "kept": kept}
+
+
+def badge_of(claim: Board) -> str:
+    """The look of a verdict: equal tokens are neither good nor bad."""
+    return "same" if claim.get("same") else str(claim["verdict"])
 
 
 def subline(manifest: Mapping[str, Any]) -> str:
@@ -122,8 +101,8 @@ def figure_of(claim: Board) -> dict[str, Any]:
 
 def estimate_of(claim: Board) -> list[float | None]:
     """Value and both ends of its interval: a token ratio where cheapness is claimed, else a difference of
-    scores."""
-    keys = ("difference", "ci_low", "ci_high")
+    scores, at the level that decided the claim."""
+    keys = ("difference", "ci_low_adjusted", "ci_high_adjusted")
     if claim["claim"] == "cheaper":
         keys = ("token_ratio", "token_ratio_low", "token_ratio_high")
     return [claim.get(key) for key in keys]
@@ -136,57 +115,9 @@ def cell(value: Any, style: str) -> dict[str, Any]:
     if style == "percent":
         text = f"{100 * value:.1f}"
     elif style == "p":
-        text = "< .001" if value < 0.001 else f"{value:.3f}"
+        text = p_text(value).removeprefix("p ").removeprefix("= ")
     elif style == "si":
         text = compact(value)
     else:
         text = format(value, style)
     return {"value": value, "text": text}
-
-
-def _without_distillation(leaderboard: Board, manifest: Mapping[str, Any]) -> str:
-    asked = [claim for claim in leaderboard.get("comparisons", []) if claim["claim"] == "superior"]
-    # Nothing that was distilled, a control say, is spoken of here as if System 2 had taught it.
-    superior = [claim for claim in asked if not claim.get("named")] or asked
-    missing = _not_distilled(leaderboard, manifest)
-    if not superior:
-        return missing or "This run compares no variants."
-    first = superior[0]
-    pair = [claim for claim in superior if (claim["a"], claim["b"]) == (first["a"], first["b"])]
-    better = list(dict.fromkeys(claim["task"] for claim in pair if claim["verdict"] == "yes"))
-    tasks = list(dict.fromkeys(claim["task"] for claim in pair))
-    where = (
-        f"on {_share(better, tasks)}"
-        if better
-        else f"on none of {len(tasks)} tasks"
-        if len(tasks) > 1
-        else "on no task"
-    )
-    ending = missing or "Nothing distilled from System 2 was compared."
-    return f"{first['b']} is better than {first['a']} {where}. {ending}"
-
-
-def _not_distilled(leaderboard: Board, manifest: Mapping[str, Any]) -> str:
-    """The tasks on which what stands for distilled has no score; empty where it has one on all."""
-    name = standing(manifest).get("distilled")
-    rows = [row for row in leaderboard.get("rows", []) if row["variant"] == name and row["primary"]]
-    without = [row["task"] for row in rows if row["status"] == "not_distilled"]
-    if not without:
-        return ""
-    where = "" if len(without) == len(rows) else f" on {_list(without)}"
-    return f"Nothing could be distilled{where}: System 2 agreed with itself on too few inputs."
-
-
-def _all_open(tasks: Sequence[str], asked: Sequence[str]) -> str:
-    return f"Whether distillation was worth it, the data cannot tell on {_share(tasks, asked)}."
-
-
-def _share(some: Sequence[str], of: Sequence[str]) -> str:
-    if len(of) == 1:
-        return some[0]
-    share = "all" if len(some) == len(of) else f"{len(some)} of"
-    return f"{share} {len(of)} tasks ({_list(some)})"
-
-
-def _list(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1]

@@ -224,7 +224,8 @@ def _decide(expects: str, claims: Mapping[str, Mapping[str, Any]], a: str, b: st
             return "cannot_tell", f"no token ratio of {b} over {a}."
         why = f"tokens of {b} over those of {a}: {ratio:.2f} [{ends[0]:.2f}, {ends[1]:.2f}]."
         return _as_finding(claim["verdict"]), why
-    low, high = claim.get("ci_low"), claim.get("ci_high")
+    # At the level that decided the claim, where it is one of a leaderboard.
+    low, high = (claim.get(f"ci_{end}_adjusted", claim.get(f"ci_{end}")) for end in ("low", "high"))
     if low is None or high is None:
         return "cannot_tell", f"no interval for {b} minus {a}."
     why = f"{b} minus {a}: {100 * claim['difference']:+.1f} points [{100 * low:+.1f}, {100 * high:+.1f}]"

@@ -7,6 +7,7 @@ reads the manifest alone; which rows two variants share is `results.pairing`'s b
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
 ALL_TASKS = "all"
@@ -76,12 +77,72 @@ def noise_floor(manifest: Manifest, a: str, b: str) -> bool:
     return bool(first) and all(first.get(key) == second.get(key) for key in ("weights", "method"))
 
 
-def teacher_of(manifest: Manifest, entry: Mapping[str, Any], methods: Mapping[str, str]) -> str | None:
-    """The variant whose method taught a distillation: break-even is counted against what it spends.
+@dataclass(frozen=True)
+class Trio:
+    """Who is asked about on one task: what was distilled, the variant that taught it, and the base of both.
 
+    `base` and `teacher` are None where the run has no such row."""
+
+    task: str
+    base: str | None
+    teacher: str | None
+    distilled: str
+
+    def as_json(self) -> dict[str, str | None]:
+        return asdict(self)
+
+
+def trios(manifest: Manifest, task: str, methods: Mapping[str, str]) -> list[Trio]:
+    """What stands for distilled, and every other variant that another System 2 taught, each with its teacher.
+
+    `methods` are those of the variants that have samples of the task.
+    """
+    roles = standing(manifest)
+    variants = manifest["variants"]
+    first = roles.get("distilled")
+    if first is None:
+        return []
+    found = [Trio(task, roles.get("base"), teacher_on(manifest, task, first, methods), first)]
+    for name, entry in variants.items():
+        if (entry or {}).get("kind") != "distilled" or name in (first, CONTROL):
+            continue
+        teacher = teacher_on(manifest, task, name, methods)
+        of_s2 = teacher is not None and (variants[teacher] or {}).get("kind") == "s2"
+        if of_s2 and teacher not in [trio.teacher for trio in found]:
+            found.append(Trio(task, roles.get("base"), teacher, name))
+    return found
+
+
+def teacher_on(manifest: Manifest, task: str, variant: str, methods: Mapping[str, str]) -> str | None:
+    """The variant of the run that taught `variant` on a task; None where it is no row, or nothing taught it.
+
+    Where no record says who did, what stands for s2 is taken to have; the control was taught by base.
+    """
+    for entry in distillations(manifest):
+        if entry["variant"] == variant and task in tasks_of(manifest, entry):
+            return teacher_of(manifest, entry, methods)
+    own = manifest["variants"].get(variant) or {}
+    if own.get("kind") != "distilled" and variant != "distilled":
+        return None
+    if "teacher" in own:
+        return _named_teacher(manifest, variant)
+    return standing(manifest).get("base" if variant == CONTROL else "s2")
+
+
+def _named_teacher(manifest: Manifest, variant: str) -> str | None:
+    name = (manifest["variants"].get(variant) or {}).get("teacher")
+    return name if name in manifest["variants"] and name != variant else None
+
+
+def teacher_of(manifest: Manifest, entry: Mapping[str, Any], methods: Mapping[str, str]) -> str | None:
+    """The variant that taught a distillation: claims and break-even are against it.
+
+    The manifest names it; older ones name its method alone, and then it is the variant that answers by that.
     `methods` are those of the variants that have samples of the task. None where no variant of the run
     answers as the teacher did. An entry of all tasks, or without a method, was taught by what stands for s2.
     """
+    if named := _named_teacher(manifest, entry["variant"]):
+        return named
     roles = standing(manifest)
     asked = entry.get("teacher_method")
     if not isinstance(asked, str) or entry.get("task") == ALL_TASKS:

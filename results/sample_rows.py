@@ -16,8 +16,10 @@ import numpy as np
 
 from results.errors import ResultsError
 
-FAILURES = ("no_answer", "truncated", "empty", "error")
+FAILURES = ("no_answer", "truncated", "stopped", "empty", "error")
 """Ways a row can fail; each scores as wrong and is counted in its own column."""
+CUT = "length"
+"""Finish reason of a call whose text was cut at its maximum of tokens."""
 USAGE = ("calls", "prompt_tokens", "cached_tokens", "generated_tokens")
 LARGEST = 1e15
 """No count, weight or score of a row comes near it, and squares of sums of it are still floats."""
@@ -33,7 +35,10 @@ def read_by_line(path: Path, metrics: Sequence[str]) -> dict[str, Any]:
     usage: dict[str, list[float]] = {name: [] for name in USAGE}
     failures = dict.fromkeys(FAILURES, 0)
     steps: dict[str, dict[str, float]] = {}
-    method, truncated = "", 0
+    method = ""
+    cut: list[bool] = []
+    words: list[float] = []
+    cut_calls: dict[str, list[float]] = {}
     for line, row in enumerate(lines(path), start=1):
         where = f"{path}:{line}"
         for key, kind in (("item_id", str), ("scores", dict), ("usage", dict)):
@@ -53,7 +58,8 @@ def read_by_line(path: Path, metrics: Sequence[str]) -> dict[str, Any]:
             usage[name].append(_amount(row["usage"].get(name), 0.0, f"{where}: usage {name!r}"))
         if (failure := row.get("failure")) is not None and _text(failure, f"{where}: failure") in failures:
             failures[failure] += 1
-        truncated += bool(row.get("truncated"))
+        cut.append(bool(row.get("truncated")))
+        words.append(_amount(row.get("reasoning_words"), np.nan, f"{where}: reasoning_words"))
         listed = row.get("steps") or []
         if not isinstance(listed, list):
             raise ResultsError(f"{where}: 'steps' is no list; {AGAIN}")
@@ -63,6 +69,9 @@ def read_by_line(path: Path, metrics: Sequence[str]) -> dict[str, Any]:
             total["calls"] += 1
             for name in STEP_USAGE:
                 total[name] += _amount(step.get(name), 0.0, f"{where}: step {name!r}")
+            if _text(step.get("finish_reason") or "", f"{where}: finish_reason") == CUT:
+                spent = sum(float(step.get(name) or 0) for name in ("prompt_tokens", "generated_tokens"))
+                cut_calls.setdefault(step_kind(named), []).append(spent)
     return {
         "item_id": np.array(rows["item_id"], dtype=np.str_),
         "cluster_id": np.array(rows["cluster_id"], dtype=np.str_),
@@ -71,7 +80,9 @@ def read_by_line(path: Path, metrics: Sequence[str]) -> dict[str, Any]:
         "scores": {name: np.array(values) for name, values in scores.items()},
         "weights": {name: np.array(values) for name, values in weights.items()},
         "usage": {name: np.array(values) for name, values in usage.items()},
-        "failures": failures, "truncated": truncated, "steps": steps, "method": method,
+        "failures": failures, "steps": steps, "method": method,
+        "cut": np.array(cut, dtype=np.bool_), "reasoning_words": np.array(words, dtype=np.float64),
+        "cut_calls": {kind: np.array(spent) for kind, spent in cut_calls.items()},
     }  # fmt: skip
 
 

@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from results.errors import ResultsError
-from results.sample_rows import AGAIN, FAILURES, LARGEST, STEP_USAGE, USAGE, read_by_line, step_kind
+from results.sample_rows import AGAIN, CUT, FAILURES, LARGEST, STEP_USAGE, USAGE, read_by_line, step_kind
 
 Floats = npt.NDArray[np.float64]
 
@@ -49,14 +49,23 @@ class Columns:
     """Per name of `USAGE`: calls or tokens of the row."""
     failures: Mapping[str, int]
     """Rows per kind of failure."""
-    truncated: int
-    """Rows in which any step was cut, parsed or not."""
     steps: Mapping[str, Mapping[str, float]]
     """Per kind of step: `calls` and the names of `STEP_USAGE`, summed over all rows."""
+    cut: npt.NDArray[np.bool_]
+    """Whether any step of the row was cut."""
+    reasoning_words: Floats
+    """Words that the model wrote before its answer; NaN where the record does not say."""
+    cut_calls: Mapping[str, Floats]
+    """Per kind of step that was ever cut: prompt and generated tokens together of each call that was."""
 
     @property
     def n_rows(self) -> int:
         return int(self.item_id.size)
+
+    @property
+    def truncated(self) -> int:
+        """Rows in which any step was cut, parsed or not."""
+        return int(self.cut.sum())
 
     @cached_property
     def clusters(self) -> tuple[npt.NDArray[np.int64], int]:
@@ -67,14 +76,15 @@ class Columns:
         return found.indices.to_numpy(zero_copy_only=False).astype(np.int64), len(found.dictionary)
 
     def take(self, index: npt.NDArray[np.int64]) -> Columns:
-        """The same with only the rows of `index`. Failure and step totals stay those of the whole file."""
+        """The same with only the rows of `index`. Failures, steps and cut calls stay the whole file's."""
         return Columns(
             self.task, self.variant, self.method, self.path, self.item_id[index], self.cluster_id[index],
             self.seed[index], self.sample_index[index],
             {name: values[index] for name, values in self.scores.items()},
             {name: values[index] for name, values in self.weights.items()},
             {name: values[index] for name, values in self.usage.items()},
-            self.failures, self.truncated, self.steps,
+            self.failures, self.steps,
+            self.cut[index], self.reasoning_words[index], self.cut_calls,
         )  # fmt: skip
 
 
@@ -106,23 +116,26 @@ def read_samples(path: Path, task: str, variant: str, metrics: Sequence[str]) ->
         scores={name: raw["scores"][name][order] for name in metrics},
         weights={name: raw["weights"][name][order] for name in metrics},
         usage={name: raw["usage"][name][order] for name in USAGE},
-        failures=raw["failures"], truncated=raw["truncated"], steps=raw["steps"],
+        failures=raw["failures"], steps=raw["steps"],
+        cut=raw["cut"][order], reasoning_words=raw["reasoning_words"][order], cut_calls=raw["cut_calls"],
     )  # fmt: skip
 
 
 def _read_with_arrow(path: Path, metrics: Sequence[str]) -> dict[str, Any]:
     """The figures of a samples file, by Arrow's reader. Raises ArrowException where a row does not fit."""
     import pyarrow
+    import pyarrow.compute
     import pyarrow.json
 
     number, text, whole = pyarrow.float64(), pyarrow.string(), pyarrow.int64()
     per_metric = pyarrow.struct([(name, number) for name in metrics])
-    step = pyarrow.struct([("name", text), *((name, number) for name in STEP_USAGE)])
+    step = pyarrow.struct([("name", text), ("finish_reason", text), *((name, number) for name in STEP_USAGE)])
     schema = pyarrow.schema(
         [("item_id", text), ("cluster_id", text), ("weight", number), ("weights", per_metric),
          ("seed", whole),
          ("sample_index", whole), ("method", text), ("scores", per_metric), ("failure", text),
-         ("truncated", pyarrow.bool_()), ("usage", pyarrow.struct([(name, number) for name in USAGE])),
+         ("truncated", pyarrow.bool_()), ("reasoning_words", number),
+         ("usage", pyarrow.struct([(name, number) for name in USAGE])),
          ("steps", pyarrow.list_(step))]
     )  # fmt: skip
     table = pyarrow.json.read_json(
@@ -155,7 +168,10 @@ def _read_with_arrow(path: Path, metrics: Sequence[str]) -> dict[str, Any]:
     steps = array("steps").flatten()
     names = steps.field("name").fill_null("").dictionary_encode()
     codes = names.indices.to_numpy(zero_copy_only=False)
+    finished = steps.field("finish_reason").fill_null("")
+    was_cut = pyarrow.compute.equal(finished, CUT).to_numpy(zero_copy_only=False)
     totals: dict[str, dict[str, float]] = {}
+    cut_calls: dict[str, Floats] = {}
     counts = {key: steps.field(key).fill_null(0.0).to_numpy(zero_copy_only=False) for key in STEP_USAGE}
     for code, name in enumerate(names.dictionary.to_pylist()):
         mine = codes == code
@@ -163,10 +179,20 @@ def _read_with_arrow(path: Path, metrics: Sequence[str]) -> dict[str, Any]:
         total["calls"] += float(mine.sum())
         for key in STEP_USAGE:
             total[key] += float(counts[key][mine].sum())
+        if (mine & was_cut).any():
+            spent = (counts["prompt_tokens"] + counts["generated_tokens"])[mine & was_cut]
+            cut_calls[step_kind(name)] = np.append(cut_calls.get(step_kind(name), []), spent)
     method = array("method")
     scores = {name: numbers("scores", name) for name in metrics}
     usage = {name: numbers("usage", name, default=0.0) for name in USAGE}
-    amounts = [weight, *(own[~np.isnan(own)] for own in weights.values()), *usage.values(), *counts.values()]
+    words = numbers("reasoning_words")
+    amounts = [
+        weight,
+        words[~np.isnan(words)],
+        *(own[~np.isnan(own)] for own in weights.values()),
+        *usage.values(),
+        *counts.values(),
+    ]
     if any((~((values >= 0) & (values <= LARGEST))).any() for values in amounts) or any(
         (np.abs(values) > LARGEST).any() for values in scores.values()
     ):
@@ -179,8 +205,8 @@ def _read_with_arrow(path: Path, metrics: Sequence[str]) -> dict[str, Any]:
         "weights": {name: np.where(np.isnan(own), weight, own) for name, own in weights.items()},
         "usage": usage,
         "failures": {kind: int(failure.get(kind, 0)) for kind in FAILURES},
-        "truncated": int(array("truncated").fill_null(False).to_numpy(zero_copy_only=False).sum()),
-        "steps": totals,
+        "cut": array("truncated").fill_null(False).to_numpy(zero_copy_only=False).astype(np.bool_),
+        "steps": totals, "reasoning_words": words, "cut_calls": cut_calls,
         "method": "" if not len(method) or method[0].as_py() is None else method[0].as_py(),
     }  # fmt: skip
 

@@ -7,6 +7,7 @@ not which method will look at them.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -120,6 +121,20 @@ def pair(a: Columns, b: Columns, metric: str) -> Pair | None:
     if first is None or second is None:
         return None
     return Pair(first, second, int((in_a != in_b).sum()))
+
+
+def together(variants: Sequence[Columns], metric: str) -> list[Sample] | None:
+    """Clusters of several variants with equal rows, over the rows that all of them have a score on; None
+    where there is none.
+    """
+    first = variants[0]
+    applies = first.weights[metric] > 0
+    for columns in variants:
+        applies = applies & ~np.isnan(columns.scores[metric])
+    if not applies.any():
+        return None
+    found = (_sample(first, columns.scores[metric], first.weights[metric], applies) for columns in variants)
+    return [one for one in found if one is not None]
 
 
 def row_pair(columns: Columns, first: Floats, second: Floats) -> Pair:

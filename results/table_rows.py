@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from results import cells
+from results import cells, cut, reasoning
 from results.roles import ALL_TASKS
-from results.verdicts import WORDS, p_text, points
+from results.verdicts import p_text, points, shown_interval, word
 
 Leaderboard = Mapping[str, Any]
 Row = Mapping[str, Any]
@@ -28,10 +28,12 @@ COST_HEADERS = (
     "$/1k",
     "$/correct",
 )
-CLAIM_HEADERS = ("task", "claim", "verdict", "estimate [95 %]", "p", "could show")
+KEPT, KEPT_CLAIM = "gain kept %", "gain kept by"
+CLAIM_HEADERS = ("task", "claim", "verdict", "estimate [interval]", "p", "could show (points)")
 DISTILLATION_HEADERS = (
     "task",
     "variant",
+    "teacher",
     "inputs kept",
     "dropped",
     "teacher tokens",
@@ -47,7 +49,7 @@ RIGHT = (
     "failed %",
     *CLAIM_HEADERS[3:],
     *COST_HEADERS[2:],
-    *DISTILLATION_HEADERS[4:],
+    *DISTILLATION_HEADERS[5:],
 )
 CLAIMS = {
     "superior": "{b} better than {a}",
@@ -56,12 +58,17 @@ CLAIMS = {
 }
 
 CLAIM_LEGEND = (
-    "Estimates: points, second minus first; for cheaper, the ratio of generated tokens (x). p with h: "
-    "after Holm, "
-    "else unadjusted. As good as: within {margin:g} points. Could show: the smallest difference that so "
-    "many items "
-    "could have shown, in points."
+    "Estimates: points, the first minus the second; for cheaper, the ratio of generated tokens (x). p with h "
+    "is after Holm, and its interval then has the level at which Holm decided; other p are unadjusted, other "
+    "intervals of 95 %. Better: the interval leaves out 0. As good as, within {margin:g} points: it lies "
+    "above -{margin:g} (p at most .025). Cheaper: it lies below 1. Could show: the smallest difference that "
+    "so many items could have shown."
 )
+KEPT_LEGEND = (
+    "Gain kept: (distilled - base) / (teacher - base), 95 % interval; not defined where the teacher gains "
+    "nothing, ? where its gain is too small to give an end."
+)
+CUT_LEGEND = "(cut): with the cut texts of the losing side counted as right, the verdict would not hold."
 BRIEF_LEGEND = (
     "Of pairs beyond base, s2 and distilled, the tokens and what follows from a better score stand in "
     "leaderboard.md."
@@ -87,6 +94,7 @@ def score_cells(leaderboard: Leaderboard, escape: Escape, bold: str = "{}") -> l
         least = (row["task"], row["variant"]) in fewest
         tokens = bold.format(tokens) if least else tokens
         names = [escape(row[key]) for key in ("task", "variant", "method")]
+        names[1] = " ".join([names[1], *map(escape, doubts(row))])
         spent = [
             f"{tokens}{escape(cells.BEST) if least else ' '}",
             cells.number(row["calls"]),
@@ -153,7 +161,11 @@ def claim_cells(leaderboard: Leaderboard, escape: Escape, brief: bool = False) -
         claim = CLAIMS[row["claim"]].format(a=row["a"], b=row["b"])
         if row.get("noise_floor"):
             claim = f"noise floor: {claim}"
-        p = "-" if row["p"] is None else p_text(row["p"] if row["p_adjusted"] is None else row["p_adjusted"])
+        p = (
+            "-"
+            if row["p"] is None or row["claim"] == "cheaper"
+            else p_text(row["p"] if row["p_adjusted"] is None else row["p_adjusted"])
+        )
         p = p.removeprefix("p ").removeprefix("= ") + (" h" if row["p_adjusted"] is not None else "  ")
         if row["claim"] == "cheaper":
             ratio, *limits = (row[key] for key in ("token_ratio", "token_ratio_low", "token_ratio_high"))
@@ -161,13 +173,72 @@ def claim_cells(leaderboard: Leaderboard, escape: Escape, brief: bool = False) -
             estimate += "" if None in limits else " [{:.2f}, {:.2f}]".format(*limits)
             shown = ""
         else:
-            ends = f"[{points(row['ci_low'], True)}, {points(row['ci_high'], True)}]"
+            low, high = shown_interval(row)
+            ends = f"[{points(low, True)}, {points(high, True)}]"
             estimate = f"{points(row['difference'], True)} {ends}"
             shown = "-" if row["mde"] is None else points(row["mde"])
         task = "" if row["task"] == previous else row["task"]
         previous = row["task"]
-        table.append([escape(task), escape(claim), WORDS[row["verdict"]], estimate, p, shown])
+        verdict = escape(word(row))
+        table.append([escape(task), escape(claim), verdict, estimate, p, shown])
+        if "gain_kept" in row:
+            table.append(["", escape(f"{KEPT_CLAIM} {row['b']}"), "", cells.kept(row), "", ""])
     return table
+
+
+def claim_legends(leaderboard: Leaderboard) -> list[str]:
+    """What stands under the claims: only what they need."""
+    compared = [*leaderboard["comparisons"], *leaderboard["overall"]]
+    legends = [CLAIM_LEGEND.format(margin=100 * leaderboard["margin"])]
+    legends += [KEPT_LEGEND] if any("gain_kept" in row for row in compared) else []
+    return legends + ([CUT_LEGEND] if any(row.get("turned_by_cut") for row in compared) else [])
+
+
+NO_TURNS = "[no examples]"
+
+
+def doubts(row: Row) -> list[str]:
+    """The marks behind a variant's name: what makes its row doubtful."""
+    marks = {
+        cut.MARK: row.get("cut"),
+        NO_TURNS: row.get("without_turns"),
+        reasoning.MARK: row.get("no_reasoning"),
+    }
+    return [mark for mark, there in marks.items() if there]
+
+
+def footers(leaderboard: Leaderboard) -> list[str]:
+    """What stands under the scores: a sentence for each kind of mark."""
+    rows = leaderboard["rows"]
+    return [*cut.footer(rows), *_turns_footer(rows), *reasoning.footer(rows)]
+
+
+def _turns_footer(rows: Sequence[Row]) -> list[str]:
+    cases = [
+        f"{row['task']} {row['variant']} (step {', '.join(row['without_turns'])})"
+        for row in rows
+        if row["primary"] and row.get("without_turns")
+    ]
+    return [
+        f"{NO_TURNS} The task puts a description or examples before its prompt; these steps cannot use them "
+        f"and get none: {'; '.join(cases)}."
+    ] if cases else []  # fmt: skip
+
+
+def kept_by_row(leaderboard: Leaderboard) -> dict[tuple[str, str, str], Row]:
+    """(task, variant, metric) -> the comparison that says how much of the gain the variant keeps."""
+    return {
+        (row["task"], row["b"], row["metric"]): row
+        for row in leaderboard["comparisons"]
+        if "gain_kept" in row
+    }
+
+
+def teacher_text(row: Row) -> str:
+    """Who taught: a variant, or a method that has no row in the run."""
+    if row["teacher"] is not None:
+        return str(row["teacher"])
+    return f"{row['teacher_method']} (no row)" if row.get("teacher_method") else "-"
 
 
 def distillation_cells(leaderboard: Leaderboard, escape: Escape) -> list[list[str]]:
@@ -178,7 +249,7 @@ def distillation_cells(leaderboard: Leaderboard, escape: Escape) -> list[list[st
         kept += ", not distilled" if row["status"] == "not_distilled" else ""
         dropped = [f"{reason} {count:,}".replace("_", " ") for reason, count in row["dropped"].items()]
         paid = [cells.pays_after(row["break_even"][unit]) for unit in ("tokens", "flops", "usd")]
-        names = [escape(distilled_name(row)), escape(row["variant"])]
+        names = [escape(distilled_name(row)), escape(row["variant"]), escape(teacher_text(row))]
         table.append(
             [*names, kept, escape(", ".join(dropped)) or "0", cells.compact(row["teacher_tokens"]), *paid]
         )

@@ -20,18 +20,18 @@ Row = Mapping[str, Any]
 
 def terminal(leaderboard: Leaderboard, width: int = 100) -> str:
     """The whole leaderboard as text, no line longer than `width` columns."""
-    parts = _wrapped([f"Run {leaderboard['run']}"], width, bullet="")
+    parts = _wrapped([leaderboard["headline"]], width, bullet="")
+    parts += ["", *_wrapped([f"Run {leaderboard['run']}"], width, bullet="")]
     parts += _wrapped(_verdicts(leaderboard), width)
     headers, rows = table_rows.narrow_score_cells(leaderboard)
     parts += ["", layout.table(headers, rows, width, table_rows.RIGHT)]
-    parts += _wrapped([cells.LEGEND], width, bullet="")
+    parts += _wrapped([cells.LEGEND, *table_rows.footers(leaderboard)], width, bullet="")
     rows = table_rows.cost_cells(leaderboard, cells.plain)
     parts += ["", layout.table(table_rows.COST_HEADERS, rows, width, table_rows.RIGHT)]
     if leaderboard["comparisons"]:
         parts += ["", claims_text(leaderboard, width)]
     if leaderboard["distillation"]:
-        rows = table_rows.distillation_cells(leaderboard, cells.plain)
-        parts += ["", layout.table(table_rows.DISTILLATION_HEADERS, rows, width, table_rows.RIGHT)]
+        parts += _distillation(leaderboard, width)
         if any(any(row["break_even"].values()) for row in leaderboard["distillation"]):
             parts += _wrapped([table_rows.DISTILLATION_LEGEND], width, bullet="")
     parts += ["", "Methods used"]
@@ -41,27 +41,43 @@ def terminal(leaderboard: Leaderboard, width: int = 100) -> str:
     return "\n".join(parts) + "\n"
 
 
+def _distillation(leaderboard: Leaderboard, width: int) -> list[str]:
+    """What distillation cost and when it pays: one table, or two where one would be too wide."""
+    headers, right = table_rows.DISTILLATION_HEADERS, table_rows.RIGHT
+    rows = table_rows.distillation_cells(leaderboard, cells.plain)
+    if layout.fits(headers, rows, width, right):
+        return ["", layout.table(headers, rows, width, right)]
+    pays = headers.index("teacher tokens") + 1
+    named = [[*row[:2], *row[pays:]] for row in rows]
+    return [
+        "",
+        layout.table(headers[:pays], [row[:pays] for row in rows], width, right),
+        "",
+        layout.table([*headers[:2], *headers[pays:]], named, width, right),
+    ]
+
+
 def claims_text(leaderboard: Leaderboard, width: int = 100) -> str:
     """The claims alone, with their legend; also for `compare`, whose dict has the same keys."""
     rows = table_rows.claim_cells(leaderboard, cells.plain, brief=True)
-    legend = table_rows.CLAIM_LEGEND.format(margin=100 * leaderboard["margin"])
+    legends = table_rows.claim_legends(leaderboard)
     if any(row.get("named") for row in leaderboard["comparisons"]):
-        legend += f" {table_rows.BRIEF_LEGEND}"
+        legends.append(table_rows.BRIEF_LEGEND)
     table = layout.table(table_rows.CLAIM_HEADERS, rows, width, table_rows.RIGHT)
-    return "\n".join([table, *_wrapped([legend], width, bullet="")])
+    return "\n".join([table, *_wrapped([" ".join(legends)], width, bullet="")])
 
 
 def markdown(leaderboard: Leaderboard) -> str:
     """The same tables as Markdown, verdict sentences first."""
     escape = cells.markdown
-    parts = [f"# {escape(leaderboard['run'])}", ""]
+    parts = [escape(leaderboard["headline"]), "", f"# {escape(leaderboard['run'])}", ""]
     parts += [f"- {escape(sentence)}" for sentence in _verdicts(leaderboard)]
     parts += [
         "",
         _grid(table_rows.HEADERS, table_rows.score_cells(leaderboard, escape, bold="**{}**"), "pipe"),
-        "",
-        escape(cells.LEGEND),
     ]
+    for legend in (cells.LEGEND, *table_rows.footers(leaderboard)):
+        parts += ["", escape(legend)]
     parts += [
         "",
         "## Cost",
@@ -75,7 +91,7 @@ def markdown(leaderboard: Leaderboard) -> str:
             "",
             _grid(table_rows.CLAIM_HEADERS, table_rows.claim_cells(leaderboard, escape), "pipe"),
         ]
-        parts += ["", table_rows.CLAIM_LEGEND.format(margin=100 * leaderboard["margin"]), ""]
+        parts += ["", escape(" ".join(table_rows.claim_legends(leaderboard))), ""]
         parts += [
             f"- {escape(row['sentence'])}"
             for row in leaderboard["comparisons"]
@@ -101,20 +117,39 @@ def markdown(leaderboard: Leaderboard) -> str:
 
 
 def latex(leaderboard: Leaderboard) -> str:
-    """The score table for a paper (needs the package booktabs)."""
+    """The score table for a paper (needs the package booktabs), with what is kept of System 2's gain."""
     rows = table_rows.score_cells(leaderboard, cells.latex, bold=r"\textbf{{{}}}")
-    text = _grid([cells.latex(header) for header in table_rows.HEADERS], rows, "latex_raw")
+    headers, kept = list(table_rows.HEADERS), table_rows.kept_by_row(leaderboard)
+    if kept:
+        headers.append(table_rows.KEPT)
+        for cells_of, row in zip(rows, leaderboard["rows"], strict=True):
+            claim = kept.get((row["task"], row["variant"], row["metric"]), {})
+            cells_of.append(cells.latex(cells.kept(claim).replace(" %", "")))
+    text = _grid([cells.latex(header) for header in headers], rows, "latex_raw")
     for rule in (r"\toprule", r"\midrule", r"\bottomrule"):
         text = text.replace(r"\hline", rule, 1)
-    return "% \\usepackage{booktabs}\n" + text + "\n"
+    below = [*_teachers(leaderboard), *table_rows.footers(leaderboard)]
+    return "\n\n".join(["% \\usepackage{booktabs}\n" + text, *map(cells.latex, below)]) + "\n"
+
+
+def _teachers(leaderboard: Leaderboard) -> list[str]:
+    """One sentence on who taught whom; nothing where nothing was distilled."""
+    taught = dict.fromkeys(
+        f"{row['variant']} by {row['teacher']}" for row in leaderboard["rows"] if row.get("teacher")
+    )
+    return [f"Taught: {', '.join(taught)}."] if taught else []
 
 
 CSV_KEYS = (
     "task", "variant", "method", "metric", "primary", "direction", "n", "n_rows", "score", "ci_low",
     "ci_high",
     "generated_tokens", "prompt_tokens", "cached_tokens", "calls", "tokens_per_correct", "flops_per_item",
-    "usd_per_1k_items", "usd_per_correct", "truncated", "status",
+    "usd_per_1k_items", "usd_per_correct", "truncated", "status", "teacher",
 )  # fmt: skip
+
+
+CSV_DOUBTS = ("cut_share", "without_turns", "no_reasoning")
+CSV_KEPT = ("gain_kept", "gain_kept_low", "gain_kept_high")
 
 
 def csv_text(leaderboard: Leaderboard) -> str:
@@ -122,16 +157,33 @@ def csv_text(leaderboard: Leaderboard) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     kinds = sorted({kind for row in leaderboard["rows"] for kind in row["failures"]})
-    writer.writerow([*CSV_KEYS, *(f"failures_{kind}" for kind in kinds)])
+    kept = table_rows.kept_by_row(leaderboard)
+    writer.writerow([*CSV_KEYS, *(f"failures_{kind}" for kind in kinds), *CSV_DOUBTS, *CSV_KEPT])
     for row in leaderboard["rows"]:
         values = [cells.csv(row[key]) if isinstance(row[key], str) else row[key] for key in CSV_KEYS]
-        writer.writerow([*values, *(row["failures"].get(kind, 0) for kind in kinds)])
+        share = kept.get((row["task"], row["variant"], row["metric"]), {}).get("gain_kept") or {}
+        writer.writerow(
+            [
+                *values,
+                *(row["failures"].get(kind, 0) for kind in kinds),
+                (row["cut"] or {}).get("share"),
+                cells.csv(" ".join(row["without_turns"])),
+                bool(row["no_reasoning"]),
+                *(share.get(end) for end in ("value", "low", "high")),
+            ]
+        )
     return out.getvalue()
 
 
 def _verdicts(leaderboard: Leaderboard) -> list[str]:
-    """Sentences over all tasks, of base, s2 and distilled; the other pairs have their rows."""
-    return [row["sentence"] for row in leaderboard["overall"] if not row["named"]]
+    """Sentences over all tasks, of base, s2 and distilled; the other pairs have their rows, and so has the
+    cost of two variants of one program, which says nothing.
+    """
+    return [
+        row["sentence"]
+        for row in leaderboard["overall"]
+        if not row["named"] and not (row["claim"] == "cheaper" and row["one_program"])
+    ]
 
 
 def _wrapped(sentences: Sequence[str], width: int, bullet: str = "- ") -> list[str]:

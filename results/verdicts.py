@@ -6,6 +6,9 @@
 
 "Cannot tell" always comes with the smallest difference that so many items could have shown, and with the
 number of items that would settle the matter. Sentences speak in percent and points; files in fractions.
+
+People read more than the three words: equal token counts are `same`, a verdict that cut texts could turn is
+`cannot tell (cut)`, and one about a System 2 that did not reason says so.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from results import cut, reasoning
 from results.statistics.noninferiority import ALPHA as NON_INFERIOR_ALPHA
 
 Verdict = Literal["yes", "no", "cannot_tell"]
@@ -21,14 +25,15 @@ Claim = Literal["superior", "non_inferior", "cheaper"]
 ALPHA = 0.05
 """Two-sided level of superiority."""
 ALPHAS: dict[str, float] = {"superior": ALPHA, "non_inferior": NON_INFERIOR_ALPHA, "cheaper": ALPHA}
+EXACT = "McNemar exact"
 WORDS: dict[str, str] = {"yes": "yes", "no": "no", "cannot_tell": "cannot tell"}
 
 
-def superior(gain: float, p: float) -> Verdict:
-    """`gain`: difference in the direction where more is better; `p`: two-sided, adjusted where in a
-    family.
+def superior(gain: float, p: float, level: float = ALPHA) -> Verdict:
+    """`gain`: difference in the direction where more is better; `p`: two-sided and unadjusted; `level`: what
+    it is held against, Holm's where in a family.
     """
-    if p > ALPHA or gain == 0:
+    if p > level or gain == 0:
         return "cannot_tell"
     return "yes" if gain > 0 else "no"
 
@@ -42,9 +47,37 @@ def cheaper(ratio_low: float | None, ratio_high: float | None) -> Verdict:
     return "no" if ratio_low >= 1 else "cannot_tell"
 
 
+def word(row: Mapping[str, Any]) -> str:
+    """The verdict of a comparison as people read it in a table."""
+    if row.get("same"):
+        text = "same"
+    elif row.get("turned_by_cut"):
+        text = f"{WORDS['cannot_tell']} (cut)"
+    else:
+        text = WORDS[row["verdict"]]
+    return f"{text} {reasoning.MARK}" if row.get("no_reasoning") else text
+
+
 def sentence(row: Mapping[str, Any]) -> str:
     """One comparison of `leaderboard.json` in plain words."""
-    return {"superior": _superior, "non_inferior": _non_inferior, "cheaper": _cheaper}[row["claim"]](row)
+    said = {"superior": _superior, "non_inferior": _non_inferior, "cheaper": _cheaper}[row["claim"]](row)
+    return said + "".join(against(row))
+
+
+def against(row: Mapping[str, Any]) -> list[str]:
+    """Sentences on what makes a verdict doubtful: cut texts, a System 2 that did not reason."""
+    doubt = reasoning.sentence(row["no_reasoning"]) if row.get("no_reasoning") else ""
+    return [text for text in (_cut(row), doubt) if text]
+
+
+def shown_interval(row: Mapping[str, Any]) -> tuple[float, float]:
+    """The ends that stand beside the verdict of a claim about scores: those of the level that decided it."""
+    return row["ci_low_adjusted"], row["ci_high_adjusted"]
+
+
+def confidence(row: Mapping[str, Any]) -> str:
+    """The confidence of that interval: `95 %`, `98.8 %`."""
+    return f"{100 * (1 - row['level']):.1f} %".replace(".0 %", " %")
 
 
 def points(value: float, sign: bool = False) -> str:
@@ -63,20 +96,44 @@ def _where(row: Mapping[str, Any]) -> str:
 
 
 def _interval(row: Mapping[str, Any]) -> str:
+    low, high = shown_interval(row)
     return (
-        f"{points(row['difference'], sign=True)} points, 95 % interval "
-        f"{points(row['ci_low'], sign=True)} to {points(row['ci_high'], sign=True)}"
+        f"{points(row['difference'], sign=True)} points, {confidence(row)} interval "
+        f"{points(low, sign=True)} to {points(high, sign=True)}"
     )
 
 
 def _p(row: Mapping[str, Any]) -> str:
+    # A gate takes the exact test and may claim more than the tables do: its p must not pass for theirs.
+    exact = " (exact test; tables print the mid-p)" if row["test"] == EXACT else ""
     if row["p_adjusted"] is not None:
-        return p_text(row["p_adjusted"]) + " after Holm"
-    return p_text(row["p"]) + ", unadjusted"
+        return f"{p_text(row['p_adjusted'])} after Holm over {row['family']:,} claims{exact}"
+    apart = (row.get("overall") and row["verdict"] == "cannot_tell" and row["p"] <= row["level"]
+             and not row.get("turned_by_cut"))  # fmt: skip
+    doubt = ": test and interval disagree, and the verdict needs both" if apart else ""
+    return f"{p_text(row['p'])}, unadjusted{exact}{doubt}"
+
+
+def _cut(row: Mapping[str, Any]) -> str:
+    """What cut texts do to a claim: that they could turn its verdict, or that they are many."""
+    shares = row.get("cut") or {}
+    if row.get("turned_by_cut"):
+        side = cut.losing_side(row["verdict_as_scored"]) or "a"
+        claim = {"superior": "better", "non_inferior": "as good"}[row["claim"]]
+        scored = {"yes": f"it is {claim}", "no": "it is worse"}[row["verdict_as_scored"]]
+        return (
+            f" As scored {scored}, but {cut.percent(shares[side])} of the texts of {row[side]} were cut, and "
+            "with those right it might not be."
+        )
+    many = [f"{cut.percent(shares[side])} of the texts of {row[side]}" for side in "ab"
+            if shares.get(side, 0) > cut.MANY]  # fmt: skip
+    return f" Cut before their end: {' and '.join(many)}." if many else ""
 
 
 def _superior(row: Mapping[str, Any]) -> str:
     figures = f"{_interval(row)}; {_p(row)}"
+    if row.get("turned_by_cut"):
+        return f"Cannot tell whether {row['b']} is better than {row['a']} {_where(row)}: {figures}."
     if row["verdict"] == "yes":
         return f"{row['b']} is better than {row['a']} {_where(row)}: {figures}."
     if row["verdict"] == "no":
@@ -93,14 +150,18 @@ def _non_inferior(row: Mapping[str, Any]) -> str:
         return f"{row['b']} is as good as {row['a']} {_where(row)}, within {margin}: {_interval(row)}."
     if row["verdict"] == "no":
         return f"{row['b']} is worse than {row['a']} by more than {margin} {_where(row)}: {_interval(row)}."
-    return (
+    unsure = (
         f"Cannot tell whether {row['b']} is as good as {row['a']} within {margin} {_where(row)}: "
-        f"{_interval(row)}. "
-        f"{_could_have_shown(row, 'a margin')}{_would_need(row, f'a margin of {margin}')}"
+        f"{_interval(row)}."
     )
+    if row.get("turned_by_cut"):
+        return unsure
+    return f"{unsure} {_could_have_shown(row, 'a margin')}{_would_need(row, f'a margin of {margin}')}"
 
 
 def _cheaper(row: Mapping[str, Any]) -> str:
+    if row.get("same"):
+        return f"{row['b']} and {row['a']} spend the same {_where(row)}: equally many tokens on every item."
     if row["token_ratio"] is None:
         return f"{row['a']} generated no tokens {_where(row)}, so there is nothing to compare."
     if row["token_ratio_high"] is None:
@@ -127,6 +188,18 @@ def _could_have_shown(row: Mapping[str, Any], what: str = "a difference") -> str
 
 
 def _would_need(row: Mapping[str, Any], target: str) -> str:
-    if row["needed_n"] is None or row["needed_n"] <= row["n"]:
+    if not settles(row):
         return ""
-    return f" About {row['needed_n']:,} items would show {target}."
+    # The number for a margin is one for variants that are equal.
+    equal = " if the two are equally good" if row["claim"] == "non_inferior" else ""
+    return f" About {row['needed_n']:,} items would show {target}{equal}."
+
+
+def settles(row: Mapping[str, Any]) -> bool:
+    """Whether more items would help the claim: not where so many are there, nor where the estimate lies
+    beyond the margin, since more of the same would show the opposite.
+    """
+    if row["needed_n"] is None or row["needed_n"] <= row["n"]:
+        return False
+    gain = -row["difference"] if row["direction"] == "lower" else row["difference"]
+    return row["claim"] != "non_inferior" or gain > -row["margin"]

@@ -24,7 +24,7 @@ from tasks.spec import TaskSpec
 TASK_ROOT = Path(__file__).resolve().parent
 PREFIX = "s2d_"
 TAG = "s2d"
-"""lm-eval tag, and name for `--tasks`, of all five tasks."""
+"""lm-eval tag, and name for `--tasks`, of all our tasks."""
 JUDGE_GROUP = "s2d_judge"
 
 MODULES: dict[str, str] = {
@@ -38,13 +38,10 @@ MODULES: dict[str, str] = {
     "judge_pandalm": "tasks.judge.task",
     "gsm8k": "tasks.gsm8k.task",
 }
-"""Short name -> module with the task's `SPEC`, in the order of every table."""
-FAMILIES = ("last_letter", "coin_flip", "trivia_bias", "judge", "gsm8k")
-"""What people name: the five tasks, judging as one (`judge` means the parts that the source has)."""
+"""Short name -> module with the task's `SPEC`, in the order of every table. An entry is all that makes a task
+ours: the default, the tag, the names for people and the overlap check go by this table."""
 RENAMED = {"judge": "s2d_judge_generated"}
 """Short names whose lm-eval name is not just prefixed: there, `s2d_judge` is the group."""
-BUILTIN: tuple[str, ...] = tuple(RENAMED.get(short, PREFIX + short) for short in MODULES)
-"""lm-eval names of all single tasks."""
 
 JUDGE_PARTS: dict[str, tuple[str, ...]] = {
     "embedded": ("judge",),
@@ -60,6 +57,17 @@ IGNORED_FOLDERS = frozenset({"__pycache__", ".ipynb_checkpoints"})
 """Folders that lm-eval does not search."""
 
 
+def families() -> tuple[str, ...]:
+    """What people name: every task of ours, judging as one (`judge` means the parts that the source has)."""
+    parts = {part for of_source in JUDGE_PARTS.values() for part in of_source}
+    return tuple(dict.fromkeys("judge" if short in parts else short for short in MODULES))
+
+
+def builtin() -> tuple[str, ...]:
+    """lm-eval names of all single tasks of ours."""
+    return tuple(RENAMED.get(short, PREFIX + short) for short in MODULES)
+
+
 def lm_eval_name(name: str) -> str:
     """lm-eval's name of a single task, from a short or an `s2d_` name; another name stays as it is."""
     short = short_name(name)
@@ -68,24 +76,30 @@ def lm_eval_name(name: str) -> str:
 
 def short_name(name: str) -> str:
     """The name in files of a single task, from an lm-eval or short name; another name stays as it is."""
-    if name in BUILTIN:
-        return list(MODULES)[BUILTIN.index(name)]
+    if name in builtin():
+        return list(MODULES)[builtin().index(name)]
     return name.removeprefix(PREFIX) if name.removeprefix(PREFIX) in MODULES else name
 
 
 def expand(names: Iterable[str], data: str, others: Sequence[str] = ()) -> list[str]:
     """Short names of the single tasks that `names` mean with `data` (`embedded`, `hub` or a folder).
 
-    The tag `s2d` is all five tasks, `judge` (or `s2d_judge`) the parts that the source has. `others` are
+    The tag `s2d` is all our tasks, `judge` (or `s2d_judge`) the parts that the source has. `others` are
     names of the user's own tasks (`check_folder`), which are kept as they are, after ours. Without
-    repetition, in the order of the tables. TaskError for an unknown name or none at all.
+    repetition, in the order of the tables. TaskError for an unknown name, none at all, or one that is both
+    ours and a user's.
     """
     source = data_source(data)
     parts = JUDGE_PARTS["folder" if isinstance(source, Path) else source]
-    meanings = {"judge": parts, JUDGE_GROUP: parts, TAG: tuple(f for f in FAMILIES if f != "judge") + parts}
+    meanings = {"judge": parts, JUDGE_GROUP: parts, TAG: tuple(f for f in families() if f != "judge") + parts}
     wanted: set[str] = set()
     own: list[str] = []
     for name in (given.strip() for given in names):
+        if name in others and (name in meanings or short_name(name) in MODULES):
+            raise TaskError(
+                f"{name!r} is a task of s2d-bench and one of --include-path: rename yours in its YAML, or "
+                "leave that folder out (lm-eval's own is lm_eval:NAME)"
+            )
         if name in others:
             own.append(name)
         elif name in meanings:
@@ -95,15 +109,15 @@ def expand(names: Iterable[str], data: str, others: Sequence[str] = ()) -> list[
         else:
             raise TaskError(_unknown(name, others))
     if not wanted and not own:
-        raise TaskError(f"no task was named: give some of {', '.join(FAMILIES)}, or {TAG} for all")
+        raise TaskError(f"no task was named: give some of {', '.join(families())}, or {TAG} for all")
     return [short for short in MODULES if short in wanted] + list(dict.fromkeys(own))
 
 
 def _unknown(name: str, others: Sequence[str]) -> str:
-    known = list(dict.fromkeys([*FAMILIES, *MODULES, *others]))
+    known = list(dict.fromkeys([*families(), *MODULES, *others]))
     close = difflib.get_close_matches(name.removeprefix(PREFIX), known, n=1)
     hint = f"did you mean {close[0]}? " if close else ""
-    return f"unknown task {name!r}: {hint}known are {', '.join(known)}, and {TAG} for all five"
+    return f"unknown task {name!r}: {hint}known are {', '.join(known)}, and {TAG} for all of ours"
 
 
 def spec(short: str) -> TaskSpec:
@@ -119,7 +133,7 @@ def source_files(short: str) -> list[Path]:
     """The files that make one of our tasks what it is: its Python, YAML and facts, and what reads answers."""
     folder = Path(str(importlib.import_module(MODULES[short]).__file__)).parent
     own = sorted(path for path in folder.iterdir() if path.suffix in {".py", ".yaml", ".json"})
-    return [*own, TASK_ROOT / "answers.py"]
+    return [*own, *(TASK_ROOT / f"{name}.py" for name in ("answers", "numbers", "thoughts"))]
 
 
 def check_arguments(names: Iterable[str]) -> None:
@@ -146,7 +160,7 @@ def check_folder(path: str | Path) -> list[str]:
     """Names of tasks, groups and tags that the YAML files under `path` define.
 
     TaskError for what lm-eval would skip silently or resolve by its own choice: a file that does not
-    parse or holds no mapping, an `include` that is missing, a name that is defined twice or is ours.
+    parse or holds no mapping, an `include` that is missing, a name that is defined twice.
     Functions (`!function`) are not loaded. Our own folder has no names of others.
     """
     root = Path(path).expanduser()
@@ -164,8 +178,6 @@ def check_folder(path: str | Path) -> list[str]:
         if isinstance(name, str):
             if name in places:
                 raise TaskError(f"{file}: {name!r} is defined in {places[name]} too: rename one of them")
-            if name in BUILTIN or name in MODULES or name in (JUDGE_GROUP, TAG):
-                raise TaskError(f"{file}: {name!r} is a task of s2d-bench: choose another name")
             places[name] = file
         tag = config.get("tag") or []
         tags += [tag] if isinstance(tag, str) else [str(entry) for entry in tag]

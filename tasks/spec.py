@@ -9,9 +9,12 @@ This file knows nothing of lm-eval, models or programs: a method is a name here,
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
+
+from tasks.answers import MARKER
 
 Answer = str
 """A parsed answer, spelled as the model should say it; `TaskSpec.vote_key` says which are equal."""
@@ -65,8 +68,11 @@ class TaskSpec:
     """Model text -> answer, or None where the text holds none. One rule for all variants."""
     target: Callable[[Answer], str]
     """Answer -> the text that System 1 is asked for, which is also the training target."""
-    max_tokens: Mapping[str, int]
-    """Generated tokens per step name, at most; `direct` is System 1."""
+    max_tokens: Mapping[str, int] = field(default_factory=dict)
+    """Generated tokens by kind of step, at most, where the task itself says so (`direct` is System 1,
+    `default` every kind that is not named); what real models need elsewhere is known by `harness.limits`."""
+    answer_mark: re.Pattern[str] = MARKER
+    """What stands before an answer: reasoning ends there, and a stop of the task counts behind it alone."""
     method_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Keyword options per method name, such as a wording of the paper for this task."""
     samples: int = 8
@@ -77,6 +83,13 @@ class TaskSpec:
     """Unlabeled inputs on embedded data, where nobody says another number: for the same reason."""
     samples_per_order: int | None = None
     """On real data, samples per order where both orders of a pair are asked; None: `samples` counts."""
+    read: Callable[[str, Mapping[str, Any]], Answer | None] | None = None
+    """`answer` for a rule that looks at the row too (whose choices a letter means, say). None: `answer`."""
+    finish: Callable[[str, Mapping[str, Any]], tuple[str, bool]] | None = None
+    """A program's last text and the row -> the text that is scored, and whether a stop left it without an
+    answer. None: the text is cut at the first stop behind its answer."""
+    undistillable: str | None = None
+    """Why nothing can be distilled on this task, as a sentence; None where it can."""
     vote_key: Callable[[Answer], str] = str
     """Answers with equal keys are one answer in a vote: `Paris` and `paris`."""
     swap: Callable[[Answer], Answer] | None = None
@@ -89,18 +102,22 @@ class TaskSpec:
     train_args: Mapping[str, Any] = field(default_factory=dict)
     """Training settings of this task that differ from the module's."""
 
-    def vote(self, text: str) -> str | None:
-        """What a text votes for: the key of its answer, or None where it holds none."""
-        answer = self.answer(text)
+    def answer_of(self, text: str, row: Mapping[str, Any]) -> Answer | None:
+        """The answer in a text about `row`, or None."""
+        return self.answer(text) if self.read is None else self.read(text, row)
+
+    def vote_of(self, text: str, row: Mapping[str, Any]) -> str | None:
+        """What a text about `row` votes for: the key of its answer, or None where it holds none."""
+        answer = self.answer_of(text, row)
         return None if answer is None else self.vote_key(answer)
+
+    def vote(self, text: str) -> str | None:
+        """The same where the row does not matter."""
+        return self.vote_of(text, {})
 
     @property
     def primary(self) -> Metric:
         return self.metrics[0]
-
-    def token_limit(self, step: str) -> int:
-        """Generated tokens of a step, at most."""
-        return self.max_tokens.get(step, self.max_tokens.get("default", 128))
 
     def metric(self, name: str) -> Metric:
         """The metric of that name. KeyError names the ones there are."""

@@ -271,14 +271,18 @@ TASKS: dict[str, Bad] = {
     "a task that is no YAML": own_task("sums.yaml", "mend the file", task="task: [\n"),
     "a task that is a list": own_task("sums.yaml", "`key: value` lines", task="- a\n"),
     "a task that contradicts its tags": own_task("sums.yaml", "mend", task="task: !!timestamp x\n"),
-    "a task of our name": own_task("gsm8k", "choose another name", task=YAML.replace("sums", "gsm8k")),
+    "a task of our name": own_task(
+        "gsm8k", "rename yours", task=YAML.replace("sums", "gsm8k"), tasks="gsm8k"
+    ),
     "a task that includes nothing": own_task(
         "no.yaml", "correct the path", task="task: sums\ninclude: no.yaml\n"
     ),
     "a task of multiple choice": own_task(
         "sums", "generate_until", task=YAML.replace("generate_until", "multiple_choice")
     ),
-    "a task with repeats": own_task("repeats", "take it out", task=YAML + "repeats: 3\n"),
+    "a task whose filters all vote": own_task(
+        "repeats", "take both out", task=YAML.replace("take_first", "majority_vote") + "repeats: 3\n"
+    ),
     "a task whose Python raises": own_task("sums", "ZeroDivisionError", "check", data="1 / 0\n"),
     "a task whose Python is none": own_task("sums", "SyntaxError", "check", data="def load(:\n"),
     "a task without its function": own_task("sums", "load", "check", data="a = 1\n"),

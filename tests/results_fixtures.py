@@ -161,10 +161,18 @@ def placeholder_run(parent: Path, clusters: int) -> Path:
         FakeVariant("VARIANT", 0.7, 12, "distilled"),
     ]
     taught = distillation("TASK", variant="VARIANT", teacher_method="METHOD", dropped={"REASON": 50})
-    return make_run(
+    folder = make_run(
         parent / "RUN",
         [FakeTask("TASK", clusters, metrics={"METRIC": "binary"}), FakeTask("gsm8k", clusters)],
         variants,
         distillation=[taught, distillation("gsm8k", variant="VARIANT", teacher_method="METHOD")],
         notes=["NOTE"],
+        methods={"METHOD": {"without_turns": ["METHOD"]}},
     )
+    # Every sentence that a table can hold names the placeholders too: of texts cut, and of no reasoning.
+    edit_rows(folder / "samples/s2/TASK.jsonl", lambda row: row | {"truncated": True, "reasoning_words": 0,
+              "steps": [row["steps"][0] | {"finish_reason": "length"}]})  # fmt: skip
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["tasks"]["TASK"]["turns"] = True
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    return folder

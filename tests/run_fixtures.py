@@ -19,7 +19,7 @@ from harness.options import RunOptions
 from harness.scheduler import Scheduler
 from harness.store import CallStore
 from harness.types import Request
-from harness.variants import Variant
+from harness.variants import parse_variants
 
 TASK = """task: {name}
 custom_dataset: !function data.load
@@ -109,7 +109,9 @@ def distil(context: RunContext, seed: int = 0) -> Distilled:
     """What is made of the first task of `context`."""
     from distill.pipeline import find_or_make
 
-    return find_or_make(context, Variant("distilled", "distilled"), seed)[context.tasks[0].name]
+    variants = parse_variants(context.options.models)
+    variant = next(each for each in variants if each.kind == "distilled")
+    return find_or_make(context, variant, seed)[context.tasks[0].name]
 
 
 def never(request: Request) -> str:

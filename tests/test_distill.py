@@ -191,7 +191,7 @@ def test_it_is_trained_on_the_ids_that_system_1_is_evaluated_with(
     assert engine.awake, "the engine wakes after training"
 
 
-def test_what_asks_as_system_1_does_has_the_turns_that_it_has(tmp_path: Path) -> None:
+def test_every_method_has_the_turns_before_the_prompt_the_teacher_too(tmp_path: Path) -> None:
     sums = own_task(write_task(tmp_path / "tasks", more=FILTERS + FEW_SHOT))
     item = sums.item(sums.rows("test")[0])
     turns = sums.history(item.fields)
@@ -199,15 +199,17 @@ def test_what_asks_as_system_1_does_has_the_turns_that_it_has(tmp_path: Path) ->
 
     def reply(request: Request) -> str:
         asked.setdefault(request.step, set()).add(len(request.messages))
-        return right_sum(request)
+        return "Answer: 1"
 
     context = make_context(tmp_path, reply, [sums])
-    for name in ("direct", "direct*2", "think", "cot"):
+    for name in ("direct", "direct*2", "think", "cot", "rar_2step", "s2a", "rar_2step*2"):
         context.scheduler.run([context.job(sums, item, get_method(name), 0, history=turns)], name)
     with_turns = {len(turns) + 1}
-    assert asked.pop("reason") == {1}
-    assert asked == dict.fromkeys(["direct", "1/direct", "2/direct", "think"], with_turns)
-    for method in ("direct", "direct*2"):
+    without = {step: asked.pop(step) for step in ("rephrase", "rewrite", "1/rephrase", "2/rephrase")}
+    assert all(count == {1} for count in without.values())
+    steps = ["direct", "1/direct", "2/direct", "think", "reason", "respond", "1/respond", "2/respond"]
+    assert asked == dict.fromkeys(steps, with_turns)
+    for method in ("direct", "direct*2", "cot"):
         asked.clear()
         draws = sample_teachers(context, [TeacherAsk(choose_inputs(sums, 2, [], False), method, 1)], 0, "t")
         assert draws and set().union(*asked.values()) == with_turns
@@ -239,13 +241,17 @@ def test_inputs_that_overlap_the_test_are_left_out_and_counted(tmp_path: Path, c
     assert record(make_context(tmp_path, right_sum, [sums]))["overlap"]["exact"] == 3
 
 
-def test_too_few_inputs_without_overlap_stop_the_run(tmp_path: Path, cache: Path) -> None:
+def test_too_few_inputs_without_overlap_are_the_reason_why_nothing_is_distilled(
+    tmp_path: Path, cache: Path
+) -> None:
     folder = write_task(tmp_path / "tasks")
     data = (folder / "data.py").read_text()
     (folder / "data.py").write_text(data.replace("rows(100, 130)", "rows(0, 12)"))
     sums = own_task(folder)
-    with pytest.raises(RunError, match=r"sums: 0 training inputs are left of 12.*--allow-overlap"):
-        record(make_context(tmp_path, never, [sums]))
+    entry = record(make_context(tmp_path, never, [sums]))
+    assert (entry["status"], entry["inputs"], entry["checkpoint"]) == ("not_distilled", 0, None)
+    assert entry["reason"].startswith("0 training inputs are left of 12") and entry["overlap"]["exact"] == 12
+    assert "--allow-overlap" in entry["reason"] and entry["warnings"] == []
     entry = record(make_context(tmp_path, right_sum, [sums], allow_overlap=True))
     assert (entry["status"], entry["inputs"], entry["kept"]) == ("trained", 12, 12)
     assert entry["allow_overlap"] and entry["overlap"]["exact"] == 12

@@ -219,3 +219,38 @@ def test_help_and_listings_answer(tmp_path: Path) -> None:
     assert "rar_2step" in run_command(tmp_path, ["ls", "methods"]).stdout
     assert "s2d_gsm8k" in run_command(tmp_path, ["ls", "tasks"]).stdout
     assert "distilled" in run_command(tmp_path, ["ls", "variants"]).stdout
+
+
+def test_a_dry_run_of_distill_says_what_it_costs_and_starts_nothing(tmp_path: Path) -> None:
+    script = f"script={SCRIPTS / 'paper_like.py'}"
+    words = f"--models s2:cot,distilled --tasks coin_flip --distill-inputs 20 --engine-args {script}"
+    done = run_command(tmp_path, ["distill", *words.split(), "--engine", "scripted", "--dry-run"])
+    assert done.returncode == 0, done.stderr
+    # 20 inputs, 3 samples of at most 1,024 tokens; System 1 is asked about them before training.
+    assert "1 task to distil: at most about 80 calls, 67 thousand generated tokens" in done.stderr
+    assert json.loads(done.stdout.splitlines()[-1])["status"] == "dry_run"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_says_which_row_taught_and_what_its_methods_leave_out(tmp_path: Path) -> None:
+    done = command(tmp_path, "--models", "base,s2:cot,s2:s2a,distilled:cot", "--tasks", "coin_flip")
+    assert done.returncode == 0, done.stderr
+    manifest = json.loads((tmp_path / "run" / "manifest.json").read_text())
+    assert {name: entry["teacher"] for name, entry in manifest["variants"].items()} == {
+        "base": None,
+        "s2-cot": None,
+        "s2-s2a": None,
+        "distilled-from-cot": "s2-cot",
+    }
+    assert {entry["teacher_method"] for entry in manifest["distillation"]} == {"cot"}
+    assert manifest["methods"]["s2a"] == {"without_turns": ["rewrite"]}
+    assert manifest["methods"]["cot"] == {"without_turns": []}
+    assert manifest["tasks"]["coin_flip"]["turns"] is False
+    assert ["s2-cot", "distilled-from-cot"] in manifest["comparisons"]
+
+
+def test_distilled_beside_several_system_2_rows_must_say_which(tmp_path: Path) -> None:
+    done = command(tmp_path, "--models", "base,s2:cot,s2:s2a,distilled")
+    assert done.returncode == 2
+    assert "say which one it learns from, such as distilled:cot" in done.stderr
+    assert not (tmp_path / "run").exists()

@@ -51,7 +51,7 @@ def test_rows_that_stay_are_the_same_after_others_have_gone(seed: int) -> None:
     torch.manual_seed(seed)
     draw = random.Random(seed)
     config = LlamaConfig(num_hidden_layers=2)
-    cache, plain = new_cache(config), [DynamicLayer(), DynamicLayer()]
+    cache, plain = new_cache(config, growing=True), [DynamicLayer(), DynamicLayer()]
     rows = 9
     while rows:
         for layer in range(2):
@@ -71,7 +71,7 @@ def test_rows_that_stay_are_the_same_after_others_have_gone(seed: int) -> None:
 
 
 def test_a_cache_of_the_library_keeps_rows_as_well() -> None:
-    cache = new_cache(MistralConfig(sliding_window=16, num_hidden_layers=1))
+    cache = new_cache(MistralConfig(sliding_window=16, num_hidden_layers=1), growing=False)
     keys, values = states(4, 3)
     cache.update(keys, values, 0)
     assert keep_rows(cache, [1, 3]) == [3, 1]
@@ -92,7 +92,7 @@ def test_decode_steps_write_in_place_until_the_space_is_used() -> None:
 
 
 def test_chunks_are_joined_on_the_right() -> None:
-    parts = [new_cache(LlamaConfig(num_hidden_layers=2)) for _ in range(2)]
+    parts = [new_cache(LlamaConfig(num_hidden_layers=2), growing=True) for _ in range(2)]
     first, second = states(2, 3), states(1, 5)
     for layer in range(2):
         parts[0].update(*first, layer)
@@ -110,7 +110,7 @@ def test_chunks_are_joined_on_the_right() -> None:
 
 
 def test_a_shared_beginning_goes_to_several_rows_and_leaves_room() -> None:
-    part = new_cache(LlamaConfig(num_hidden_layers=1))
+    part = new_cache(LlamaConfig(num_hidden_layers=1), growing=True)
     keys, values = states(2, 3)
     part.update(keys, values, 0)
     joined = join_caches([part], [[(0, 0), (0, 2), (1, 1)]], room=7)
@@ -124,7 +124,7 @@ def test_a_shared_beginning_goes_to_several_rows_and_leaves_room() -> None:
 def test_only_models_with_full_attention_grow() -> None:
     assert can_grow(LlamaConfig())
     assert not can_grow(MistralConfig(sliding_window=16))
-    assert type(new_cache(MistralConfig(sliding_window=16))) is DynamicCache
+    assert type(new_cache(MistralConfig(sliding_window=16), growing=False)) is DynamicCache
 
 
 class Module(torch.nn.Module):

@@ -19,6 +19,7 @@ from tiny_models import CONTEXT, edit_json, questions, request, save_model
 
 from harness.engines import hf_decode
 from harness.engines.hf import HuggingFaceEngine
+from harness.engines.hf_draw import draw
 from harness.engines.hf_settings import pick_dtype
 from harness.engines.sharing import MIN_COMMON, MIN_SHARED
 from harness.errors import RunError, UserError
@@ -220,7 +221,7 @@ def test_sampling_follows_temperature_top_k_and_top_p() -> None:
         drawn = request((1,), temperature=1.0, **sampling).sampling if "temperature" not in sampling else None
         drawn = drawn or request((1,), **sampling).sampling
         rows = [hf_decode.Row((1,), drawn, 0, 1, draws=draw[None]) for draw in draws]
-        found = torch.tensor(hf_decode._draw(logits, rows))
+        found = torch.tensor(draw(logits, rows))
         return [float((found == token).float().mean()) for token in range(4)]
 
     for temperature in (0.5, 1.0, 2.0):

@@ -317,7 +317,7 @@ def test_hostile_names_do_nothing_in_any_table(tmp_path: Path) -> None:
     assert "<script>" not in tables.markdown(board)
     assert "\x1b" not in tables.terminal(board)
     assert all(
-        line.count("&") - line.count(r"\&") == 8 for line in tables.latex(board).splitlines() if r"\\" in line
+        line.count("&") - line.count(r"\&") == 9 for line in tables.latex(board).splitlines() if r"\\" in line
     )
     assert all(not row[1].startswith("=") for row in csv.reader(io.StringIO(tables.csv_text(board))))
 

@@ -95,7 +95,7 @@ def test_a_user_s_own_task_runs_with_chain_of_thought_as_system_2(tmp_path: Path
     assert (task.name, task.lm_name, task.own) == ("sums", "sums", False)
     assert task.spec.s2_method == "cot"
     assert [metric.name for metric in task.spec.metrics] == ["exact_match"]
-    assert task.spec.max_tokens["direct"] == 20 and task.spec.max_tokens["default"] >= 128
+    assert task.spec.max_tokens == {"direct": 20}
     assert task.stops == ("END",), "an empty stop would end every answer at once"
     assert task.spec.answer("first 3, then 14.") == "14"
     assert task.spec.answer("no number") is None
@@ -161,12 +161,49 @@ def test_description_and_examples_stand_before_the_prompt(tmp_path: Path) -> Non
         assert history[0] == seen[0][1][0]
 
 
-@pytest.mark.parametrize(
-    ("more", "reason"),
-    [("repeats: 4\n", "sets repeats"), ('gen_prefix: "Answer:"\n', "sets gen_prefix")],
-)
-def test_settings_that_have_no_meaning_here_are_named(tmp_path: Path, more: str, reason: str) -> None:
-    assert reason in refused("sums", include=[write_task(tmp_path, more=FILTERS + more)])
+def test_what_a_reply_would_begin_with_ends_the_prompt(tmp_path: Path) -> None:
+    task = own(tmp_path, more=FILTERS + FEW_SHOT + 'gen_prefix: "The sum is"\n')
+    seen: list[tuple[Item, tuple[Message, ...]]] = []
+
+    def respond(asked: Asked) -> list[Response]:
+        seen.extend((item, history) for _, item, history in asked)
+        return [response(str(item.fields["gold"])) for _, item, _ in asked]
+
+    score([task], respond)
+    for item, history in seen:
+        assert item.prompt.endswith("Reply with a number. The sum is")
+        assert item.question.endswith("Reply with a number.")
+        assert [turn["role"] for turn in history] == ["system", "user", "assistant", "user", "assistant"]
+        assert history == task.history(item.fields) or history[0] == task.history(item.fields)[0]
+        assert item.answer_form == '"The sum is X", where X is the answer'
+    assert task.spec.answer_mark.search("Well. The sum is 5"), "a model may repeat it before its answer"
+
+
+def test_repeats_are_the_method_s_choice_and_votes_over_them_go(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    vote = """  - name: maj@4
+    filter:
+      - function: regex
+        regex_pattern: "(-?[0-9]+)"
+      - function: majority_vote
+      - function: take_first
+"""
+    task = own(tmp_path, more=FILTERS + vote + "repeats: 4\n")
+    assert "asks each item 4 times in lm-eval and once here: s2:cot*4" in capsys.readouterr().err
+
+    def respond(asked: Asked) -> list[Response]:
+        return [response(f"It is {item.fields['gold']}") for _, item, _ in asked]
+
+    logged, responses = score([task], respond)
+    rows = build_rows(task, "base", "direct", 0, logged["sums"], responses["sums"])
+    assert len(rows) == 12 and {frozenset(row["scores"]) for row in rows} == {
+        frozenset({"exact_match", "exact_match,whole-text"})
+    }
+    only_vote = FILTERS.replace("take_first", "majority_vote") + "repeats: 4\n"
+    assert "repeats: 4 and all its filters vote" in refused(
+        "sums", include=[write_task(tmp_path / "votes", more=only_vote)]
+    )
 
 
 def test_a_log_likelihood_task_is_refused(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from markupsafe import escape
 from page_fixtures import build_run, large_page, planted
 
 from results import differences, page, page_words
@@ -146,64 +147,31 @@ def test_a_folder_without_a_manifest_is_named(tmp_path: Path) -> None:
         page.write_page(tmp_path, {"rows": []})
 
 
-WORTH = "better than base, as good as System 2, and cheaper."
-
-
-MANIFEST = {"variants": {name: {"kind": name} for name in ("base", "s2", "distilled")}}
-
-
-def claimed(task: str, superior: str, non_inferior: str, cheaper: str) -> list[dict[str, Any]]:
-    verdicts = {"superior": superior, "non_inferior": non_inferior, "cheaper": cheaper}
-    return [
-        {"task": task, "metric": "m", "claim": claim, "a": a, "b": b, "verdict": verdicts[claim], "n": 9}
-        for claim, a, b, _ in page_words.CLAIMS
-    ]
-
-
-@pytest.mark.parametrize(
-    ("verdicts", "sentence"),
-    [
-        (
-            {"a": ("yes", "yes", "yes"), "b": ("yes", "yes", "yes")},
-            "Distillation was worth it on all 2 tasks (a and b): " + WORTH,
-        ),
-        (
-            {"a": ("yes", "yes", "yes"), "b": ("no", "no", "yes"), "c": ("cannot_tell", "yes", "yes")},
-            f"Distillation was worth it on 1 of 3 tasks (a): {WORTH} "
-            "It was not on b (not better than base and not as good as System 2). On c the data cannot tell.",
-        ),
-        (
-            {"a": ("yes", "cannot_tell", "yes")},
-            "Whether distillation was worth it, the data cannot tell on a.",
-        ),
-        ({"a": ("yes", "yes", "no")}, "Distillation was not worth it on a (not cheaper than System 2)."),
-    ],
-)
-def test_verdict_in_a_sentence(verdicts: dict[str, tuple[str, str, str]], sentence: str) -> None:
-    compared = [claim for task, found in verdicts.items() for claim in claimed(task, *found)]
-    assert page_words.headline({"comparisons": compared}, MANIFEST) == sentence
-
-
-def test_a_variant_stands_for_its_kind() -> None:
-    variants = {"base": {"kind": "base"}, "s2:cot": {"kind": "s2"}, "distilled": {"kind": "distilled"}}
-    compared = claimed("a", "yes", "yes", "yes")
-    for claim in compared:
-        claim["a"] = claim["a"].replace("s2", "s2:cot")
-    found = page_words.headline({"comparisons": compared}, {"variants": variants})
-    assert found.startswith("Distillation was worth it on a:")
+def test_the_page_begins_with_the_sentence_of_the_leaderboard(run: tuple[Path, dict[str, Any]]) -> None:
+    html = page.render_page(*run)
+    assert f'<h1 id="verdict-title">{escape(run[1]["headline"])}</h1>' in html
 
 
 def test_a_run_without_distillation_still_gets_a_sentence(tmp_path: Path) -> None:
     board = build_run(tmp_path / "run", tasks=("coin_flip",), variants=("base", "s2"), items=60)
     sentence = "s2 is better than base on coin_flip. Nothing distilled from System 2 was compared."
-    assert page_words.headline(board, MANIFEST) == sentence
+    assert board["headline"] == sentence
     assert "What distillation cost" not in page.render_page(tmp_path / "run", board)
 
 
 def test_the_three_claims_end_with_all_tasks_together(run: tuple[Path, dict[str, Any]]) -> None:
-    rows = page_words.matrix(run[1], MANIFEST)["rows"]
+    rows = page_words.matrix(run[1])["rows"]
     assert [row["task"] for row in rows] == ["coin_flip", "trivia_bias", "all tasks"]
     assert all(all(row["cells"]) for row in rows)
+
+
+def test_the_page_shows_what_is_kept_of_the_gain(run: tuple[Path, dict[str, Any]]) -> None:
+    folder, board = run
+    claim = next(row for row in board["comparisons"] if "gain_kept" in row)
+    share = claim["gain_kept"]
+    shown = f"gain kept: {100 * share['value']:.0f} %"
+    html = page.render_page(folder, board)
+    assert html.count(shown) >= 2, "in the matrix and beside its claim"
 
 
 def test_latency_is_told_in_tokens_and_calls_in_sequence(run: tuple[Path, dict[str, Any]]) -> None:
@@ -225,21 +193,6 @@ def test_a_task_that_was_not_distilled_keeps_its_row(tmp_path: Path) -> None:
     html = page.render_page(folder, build(folder))
     assert html.count("not distilled") >= 2
     assert "3 of 200" in html
-
-
-def test_where_nothing_was_distilled_the_headline_says_so(tmp_path: Path) -> None:
-    folder = tmp_path / "run"
-    build_run(folder, tasks=("coin_flip", "gsm8k"), items=40)
-    manifest = json.loads((folder / "manifest.json").read_text())
-    for entry, task in zip(manifest["distillation"], ("coin_flip", "gsm8k"), strict=True):
-        entry |= {"status": "not_distilled", "kept": 2}
-        (folder / f"samples/distilled/{task}.jsonl").unlink()
-        (folder / "manifest.json").write_text(json.dumps(manifest))
-        said = page_words.headline(build(folder), manifest)
-        if task == "coin_flip":
-            assert "On gsm8k" in said or "on gsm8k" in said
-            assert said.endswith("on coin_flip: System 2 agreed with itself on too few inputs.")
-    assert said.endswith("Nothing could be distilled: System 2 agreed with itself on too few inputs.")
 
 
 def test_findings_of_pairs_that_are_not_there_stand_apart(run: tuple[Path, dict[str, Any]]) -> None:

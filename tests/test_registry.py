@@ -20,8 +20,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_short_and_lm_eval_names_are_each_other_s_inverse() -> None:
-    assert len(set(registry.BUILTIN)) == len(registry.MODULES)
-    for name in registry.BUILTIN:
+    assert len(set(registry.builtin())) == len(registry.MODULES)
+    for name in registry.builtin():
         assert lm_eval_name(short_name(name)) == lm_eval_name(name) == name
         assert short_name(short_name(name)) == short_name(name)
     assert (short_name("s2d_gsm8k"), lm_eval_name("gsm8k")) == ("gsm8k", "s2d_gsm8k")
@@ -106,8 +106,6 @@ def test_a_good_folder_names_its_tasks(folder: Path) -> None:
         ("", "bad.yaml: holds no mapping"),
         ("task: x\ninclude: base.yaml\n", "include 'base.yaml' is no file"),
         ("task: mine\n", "'mine' is defined in .*bad.yaml too"),
-        ("task: s2d_gsm8k\n", "'s2d_gsm8k' is a task of s2d-bench"),
-        ("group: s2d_judge\ntask: [mine]\n", "'s2d_judge' is a task of s2d-bench"),
         ("task: \x01\n", "bad.yaml: cannot be read as YAML"),
     ],
 )
@@ -116,6 +114,15 @@ def test_what_lm_eval_would_skip_silently_is_refused(folder: Path, content: str,
     with pytest.raises(TaskError, match=says) as error:
         folders(folder)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["gsm8k", "s2d_gsm8k", "judge", "s2d"])
+def test_a_name_of_ours_clashes_only_where_it_is_asked_for(folder: Path, name: str) -> None:
+    (folder / "theirs.yaml").write_text(f"task: {name}\n")
+    others = check_folder(folder)
+    assert expand(["mine", "coin_flip"], "embedded", others) == ["coin_flip", "mine"]
+    with pytest.raises(TaskError, match=f"'{name}' is a task of s2d-bench and one of --include-path: rename"):
+        expand([name], "embedded", others)
 
 
 def test_our_own_folder_may_be_named_too() -> None:
@@ -127,3 +134,22 @@ def test_a_folder_without_tasks_is_refused(tmp_path: Path) -> None:
         check_folder(tmp_path)
     with pytest.raises(TaskError, match="is no folder"):
         check_folder(tmp_path / "nothing")
+
+
+def test_an_entry_in_one_place_is_in_the_default_the_tag_and_the_overlap_check(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from run_fixtures import make_context, own_task, right_sum, write_task
+
+    from distill import inputs
+    from harness.options import RunOptions
+
+    monkeypatch.setitem(registry.MODULES, "coin_flip_again", "tasks.coin_flip.task")
+    assert registry.families()[-1] == "coin_flip_again" and registry.families().count("judge") == 1
+    assert RunOptions().tasks == registry.families()
+    assert registry.expand(["s2d"], "embedded")[-1] == "coin_flip_again"
+    assert registry.short_name("s2d_coin_flip_again") == "coin_flip_again"
+    checked = []
+    monkeypatch.setattr(inputs, "_other_test_items", lambda name, *_: (checked.append(name), ([], None))[1])
+    inputs.test_items(make_context(tmp_path, right_sum, [own_task(write_task(tmp_path / "tasks"))]))
+    assert checked == [*registry.expand(["s2d"], "embedded")]

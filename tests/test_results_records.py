@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from results_fixtures import VARIANTS, FakeTask, edit_rows, make_run
 from tiny_models import edit_json
@@ -42,9 +43,11 @@ def test_failures_are_counted_and_noted(tmp_path: Path) -> None:
         ),
     )
     board = leaderboard.build(folder)
-    assert board["rows"][0]["failures"] == {"no_answer": 0, "truncated": 20, "empty": 0, "error": 0}
+    assert board["rows"][0]["failures"] == {
+        "no_answer": 0, "truncated": 20, "stopped": 0, "empty": 0, "error": 0,
+    }  # fmt: skip
     assert board["rows"][0]["truncated"] == 20
-    assert any("cut at the maximum" in note and "base (20 of 200)" in note for note in board["notes"])
+    assert board["rows"][0]["cut"]["share"] == 0.1
 
 
 def test_weights_of_a_metric_override_the_rows_weight(tmp_path: Path) -> None:
@@ -82,8 +85,11 @@ def test_both_readers_give_equal_columns(run: Path) -> None:
         assert fast[key].tolist() == slow[key].tolist()
     for key in ("scores", "weights", "usage"):
         assert {k: v.tolist() for k, v in fast[key].items()} == {k: v.tolist() for k, v in slow[key].items()}
-    for key in ("failures", "truncated", "steps", "method"):
+    for key in ("failures", "steps", "method"):
         assert fast[key] == slow[key]
+    for key in ("cut", "reasoning_words"):
+        assert np.array_equal(fast[key], slow[key], equal_nan=key == "reasoning_words")
+    assert fast["cut_calls"].keys() == slow["cut_calls"].keys()
 
 
 def test_true_and_false_are_scores(tmp_path: Path) -> None:

@@ -103,7 +103,7 @@ def test_rule_2_no_stop_of_a_direct_answer_cuts_a_chain_of_thought(tmp_path: Pat
     rows(context, BASE)
     rows(context, S2)
     stops = {each.step: each.sampling.stop for each in recorder.asked}
-    assert stops == {"direct": ("\n\n", "END"), "reason": ("END",)}
+    assert stops == {"direct": ("\n\n", "END"), "reason": ()}
 
 
 def test_rule_4_item_ids_are_of_the_content_and_orders_share_a_cluster(tmp_path: Path) -> None:

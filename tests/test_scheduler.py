@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -139,13 +139,20 @@ def test_greedy_calls_do_not_depend_on_the_run_seed(store: CallStore) -> None:
     assert engine.batches == []
 
 
-def test_history_stands_before_system_1_alone(store: CallStore) -> None:
+def test_history_stands_before_every_step_but_those_that_it_would_mislead(store: CallStore) -> None:
     engine = Watched()
     turns = ({"role": "system", "content": "be brief"},)
-    run(engine, store, [job(0, once, history=turns), job(1, twice, history=turns)])
+    second = job(1, twice, history=turns)
+    second = replace(second, method=replace(second.method, without_turns=("first",)))
+    run(engine, store, [job(0, once, history=turns), second])
     roles = {r.step: [m["role"] for m in r.messages] for batch in engine.batches for r in batch}
-    assert roles["direct"] == ["system", "user"]
-    assert roles["second"] == ["user"]
+    assert roles == {"direct": ["system", "user"], "first": ["user"], "second": ["system", "user"]}
+
+
+def test_the_last_text_is_finished_and_says_where_a_stop_left_it_without_an_answer(store: CallStore) -> None:
+    made = replace(job(0, once), finish=lambda text: (text.upper()[:2], True))
+    [response] = run(Watched(), store, [made])
+    assert response.stopped and response.text == response.steps[0].completion.text.upper()[:2]
 
 
 def test_an_ask_s_own_limit_and_stops_join_the_task_s(store: CallStore) -> None:

@@ -63,7 +63,7 @@ def test_last_letter_answer(text: str, expected: str | None) -> None:
         ("ANSWER: No.", "no"),
         ("**Answer:** No, it is tails up", "no"),
         ("Answer: The coin is tails up, so no", "no"),
-        ('Answer: yes" or "Answer: no', "no"),
+        ('Answer: yes" or "Answer: no', None),
         ("Answer:\nyes", "yes"),
         ("Yes, answer: no", "no"),
         ("Yes", "yes"),
@@ -82,7 +82,8 @@ def test_last_letter_answer(text: str, expected: str | None) -> None:
         ("Answer: There is no change, so yes.", "yes"),
         ("Answer: no because it was flipped three times", "no"),
         ("Answer: surely no", "no"),
-        ("Answer: heads", None),
+        ("Answer: heads", "yes"),
+        ("Answer: tails", "no"),
         ("yesterday it was heads", None),
         ("", None),
     ],
@@ -212,7 +213,7 @@ def test_a_row_has_what_programs_need(letters: dict[str, Any], coins: dict[str, 
         assert row["answer_form"] in row["prompt"] and row["answer_form"] not in row["question"]
         assert "coin" not in row["text"] and "concatenate" not in row["text"]
         assert spec.answer(spec.target(row["target"])) == row["target"]
-        assert spec.max_tokens["direct"] <= 64 and spec.max_tokens["default"] == 128
+        assert spec.max_tokens == {"direct": 256}
 
 
 def test_last_letter_rephrases_as_the_paper_does() -> None:

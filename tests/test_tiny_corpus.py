@@ -25,10 +25,9 @@ from distill.tiny.corpus import (
 )
 from distill.tiny.tokenizer import build_tokenizer
 from harness import embedded
-from harness.embedded import EMBEDDED_TASK_OPTIONS
+from harness.embedded import TASK_OPTIONS, TASKS
 from tasks import registry
 from tasks.last_letter.generate import WORDS
-from tasks.registry import FAMILIES
 from tasks.sources import rng
 from tasks.trivia_bias.generate import facts as all_facts
 
@@ -56,11 +55,11 @@ def test_examples_follow_from_seed_and_number(drawn: list[Example]) -> None:
 def test_every_task_has_the_same_share_of_direct_answers() -> None:
     shares = Mixture(direct=0.7).shares()
     assert sum(shares.values()) == pytest.approx(1)
-    assert len({shares[f"{task}.direct"] for task in FAMILIES}) == 1
-    assert sum(shares[f"{task}.direct"] for task in FAMILIES) < 0.05
+    assert len({shares[f"{task}.direct"] for task in TASKS}) == 1
+    assert sum(shares[f"{task}.direct"] for task in TASKS) < 0.05
 
 
-@pytest.mark.parametrize("task", FAMILIES)
+@pytest.mark.parametrize("task", TASKS)
 def test_the_oracle_is_right_on_every_lesson(task: str) -> None:
     spec = registry.spec(task)
     for number in range(60):
@@ -74,7 +73,7 @@ def test_the_oracle_is_right_on_every_lesson(task: str) -> None:
 
 def test_direct_answers_are_wrong_only_where_the_card_says() -> None:
     wrong: Counter[str] = Counter()
-    for task in FAMILIES:
+    for task in TASKS:
         spec = registry.spec(task)
         for number in range(100):
             lesson = lesson_of(task, "direct", rng("direct", task, number))
@@ -94,11 +93,11 @@ def test_no_example_overlaps_an_item_of_a_split(drawn: list[Example], items: Seq
 def test_planted_items_are_found(drawn: list[Example], items: Sequence[Any]) -> None:
     planted = [
         Example("planted", item.prompt, "", item.text, item.symbols)
-        for item in (next(each for each in items if each.id.startswith(task)) for task in FAMILIES)
+        for item in (next(each for each in items if each.id.startswith(task)) for task in TASKS)
     ]
     kept, dropped = without_overlap([*planted, *drawn[:20]], items)
     assert not [found for found in kept if found.kind == "planted"]
-    assert sum(dropped.values()) >= len(FAMILIES)
+    assert sum(dropped.values()) >= len(TASKS)
 
 
 def test_facts_of_the_splits_are_never_asked_in_the_tasks_words(drawn: list[Example]) -> None:
@@ -113,9 +112,7 @@ def test_another_wording_gives_another_hash(monkeypatch: pytest.MonkeyPatch) -> 
     before = prompts_hash()
     assert prompts_hash() == before
     shown = {"rephrase": "{question}", "show_original": False}
-    monkeypatch.setattr(
-        embedded, "EMBEDDED_TASK_OPTIONS", {**EMBEDDED_TASK_OPTIONS, ("last_letter", "rar_2step"): shown}
-    )
+    monkeypatch.setattr(embedded, "TASK_OPTIONS", {**TASK_OPTIONS, ("last_letter", "rar_2step"): shown})
     assert prompts_hash() != before
 
 

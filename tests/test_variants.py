@@ -6,7 +6,7 @@ import pytest
 
 from harness.errors import UserError
 from harness.facts import named_pairs
-from harness.variants import Variant, parse_variants, with_noise_floor
+from harness.variants import Variant, check_teachers, parse_variants, teacher_row, with_noise_floor
 
 
 def one(text: str) -> Variant:
@@ -41,7 +41,7 @@ def test_controls_and_ablations_are_trained_otherwise_and_answer_at_once(name: s
 
 
 def test_a_control_is_compared_with_base_s2_and_distilled() -> None:
-    pairs = named_pairs(parse_variants("base,s2,distilled,distilled-s1,mine=./folder"))
+    pairs = named_pairs(parse_variants("base,s2,distilled,distilled-s1,mine=./folder"), {})
     assert pairs == [
         ["base", "distilled-s1"],
         ["s2", "distilled-s1"],
@@ -49,8 +49,52 @@ def test_a_control_is_compared_with_base_s2_and_distilled() -> None:
         ["base", "mine"],
         ["s2", "mine"],
     ]
-    assert named_pairs(with_noise_floor(parse_variants("base,s2"))) == [["base", "base-again"]]
-    assert named_pairs(parse_variants("distilled-s1,distilled-all")) == []
+    assert named_pairs(with_noise_floor(parse_variants("base,s2")), {}) == [["base", "base-again"]]
+    assert named_pairs(parse_variants("distilled-s1,distilled-all"), {}) == []
+    several = parse_variants("base,s2:cot,s2:think,distilled:cot")
+    assert named_pairs(several, {"distilled-from-cot": "s2-cot"}) == [
+        ["base", "s2-cot"],
+        ["base", "s2-think"],
+        ["base", "distilled-from-cot"],
+        ["s2-cot", "distilled-from-cot"],
+    ]
+
+
+def test_a_distilled_variant_learns_from_the_system_2_that_is_a_row() -> None:
+    def teacher(models: str, name: str) -> str | None:
+        return next(each for each in parse_variants(models) if each.name == name).teacher
+
+    assert teacher("base,s2,distilled", "distilled") is None
+    assert teacher("distilled", "distilled") is None
+    assert teacher("s2:cot,distilled,distilled-nofilter", "distilled-nofilter") == "cot"
+    assert teacher("distilled-all,s2:cot*3", "distilled-all") == "cot*3"
+    both = "s2:cot,s2:think,distilled:cot,distilled:think,distilled-nofilter:think"
+    assert teacher(both, "distilled-from-cot") == "cot"
+    assert teacher(both, "distilled-from-think") == "think"
+    assert teacher(both, "distilled-nofilter-from-think") == "think"
+    assert one("distilled:cot").method_for("rar_2step") == "direct"
+    assert one("distilled:cot").teacher_for("rar_2step") == "cot"
+    assert one("distilled-s1").teacher_for("rar_2step") == "direct"
+    for models in ("s2:cot,s2:think,distilled", "s2,s2:cot,distilled-all"):
+        with pytest.raises(UserError, match=r"several System 2 rows .*such as distilled\S*:cot"):
+            parse_variants(models)
+
+
+def test_a_teacher_is_a_row_on_every_task() -> None:
+    own = {"coin_flip": "rar_2step", "gsm8k": "cot"}
+    check_teachers(parse_variants("base,s2,distilled,distilled-s1"), own)
+    check_teachers(parse_variants("base,distilled:think"), own)
+    check_teachers(parse_variants("base,s2,distilled:cot"), {"gsm8k": "cot"})
+    check_teachers(parse_variants("s2:self_consistency(cot)*3,distilled:cot*3"), own)
+    for models, task, method in (
+        ("base,s2:cot,distilled:think", "coin_flip", "think"),
+        ("base,s2,distilled:cot", "coin_flip", "cot"),
+    ):
+        with pytest.raises(UserError, match=rf"on {task} it learns from {method}.*add s2:{method}"):
+            check_teachers(parse_variants(models), own)
+    variants = parse_variants("base,s2,distilled,distilled-s1")
+    rows = [teacher_row(each, variants, "cot") for each in variants]
+    assert [row and row.name for row in rows] == [None, None, "s2", None]
 
 
 @pytest.mark.parametrize(
@@ -117,7 +161,8 @@ def test_a_named_checkpoint_has_a_place_a_revision_and_a_method(
         ("s2:", "no method after ':'"),
         ("distilled:", "no method after ':'"),
         ("base:cot", "write s2:cot"),
-        ("distilled:cot", "only s2 takes a method"),
+        ("distilled-s1:cot", "learns from System 1"),
+        ("distilled:magic", "'magic'"),
         ("mine=", "no checkpoint after '='"),
         ("mine=@v1", "no checkpoint after '='"),
         ("mine=./x:magic", "'magic'"),

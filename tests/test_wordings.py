@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import pytest
 from program_fixtures import PAIR, content, drive
 
 from harness import run
-from harness.embedded import EMBEDDED_METHODS, embedded_method, embedded_options, embedded_spec
+from harness.embedded import embedded_spec
 from harness.errors import UserError
 from harness.options import RunOptions
 from harness.types import Ask, Item
@@ -41,31 +41,21 @@ def reply(ask: Ask) -> str:
 def test_the_embedded_model_gets_the_prompts_that_it_learnt(task: str, method: str) -> None:
     found = GOLDEN[task]["item"]
     item = Item("i", "i", found["prompt"], found["question"], found["answer_form"], found["fields"])
-    _, rounds = drive(method, item, reply, **embedded_options(task, method))
+    _, rounds = drive(
+        method, item, reply, **embedded_spec(registry.spec(task)).method_options.get(method, {})
+    )
     sent = [
         {"step": ask.step, "prompt": content(ask), "stop": list(ask.stop)} for asks in rounds for ask in asks
     ]
     assert sent == GOLDEN[task]["calls"][method]
 
 
-@pytest.mark.parametrize("task", registry.MODULES)
-def test_a_task_as_the_embedded_model_learnt_it_changes_method_and_prompts_alone(task: str) -> None:
-    spec = registry.spec(task)
-    learnt = embedded_spec(spec)
-    assert learnt.s2_method == embedded_method(task)
-    assert learnt.method_options["cot_fewshot"] == {"wording": "tiny"}
-    changed = {
-        field.name for field in fields(spec) if getattr(spec, field.name) != getattr(learnt, field.name)
-    }
-    assert changed <= {"s2_method", "method_options"}
-
-
 def test_the_embedded_model_keeps_its_system_2_methods() -> None:
-    assert {task: embedded_method(task) for task in GOLDEN} == {
-        task: GOLDEN[task]["s2_method"] for task in GOLDEN
-    }
-    assert embedded_method("a task of the user's") is None
-    assert set(EMBEDDED_METHODS.values()) <= {"bsm", "cot", "rar_2step", "s2a"}
+    for task in GOLDEN:
+        assert embedded_spec(registry.spec(task)).s2_method == GOLDEN[task]["s2_method"]
+    own = replace(registry.spec("gsm8k"), name="sums", s2_method="think", method_options={"cot": {"a": 1}})
+    assert embedded_spec(own).s2_method == "think"
+    assert embedded_spec(own).method_options["cot"] == {"a": 1, "wording": "tiny"}
 
 
 @pytest.mark.parametrize(
@@ -73,10 +63,8 @@ def test_the_embedded_model_keeps_its_system_2_methods() -> None:
     [("tiny", None, "rar_2step"), ("tiny", "paper", "rar_2step"), ("some/model", "paper", "rar_2step_paper")],
 )
 def test_the_model_and_the_preset_choose_the_method(pretrained: str, preset: str | None, method: str) -> None:
-    options = RunOptions(
-        engine="scripted", pretrained=pretrained, preset=preset, tasks=("coin_flip",), data="embedded"
-    )
-    [task] = run._load(options)
+    options = RunOptions(pretrained=pretrained, preset=preset, tasks=("coin_flip",), data="embedded")
+    [task] = run.loaded_tasks(options)
     assert task.spec.s2_method == method
 
 

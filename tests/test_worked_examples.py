@@ -75,7 +75,7 @@ def test_the_arithmetic_is_right() -> None:
 
 
 def check_overlap(data: str) -> None:
-    for task in load_tasks(registry.FAMILIES, data, (), {}, None):
+    for task in load_tasks(registry.families(), data, (), {}, None):
         tests = [overlap_item(task.item(row)) for row in task.rows("test")]
         shown = [
             OverlapItem(question, question, symbols(task.name, question), question)
@@ -93,7 +93,7 @@ def test_no_example_overlaps_a_public_test_item(data_dir: Path) -> None:
     check_overlap(str(data_dir))
 
 
-@pytest.mark.parametrize("task", registry.FAMILIES)
+@pytest.mark.parametrize("task", registry.families())
 def test_a_prompt_ends_in_the_very_shape_of_its_examples(task: str) -> None:
     spec = registry.spec(task)
     [loaded] = load_tasks([task], "embedded", (), {}, 1)

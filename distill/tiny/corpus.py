@@ -24,7 +24,7 @@ from typing import Any
 from distill.inputs import overlap_item
 from distill.overlap import OverlapItem, split_overlapping
 from distill.tiny import facts, lessons
-from harness.embedded import EMBEDDED_METHODS, embedded_options
+from harness.embedded import TASKS, embedded_spec
 from harness.programs.base import Running, get_method, step_kind
 from harness.programs.s2a import WORDINGS
 from harness.types import Completion, Item, stable_hash
@@ -98,7 +98,7 @@ class Mixture:
 
     def shares(self) -> dict[str, float]:
         """Kind -> share; they add up to 1."""
-        kinds = {**dict(self.rest), **{f"{task}.direct": self.direct for task in registry.FAMILIES}}
+        kinds = {**dict(self.rest), **{f"{task}.direct": self.direct for task in TASKS}}
         whole = sum(kinds.values())
         return {kind: share / whole for kind, share in kinds.items()}
 
@@ -159,9 +159,9 @@ def as_item(row: Mapping[str, Any], item_id: str = "") -> Item:
 
 def trace(lesson: lessons.Lesson) -> list[tuple[str, str, str]]:
     """The task's System 2 method on a lesson, the oracle replying: (step, prompt, reply) of each call."""
-    method = get_method(EMBEDDED_METHODS[lesson.task])
-    options = embedded_options(lesson.task, method.name)
-    running = Running(method.start(as_item(lesson.row), options, registry.spec(lesson.task).answer))
+    spec = embedded_spec(registry.spec(lesson.task))
+    method = get_method(spec.s2_method)
+    running = Running(method.start(as_item(lesson.row), spec.method_options.get(method.name), spec.answer))
     calls: list[tuple[str, str, str]] = []
     while running.asks:
         given = []
@@ -256,7 +256,7 @@ def without_overlap(
 def split_items(seed: int = 0) -> tuple[OverlapItem, ...]:
     """Every item of every split of the embedded tasks, at the default difficulty."""
     found: list[OverlapItem] = []
-    for task in registry.FAMILIES:
+    for task in TASKS:
         splits = importlib.import_module(registry.MODULES[task]).load(data="embedded", seed=seed)
         for split, rows in splits.items():
             found.extend(overlap_item(as_item(row, f"{task}/{split}/{row['item_id']}")) for row in rows)
@@ -267,7 +267,7 @@ def prompts_hash() -> str:
     """Hash of the prompts of every kind on fixed lessons: another one means that a task or a program asks in
     other words than the model was trained on."""
     asked: list[str] = []
-    for task in registry.FAMILIES:
+    for task in TASKS:
         lesson = lesson_of(task, "", rng("prompts", task))
         asked += [as_item(lesson.row).prompt, *(prompt for _, prompt, _ in trace(lesson))]
     return stable_hash(json.dumps(asked))

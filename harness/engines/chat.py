@@ -19,6 +19,9 @@ from harness.types import Message, stable_hash
 PROBE: list[Message] = [{"role": "user", "content": "What is two plus two? Answer: "}]
 """The prompt on which an adapter must change something (rule 3)."""
 
+WORDS = " ".join(f"word{number}" for number in range(300))
+"""What a template must not lose, cut or change."""
+
 
 def hub_options(source: ModelSource) -> dict[str, Any]:
     """What every `from_pretrained` of transformers gets."""
@@ -33,6 +36,11 @@ class Chat:
         self.end_ids = end_ids
         self.tokenizer = tokenizer
         self._date = date
+        self._parts = False
+        """Whether content goes to the template as a list of parts."""
+        end = tokenizer.eos_token_id
+        self.turn_end: int | None = end if end is not None else min(end_ids, default=None)
+        """What a model says last: targets end with it."""
 
     @classmethod
     def load(cls, source: ModelSource, generation_config: Any) -> Chat:
@@ -54,13 +62,53 @@ class Chat:
             raise UserError("the tokenizer has no end-of-sequence token: set tokenizer.eos_token")
         chat = cls(tokenizer, ends, datetime.fromisoformat(source.date))
         try:
+            chat._find_form(source.name)
             chat.prompt_ids(PROBE)
         except TemplateError as error:
             raise UserError(
                 f"--pretrained {source.name}: its chat template cannot be used ({error}): "
                 "mend tokenizer.chat_template"
             ) from error
+        chat._find_end()
         return chat
+
+    def _find_form(self, name: str) -> None:
+        """Send content as the template wants it: a text, or a list of one part of text, as templates of
+        multimodal models read it. UserError where it renders neither whole, TemplateError where it cannot."""
+        from jinja2 import TemplateError
+
+        refused: TemplateError | None = None
+        for parts in (False, True):
+            self._parts = parts
+            try:
+                rendered = self._rendered([{"role": "user", "content": WORDS}])
+                # A template of texts prints a list as Python does.
+                if WORDS in rendered and f"'{WORDS}'" not in rendered:
+                    return
+            except (TemplateError, TypeError) as error:
+                # The first refusal is of what most templates take, and tells more.
+                refused = refused or (
+                    error if isinstance(error, TemplateError) else TemplateError(str(error))
+                )
+        self._parts = False
+        if refused:
+            raise refused
+        raise UserError(
+            f"--pretrained {name}: its chat template leaves out or changes words of a user's message, so "
+            "prompts would lack their question: mend tokenizer.chat_template"
+        )
+
+    def _find_end(self) -> None:
+        """A turn ends with what the template puts behind a reply, where that is one of the end ids."""
+        from jinja2 import TemplateError
+
+        try:
+            turns = [*PROBE, {"role": "assistant", "content": WORDS}]
+            behind = self._rendered(turns, add_generation_prompt=False).rpartition(WORDS)[2]
+        except (TemplateError, TypeError):
+            return
+        ids = self.tokenizer(behind, add_special_tokens=False)["input_ids"]
+        self.turn_end = next((each for each in ids if each in self.end_ids), self.turn_end)
 
     @property
     def template_hash(self) -> str:
@@ -70,25 +118,27 @@ class Chat:
 
     def prompt_ids(self, messages: Sequence[Message], thinking: bool = False) -> tuple[int, ...]:
         """Ids of the templated conversation, generation prompt included. RunError for two BOS ids."""
-        encoded = self.tokenizer.apply_chat_template(
-            list(messages),
-            add_generation_prompt=True,
-            tokenize=True,
-            return_dict=True,
-            enable_thinking=thinking,
-            strftime_now=self._date.strftime,
-        )
+        encoded = self._templated(messages, tokenize=True, return_dict=True, enable_thinking=thinking)
         ids = tuple(encoded["input_ids"])
         bos = self.tokenizer.bos_token_id
         if bos is not None and ids[:2] == (bos, bos):
             raise RunError("the chat template puts two BOS ids before a prompt: remove one from the template")
         return ids
 
+    def _rendered(self, messages: Sequence[Message], **more: Any) -> str:
+        return str(self._templated(messages, tokenize=False, enable_thinking=False, **more))
+
+    def _templated(self, messages: Sequence[Message], **more: Any) -> Any:
+        form: Sequence[Any] = list(messages)
+        if self._parts:
+            form = [{**each, "content": [{"type": "text", "text": each["content"]}]} for each in messages]
+        settings = {"add_generation_prompt": True, "strftime_now": self._date.strftime, **more}
+        return self.tokenizer.apply_chat_template(form, **settings)
+
     def target_ids(self, text: str) -> tuple[int, ...]:
         """Ids of `text` and the end of turn."""
-        end = self.tokenizer.eos_token_id
-        last = end if end is not None else min(self.end_ids)
-        return (*self.tokenizer(text, add_special_tokens=False)["input_ids"], last)
+        assert self.turn_end is not None
+        return (*self.tokenizer(text, add_special_tokens=False)["input_ids"], self.turn_end)
 
     def text(self, ids: Sequence[int], stops: Sequence[str]) -> str:
         """What `ids` say, without special tokens, cut before the first stop string."""

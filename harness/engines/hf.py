@@ -15,15 +15,21 @@ from typing import Any
 import torch
 
 from harness.engines.base import AdapterInfo, Engine, ModelInfo, too_long
-from harness.engines.chat import PROBE, Chat, hub_options, require_change
+from harness.engines.chat import PROBE, Chat, require_change
 from harness.engines.hf_adapters import adapter_hash, check_adapter
-from harness.engines.hf_decode import Row, decode_batch
+from harness.engines.hf_alone import decode_alone
+from harness.engines.hf_decode import decode_batch
+from harness.engines.hf_guard import STOCK, Verdict, Way, look
 from harness.engines.hf_linear import exchange_operands
+from harness.engines.hf_load import attentions, context_length, load_config, load_model, refusal
 from harness.engines.hf_memory import Halving, budget_from_memory, is_out_of_memory
+from harness.engines.hf_passes import Passes
+from harness.engines.hf_rows import Row
 from harness.engines.hf_settings import check_arguments, pick_dtype
 from harness.engines.sharing import plan_batches
-from harness.errors import RunError, UserError
-from harness.models import ModelSource, cache_folder, weights_fingerprint
+from harness.errors import RunError, UserError, one_line
+from harness.models import ModelSource, weights_fingerprint
+from harness.progress import say
 from harness.types import Completion, FinishReason, Message, Request, stable_hash
 
 _STOP_WINDOW = 8
@@ -35,22 +41,26 @@ class HuggingFaceEngine(Engine):
 
     name = "hf"
 
-    def __init__(self, info: ModelInfo, model: Any, chat: Chat, arguments: dict[str, Any]) -> None:
+    def __init__(
+        self, info: ModelInfo, model: Any, chat: Chat, arguments: dict[str, Any], verdict: Verdict
+    ) -> None:
+        """`verdict` says how the model may be batched (hf_guard.py)."""
         super().__init__(info)
         self._model = model
         self._chat = chat
         self._tokenizer = chat.tokenizer
         self._arguments = arguments
+        self._verdict = verdict
         self._end_ids = chat.end_ids
-        pad = chat.tokenizer.pad_token_id
-        self._pad_id = pad if pad is not None else min(chat.end_ids)
+        self._pad_id = _pad_id(chat)
         self._token_budget = int(arguments["batch_tokens"]) or budget_from_memory(model)
         self._halving = Halving()
+        self._adapters: list[str] = []
 
     @classmethod
     def load(cls, source: ModelSource, arguments: dict[str, Any]) -> HuggingFaceEngine:
-        """Load weights and tokenizer. UserError where the model cannot be had or has no chat template."""
-        from transformers import AutoModelForCausalLM
+        """Load weights and tokenizer, and see how the model may be batched. UserError where it cannot be had,
+        has no chat template, or cannot generate."""
         from transformers.utils import logging as transformers_logging
 
         settings = check_arguments(arguments)
@@ -58,38 +68,21 @@ class HuggingFaceEngine(Engine):
         device = str(settings["device"])
         dtype = pick_dtype(source.dtype, device)
         try:
-            model, report = AutoModelForCausalLM.from_pretrained(
-                source.location,
-                dtype=dtype,
-                attn_implementation=settings["attention"],
-                use_safetensors=True,
-                output_loading_info=True,
-                **hub_options(source),
-            )
-            model.to(device).eval()
+            config = load_config(source)
+            choice = attentions(config, str(settings["attention"]), source.trust_remote_code)
+            model = load_model(source, config, dtype, device, choice[0])
             chat = Chat.load(source, model.generation_config)
-        except (UserError, RunError):
-            raise
-        except Exception as error:  # whatever transformers makes of a broken or foreign folder
-            if is_out_of_memory(error):
-                raise RunError(
-                    f"memory does not suffice for the weights of {source.name}: choose a smaller model or a "
-                    "machine with more, then repeat the command"
-                ) from error
-            reason = str(error).strip().splitlines() or [type(error).__name__]
-            advice = _advice(source)
-            if "trust_remote_code" in str(error):
-                advice = "give --trust-remote-code if you trust its author with this machine"
-            raise UserError(
-                f"--pretrained {source.name} could not be loaded: {reason[0]} ({advice})"
-            ) from error
-        if missing := sorted(report["missing_keys"]):
-            raise UserError(
-                f"--pretrained {source.name} lacks {len(missing)} weights, first {missing[0]}: "
-                "they would be random; fetch or save the model again"
-            )
+        except Exception as error:
+            raise refusal(source, error) from error
         if device == "cpu":
             exchange_operands(model)
+        longest = context_length(model.config, chat.tokenizer)
+        try:
+            verdict = look(model, chat.prompt_ids(STOCK), _pad_id(chat), longest, choice)
+        except UserError as error:
+            raise UserError(f"--pretrained {source.name}: {error}") from error
+        if verdict.note:
+            say(f"{source.name}: {verdict.note}")
         commit = getattr(model.config, "_commit_hash", None)
         info = ModelInfo(
             name=source.name,
@@ -97,10 +90,10 @@ class HuggingFaceEngine(Engine):
             parameters=sum(parameter.numel() for parameter in model.parameters()),
             dtype=str(dtype).removeprefix("torch."),
             template_hash=chat.template_hash,
-            context_length=_context_length(model, chat.tokenizer),
+            context_length=longest,
             folder=source.location,
         )
-        return cls(info, model, chat, settings)
+        return cls(info, model, chat, settings, verdict)
 
     def prompt_ids(self, messages: Sequence[Message], thinking: bool = False) -> tuple[int, ...]:
         return self._chat.prompt_ids(messages, thinking)
@@ -109,9 +102,10 @@ class HuggingFaceEngine(Engine):
         return self._chat.target_ids(text)
 
     def plan(self, requests: Sequence[Request]) -> list[list[Request]]:
+        alone = self._verdict.way is Way.ALONE
         return plan_batches(
             requests,
-            int(self._arguments["batch_rows"]),
+            1 if alone else int(self._arguments["batch_rows"]),
             self._token_budget,
             separate=lambda request: _length_class(request.sampling.max_tokens),
         )
@@ -138,7 +132,11 @@ class HuggingFaceEngine(Engine):
         return completions
 
     def _decode(self, rows: Sequence[Row]) -> None:
-        decode_batch(self._model, rows, self._end_ids, self._has_stop, self._pad_id, self.execution)
+        if self._verdict.way is Way.ALONE:
+            decode_alone(self._model, rows, self._end_ids, self._has_stop, self.execution)
+        else:
+            passes = Passes(self._model, self._pad_id, shares=self._verdict.way is Way.SHARED)
+            decode_batch(passes, rows, self._end_ids, self._has_stop, self.execution)
 
     def _completion(self, row: Row) -> Completion:
         if row.limit <= 0:
@@ -165,13 +163,14 @@ class HuggingFaceEngine(Engine):
         from peft import PeftModel
 
         check_adapter(folder, self._model)
-        without = [self._probe_logits(None) for _ in range(2)]
+        before = {each: self._probe_logits(each) for each in (None, *self._adapters)}
+        noise = float((before[None] - self._probe_logits(None)).abs().max())
         try:
             if isinstance(self._model, PeftModel):
                 self._model.load_adapter(str(folder), adapter_name=name)
             else:
                 self._model = PeftModel.from_pretrained(self._model, str(folder), adapter_name=name)
-        except (OSError, ValueError, KeyError, TypeError, RuntimeError, MemoryError) as error:
+        except Exception as error:  # whatever PEFT makes of foreign settings
             if is_out_of_memory(error):
                 raise RunError(
                     f"memory does not suffice for the adapter {folder} beside the model: evaluate fewer "
@@ -179,13 +178,27 @@ class HuggingFaceEngine(Engine):
                 ) from error
             reason = str(error).strip().splitlines() or [type(error).__name__]
             raise UserError(
-                f"{folder}: PEFT cannot load it ({reason[0]}): check adapter_config.json, or make it again"
+                f"{folder}: PEFT cannot load it ({one_line(reason[0])}): check adapter_config.json, or make "
+                "it again"
             ) from error
         self._model.eval()
-        noise = float((without[0] - without[1]).abs().max())
-        change = float((self._probe_logits(name) - without[0]).abs().max())
+        change = float((self._probe_logits(name) - before[None]).abs().max())
         require_change(folder, change, noise)
+        for other, logits in before.items():
+            self._require_unchanged(folder, other, logits, noise)
+        self._adapters.append(name)
         return AdapterInfo(name, adapter_hash(folder), change, noise)
+
+    def _require_unchanged(self, folder: Path, other: str | None, before: torch.Tensor, noise: float) -> None:
+        """UserError where a new adapter changed what the model says without it, or with another one."""
+        moved = float((self._probe_logits(other) - before).abs().max())
+        if not moved <= max(10 * noise, 1e-3 * float(before.std())):
+            changed = "the model itself" if other is None else f"the adapter {other}"
+            raise UserError(
+                f"{folder}: loading it changed {changed} (a logit of the probe moved by {moved:.2g}), so "
+                "other variants would be scored wrongly: merge it into a model (merge_and_unload) and name "
+                "that folder"
+            )
 
     def _probe_logits(self, adapter: str | None) -> torch.Tensor:
         self._switch(adapter)
@@ -223,20 +236,15 @@ class HuggingFaceEngine(Engine):
             "device": str(self._model.device),
             "batch_rows": self._arguments["batch_rows"],
             "batch_tokens": self._token_budget,
-            "attention": self._arguments["attention"],
+            "attention": self._verdict.attention,
+            "batches": self._verdict.as_dict(),
+            **({"notes": [self._verdict.note]} if self._verdict.note else {}),
         }
 
 
-def _advice(source: ModelSource) -> str:
-    if Path(source.location).is_relative_to(cache_folder()):
-        return f"remove {source.location}, and the same command makes it again"
-    return "give a hub id that can be reached, or a folder with config.json and safetensors"
-
-
-def _context_length(model: Any, tokenizer: Any) -> int:
-    text = model.config.get_text_config(decoder=True)
-    configured = getattr(text, "max_position_embeddings", None)
-    return int(configured or min(tokenizer.model_max_length, 1 << 20))
+def _pad_id(chat: Chat) -> int:
+    pad: int | None = chat.tokenizer.pad_token_id
+    return pad if pad is not None else min(chat.end_ids)
 
 
 def _length_class(max_tokens: int) -> int:

@@ -7,6 +7,7 @@ extension points, with the same arithmetic. Measured on 2 CPU cores in tests/ben
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,6 +21,12 @@ GROW_BY = 64
 """Positions that are reserved at a time."""
 
 ATTENTION = "s2d_grouped_sdpa"
+
+_PART = re.compile(r"window|local|chunk|attention_types")
+"""In the name of a setting that may say that a layer attends to a part of what came before."""
+
+_NO_PART = re.compile(r"max_window_layers|experts")
+"""Names as these say nothing of it."""
 
 Places = Sequence[tuple[int, int]]
 """(row of a part, row of the whole); a row of a part may go to several."""
@@ -86,9 +93,11 @@ class GrowingLayer(DynamicLayer):
         rows = sum(len(place) for place in places)
         layer = cls()
         first = parts[0].keys
-        layer.lazy_initialization(first, parts[0].values)
-        shape = (rows, first.shape[1], width + room, first.shape[3])
-        layer._key_space, layer._value_space = first.new_zeros(shape), first.new_zeros(shape)
+        values = parts[0].values
+        layer.lazy_initialization(first, values)
+        # Latent attention has values of another size than its keys.
+        layer._key_space = first.new_zeros((rows, first.shape[1], width + room, first.shape[3]))
+        layer._value_space = values.new_zeros((rows, values.shape[1], width + room, values.shape[3]))
         for part, place in zip(parts, places, strict=True):
             start = width - part.keys.shape[2]
             for source, target in place:
@@ -100,15 +109,26 @@ class GrowingLayer(DynamicLayer):
 
 
 def can_grow(config: Any) -> bool:
-    """Whether all layers attend to everything, so that the cache above serves them."""
+    """Whether all layers attend to everything, as far as a configuration tells, so that the cache above
+    serves them and padding in the middle of a row changes nothing."""
     text = config.get_text_config(decoder=True)
-    kinds = set(getattr(text, "layer_types", None) or ["full_attention"])
-    return kinds == {"full_attention"} and getattr(text, "sliding_window", None) is None
+    if getattr(text, "sliding_window", None) is not None:
+        return False
+    try:
+        layers = DynamicCache(config=config).layers
+    except Exception:  # a configuration that the library itself has no cache for
+        return False
+    if any(type(layer) is not DynamicLayer for layer in layers):
+        return False
+    # Kinds of layers that are named can be relied on; else a window may have a name of the model's own.
+    return bool(getattr(text, "layer_types", None)) or not any(
+        _PART.search(name) and not _NO_PART.search(name) and value for name, value in text.to_dict().items()
+    )
 
 
-def new_cache(config: Any) -> Cache:
-    """An empty cache for a model; layers with a sliding window keep the library's own."""
-    return Cache(layer_class_to_replicate=GrowingLayer) if can_grow(config) else DynamicCache(config=config)
+def new_cache(config: Any, growing: bool) -> Cache:
+    """An empty cache for a model: ours, or the library's own, which knows every kind of layer."""
+    return Cache(layer_class_to_replicate=GrowingLayer) if growing else DynamicCache(config=config)
 
 
 def keep_rows(cache: Cache, keep: Sequence[int]) -> list[int]:
@@ -125,7 +145,8 @@ def keep_rows(cache: Cache, keep: Sequence[int]) -> list[int]:
         for layer in cache.layers:
             layer.compact(moves, count)
     else:
-        cache.batch_select_indices(torch.tensor(order, device=cache.layers[0].keys.device))
+        # Not `batch_select_indices`: layers of linear attention lack it, or keep their states of all rows.
+        cache.reorder_cache(torch.tensor(order))
     return order
 
 
@@ -164,7 +185,8 @@ def grouped_attention(
     groups = getattr(module, "num_key_value_groups", 1)
     rows, heads, length, size = query.shape
     causal = attention_mask is None and length > 1
-    if causal or groups == 1 or kwargs.get("position_bias") is not None:
+    mask_of_each_head = attention_mask is not None and attention_mask.shape[1] != 1
+    if causal or groups == 1 or mask_of_each_head or kwargs.get("position_bias") is not None:
         return sdpa_attention_forward(module, query, key, value, attention_mask, **kwargs)
     if attention_mask is not None and length > 1:
         attention_mask = attention_mask.repeat(1, 1, groups, 1)

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from harness.engines.base import Execution
-from harness.engines.hf_decode import Row
+from harness.engines.hf_rows import Row
 
 PLAIN_SIGNS = ("DefaultCPUAllocator", "ALLOC_FAILED")
 """In the plain RuntimeError of torch's CPU allocator and of cuBLAS."""
@@ -77,15 +77,24 @@ def budget_from_memory(model: Any) -> int:
     import psutil
 
     text = model.config.get_text_config(decoder=True)
-    heads = getattr(text, "num_key_value_heads", None) or text.num_attention_heads
-    size = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
-    per_position = 2 * text.num_hidden_layers * heads * size * model.dtype.itemsize
+    per_position = text.num_hidden_layers * _key_value_size(text) * model.dtype.itemsize
     if model.device.type == "cuda":
         weights = sum(parameter.numel() * parameter.itemsize for parameter in model.parameters())
         available = (torch.cuda.mem_get_info(model.device)[1] - weights) / 2
     else:
         available = psutil.virtual_memory().total / 8
     return max(4096, int(available / per_position))
+
+
+def _key_value_size(text: Any) -> int:
+    """Numbers that a layer keeps of a position; models without attention keep a state of like size."""
+    heads = getattr(text, "num_attention_heads", None)
+    if not heads:
+        return 2 * int(text.hidden_size)
+    groups = getattr(text, "num_key_value_heads", None) or heads
+    if getattr(text, "kv_lora_rank", None):  # latent attention, whose keys and values are kept unfolded
+        return int(heads) * int(text.qk_nope_head_dim + text.qk_rope_head_dim + text.v_head_dim)
+    return 2 * int(groups) * int(getattr(text, "head_dim", None) or text.hidden_size // heads)
 
 
 def _positions(rows: Sequence[Row]) -> int:

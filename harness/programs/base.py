@@ -32,10 +32,6 @@ Vote = Callable[[str], str | None]
 """A task's rule of what a text votes for: equal keys are one answer; None where the text holds none."""
 
 
-SYSTEM_1_STEPS = frozenset({"direct", "think"})
-"""Kinds of steps that ask as System 1 does, and so with the turns that a task puts before its prompt."""
-
-
 @dataclass(frozen=True)
 class Method:
     """A registered method. `start` makes a program of it for one item."""
@@ -59,6 +55,9 @@ class Method:
     turns of examples before its prompt already."""
     inner: str | None = None
     """Of a method around another one: the other one's name."""
+    without_turns: tuple[str, ...] = ()
+    """Kinds of its steps that do not get the turns which a task puts before its prompt (a description, worked
+    examples): what they ask is no question of the task."""
     fixed: Mapping[str, Any] = field(default_factory=dict)
     """Options that the name itself sets, such as k in `cot*5`."""
 
@@ -115,8 +114,11 @@ def method(
     votes: bool = False,
     shows_examples: bool = False,
     inner: str | None = None,
+    without_turns: Sequence[str] = (),
 ) -> Callable[[Callable[..., Program]], Callable[..., Program]]:
-    """Register a generator function `program(item, **options)` under `name`. UserError if it is taken."""
+    """Register a generator function `program(item, **options)` under `name`. UserError if it is taken.
+
+    `without_turns` names the kinds of steps that a task's description and examples would only mislead."""
 
     def register(function: Callable[..., Program]) -> Callable[..., Program]:
         known = _METHODS.get(name)
@@ -126,8 +128,9 @@ def method(
                 f"give the one in {function.__module__} another name."
             )
         _METHODS[name] = Method(
-            name, description, tuple(steps), function, paper, visible, thinking, votes, shows_examples, inner
-        )
+            name, description, tuple(steps), function, paper, visible, thinking, votes, shows_examples, inner,
+            tuple(without_turns),
+        )  # fmt: skip
         return function
 
     return register

@@ -13,6 +13,9 @@ Where the model does not follow: no criterion parsed means DEFAULT_CRITERIA; a c
 for one response is left out of the sum for both; no score at all gives a response without a verdict, which
 the task scores as no answer, never as a tie.
 
+A task's description and worked examples, which lm-eval puts before a prompt, reach none of the three steps:
+they show whole judgements, and each step asks for a part of one.
+
 The item's fields hold the parts: `response_a`, `response_b`, and `user_question` (where a task has none,
 the item's own question).
 """
@@ -26,6 +29,7 @@ from harness.errors import UserError
 from harness.programs.base import Program, fill, method
 from harness.programs.wording import DEFAULT, chosen
 from harness.types import Ask, Completion, Item, user
+from tasks.answers import own_reply
 
 TINY: Mapping[str, str] = {
     "branch": (
@@ -60,7 +64,20 @@ the user's question alone, so that a wording of `branch` cannot show the respons
 
 DEFAULT_CRITERIA = ("relevance to the question", "correctness", "completeness", "clarity", "tone")
 NO_SCORES = "No scores could be read, so there is no verdict."
-SCORE = r"(?<![\d.])(?P<score>[1-5])(?:\.0+)?(?!\.?\d)"
+SCORE = (
+    r"(?<![\d.])(?P<score>[1-5](?:\.0+)?(?!\.?\d|[ \t]*(?:[/%]|or[ \t]+\d|out of[ \t]*\d|[-–][ \t]*\d))"
+    r"|(?:one|two|three|four|five)\b(?=[ \t]*(?:[.,;(*]|$|\n|out of)))"
+)
+ENDS = r"(?=[ \t]*(?:[.,;:)\]*]|$|\n|(?:and|for|to|vs|points?|stars?|because|since|as)\b))"
+"""What stands behind a score that has no label; another word makes it a count of something."""
+SAYS = (
+    r"(?:[ \t]*\([^)\n]{1,30}\))?[*_]*[ \t]*"
+    r"(?:[:：=|–-]|\b(?:is|gets|scores|earns|an?|at)\b)[\s*:\[({|]*(?:an?[ \t]+)?"
+)
+"""What stands between a label and its score."""
+LABEL = re.compile(r"\bscore\b[^\d\n]{0,20}(?=\d)", re.IGNORECASE)
+NEXT_CRITERION = re.compile(r"^[ \t*#]*criterion\b[ \t\d]*:", re.IGNORECASE | re.MULTILINE)
+LATEX = re.compile(r"\\boxed\{|\\text\{|\$")
 SHORT = 4
 """Words of a criterion that may stand in one line with others, at most."""
 BULLET = re.compile(
@@ -74,6 +91,7 @@ Score = int | None
     "bsm",
     "Branch-Solve-Merge judge: criteria, scores for each, a verdict",
     steps=("branch", "solve", "merge"),
+    without_turns=("branch", "solve", "merge"),
     paper="https://arxiv.org/abs/2310.15123",
 )
 def bsm(
@@ -152,28 +170,71 @@ def parse_criteria(text: str, most: int) -> list[str]:
 def parse_pair(text: str) -> tuple[Score, Score]:
     """Scores (A, B), 1 to 5; None where one is missing. Any text is fine.
 
-    The last labelled score of each counts (`Score A: 4`, `B: 2/5`). Without any label, the first two
-    numbers from 1 to 5 are those of A and of B.
+    1. The last `Score A: 4` of each; where there is none, the last `A: 4` or `A gets 4`; `both get 4` is
+       for both.
+    2. A number that is no whole one from 1 to 5 (`4.5`, `4/10`, `3-4`) is no score, nor is the scale
+       restated.
+    3. Without any label, two numbers that are all of the text's numbers are those of A and of B.
     """
-    text = _without_scale(text)
-    labelled = [
-        re.findall(
-            rf"(?<![A-Za-z]){name}(?:'s)?(?:[ \t]+score)?[ \t*]*[:=][ \t*]*{SCORE}", text, re.IGNORECASE
-        )
-        for name in ("A", "B")
-    ]
-    if any(labelled):
-        a, b = (int(found[-1]) if found else None for found in labelled)
-        return a, b
-    numbers = [int(found) for found in re.findall(SCORE, text)]
-    return (numbers[0], numbers[1]) if len(numbers) >= 2 else (None, None)
+    text = _judged(text)
+    pair = _by_label(
+        r"score[ \t]+(?:for[ \t]+|of[ \t]+)?(?:response[ \t]+)?{0}|{0}(?:['’]s)?[ \t]+score", text
+    )
+    if pair:
+        return pair
+    both = re.findall(rf"\b(?:both|A (?:and|&) B)\b[^\d\n.;]{{0,30}}?[ \t*:=]{SCORE}", text, re.IGNORECASE)
+    if both:
+        return _number(both[-1]), _number(both[-1])
+    pair = _by_label(r"{0}(?:['’]s)?", text)
+    if pair:
+        return pair
+    numbers = re.findall(r"\d+(?:\.\d+)?", text)
+    scores = [_number(found) for found in re.findall(SCORE + ENDS, text)]
+    return (scores[0], scores[1]) if len(numbers) == len(scores) == 2 else (None, None)
+
+
+def _by_label(label: str, text: str) -> tuple[Score, Score] | None:
+    """The last score behind the label of A and of B, {0} in it; None where neither has a number."""
+    patterns = (re.compile(rf"(?<![A-Za-z])(?:{label.format(name)}){SAYS}", re.IGNORECASE) for name in "AB")
+    a, b = (_labelled(pattern, text) for pattern in patterns)
+    return (a[-1] if a else None, b[-1] if b else None) if a or b else None
 
 
 def parse_score(text: str) -> Score:
-    """The score of one response, 1 to 5: the last one after `Score`, else the last such number, else None."""
-    text = _without_scale(text)
-    found = re.findall(rf"score[^\d\n]{{0,20}}{SCORE}", text, re.IGNORECASE) or re.findall(SCORE, text)
-    return int(found[-1]) if found else None
+    """The score of one response, 1 to 5, or None.
+
+    1. The last one after `Score` or `Rating`, in the same sentence; a number there that is none (`3.5`,
+       `4/10`) means that there is no score.
+    2. Else a line that is a number alone, or the number that the text gives it (`I would give it a 4`).
+    3. Other numbers (`it has 3 tips`) are no score.
+    """
+    text = _judged(text)
+    said = re.compile(
+        r"\b(?:score|rating|answer)\b[^\d\n.;]{0,60}?[\s:：=*\[({]{1,6}(?=\d|(?:one|two|three|four|five)\b)",
+        re.IGNORECASE,
+    )
+    found = _labelled(said, text)
+    if found:
+        return found[-1]
+    alone = re.findall(rf"^[ \t*\[]*{SCORE}[\]*. \t]*$", text, re.MULTILINE)
+    given = re.findall(
+        rf"\b(?:give|gives|deserves|earns|gets|rate)\b[^\d\n.;]{{0,30}}?\s{SCORE}{ENDS}", text, re.IGNORECASE
+    )
+    last = [*given, *alone][-1:]
+    return _number(last[0]) if last else None
+
+
+def _labelled(label: re.Pattern[str], text: str) -> list[Score]:
+    """What stands behind each of a label: a score, or None for another number. A word that is no number is
+    passed over."""
+    found: list[Score] = []
+    for match in label.finditer(text):
+        score = re.compile(SCORE, re.IGNORECASE).match(text, match.end())
+        if score:
+            found.append(_number(score["score"]))
+        elif text[match.end() : match.end() + 1].isdigit():
+            found.append(None)
+    return found
 
 
 def add_scores(scores: list[tuple[Score, Score]]) -> str:
@@ -187,10 +248,29 @@ def add_scores(scores: list[tuple[Score, Score]]) -> str:
     return f"A: {shown[0]} = {sums[0]}. B: {shown[1]} = {sums[1]}. Verdict: [[{verdict}]]"
 
 
-def _without_scale(text: str) -> str:
-    """`text` without mentions of the scale: `4/5` is 4, `from 1 to 5` is nothing."""
+def _judged(text: str) -> str:
+    """A reply to one solve prompt: without thoughts, a next criterion that the model makes up, and mentions
+    of the scale: `4/5` is 4, `from 1 to 5` is nothing."""
+    text = own_reply(text, LABEL)
+    scored = LABEL.search(text)
+    asked = NEXT_CRITERION.search(text, scored.end()) if scored else None
+    text = text[: asked.start()] if asked else text
+    text = LATEX.sub("", text)
     text = re.sub(r"(?<=[1-5])[ \t]*(?:/|out of)[ \t]*5(?!\d)", "", text)
-    return re.sub(r"(?<!\d)1[ \t]*(?:-|–|to)[ \t]*5(?!\d)", "", text)
+    return re.sub(
+        r"(?<!\d)1[ \t]*(?:\([^)\n]{0,30}\)|=[ \t]*\w+)?,?[ \t]*(?:-|–|to"
+        r"|and)?[ \t]*5[ \t]*(?:\([^)\n]{0,30}\)|=[ \t]*\w+)?(?!\d)",
+        "",
+        text,
+    )
+
+
+def _number(score: str) -> int:
+    return (
+        int(float(score))
+        if score[0].isdigit()
+        else 1 + ("one", "two", "three", "four", "five").index(score.lower())
+    )
 
 
 def _listed(criteria: list[str], scores: list[Score]) -> str:

@@ -2,18 +2,14 @@
 
 `direct` is the program of `base` and of every distilled variant, so it adds no word to the prompt: the
 distilled model is trained on these very messages (design rule 2). `think` sends the same prompt to a model
-that thinks before it answers: the engine switches thinking on in the template and counts the thoughts, the
-response is what stands behind them.
+that thinks before it answers: the engine switches thinking on in the template and counts the thoughts. The
+scheduler takes them off for this method as for every other, so the response is what stands behind them.
 """
 
 from __future__ import annotations
 
 from harness.programs.base import Program, method
 from harness.types import Ask, Completion, Item, user
-
-START_OF_THOUGHT = "<think>"
-END_OF_THOUGHT = "</think>"
-"""Marks of DeepSeek-R1, Qwen3 and others; some templates put the first one into the prompt."""
 
 
 @method("direct", "System 1: the task's prompt, answered at once", steps=("direct",))
@@ -29,8 +25,4 @@ def direct(item: Item) -> Program:
 def think(item: Item) -> Program:
     """One call with `item.prompt`; its own step name, because thoughts need more tokens than an answer."""
     reply: Completion = yield Ask("think", [user(item.prompt)])
-    _, closed, response = reply.text.rpartition(END_OF_THOUGHT)
-    if closed:
-        return response.strip()
-    unclosed = reply.text.lstrip().startswith(START_OF_THOUGHT) or reply.finish_reason == "length"
-    return "" if unclosed else reply.text
+    return reply.text

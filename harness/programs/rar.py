@@ -3,6 +3,9 @@
 The structure is the paper's. Of the wordings, `paper` is its own (and `rar_1step_paper`, `rar_2step_paper`
 are methods, so that `--models s2:rar_2step_paper` runs it); `default` and `tiny` are ours. A task that needs
 another wording passes templates as options.
+
+Of the two calls, a task's description and worked examples, which lm-eval puts before a prompt, reach the
+second alone: they show answers, and the first must not give one.
 """
 
 from __future__ import annotations
@@ -122,6 +125,7 @@ def rar_1step_paper(item: Item) -> Program:
     "rar_2step",
     "Rephrase and Respond in two calls: rewrite the question, then answer it",
     steps=("rephrase", "respond"),
+    without_turns=("rephrase",),
     paper=PAPER,
 )
 def rar_2step(

@@ -2,7 +2,8 @@
 
 Call 1 rewrites the user's text into two labelled parts without the user's opinion; call 2 sees those parts
 alone, so an opinion that was left out cannot sway the answer. Of the wordings, `paper` is the paper's own
-(and `s2a_paper` a method of its own); `default` and `tiny` are ours.
+(and `s2a_paper` a method of its own); `default` and `tiny` are ours. A task's description and worked
+examples, which lm-eval puts before a prompt, reach call 2 alone: call 1 answers nothing.
 
 What happens when the labels are missing (`parse_rewrite`): a question without a context is enough; a context
 without a question is taken whole as the question; a reply without labels is the question; an empty reply
@@ -109,6 +110,7 @@ EMPTY = frozenset({"", "none", "n/a", "no context", "nothing", "empty"})
     "s2a",
     "System 2 Attention: rewrite the text without opinions, then answer",
     steps=("rewrite", "respond"),
+    without_turns=("rewrite",),
     paper=PAPER,
 )
 def s2a(

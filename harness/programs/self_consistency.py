@@ -123,5 +123,6 @@ def by_name(name: str) -> Method | None:
         votes=True,
         shows_examples=inner.shows_examples,
         inner=inner.name,
+        without_turns=inner.without_turns,
         fixed={"method": inner.name, "k": k},
     )

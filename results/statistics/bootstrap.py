@@ -91,17 +91,29 @@ def bca(numerator: Floats, denominator: Floats, replicates: int = REPLICATES) ->
     """Bootstrap sum(numerator)/sum(denominator) over clusters (arrays of one value per cluster)."""
     estimate = float(numerator.sum() / denominator.sum())
     nothing = np.empty(0)
-    large = numerator.size > LINEARISED_ABOVE
-    # Sorting all clusters of a large sample is most of the work, and a part of them often settles it.
-    several = large and cells(numerator[:SOME], denominator[:SOME]).count.size > MAX_CELLS
-    grouped = None if several else cells(numerator, denominator)
-    if grouped is None or (large and grouped.count.size > MAX_CELLS):
+    if is_linearised(numerator, denominator):
         return Fitted(estimate, nothing, 0.0, standard_error(numerator, denominator), True)
+    grouped = cells(numerator, denominator)
     if grouped.count.size == 1:
         return Fitted(estimate, nothing, 0.0, 0.0, False)
     drawn = _replicates(grouped, replicates)
     # A draw in which both sums are 0 (of failed calls, say) holds nothing that has a ratio.
     return Fitted(estimate, drawn[~np.isnan(drawn)], acceleration(grouped), 0.0, False)
+
+
+def is_linearised(numerator: Floats, denominator: Floats) -> bool:
+    """Whether so many distinct clusters are there that the figure is linearised instead of drawn."""
+    if numerator.size <= LINEARISED_ABOVE:
+        return False
+    # Sorting all clusters of a large sample is most of the work, and a part of them often settles it.
+    return any(
+        cells(numerator[:part], denominator[:part]).count.size > MAX_CELLS for part in (SOME, numerator.size)
+    )
+
+
+def draw_sums(numerator: Floats, denominator: Floats) -> tuple[Floats, Floats]:
+    """Both sums over the clusters of each of `REPLICATES` draws; clusters are drawn whole."""
+    return _drawn_sums(cells(numerator, denominator), REPLICATES)
 
 
 def bca_interval(numerator: Floats, denominator: Floats, confidence: float = 0.95) -> Interval:
@@ -169,20 +181,26 @@ def _share_below(drawn: Floats, value: float) -> float:
 @np.errstate(divide="ignore", invalid="ignore")
 def _replicates(grouped: Cells, replicates: int) -> Floats:
     """`replicates` bootstrap values of the ratio of sums."""
+    top, bottom = _drawn_sums(grouped, replicates)
+    return np.asarray(top / bottom)
+
+
+def _drawn_sums(grouped: Cells, replicates: int) -> tuple[Floats, Floats]:
+    """Sums of numerator and denominator over the clusters of each draw."""
     n = int(grouped.count.sum())
     if grouped.count.size <= FEW_CELLS or n > LINEARISED_ABOVE:
         seed = content_seed(grouped.numerator, grouped.denominator, grouped.count.astype(float))
         drawn = (
             np.random.default_rng(seed).multinomial(n, grouped.count / n, size=replicates).astype(np.float64)
         )
-        return np.asarray((drawn @ grouped.numerator) / (drawn @ grouped.denominator))
+        return np.asarray(drawn @ grouped.numerator), np.asarray(drawn @ grouped.denominator)
     sums = np.column_stack((grouped.numerator, grouped.denominator)).repeat(grouped.count, axis=0)
     counts = _draw_counts(n, replicates)
-    values = np.empty(replicates)
+    top, bottom = np.empty(replicates), np.empty(replicates)
     for start in range(0, replicates, 500):
-        top, bottom = (counts[start : start + 500].astype(np.float64) @ sums).T
-        values[start : start + 500] = top / bottom
-    return values
+        part = slice(start, start + 500)
+        top[part], bottom[part] = (counts[part].astype(np.float64) @ sums).T
+    return top, bottom
 
 
 @lru_cache(maxsize=1)

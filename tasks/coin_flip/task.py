@@ -21,8 +21,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tasks.answers import after_marker
 from tasks.coin_flip import generate
+from tasks.coin_flip.answer import MARKERS, answer
 from tasks.coin_flip.examples import EXAMPLES
 from tasks.errors import TaskError
 from tasks.sources import (
@@ -55,43 +55,14 @@ NOTE = re.compile(r'\s*(?:Note that "flip" here means "reverse"\.|Flip means rev
 TURN_SENTENCE = re.compile(r"[^.\s][^.]*? (?:flips|does not flip) the coin\.")
 TURN = re.compile(r"(?:^|\.)\s*([^.\s][^.]*?) (?:flips|does not flip) the coin(?=\.)")
 
-YES_OR_NO = re.compile(r"\b(yes|no)\b", re.IGNORECASE)
-# "no" is also a plain word ("there is no change", "No one flips"): as an answer it opens the text, or a mark
-# follows it.
-OF_NOTHING = (
-    r"(?!\s+(?:one|body|person|people|change|changes|flip|flips|flipping|coin|coins|other|others|more|further|"
-    r"longer|matter|doubt|need|way|information)\b)"
-)
-OPENING = re.compile(rf"\W*(yes|no{OF_NOTHING})\b", re.IGNORECASE)
-SET_OFF = re.compile(r"\b(yes|no)\b(?=\W*(?:$|\n)|[*_\"'”’)]*[.,;:!])", re.IGNORECASE)
-
-
-def answer(text: str) -> str | None:
-    """`yes`, `no`, or None.
-
-    The word that the text opens with; else the last one that ends a line or is followed by a punctuation
-    mark. Of a text with `Answer:` only what stands after the last one counts, and there the first word that
-    is set off so, else the first at all.
-    """
-    marked = after_marker(text)
-    read = text if marked is None else marked
-    opening = OPENING.match(read)
-    if opening:
-        return opening[1].lower()
-    found = SET_OFF.findall(read)
-    if marked is None:
-        return str(found[-1]).lower() if found else None
-    found = found or YES_OR_NO.findall(read)
-    return str(found[0]).lower() if found else None
-
-
 SPEC = TaskSpec(
     name="coin_flip",
     s2_method="cot_fewshot",
     metrics=(Metric("accuracy", "binary", "yes or no is right"),),
     answer=answer,
     target=lambda word: f"Answer: {word}",
-    max_tokens={"direct": 64, "respond": 128, "reason": 256, "think": 1024, "default": 128},
+    max_tokens={"direct": 256},
+    answer_mark=MARKERS,
     method_options={"cot_fewshot": {"examples": EXAMPLES}},
     perturb=lambda row: other_order(row),
     paper=PaperSetup("rar_2step_paper", inputs=20_000, steps=100, tokens_per_step=66_000),

@@ -4,21 +4,20 @@ Sources: `embedded` (generate.py), `hub` (openai/gsm8k, configuration main), or 
 `gsm8k/train.jsonl` and `gsm8k/test.jsonl`. Task arguments: `difficulty` steps per story (embedded; else 3
 to 5); `validation=N` holds N training rows out (hub, folder).
 
-The answer of a response is the number at its last marker, else its last number. `strict_match` asks for
-the marker, `flexible_match` takes the last number whatever stands around it: lm-eval's two figures, whose
-distance shows how much of a score is the extraction.
+What a response's answer is, answer.py says. `strict_match` asks for the marker, `flexible_match` takes the
+last number whatever stands around it: lm-eval's two figures, whose distance shows how much of a score is the
+extraction.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tasks.answers import MARKER, first_line
 from tasks.errors import TaskError
 from tasks.gsm8k import generate
+from tasks.gsm8k.answer import GOLD, MARKERS, answer, last_number, marked_number, normalise
 from tasks.gsm8k.examples import EXAMPLES
 from tasks.sources import (
     Row,
@@ -39,61 +38,6 @@ if TYPE_CHECKING:
 HUB = "openai/gsm8k"
 ANSWER_FORM = '"Answer: " and the number'
 PROMPT = "{question}\nReply only with {answer_form}."
-GOLD = "####"
-"""What stands before the gold number in the public data."""
-
-MARKERS = re.compile(rf"{MARKER.pattern}|{GOLD}|\\boxed\{{", re.IGNORECASE)
-# A minus belongs to the number if it touches it and no digit, letter or bracket stands before ("35-2").
-NUMBER = re.compile(r"((?<![\w)\]])[-−])?\$?((?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?|\.\d+)(?!\d)", re.ASCII)
-
-
-# A number with one of these behind it is a part of what is said: 3/4, 70 - 5, 5e3.
-GOES_ON = re.compile(r"\s*(?:[/*×÷^+−-]|x(?=\s))\s*[$(]?\d|[eE][+-]?\d")
-
-
-def normalise(number: str) -> str | None:
-    """The first number in `number`, spelt in one way: `$1,234.50` -> `1234.5`, `-0.0` -> `0`; or None."""
-    found = NUMBER.search(number)
-    return None if found is None else _spell(found)
-
-
-def _spell(found: re.Match[str]) -> str:
-    # By text, not by float or Decimal: exact for any length.
-    whole, _, fraction = found[2].replace(",", "").partition(".")
-    digits = (whole.lstrip("0") or "0") + ("." + fraction.rstrip("0")).rstrip(".")
-    return f"-{digits}" if found[1] and digits != "0" else digits
-
-
-def marked_number(text: str) -> str | None:
-    """The number at the last `Answer:`, `####` or `\\boxed{`, or None.
-
-    Read on the marker's line: the first number there, or the first after its last `=`. A number that goes
-    on (`3/4`, `70 - 5`) is none.
-    """
-    found = _at_marker(text)
-    return None if found is None or GOES_ON.match(found.string, found.end()) else _spell(found)
-
-
-def _at_marker(text: str) -> re.Match[str] | None:
-    """The first number of what stands at the last marker."""
-    end = None
-    for marker in MARKERS.finditer(text):
-        end = marker.end()
-    return None if end is None else NUMBER.search(first_line(text[end:]).rpartition("=")[2])
-
-
-def last_number(text: str) -> str | None:
-    """The last number anywhere in `text`."""
-    found = None
-    for match in NUMBER.finditer(text):
-        found = match
-    return None if found is None else _spell(found)
-
-
-def answer(text: str) -> str | None:
-    """The number at the last marker; where none stands there, the last number of the text, else None."""
-    return marked_number(text) if _at_marker(text) else last_number(text)
-
 
 SPEC = TaskSpec(
     name="gsm8k",
@@ -104,7 +48,8 @@ SPEC = TaskSpec(
     ),
     answer=answer,
     target=lambda number: f"Answer: {number}",
-    max_tokens={"direct": 64, "respond": 128, "reason": 256, "think": 1024, "default": 128},
+    max_tokens={"direct": 256},
+    answer_mark=MARKERS,
     method_options={"cot_fewshot": {"examples": EXAMPLES}},
     samples=10,
     paper=PaperSetup("cot_paper", inputs=7_461, steps=5_000, tokens_per_step=33_000),

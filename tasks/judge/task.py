@@ -20,16 +20,15 @@ equal the verdict, its weight the number of votes. A missing verdict agrees with
 from __future__ import annotations
 
 import json
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from tasks.answers import after_marker
 from tasks.errors import TaskError
 from tasks.judge import generate, oasst, votes
+from tasks.judge.answer import MARK, answer
 from tasks.judge.examples import EXAMPLES
 from tasks.judge.pairs import JUDGE_GENERATED, Pair, rows
 from tasks.sources import data_source, hub_rows, local_file, read_rows, to_splits, whole_number
@@ -42,24 +41,7 @@ MT_BENCH_HUB = "lmsys/mt_bench_human_judgments"
 OASST_HUB = {"oasst2": "OpenAssistant/oasst2", "oasst1": "OpenAssistant/oasst1"}
 SWAPPED = {"A": "B", "B": "A", "C": "C"}
 
-VERDICT = re.compile(r"\[\[\s*([ABC])\s*\]\]", re.IGNORECASE)
-LETTER_ALONE = re.compile(r"[^\w]*([ABC])[^\w]*")
-
 Source = Literal["hub"] | Path
-
-
-def answer(text: str) -> str | None:
-    """The verdict `A`, `B` or `C`: the last one in double brackets.
-
-    Without brackets, a letter that is all of the reply, or all that follows the last `Answer:`.
-    """
-    found = VERDICT.findall(text)
-    if found:
-        return str(found[-1]).upper()
-    marked = after_marker(text)
-    alone = LETTER_ALONE.fullmatch(text if marked is None else marked)
-    return alone[1] if alone else None
-
 
 COMPARE = (
     "{question}\n\n"
@@ -96,18 +78,8 @@ SPEC = TaskSpec(
     ),
     answer=answer,
     target=lambda verdict: f"[[{verdict}]]",
-    max_tokens={
-        "direct": 16,
-        "branch": 128,
-        "solve": 64,
-        "merge": 64,
-        "reason": 256,
-        "respond": 128,
-        "rewrite": 128,
-        "rephrase": 128,
-        "think": 1024,
-        "default": 128,
-    },
+    max_tokens={"direct": 256},
+    answer_mark=MARK,
     method_options={
         "cot": {"reason": COMPARE},
         "cot_fewshot": {"examples": EXAMPLES, "reason": COMPARED},

@@ -17,9 +17,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tasks.answers import after_marker, first_line, last_line
 from tasks.errors import TaskError
 from tasks.last_letter import generate
+from tasks.last_letter.answer import MARKERS, answer
 from tasks.last_letter.examples import EXAMPLES
 from tasks.sources import (
     Row,
@@ -50,47 +50,6 @@ REPHRASE = (
 TRAIN_SHARE = 0.6
 
 QUOTED_WORDS = re.compile(r'"([^"]+)"')
-LETTER = r"[^\W\d_]"
-JOINED = re.compile(rf"{LETTER}+")
-SPACED = re.compile(rf"{LETTER}(?:[\s,+.-]+{LETTER})+")
-MARKED_WORD = re.compile(rf'(?:["“`*{{])({LETTER}+)(?:["”`*}}])')
-CONCLUSION = re.compile(r".*(?:[=:→]|\b(?:is|are|get|gives?|makes?|forms?|yields?)\b)(.*)", re.IGNORECASE)
-EDGES = " \t.!,;\"'“”‘’`*_{}$"
-
-
-def answer(text: str) -> str | None:
-    """The joined letters in lower case, or None.
-
-    After the last `Answer:`, on its line: letters alone (`rb`, `"rb".`, `r, b`, `R-B`), else what a
-    conclusion ends in (`r + b = rb`, `the result is rb`), the same up to the first full stop or bracket,
-    else the last quoted word. Without a marker the last line is read in the first two ways, a
-    conclusion only if it has two letters or more (`the last letter of "Bob" is b` is none).
-    """
-    marked = after_marker(text)
-    if marked is None:
-        line = last_line(text)
-        ended = _conclusion(line)
-        return _letters(line) or (ended if ended and len(ended) > 1 else None)
-    line = first_line(marked)
-    for part in (line, re.split(r"[.(;]\s", line + " ")[0], line.partition("(")[0]):
-        found = _letters(part) or _conclusion(part)
-        if found:
-            return found
-    quoted = MARKED_WORD.findall(line)
-    return str(quoted[-1]).lower() if quoted else None
-
-
-def _letters(part: str) -> str | None:
-    part = part.strip(EDGES)
-    if JOINED.fullmatch(part):
-        return part.lower()
-    return "".join(re.findall(LETTER, part)).lower() if SPACED.fullmatch(part) else None
-
-
-def _conclusion(part: str) -> str | None:
-    ended = CONCLUSION.fullmatch(part.strip(EDGES))
-    return _letters(ended[1]) if ended else None
-
 
 SPEC = TaskSpec(
     name="last_letter",
@@ -98,7 +57,8 @@ SPEC = TaskSpec(
     metrics=(Metric("exact_match", "binary", "the joined letters are right, letter case ignored"),),
     answer=answer,
     target=lambda letters: f"Answer: {letters}",
-    max_tokens={"direct": 64, "respond": 128, "reason": 256, "think": 1024, "default": 128},
+    max_tokens={"direct": 256},
+    answer_mark=MARKERS,
     method_options={
         "cot_fewshot": {"examples": EXAMPLES},
         "rar_2step_paper": {"rephrase": REPHRASE, "show_original": False},

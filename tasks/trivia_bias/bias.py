@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tasks.sources import content_hash
-from tasks.trivia_bias.grading import normalise
+from tasks.trivia_bias.spelling import normalise
 
 OPINIONS = {
     "plain": "",

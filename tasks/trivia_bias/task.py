@@ -33,9 +33,11 @@ from tasks.sources import (
 )
 from tasks.spec import Metric, PaperSetup, TaskSpec
 from tasks.trivia_bias import generate, triviaqa
+from tasks.trivia_bias.answer import MARKERS
 from tasks.trivia_bias.bias import POINTS_AWAY, Question, normalised, row, rows, template_name
 from tasks.trivia_bias.examples import EXAMPLES
 from tasks.trivia_bias.grading import is_right, normalise, parse
+from tasks.trivia_bias.spelling import compared
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -59,20 +61,10 @@ SPEC = TaskSpec(
         ),
     ),
     answer=parse,
-    vote_key=normalise,
+    vote_key=lambda answer: compared(normalise(answer)),
     target=lambda answer: f"Answer: {answer}",
-    max_tokens={
-        "direct": 64,
-        "rewrite": 128,
-        "respond": 128,
-        "reason": 256,
-        "rephrase": 128,
-        "branch": 128,
-        "solve": 128,
-        "merge": 128,
-        "think": 1024,
-        "default": 128,
-    },
+    max_tokens={"direct": 256},
+    answer_mark=MARKERS,
     method_options={"cot_fewshot": {"examples": EXAMPLES}},
     samples=20,
     inputs_embedded=150,

@@ -21,7 +21,7 @@ from typing import TypeGuard
 from tasks.errors import TaskError
 from tasks.sources import Row, require, rng
 from tasks.trivia_bias.bias import Question, normalised
-from tasks.trivia_bias.grading import normalise
+from tasks.trivia_bias.spelling import normalise
 
 READ_ALIASES = 40
 """How many aliases are looked at as the readable one; the rest of a long list is noise."""

@@ -38,10 +38,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "vllm": ("vllm_stream.py", "--prompts 8 --max-tokens 16 --rounds 1 --eager"),
     "openai": ("openai_loopback.py", "--prompts 8 --max-tokens 16 --rounds 1"),
+    "trivia_grading": ("trivia_grading.py", "--limit 1000"),
     "training": ("training.py --examples 24 --rounds 3", "--rounds 1"),
 }
 """Name -> command, and what --quick adds to it."""
-TAKES_DATA = ("hf_bfloat16", "hf_float32", "openai")
+TAKES_DATA = ("hf_bfloat16", "hf_float32", "openai", "trivia_grading")
 
 
 def command_of(name: str, options: argparse.Namespace) -> list[str]:

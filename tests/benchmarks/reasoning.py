@@ -43,9 +43,7 @@ from harness.programs.s2a import parse_rewrite
 from harness.scheduler import Job, Scheduler
 from harness.store import CallStore
 from harness.types import Response, Sampling, stable_hash
-from tasks.answers import MARKER
-from tasks.judge.task import VERDICT
-from tasks.registry import FAMILIES
+from tasks.registry import families
 
 REASONING_WORDS = 5
 JUDGES = frozenset({"bsm", "pair_v2"})
@@ -123,13 +121,12 @@ def holds_opinion(row: Mapping[str, Any], rewritten: str) -> bool:
 def look(tally: Tally, task: TaskData, row: Mapping[str, Any], response: Response) -> None:
     """Count one item."""
     spec = task.spec
-    mark = VERDICT if spec.name.startswith("judge") else MARKER
     steps = response.steps
     texts = [step.completion.text for step in steps]
     tally.tokens.append(sum(step.completion.generated_tokens for step in steps))
-    tally.add("reasons", words_before_mark(texts, mark) >= REASONING_WORDS)
+    tally.add("reasons", words_before_mark(texts, spec.answer_mark) >= REASONING_WORDS)
     if len(steps) > 1:
-        tally.add("last", words_before_mark(texts[-1:], mark) >= REASONING_WORDS)
+        tally.add("last", words_before_mark(texts[-1:], spec.answer_mark) >= REASONING_WORDS)
     tally.add("cut", any(step.completion.finish_reason == "length" for step in steps))
     for step in steps:
         kind, text = step_kind(step.name), step.completion.text
@@ -164,9 +161,9 @@ def options_of(task: TaskData, name: str) -> tuple[str, Mapping[str, Any]]:
     if not wording:
         return name, given
     if wording == "tiny":
-        from harness.embedded import embedded_options
+        from harness.embedded import embedded_spec
 
-        return name, embedded_options(task.name, get_method(name).options_name)
+        return name, embedded_spec(task.spec).method_options.get(get_method(name).options_name, {})
     return name, {"wording": wording}
 
 
@@ -255,7 +252,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--engine-args", default="", help="k=v,... as the command takes them")
     parser.add_argument("--base-url", default=None)
     parser.add_argument("--dtype", default="auto", choices=("auto", "bfloat16", "float32", "float16"))
-    parser.add_argument("--tasks", default=",".join(FAMILIES))
+    parser.add_argument("--tasks", default=",".join(families()))
     parser.add_argument("--methods", default="direct,cot,cot_fewshot,rar_2step")
     parser.add_argument("--data", default="embedded", help="embedded, hub or a folder")
     parser.add_argument("--items", type=int, default=48, help="training items of each task")

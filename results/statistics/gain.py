@@ -1,0 +1,63 @@
+"""The share of a gain that is kept: (distilled - base) / (System 2 - base), with its interval.
+
+Both differences rest on the same items, so they are drawn together: a bootstrap of whole clusters gives, for
+each draw, the two sums, and their ratio is the share. 1 is all of the gain, above 1 is more than System 2
+has, below 0 is worse than base. The interval is BCa, as for every other ratio
+(`results.statistics.bootstrap`); over several tasks each is drawn by itself, and the mean gains are divided.
+
+Where System 2 gains nothing, there is nothing to keep: the share is not defined. Where its gain is positive
+but not surely so (more than 2.5 % of the draws have none), the share may be anything, so it has no interval.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from results.statistics import bootstrap
+from results.statistics.outcomes import Floats, content_seed, normal_tail
+
+DOUBT = 0.025
+"""Share of draws without a gain of System 2 from which the interval has no ends."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A share with the ends of its 95 % interval; None where it has none."""
+
+    value: float
+    low: float | None
+    high: float | None
+
+
+def gain_kept(parts: Sequence[tuple[Floats, Floats, float]]) -> Kept | None:
+    """The share kept over one or several tasks, each with the same weight; None where System 2 gains nothing.
+
+    A part is one task: sums of weight * (distilled - base) and of weight * (System 2 - base), an entry per
+    cluster, and the sum of weights.
+    """
+    kept = float(np.mean([moved.sum() / weight for moved, _, weight in parts]))
+    gain = float(np.mean([gained.sum() / weight for _, gained, weight in parts]))
+    if gain <= 1e-12:
+        return None
+    if len(parts) == 1 and bootstrap.is_linearised(*parts[0][:2]):
+        moved, gained, _ = parts[0]
+        error = bootstrap.standard_error(gained, np.ones(gained.size))
+        if normal_tail(float(gained.mean()) / error) > DOUBT:
+            return Kept(kept / gain, None, None)
+        interval = bootstrap.bca_interval(moved, gained)
+        return Kept(kept / gain, interval.low, interval.high)
+    top, bottom = np.zeros(bootstrap.REPLICATES), np.zeros(bootstrap.REPLICATES)
+    for number, (moved, gained, weight) in enumerate(parts):
+        sums = bootstrap.draw_sums(moved, gained)
+        # Tasks of one size share their draws of items, which would make them rise and fall together.
+        order = np.random.default_rng([content_seed(moved, gained), number]).permutation(top.size)
+        top, bottom = top + sums[0][order] / weight, bottom + sums[1][order] / weight
+    if float((bottom <= 1e-12).mean()) > DOUBT:
+        return Kept(kept / gain, None, None)
+    drawn = np.where(bottom > 1e-12, top / np.where(bottom > 1e-12, bottom, 1.0), np.copysign(np.inf, top))
+    skew = bootstrap.acceleration(bootstrap.cells(*parts[0][:2])) if len(parts) == 1 else 0.0
+    low, high = bootstrap.bca_limits(drawn, kept / gain, skew, 0.95)
+    return Kept(kept / gain, low if np.isfinite(low) else None, high if np.isfinite(high) else None)

@@ -1,0 +1,116 @@
+"""Where a model's thoughts end and its reply begins: one rule for every method, engine and task.
+
+A model that thinks writes its thoughts before its reply, between marks of its family. Thoughts weigh answers
+and repeat the form that was asked for, so nothing in them is an answer.
+
+1. The reply is what stands behind the last closing mark; whatever stands before it is thought, also where the
+   opening mark is missing (some templates put it into the prompt).
+2. An opening mark that nothing closes begins an unclosed thought: the model was cut before it replied. There
+   is no reply then, unless the model replied behind an earlier thought and began to think anew.
+3. Without any mark the text is the reply.
+
+Tokens of thoughts are counted where they are generated; nothing here changes a count.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+Pair = tuple[str, str]
+"""The mark that opens a thought and the one that closes it."""
+
+MARKS: tuple[Pair, ...] = (
+    ("<think>", "</think>"),  # DeepSeek-R1, Qwen3, Phi-4, GLM, MiniMax and most others
+    ("<thinking>", "</thinking>"),
+    ("<thought>", "</thought>"),
+    ("<reasoning>", "</reasoning>"),
+    ("[THINK]", "[/THINK]"),  # Magistral
+    ("<|channel>thought", "<channel|>"),  # Gemma 4
+    ("<unused94>thought", "<unused95>"),  # MedGemma
+    ("<seed:think>", "</seed:think>"),  # Seed-OSS
+    ("◁think▷", "◁/think▷"),  # Kimi
+    ("<|START_THINKING|>", "<|END_THINKING|>"),  # Command A
+    ("<|begin_of_thought|>", "<|end_of_thought|>"),  # Sky-T1, OpenThinker
+    ("<|inner_prefix|>", "<|inner_suffix|>"),  # Apertus
+)
+"""Marks of known models. A model with others needs its pair given by option."""
+
+TOKENS = frozenset(
+    {
+        *(mark for pair in MARKS for mark in pair),
+        *("<|channel>", "<unused94>", "<|channel|>", "<|message|>", "<|start|>", "<|end|>"),
+    }
+)
+"""Marks that a tokenizer may hold as special tokens. An engine that decodes without special tokens must keep
+these: without its marks a thought cannot be told from a reply."""
+
+# gpt-oss writes channels; decoded without special tokens only their names are left, glued to the text.
+_OPEN = (
+    r"<\|channel\|>\s*(?:analysis|commentary)[^<\n]{0,80}(?:<\|constrain\|>\w*)?<\|message\|>",
+    r"\A\s*(?-i:(?:assistant)?(?:analysis|commentary)(?=[A-Z\"“'(\d]))",
+    # Gemma 4 decoded without its marks: where the thought ends cannot be seen.
+    r"\A\s*thought\n",
+)
+_CLOSE = (
+    r"<\|channel\|>\s*final[^<\n]{0,80}(?:<\|constrain\|>\w*)?<\|message\|>",
+    r"(?<=\S)(?-i:assistantfinal)",
+    r"\A\s*(?-i:(?:assistant)?final(?=[A-Z\[\\*\"“\d$]))",
+)
+
+
+_SIGNS = ("<", "[", "◁", "assistantfinal")
+_OPENINGS = ("assistant", "analysis", "commentary", "final", "thought")
+
+
+class Split(NamedTuple):
+    """A model's text without its thoughts."""
+
+    reply: str
+    """As it was written; stripped where thoughts were taken off. Empty behind an unclosed thought."""
+    unclosed: bool
+    """The text ends in a thought: the model was cut before it replied."""
+
+
+def split(text: str, *, opened: bool = False, marks: Sequence[Pair] = ()) -> Split:
+    """The reply in `text`, see the top of this file. Never raises.
+
+    `opened`: the prompt ended in an opening mark, so the text begins within a thought. `marks` are pairs
+    beside the known ones.
+    """
+    if not marks and not _may_hold_marks(text):
+        return Split("", True) if opened else Split(text, False)
+    reply_start, thought_start = 0, 0 if opened else None
+    closed = False
+    for mark in _marks(tuple(marks)).finditer(text):
+        if mark.lastgroup == "close":
+            reply_start, thought_start, closed = mark.end(), None, True
+        elif thought_start is None:
+            thought_start = mark.start()
+    if thought_start is None:
+        return Split(text[reply_start:].strip(), False) if closed else Split(text, False)
+    replied = text[reply_start:thought_start].strip() if closed else ""
+    return Split(replied, not replied)
+
+
+def opens(prompt: str, marks: Sequence[Pair] = ()) -> bool:
+    """Whether a prompt ends within a thought, as templates make it that begin the thought themselves."""
+    last = None
+    for mark in _marks(tuple(marks)).finditer(prompt):
+        last = mark
+    return last is not None and last.lastgroup == "open" and not prompt[last.end() :].strip()
+
+
+def _may_hold_marks(text: str) -> bool:
+    """A quick look: most replies hold none of the signs that a known mark has."""
+    return any(sign in text for sign in _SIGNS) or text.lstrip().startswith(_OPENINGS)
+
+
+@lru_cache(maxsize=16)
+def _marks(more: tuple[Pair, ...]) -> re.Pattern[str]:
+    pairs = (*more, *MARKS)
+    opening = "|".join([*(re.escape(mark) for mark, _ in pairs), *_OPEN])
+    closing = "|".join([*(re.escape(mark) for _, mark in pairs), *_CLOSE])
+    return re.compile(f"(?P<open>{opening})|(?P<close>{closing})", re.IGNORECASE)
