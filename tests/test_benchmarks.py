@@ -158,15 +158,6 @@ def test_both_commands_answer_every_item_alike(
     assert code == (0 if found["direct"]["ratio"] <= found["direct"]["at_most"] else 1)
 
 
-def test_words_before_the_last_mark_count_over_all_calls(load: Any) -> None:
-    count = load("reasoning").words_before_mark
-    mark = re.compile(r"Answer:")
-    assert count(["Answer: yes"], mark) == 0
-    assert count(["One and two. Answer: 3 Answer: 4"], mark) == 5
-    assert count(["a longer question", "Answer: yes"], mark) == 3
-    assert count(["no mark at all"], mark) == 4
-
-
 @pytest.mark.parametrize(
     ("rephrased", "kept"),
     [

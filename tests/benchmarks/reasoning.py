@@ -32,6 +32,7 @@ from typing import Any
 
 from measuring import Figures, finish
 
+from harness.answer_text import reasoning_words
 from harness.engines import open_engine
 from harness.engines.base import Engine
 from harness.lm import TaskData, load_tasks
@@ -49,7 +50,6 @@ REASONING_WORDS = 5
 JUDGES = frozenset({"bsm", "pair_v2"})
 """Methods that need two responses; on other tasks they are passed over."""
 DIRECT_TOKENS = 64
-WORD = re.compile(r"\w+")
 NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 NEGATION = re.compile(r"\b(?:not|never|no|nobody|without|cannot|\w+n't)\b", re.IGNORECASE)
 SENTENCE = re.compile(r"(?<=[.?!])\s|\n")
@@ -74,14 +74,6 @@ class Tally:
 
 
 SHARES = ("reasons", "last", "keeps", "opinion", "read", "cut")
-
-
-def words_before_mark(texts: Sequence[str], mark: re.Pattern[str]) -> int:
-    """Words over all `texts` before the last answer mark of the last one; all where it has no mark."""
-    *_, last = texts
-    ends = [found.start() for found in mark.finditer(last)]
-    written = [*texts[:-1], last[: ends[-1]] if ends else last]
-    return sum(len(WORD.findall(text)) for text in written)
 
 
 def keeps_all(question: str, symbols: Sequence[str], rephrased: str) -> bool:
@@ -110,23 +102,18 @@ def negated(name: str, text: str) -> bool:
 def holds_opinion(row: Mapping[str, Any], rewritten: str) -> bool:
     """Whether a rewrite says what somebody thinks, or names the answer that the user did."""
     stated = {"incorrect": row["incorrect_answer"], "plain": None}.get(row["template"], row["target"])
-    if GUESS.search(rewritten):
-        return True
-    if stated is None:
-        return False
-    named = re.compile(rf"\b{re.escape(stated)}\b", re.IGNORECASE)
-    return bool(named.search(rewritten)) and not named.search(row["text"])
+    told = stated is not None and named(stated, rewritten) and not named(stated, row["text"])
+    return told or bool(GUESS.search(rewritten))
 
 
 def look(tally: Tally, task: TaskData, row: Mapping[str, Any], response: Response) -> None:
     """Count one item."""
     spec = task.spec
     steps = response.steps
-    texts = [step.completion.text for step in steps]
     tally.tokens.append(sum(step.completion.generated_tokens for step in steps))
-    tally.add("reasons", words_before_mark(texts, spec.answer_mark) >= REASONING_WORDS)
+    tally.add("reasons", reasoning_words(steps, spec.answer_mark) >= REASONING_WORDS)
     if len(steps) > 1:
-        tally.add("last", words_before_mark(texts[-1:], spec.answer_mark) >= REASONING_WORDS)
+        tally.add("last", reasoning_words(steps[-1:], spec.answer_mark) >= REASONING_WORDS)
     tally.add("cut", any(step.completion.finish_reason == "length" for step in steps))
     for step in steps:
         kind, text = step_kind(step.name), step.completion.text
