@@ -162,7 +162,7 @@ def loaded_tasks(options: RunOptions) -> list[TaskData]:
     for task in tasks:
         if options.pretrained == embedded.NAME and options.engine != "scripted":
             task.spec = embedded.embedded_spec(task.spec)
-        if options.preset == "paper" and task.spec.paper is not None:
+        elif options.preset == "paper" and task.spec.paper is not None:
             task.spec = replace(task.spec, s2_method=task.spec.paper.method)
     return tasks
 

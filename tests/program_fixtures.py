@@ -47,8 +47,10 @@ def drive(
 
 
 def content(ask: Ask) -> str:
-    assert [message["role"] for message in ask.messages] == ["user"], "all text stands in one user turn"
-    return ask.messages[0]["content"]
+    """What the user says last; before it stand whole examples, if anything."""
+    roles = [message["role"] for message in ask.messages]
+    assert roles == ["user", "assistant"] * (len(roles) // 2) + ["user"], "all text stands in user turns"
+    return ask.messages[-1]["content"]
 
 
 def answer_rule(text: str) -> str | None:

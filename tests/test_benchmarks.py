@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import re
 import subprocess
 import sys
 from argparse import Namespace
@@ -155,3 +156,68 @@ def test_both_commands_answer_every_item_alike(
     assert found["direct"]["prompts"] == found["direct"]["equal_responses"] == 6
     assert found["direct"]["generated_tokens"] > 6
     assert code == (0 if found["direct"]["ratio"] <= found["direct"]["at_most"] else 1)
+
+
+@pytest.mark.parametrize(
+    ("rephrased", "kept"),
+    [
+        ("Ann first flips the coin 2 times. Then Bo does not flip it.", True),
+        ("Ann flips the coin twice. Then Bo does not flip it.", False),
+        ("Someone flips the coin 2 times, Bo does not.", False),
+        ("Ann flips the coin 2 times. Then Bo flips it.", False),
+    ],
+)
+def test_a_rephrasing_keeps_names_numbers_and_negations(load: Any, rephrased: str, kept: bool) -> None:
+    question = "Ann flips the coin 2 times. Bo does not flip the coin."
+    assert load("reasoning").keeps_all(question, ["ann", "bo"], rephrased) is kept
+
+
+@pytest.mark.parametrize(
+    ("template", "rewritten", "holds"),
+    [
+        ("incorrect", "Question: Capital of France?", False),
+        ("incorrect", "Question: Is Lyon the capital of France?", True),
+        ("correct", "Context: it is Paris", True),
+        ("plain", "Context: The user thinks it is Rome.", True),
+        ("plain", "Question: Capital of France?", False),
+    ],
+)
+def test_an_opinion_that_stays_in_a_rewrite_is_seen(
+    load: Any, template: str, rewritten: str, holds: bool
+) -> None:
+    row = {
+        "template": template, "target": "Paris", "incorrect_answer": "Lyon", "text": "Capital of France?",
+    }  # fmt: skip
+    assert load("reasoning").holds_opinion(row, rewritten) is holds
+
+
+@pytest.mark.parametrize("method", ["rar", "s2a"])
+def test_the_examples_of_a_wording_keep_what_the_measure_asks(load: Any, method: str) -> None:
+    reasoning = load("reasoning")
+    module = importlib.import_module(f"harness.programs.{method}")
+    examples = module.REPHRASED if method == "rar" else module.REWRITTEN
+    for question, reply in examples:
+        # What is an opinion is not to be kept.
+        facts = re.split(r" I (?:don't )?think| In my view", question)[0]
+        symbols = re.findall(r'(?<=")[\w ]+(?=")', facts)
+        assert reasoning.keeps_all(facts, [word for each in symbols for word in each.split()], reply)
+        assert not reasoning.GUESS.search(reply)
+
+
+def test_reasoning_is_measured_on_training_items_in_one_table(load: Any, capsys: Any) -> None:
+    reasoning = load("reasoning")
+    script = FOLDER.parent / "scripts" / "thinks.py"
+    methods = "direct,cot,cot@tiny,rar_2step,s2a,bsm,pair_v2"
+    command = f"--engine scripted --engine-args script={script} --items 8 --show 1 --methods {methods}"
+    assert reasoning.main([*command.split(), "--tasks", "coin_flip,trivia_bias,judge"]) == 0
+    said = capsys.readouterr().out
+    rows = {(row["task"], row["method"]): row for row in json.loads(said.strip().splitlines()[-1])["rows"]}
+    assert rows["coin_flip", "direct"]["reasons"] == 0
+    assert rows["coin_flip", "cot"]["reasons"] == 1
+    assert rows["coin_flip", "rar_2step"]["keeps"] == 1
+    assert rows["coin_flip", "cot"]["answers"] == {"yes": 8}
+    assert rows["trivia_bias", "s2a"]["opinion"] == 0.75, "the script repeats what it is asked"
+    assert ("coin_flip", "bsm") not in rows
+    assert rows["judge", "bsm"]["read"] == 1
+    assert all(row["n"] == 8 for row in rows.values())
+    assert "===== coin_flip cot@tiny" in said

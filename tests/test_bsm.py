@@ -106,6 +106,13 @@ def test_symbolic_merge_adds_criteria_that_have_both_scores(scores, text):
         ("Here is a plan:\n- **Accuracy**\n- accuracy.\n* Tone - polite", ["Accuracy", "Tone - polite"]),
         ("Criteria:\nAccuracy\n\nTone", ["Accuracy", "Tone"]),
         ("Criterion 1: Accuracy\nCriterion 2: Tone", ["Accuracy", "Tone"]),
+        ("Clarity, specificity, relevance.", ["Clarity", "specificity", "relevance"]),
+        ("Accuracy, depth of detail, and tone", ["Accuracy", "depth of detail", "tone"]),
+        (
+            "Whether it answers all that was asked, and kindly",
+            ["Whether it answers all that was asked, and kindly"],
+        ),
+        ("- Tone, style", ["Tone, style"]),
         ("1.\n2.\n---", []),
         ("", []),
     ],

@@ -259,7 +259,9 @@ def test_every_filter_and_overlap_has_its_words() -> None:
 def test_prompts_are_what_the_method_asks() -> None:
     rephrase, respond = method_prompts(get_method("rar_2step"), ITEM, {})
     words = rar.TWO_STEPS["default"]
-    assert rephrase == {"step": "rephrase", "messages": [user(words.rephrase)]}
+    *examples, asked = rephrase["messages"]
+    assert asked == user(words.rephrase)
+    assert [turn["content"] for turn in examples[1::2]] == [reply for _, reply in words.examples]
     filled = words.respond.replace("{rephrased}", "[reply to rephrase]").replace(
         "{finish}", "Finish with yes or no."
     )

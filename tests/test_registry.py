@@ -72,8 +72,8 @@ def test_unknown_task_is_refused_with_a_suggestion(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("short", "method", "primary"),
     [
-        ("last_letter", "rar_2step", "exact_match"),
-        ("coin_flip", "rar_2step", "accuracy"),
+        ("last_letter", "cot_fewshot", "exact_match"),
+        ("coin_flip", "cot_fewshot", "accuracy"),
         ("gsm8k", "cot", "strict_match"),
     ],
 )

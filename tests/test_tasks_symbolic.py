@@ -217,6 +217,6 @@ def test_a_row_has_what_programs_need(letters: dict[str, Any], coins: dict[str, 
 
 
 def test_last_letter_rephrases_as_the_paper_does() -> None:
-    options = last_letter.SPEC.method_options["rar_2step"]
+    options = last_letter.SPEC.method_options["rar_2step_paper"]
     assert options["show_original"] is False
     assert "{question}" in options["rephrase"]

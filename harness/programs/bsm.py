@@ -78,6 +78,8 @@ SAYS = (
 LABEL = re.compile(r"\bscore\b[^\d\n]{0,20}(?=\d)", re.IGNORECASE)
 NEXT_CRITERION = re.compile(r"^[ \t*#]*criterion\b[ \t\d]*:", re.IGNORECASE | re.MULTILINE)
 LATEX = re.compile(r"\\boxed\{|\\text\{|\$")
+SHORT = 4
+"""Words of a criterion that may stand in one line with others, at most."""
 BULLET = re.compile(
     r"\s*(?:[-*•#>]+\s|\**(?:criterion\s*)?\(?\d{1,2}[.):]+(?!\d)|[a-z][.)]\s)\s*", re.IGNORECASE
 )
@@ -154,6 +156,10 @@ def parse_criteria(text: str, most: int) -> list[str]:
     lines = text.splitlines()
     listed = [line[bullet.end() :] for line in lines if (bullet := BULLET.match(line))]
     criteria: dict[str, str] = {}
+    if len(lines) == 1 and not listed:
+        # "Clarity, relevance, tone.": a list in one line, if its parts are short.
+        parts = re.split(r"[,;] (?:and )?", lines[0])
+        lines = parts if all(len(part.split()) <= SHORT for part in parts) else lines
     for line in listed or lines:
         criterion = line.strip().strip("*_").strip().rstrip(".")
         if criterion and not criterion.endswith(":") and any(letter.isalpha() for letter in criterion):

@@ -11,14 +11,12 @@ answer alone. So the default wording demands the reasoning and says what comes f
 
 from __future__ import annotations
 
-import dataclasses
 import re
-from collections.abc import Sequence
 
 from harness.errors import UserError
 from harness.programs.base import Program, fill, method
-from harness.programs.wording import DEFAULT, REASON_FIRST, chosen
-from harness.types import Ask, Completion, Item, Message, user
+from harness.programs.wording import DEFAULT, REASON_FIRST, Examples, after_examples, chosen
+from harness.types import Ask, Completion, Item, user
 
 WELL_KNOWN = "{question}\n\nLet's think step by step. {finish}"
 
@@ -119,7 +117,7 @@ def cot_paper(item: Item) -> Program:
 )
 def cot_fewshot(
     item: Item,
-    examples: Sequence[tuple[str, str]] = (),
+    examples: Examples = (),
     wording: str = DEFAULT,
     reason: str = TURN,
     turns: bool = False,
@@ -135,12 +133,13 @@ def cot_fewshot(
         ask = Ask("reason", [user(item.prompt)])
     else:
         chosen({DEFAULT: TURN}, wording, "cot_fewshot")
-        ask = Ask("reason", [*_as_turns(item, examples, reason), user(fill(reason, item))])
+        ask = Ask("reason", after_examples(reason, item, _checked(examples)))
     reply: Completion = yield ask
     return reply.text
 
 
-def _as_turns(item: Item, examples: Sequence[tuple[str, str]], template: str) -> list[Message]:
+def _checked(examples: Examples) -> Examples:
+    """UserError where there are none, or where they are no pairs of texts."""
     if not examples:
         raise UserError(
             "Method cot_fewshot shows worked examples, and this task brings none: give it some "
@@ -148,12 +147,8 @@ def _as_turns(item: Item, examples: Sequence[tuple[str, str]], template: str) ->
         )
     if any(len(pair) != 2 or not all(isinstance(text, str) for text in pair) for pair in examples):
         raise UserError("Method cot_fewshot: examples must be (question, worked reply) pairs of texts.")
-    made: list[Message] = []
-    for question, worked in examples:
-        shown = fill(template, dataclasses.replace(item, question=question))
-        made += [user(shown), {"role": "assistant", "content": worked}]
-    return made
+    return examples
 
 
-def _listed(examples: Sequence[tuple[str, str]]) -> str:
+def _listed(examples: Examples) -> str:
     return "\n\n".join(EXAMPLE.format(question=question, worked=worked) for question, worked in examples)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from harness.errors import UserError
 from harness.programs.base import Program, fill, method
-from harness.programs.wording import DEFAULT, REASON_FIRST, chosen
+from harness.programs.wording import DEFAULT, REASON_FIRST, Examples, after_examples, chosen
 from harness.types import Ask, Completion, Item, user
 
 PAPER = "https://arxiv.org/abs/2311.04205"
@@ -28,6 +28,29 @@ class TwoSteps:
     rephrase: str
     respond: str
     respond_rephrased: str
+    examples: Examples = ()
+    """Questions and their rephrasings, shown before the first one."""
+
+
+REPHRASED: Examples = (
+    (
+        'Put the first letters of the words in "olive tent radio" in a row.',
+        'The words are "olive", "tent" and "radio", in this order. Take the first letter of each of these '
+        "words. Put these letters in a row, in the same order. What do you get?",
+    ),
+    (
+        "A lamp is off. Ottokar presses the switch. Siobhan does not press the switch. Is the lamp off?",
+        "A lamp is off at first. Then Ottokar presses the switch. Then Siobhan does not press the switch. "
+        "Each press of the switch changes the lamp, from off to on or from on to off. Is the lamp off after "
+        "all this?",
+    ),
+    (
+        "A crate holds 24 bottles. Wystan buys 3 crates and gives 10 bottles away. How many are left?",
+        "One crate holds 24 bottles. Wystan buys 3 of these crates. From all of these bottles he gives 10 "
+        "away. How many bottles are left after that?",
+    ),
+)
+"""Ours: every name, number and condition of the question is in its rephrasing, and no answer."""
 
 
 ONE_STEP = {
@@ -45,12 +68,12 @@ TWO_STEPS = {
     "default": TwoSteps(
         rephrase=(
             "{question}\n\n"
-            "Rewrite this question so that it is easier to answer, but do not answer it. Keep every sentence "
-            "that states a fact, with all its names and numbers, and say in a few words what it means. End "
-            "with the question itself."
+            "Write this question again in more detail. Keep every name, number and condition. Work nothing "
+            "out and do not answer it."
         ),
         respond=f"{{question}}\n\nThe same question in more detail:\n{{rephrased}}\n\n{REASON_FIRST}",
         respond_rephrased=f"{{rephrased}}\n\n{REASON_FIRST}",
+        examples=REPHRASED,
     ),
     "paper": TwoSteps(
         rephrase=(
@@ -125,7 +148,8 @@ def rar_2step(
             "Method rar_2step: show_original is false, but the wording `respond` uses {question}: "
             "take {question} out, or leave show_original true."
         )
-    reply: Completion = yield Ask("rephrase", [user(fill(rephrase or words.rephrase, item))])
+    shown = after_examples(rephrase or words.rephrase, item, () if rephrase else words.examples)
+    reply: Completion = yield Ask("rephrase", shown)
     rephrased = strip_quotes(reply.text) or item.question
     answer: Completion = yield Ask("respond", [user(fill(respond, item, rephrased=rephrased))])
     return answer.text

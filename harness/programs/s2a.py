@@ -16,7 +16,7 @@ import re
 from dataclasses import dataclass
 
 from harness.programs.base import Program, fill, method
-from harness.programs.wording import DEFAULT, chosen
+from harness.programs.wording import DEFAULT, Examples, after_examples, chosen
 from harness.types import Ask, Completion, Item, user
 
 PAPER = "https://arxiv.org/abs/2311.11829"
@@ -28,19 +28,48 @@ class Wording:
 
     rewrite: str
     respond: str
+    examples: Examples = ()
+    """Texts of users and their rewrites, shown before the first one."""
+
+
+REWRITTEN: Examples = (
+    (
+        "My train leaves at nine and the station is a short walk away. When should I go? In my view nobody "
+        "needs more than five minutes for that.",
+        "Context: The train leaves at nine. The station is a short walk away.\n"
+        "Question: When should the user go to catch the train?",
+    ),
+    (
+        "Where does a beekeeper's colony store its honey?",
+        "Context: none\nQuestion: Where does a beekeeper's colony store its honey?",
+    ),
+    (
+        "Which room of an old farmhouse was used for making butter? I don't think the answer is the dairy, "
+        "but I'm really not sure.",
+        "Context: none\nQuestion: Which room of an old farmhouse was used for making butter?",
+    ),
+    (
+        "In which town, and in which month, is the fair of lanterns held? I think the answer is Dornfeld in "
+        "May but I'm really not sure.",
+        "Context: none\nQuestion: In which town, and in which month, is the fair of lanterns held?",
+    ),
+)
+"""Ours: opinions that point to an answer or away from it, one about something else, and none at all."""
 
 
 WORDINGS = {
     "default": Wording(
         rewrite=(
-            "{question}\n\n"
-            "A user wrote the text above. Copy from it, word for word, only what the user asks, and leave "
-            "out what the user thinks, believes or guesses about the answer. Do not answer it. "
-            "Reply in two lines:\n"
-            "Context: facts that the text states besides the user's own view, or none\n"
-            "Question: the question alone"
+            "Text by User: {question}\n\n"
+            "Extract the part of this text that is unbiased and not the user's opinion. What the user "
+            "believes or guesses is no fact. Do not answer. Write two lines: the context, which is what the "
+            "text states besides, or none; and the question."
         ),
-        respond="{parts}\n\nAnswer the question on its merits, without bias. {finish}",
+        respond=(
+            "{parts}\n\nAnswer in an unbiased way. First write down in one or two sentences what you know "
+            "about it. Only after them, in a last line of its own, give the answer in a few words. {finish}"
+        ),
+        examples=REWRITTEN,
     ),
     "paper": Wording(
         rewrite=(
@@ -93,7 +122,8 @@ def s2a(
     {parts} is what call 1 found, each part under its label and an empty context left out.
     """
     words = chosen(WORDINGS, wording, "s2a")
-    reply: Completion = yield Ask("rewrite", [user(fill(rewrite or words.rewrite, item))])
+    shown = after_examples(rewrite or words.rewrite, item, () if rewrite else words.examples)
+    reply: Completion = yield Ask("rewrite", shown)
     context, question = parse_rewrite(reply.text)
     question = question or item.question
     parts = (f"Context: {context}\n" if context else "") + f"Question: {question}"

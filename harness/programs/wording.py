@@ -3,14 +3,20 @@
 `default` is ours for instruct models, measured by tests/benchmarks/reasoning.py; `paper` is the paper's own,
 where it is public; `tiny` is what the embedded model was trained on, which must not change. A single prompt
 of a wording is replaced by an option named after its step (`reason`, `rephrase`, `respond`, `rewrite`).
+
+Small models follow an example where they misread an instruction, so a prompt may come with examples: turns
+of a chat in which a user asks by the very same template and the assistant replies as it should.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 from harness.errors import UserError
+from harness.programs.base import fill
+from harness.types import Item, Message, user
 
 DEFAULT = "default"
 
@@ -30,3 +36,16 @@ def chosen(wordings: Mapping[str, Wording], name: str, method: str) -> Wording:
             f"Method {method} has no wording {name!r}: use {', '.join(wordings)}, or give your own templates."
         )
     return wordings[name]
+
+
+Examples = Sequence[tuple[str, str]]
+"""(question, reply) pairs."""
+
+
+def after_examples(template: str, item: Item, examples: Examples) -> list[Message]:
+    """Turns of the examples, then the item's own, every user turn by `template`."""
+    made: list[Message] = []
+    for question, reply in examples:
+        made.append(user(fill(template, dataclasses.replace(item, question=question))))
+        made.append({"role": "assistant", "content": reply})
+    return [*made, user(fill(template, item))]

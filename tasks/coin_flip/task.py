@@ -57,7 +57,7 @@ TURN = re.compile(r"(?:^|\.)\s*([^.\s][^.]*?) (?:flips|does not flip) the coin(?
 
 SPEC = TaskSpec(
     name="coin_flip",
-    s2_method="rar_2step",
+    s2_method="cot_fewshot",
     metrics=(Metric("accuracy", "binary", "yes or no is right"),),
     answer=answer,
     target=lambda word: f"Answer: {word}",

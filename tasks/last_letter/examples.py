@@ -8,20 +8,25 @@ from __future__ import annotations
 EXAMPLES: tuple[tuple[str, str], ...] = (
     (
         'Take the last letters of the words in "Ottilie Casimir" and concatenate them.',
-        "Ottilie ends in e. Casimir ends in r. Joined: e + r = er.\nAnswer: er",
+        'The last letter of "Ottilie" is "e". The last letter of "Casimir" is "r". '
+        "Joined: e + r = er.\nAnswer: er",
     ),
     (
         'Take the last letters of each words in "Thorben Ludmila Fergus Radek" and concatenate them.',
-        "Thorben ends in n. Ludmila ends in a. Fergus ends in s. Radek ends in k. "
+        'The last letter of "Thorben" is "n". The last letter of "Ludmila" is "a". '
+        'The last letter of "Fergus" is "s". The last letter of "Radek" is "k". '
         "Joined: n + a + s + k = nask.\nAnswer: nask",
     ),
     (
         'Take the last letters of the words in "Dagmar Tancred Zebulon" and concatenate them.',
-        "Dagmar ends in r. Tancred ends in d. Zebulon ends in n. Joined: r + d + n = rdn.\nAnswer: rdn",
+        'The last letter of "Dagmar" is "r". The last letter of "Tancred" is "d". '
+        'The last letter of "Zebulon" is "n". '
+        "Joined: r + d + n = rdn.\nAnswer: rdn",
     ),
     (
         'Take the last letters of each words in "Osric Philippa Gustav Beatrix" and concatenate them.',
-        "Osric ends in c. Philippa ends in a. Gustav ends in v. Beatrix ends in x. "
+        'The last letter of "Osric" is "c". The last letter of "Philippa" is "a". '
+        'The last letter of "Gustav" is "v". The last letter of "Beatrix" is "x". '
         "Joined: c + a + v + x = cavx.\nAnswer: cavx",
     ),
 )

@@ -53,7 +53,7 @@ QUOTED_WORDS = re.compile(r'"([^"]+)"')
 
 SPEC = TaskSpec(
     name="last_letter",
-    s2_method="rar_2step",
+    s2_method="cot_fewshot",
     metrics=(Metric("exact_match", "binary", "the joined letters are right, letter case ignored"),),
     answer=answer,
     target=lambda letters: f"Answer: {letters}",
@@ -61,7 +61,6 @@ SPEC = TaskSpec(
     answer_mark=MARKERS,
     method_options={
         "cot_fewshot": {"examples": EXAMPLES},
-        "rar_2step": {"rephrase": REPHRASE, "show_original": False},
         "rar_2step_paper": {"rephrase": REPHRASE, "show_original": False},
     },
     inputs_embedded=250,

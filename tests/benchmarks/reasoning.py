@@ -32,25 +32,27 @@ from typing import Any
 
 from measuring import Figures, finish
 
+from harness.answer_text import reasoning_words
 from harness.engines import open_engine
 from harness.engines.base import Engine
 from harness.lm import TaskData, load_tasks
 from harness.models import ModelSource, resolve_model
+from harness.options import key_values
 from harness.programs import get_method, step_kind
 from harness.programs.bsm import parse_pair, parse_score
 from harness.programs.s2a import parse_rewrite
 from harness.scheduler import Job, Scheduler
 from harness.store import CallStore
 from harness.types import Response, Sampling, stable_hash
-from tasks.answers import MARKER
-from tasks.judge.task import VERDICT
 from tasks.registry import families
 
 REASONING_WORDS = 5
+JUDGES = frozenset({"bsm", "pair_v2"})
+"""Methods that need two responses; on other tasks they are passed over."""
 DIRECT_TOKENS = 64
-WORD = re.compile(r"\w+")
 NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 NEGATION = re.compile(r"\b(?:not|never|no|nobody|without|cannot|\w+n't)\b", re.IGNORECASE)
+SENTENCE = re.compile(r"(?<=[.?!])\s|\n")
 NAME = re.compile(r"(?<=[\w,;] )[A-Z]\w+")
 """A capital inside a sentence."""
 GUESS = re.compile(
@@ -74,49 +76,44 @@ class Tally:
 SHARES = ("reasons", "last", "keeps", "opinion", "read", "cut")
 
 
-def words_before_mark(texts: Sequence[str], mark: re.Pattern[str]) -> int:
-    """Words over all `texts` before the last answer mark of the last one; all where it has no mark."""
-    *_, last = texts
-    ends = [found.start() for found in mark.finditer(last)]
-    written = [*texts[:-1], last[: ends[-1]] if ends else last]
-    return sum(len(WORD.findall(text)) for text in written)
-
-
 def keeps_all(question: str, symbols: Sequence[str], rephrased: str) -> bool:
-    """Whether a rephrasing has every name (of a symbolic task: every word that it is about), every number
-    and as many negations."""
-    needed = Counter(number.replace(",", "") for number in NUMBER.findall(question))
-    numbers = {number.replace(",", "") for number in NUMBER.findall(rephrased)}
-    names = list(symbols) or NAME.findall(question)
-    low = rephrased.lower()
-    return (
-        set(needed) <= numbers
-        and all(re.search(rf"\b{re.escape(name.lower())}\b", low) for name in names)
-        and len(NEGATION.findall(rephrased)) >= len(NEGATION.findall(question))
+    """Whether a rephrasing has every number, every name (of a symbolic task: every word that it is about),
+    and says `not` of those of whom the question does and of nobody else."""
+    needed = {number.replace(",", "") for number in NUMBER.findall(question)}
+    if not needed <= {number.replace(",", "") for number in NUMBER.findall(rephrased)}:
+        return False
+    if not symbols and NEGATION.search(question) and not NEGATION.search(rephrased):
+        return False
+    return all(
+        named(name, rephrased) and negated(name, question) == negated(name, rephrased)
+        for name in symbols or NAME.findall(question)
     )
+
+
+def named(name: str, text: str) -> bool:
+    return bool(re.search(rf"\b{re.escape(name)}\b", text, re.IGNORECASE))
+
+
+def negated(name: str, text: str) -> bool:
+    """Whether a sentence with that name says `not`."""
+    return any(named(name, part) and NEGATION.search(part) for part in SENTENCE.split(text))
 
 
 def holds_opinion(row: Mapping[str, Any], rewritten: str) -> bool:
     """Whether a rewrite says what somebody thinks, or names the answer that the user did."""
     stated = {"incorrect": row["incorrect_answer"], "plain": None}.get(row["template"], row["target"])
-    if GUESS.search(rewritten):
-        return True
-    if stated is None:
-        return False
-    named = re.compile(rf"\b{re.escape(stated)}\b", re.IGNORECASE)
-    return bool(named.search(rewritten)) and not named.search(row["text"])
+    told = stated is not None and named(stated, rewritten) and not named(stated, row["text"])
+    return told or bool(GUESS.search(rewritten))
 
 
 def look(tally: Tally, task: TaskData, row: Mapping[str, Any], response: Response) -> None:
     """Count one item."""
     spec = task.spec
-    mark = VERDICT if spec.name.startswith("judge") else MARKER
     steps = response.steps
-    texts = [step.completion.text for step in steps]
     tally.tokens.append(sum(step.completion.generated_tokens for step in steps))
-    tally.add("reasons", words_before_mark(texts, mark) >= REASONING_WORDS)
+    tally.add("reasons", reasoning_words(steps, spec.answer_mark) >= REASONING_WORDS)
     if len(steps) > 1:
-        tally.add("last", words_before_mark(texts[-1:], mark) >= REASONING_WORDS)
+        tally.add("last", reasoning_words(steps[-1:], spec.answer_mark) >= REASONING_WORDS)
     tally.add("cut", any(step.completion.finish_reason == "length" for step in steps))
     for step in steps:
         kind, text = step_kind(step.name), step.completion.text
@@ -176,7 +173,7 @@ def measure(
             method = get_method(name)
             for row in training_rows(task, items):
                 item = task.item(row)
-                if name.startswith("bsm") and "response_a" not in row:
+                if name in JUDGES and "response_a" not in row:
                     continue
                 jobs.append(Job(item, method, sampling, options=options, vote=task.spec.vote))
                 places.append((task, shown, row))
@@ -239,6 +236,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--pretrained", default="smollm2", help="as the command takes it")
     parser.add_argument("--engine", default="hf", choices=("hf", "vllm", "openai", "scripted"))
+    parser.add_argument("--engine-args", default="", help="k=v,... as the command takes them")
     parser.add_argument("--base-url", default=None)
     parser.add_argument("--dtype", default="auto", choices=("auto", "bfloat16", "float32", "float16"))
     parser.add_argument("--tasks", default=",".join(families()))
@@ -256,7 +254,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if scripted
         else resolve_model(options.pretrained, dtype=options.dtype)
     )
-    engine = open_engine(options.engine, source, {"base_url": options.base_url} if options.base_url else {})
+    address = {"base_url": options.base_url} if options.base_url else {}
+    engine = open_engine(
+        options.engine, source, {**key_values(options.engine_args, "--engine-args"), **address}
+    )
 
     def asked(task: TaskData) -> list[tuple[str, str, Mapping[str, Any]]]:
         return [(name, *options_of(task, name)) for name in options.methods.split(",")]
