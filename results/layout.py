@@ -29,9 +29,17 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[str]], width: int, rig
 
 
 def fits(headers: Sequence[str], rows: Sequence[Sequence[str]], width: int, right: Collection[str]) -> bool:
-    """Whether `table` shows every figure whole."""
+    """Whether `table` shows every figure and every word whole."""
     names, body = _with_content(headers, rows)
-    return sum(fitted(names, body, width, right)) + len(GUTTER) * (len(names) - 1) <= width
+    widths = fitted(names, body, width, right)
+    whole = all(
+        len(part) <= wide
+        for row in body
+        for cell, wide in zip(row, widths, strict=True)
+        for part in pieces(cell, 1)
+        if len(cell) > wide
+    )
+    return whole and sum(widths) + len(GUTTER) * (len(names) - 1) <= width
 
 
 def _with_content(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[list[str], list[list[str]]]:
