@@ -94,28 +94,34 @@ NAMES = (
 """What config.json calls them."""
 
 
+def config_of(name: str, vocabulary: int = 350, **more: Any) -> Any:
+    """The configuration of a small model of the kind that config.json would call `name`; keyword arguments
+    are settings of its text."""
+    from transformers import AutoConfig
+
+    ids = {"vocab_size": vocabulary, "bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 1}
+    plain = AutoConfig.for_model(name)
+    if name not in WRAPPERS:
+        settings = {**_sized(plain, SIZES), **ids, **MORE.get(name, {}), **more}
+        return AutoConfig.for_model(name, **settings)
+    parts = {
+        "text_config": {**_sized(plain.text_config, SIZES), **ids, **MORE_OF_TEXT.get(name, {}), **more},
+        "vision_config": _sized(plain.vision_config, VISION),
+    }
+    for part, settings in parts.items():
+        settings["model_type"] = getattr(plain, part).model_type
+    places = {key: 7 for key in ("image_token_id", "image_token_index") if hasattr(plain, key)}
+    return AutoConfig.for_model(name, **parts, **places, tie_word_embeddings=False)
+
+
 def save(name: str, folder: Path, **more: Any) -> Path:
-    """Write a random model of the kind that config.json would call `name`; keyword arguments are settings of
-    its configuration."""
+    """Write a random model of that kind with its tokenizer."""
     import torch
-    from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText
+    from transformers import AutoModelForCausalLM, AutoModelForImageTextToText
 
     tokenizer = build_tokenizer()
-    ids = {"vocab_size": len(tokenizer), "bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 1}
-    plain = AutoConfig.for_model(name)
-    kind: Any = AutoModelForCausalLM
-    if name in WRAPPERS:
-        kind = AutoModelForImageTextToText
-        text = {**_sized(plain.text_config, SIZES), **ids, **MORE_OF_TEXT.get(name, {}), **more}
-        vision = _sized(plain.vision_config, VISION)
-        parts = {"text_config": text, "vision_config": vision}
-        for part, settings in parts.items():
-            settings["model_type"] = getattr(plain, part).model_type
-        places = {key: 7 for key in ("image_token_id", "image_token_index") if hasattr(plain, key)}
-        config = AutoConfig.for_model(name, **parts, **places, tie_word_embeddings=False)
-    else:
-        settings = {**_sized(plain, SIZES), **ids, **MORE.get(name, {}), **more}
-        config = AutoConfig.for_model(name, **settings)
+    config = config_of(name, len(tokenizer), **more)
+    kind: Any = AutoModelForImageTextToText if name in WRAPPERS else AutoModelForCausalLM
     torch.manual_seed(0)
     return save_parts(kind.from_config(config, dtype=torch.float32), tokenizer, folder)
 
