@@ -90,13 +90,6 @@ def adapter_settings(build: Callable[[], Any], settings: Mapping[str, Any]) -> A
     )
 
 
-def without_router_loss(config: Any) -> None:
-    """Let a mixture of experts have no loss beside that of its answers: its routers are not trained."""
-    for each in (config, config.get_text_config()):
-        if getattr(each, "output_router_logits", False):
-            each.output_router_logits = False
-
-
 def _sees_no_text(model: Any) -> Iterator[str]:
     """Patterns of the names of linear modules that stay as they are."""
     import torch

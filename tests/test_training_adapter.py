@@ -12,7 +12,7 @@ from architectures import config_of, save
 from test_end_to_end import run_command
 from tiny_models import save_model
 
-from distill.training_adapter import adapter_settings, require_trainable, without_router_loss
+from distill.training_adapter import adapter_settings, require_trainable
 from distill.training_settings import training_settings
 from harness.engines.hf_load import empty_model
 from harness.errors import UserError
@@ -59,12 +59,6 @@ def test_routers_are_left_out_and_experts_are_not(name: str) -> None:
 def test_what_peft_cannot_adapt_is_left_out(name: str) -> None:
     layers = adapted(name)
     assert layers and not any(each.endswith((".out_proj", ".conv1d")) for each in layers)
-
-
-def test_a_router_has_no_loss_of_its_own() -> None:
-    config = config_of("mixtral", output_router_logits=True)
-    without_router_loss(config)
-    assert config.output_router_logits is False
 
 
 def test_a_model_that_takes_no_adapter_is_named_before_anything_is_sampled(
