@@ -1,4 +1,4 @@
-"""Kinds of adapters on the `hf` engine: what cannot be switched off or is not whole is named with its numbers;
+"""Kinds of adapters on the `hf` engine: what cannot be switched off or is not whole is named with its count;
 the others say what plain PEFT says, and the model itself stays as it was."""
 
 from __future__ import annotations
