@@ -90,13 +90,6 @@ def adapter_settings(build: Callable[[], Any], settings: Mapping[str, Any]) -> A
     )
 
 
-def without_router_loss(config: Any) -> None:
-    """Let a mixture of experts have no loss beside that of its answers: its routers are not trained."""
-    for each in (config, config.get_text_config()):
-        if getattr(each, "output_router_logits", False):
-            each.output_router_logits = False
-
-
 def _sees_no_text(model: Any) -> Iterator[str]:
     """Patterns of the names of linear modules that stay as they are."""
     import torch
@@ -104,23 +97,31 @@ def _sees_no_text(model: Any) -> Iterator[str]:
     names = {id(module): name for name, module in model.named_modules()}
     decoder = names.get(id(model.get_decoder())) if hasattr(model, "get_decoder") else None
     text = model.config.get_text_config(decoder=True)
-    experts = {getattr(text, name, None) for name in _EXPERTS} - {None}
+    experts = {int(number) for name in _EXPERTS if (number := getattr(text, name, None))}
     linear = [(name, module) for name, module in model.named_modules() if isinstance(module, torch.nn.Linear)]
     head = model.get_output_embeddings()
     if decoder and any(module is not head and not name.startswith(f"{decoder}.") for name, module in linear):
         yield rf"(?!{re.escape(decoder)}\.).*"
-    # A linear layer that returns more than a product (Llama 4's router) cannot be wrapped at all.
-    own = {
+    left = {
         name.rpartition(".")[2]
         for name, module in linear
-        if type(module).forward is not torch.nn.Linear.forward
+        if _routes(name, module, experts) or not _returns_a_product(module)
     }
-    routers = {
-        name.rpartition(".")[2]
-        for name, module in linear
-        if _is_router(name) and module.out_features in experts
-    }
-    yield from (rf".*\.{re.escape(leaf)}" for leaf in sorted(own | routers))
+    yield from (rf".*\.{re.escape(leaf)}" for leaf in sorted(left))
+
+
+def _routes(name: str, module: Any, experts: set[int]) -> bool:
+    """Whether a linear layer chooses experts: by its name, and a gate by its size too."""
+    *around, leaf = name.split(".")
+    return "router" in (*around, leaf) or (leaf == "gate" and module.out_features in experts)
+
+
+def _returns_a_product(module: Any) -> bool:
+    """Whether a layer returns what a linear one does; Llama 4's router does not, and cannot be wrapped."""
+    import torch
+
+    with torch.device("meta"):
+        return isinstance(module(torch.empty(1, module.in_features, dtype=module.weight.dtype)), torch.Tensor)
 
 
 def _is_router(name: str) -> bool:

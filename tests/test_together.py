@@ -15,6 +15,7 @@ from forked import Commands, Place, Started
 from kill_fixtures import ARGUMENTS, Undisturbed, arguments_for, complaint, small_place, tables_in
 
 from harness import models
+from harness.gguf import VERSION
 from harness.models import convert_gguf
 
 
@@ -74,8 +75,9 @@ def test_a_model_that_two_processes_want_is_converted_once(
         time.sleep(0.3)
         home.mkdir()
         (home / "config.json").write_text("{}")
+        (home / "converted").write_text(VERSION)
 
-    monkeypatch.setattr(models, "_convert", convert)
+    monkeypatch.setattr(models, "convert", convert)
     (tmp_path / "model.gguf").write_bytes(b"weights")
     homes: list[Path] = []
     working = [

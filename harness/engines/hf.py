@@ -8,6 +8,7 @@ loaded model, switched per batch. It knows nothing of tasks or programs.
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -166,10 +167,12 @@ class HuggingFaceEngine(Engine):
         before = {each: self._probe_logits(each) for each in (None, *self._adapters)}
         noise = float((before[None] - self._probe_logits(None)).abs().max())
         try:
-            if isinstance(self._model, PeftModel):
-                self._model.load_adapter(str(folder), adapter_name=name)
-            else:
-                self._model = PeftModel.from_pretrained(self._model, str(folder), adapter_name=name)
+            # What PEFT warns of, tensors that are missing above all, has been looked at.
+            with warnings.catch_warnings(action="ignore"):
+                if isinstance(self._model, PeftModel):
+                    self._model.load_adapter(str(folder), adapter_name=name)
+                else:
+                    self._model = PeftModel.from_pretrained(self._model, str(folder), adapter_name=name)
         except Exception as error:  # whatever PEFT makes of foreign settings
             if is_out_of_memory(error):
                 raise RunError(

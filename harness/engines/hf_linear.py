@@ -19,7 +19,11 @@ MOST_ROWS = 56
 def exchange_operands(model: torch.nn.Module) -> None:
     """Let the float32 linear layers of a model on the CPU choose the faster order by row count."""
     for module in model.modules():
-        if type(module) is torch.nn.Linear and module.bias is None and module.weight.dtype == torch.float32:
+        if type(module) is not torch.nn.Linear or module.bias is not None:
+            continue
+        # Quantised layers have no such weight, or a forward of their own.
+        weight = getattr(module, "weight", None)
+        if weight is not None and weight.dtype == torch.float32 and "forward" not in vars(module):
             module.forward = MethodType(_forward, module)
 
 

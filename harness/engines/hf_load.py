@@ -84,7 +84,7 @@ def load_model(source: ModelSource, config: Any, dtype: torch.dtype, device: str
             **hub_options(source),
         )
         model.to(device).eval()
-    except Exception as error:
+    except Exception as error:  # whatever transformers makes of weights that it cannot load
         raise refusal(source, error, config) from error
     if missing := sorted(report["missing_keys"]):
         raise UserError(
@@ -127,10 +127,10 @@ def _advice(source: ModelSource, error: Exception, config: Any) -> str:
         missing = [name for name in QUANTISED_WITH.get(method, ()) if util.find_spec(name) is None]
         if missing:
             return f"it is quantised with {method}: pip install {' '.join(missing).replace('_', '-')}"
-        return (
-            f"it is quantised with {method}: name its unquantised version, or a machine that can run it"
-            f"{'' if torch.cuda.is_available() else ', with a GPU'}"
-        )
+        if isinstance(error, ImportError):
+            return f"it is quantised with {method}: install what is missing, or name its unquantised version"
+        where = "another machine" if torch.cuda.is_available() else "a machine with a GPU"
+        return f"it is quantised with {method}: name its unquantised version, or run it on {where}"
     if Path(source.location).is_relative_to(cache_folder()):
         return f"remove {source.location}, and the same command makes it again"
     return "give a hub id that can be reached, or a folder with config.json and safetensors"
