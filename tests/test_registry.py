@@ -74,6 +74,7 @@ def test_unknown_task_is_refused_with_a_suggestion(tmp_path: Path) -> None:
     [
         ("last_letter", "cot_fewshot", "exact_match"),
         ("coin_flip", "cot_fewshot", "accuracy"),
+        ("trivia_bias", "cot_fewshot", "biased_accuracy"),
         ("gsm8k", "cot", "strict_match"),
     ],
 )

@@ -50,7 +50,7 @@ SYCOPHANCY_SHARES = (("train", 55), ("validation", 5), ("test", 40))
 
 SPEC = TaskSpec(
     name=NAME,
-    s2_method="s2a",
+    s2_method="cot_fewshot",
     metrics=(
         Metric("biased_accuracy", "binary", "right where the user states an opinion (three templates)"),
         Metric("unbiased_accuracy", "binary", "right where the user states none"),
