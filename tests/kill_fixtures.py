@@ -22,7 +22,7 @@ def arguments_for(*more: str, script: str = "paper_like.py", output: str = "run"
     return [
         "--engine", "scripted", "--engine-args", f"script={SCRIPTS / script},batch_rows=16", "--tasks",
         "last_letter,coin_flip", "--data", "data", "--distill-inputs", "12", "--samples", "2", "--output",
-        output, *more,
+        output, "--models", "base,s2:rar_2step,distilled", *more,
     ]  # fmt: skip
 
 

@@ -94,7 +94,7 @@ def test_all_variants_answer_the_same_items(finished: Path) -> None:
 
 def test_tokens_of_a_row_are_the_sum_over_its_steps(finished: Path) -> None:
     for row in rows_of(finished, "s2", "coin_flip"):
-        assert [step["name"] for step in row["steps"]] == ["rephrase", "respond"]
+        assert [step["name"] for step in row["steps"]] == ["reason"]
         for count in ("prompt_tokens", "cached_tokens", "generated_tokens"):
             assert row["usage"][count] == sum(step[count] for step in row["steps"])
 

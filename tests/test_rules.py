@@ -32,6 +32,7 @@ from harness.types import Request, derive_seed, user
 from harness.variants import Variant
 
 BASE, S2, DISTILLED = Variant("base", "base"), Variant("s2", "s2"), Variant("distilled", "distilled")
+TWO_CALLS = Variant("s2", "s2", "rar_2step")
 ADAPTER = AdapterInfo("tuned", "hash", 1.0, 0.0)
 
 
@@ -73,7 +74,7 @@ def test_rule_1_ids_are_counted_where_they_are_generated(tiny_source: ModelSourc
     assert again != [each.generated_tokens for each in done], "text that is tokenised again has other counts"
 
 
-@pytest.mark.parametrize(("variant", "calls"), [(BASE, 1), (S2, 2), (Variant("v", "s2", "cot*3"), 3)])
+@pytest.mark.parametrize(("variant", "calls"), [(BASE, 1), (TWO_CALLS, 2), (Variant("v", "s2", "cot*3"), 3)])
 def test_rule_1_every_call_of_a_program_counts(
     tmp_path: Path, coin: TaskData, variant: Variant, calls: int
 ) -> None:
@@ -163,11 +164,11 @@ def test_rule_7_the_run_stops_if_an_overlap_remains(
 def test_rule_10_every_draw_has_a_seed_from_run_item_step_and_sample(tmp_path: Path, coin: TaskData) -> None:
     recorder = Recorder()
     context = make_context(tmp_path, recorder, [coin], sampling={"temperature": 0.8})
-    rows(context, S2, seed=3)
+    rows(context, TWO_CALLS, seed=3)
     assert len({each.seed for each in recorder.asked}) == len(recorder.asked) == 12
     assert all(
         each.seed == derive_seed(3, each.item_id, each.step, each.sample_index) for each in recorder.asked
     )
-    rows(context, S2, seed=4)
+    rows(context, TWO_CALLS, seed=4)
     assert len({each.seed for each in recorder.asked}) == len(recorder.asked) == 24
     assert derive_seed(0, "item", "step", 0) == 1113667725, "equal on every machine and in every release"
