@@ -14,6 +14,7 @@ from harness import run
 from harness.embedded import embedded_spec
 from harness.errors import UserError
 from harness.options import RunOptions
+from harness.programs import get_method
 from harness.types import Ask, Item
 from tasks import registry
 
@@ -106,3 +107,9 @@ def test_papers_keep_their_own_words(name: str, words: str) -> None:
     assert words in asked
     assert len(rounds[0][0].messages) == 1, "no example of ours before them"
     assert "RED WOOL" in asked
+
+
+@pytest.mark.parametrize("name", ["cot", "rar_1step", "rar_2step", "s2a"])
+def test_a_paper_s_method_has_the_steps_and_turns_of_ours(name: str) -> None:
+    ours, paper = get_method(name), get_method(f"{name}_paper")
+    assert (paper.steps, paper.without_turns, paper.paper) == (ours.steps, ours.without_turns, ours.paper)

@@ -33,6 +33,7 @@ PAIR_V2 = (
     "pair_v2",
     "the judge of MT-bench: compare two responses, explain, then the verdict",
     steps=("reason",),
+    without_turns=("reason",),
     paper="https://arxiv.org/abs/2306.05685",
 )
 def pair_v2(item: Item) -> Program:

@@ -155,7 +155,13 @@ def rar_2step(
     return answer.text
 
 
-@method("rar_2step_paper", "rar_2step in the words of its paper", steps=("rephrase", "respond"), paper=PAPER)
+@method(
+    "rar_2step_paper",
+    "rar_2step in the words of its paper",
+    steps=("rephrase", "respond"),
+    without_turns=("rephrase",),
+    paper=PAPER,
+)
 def rar_2step_paper(item: Item, rephrase: str | None = None, show_original: bool = True) -> Program:
     """As `rar_2step`; a task may ask for another rephrasing, as the paper does for last letters."""
     return (yield from rar_2step(item, "paper", rephrase, show_original=show_original))

@@ -132,7 +132,13 @@ def s2a(
     return answer.text
 
 
-@method("s2a_paper", "s2a in the words of its paper", steps=("rewrite", "respond"), paper=PAPER)
+@method(
+    "s2a_paper",
+    "s2a in the words of its paper",
+    steps=("rewrite", "respond"),
+    without_turns=("rewrite",),
+    paper=PAPER,
+)
 def s2a_paper(item: Item) -> Program:
     """As `s2a`, and no option of a task changes the words."""
     return (yield from s2a(item, "paper"))
