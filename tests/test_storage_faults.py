@@ -177,18 +177,18 @@ def test_a_store_that_was_moved_away_is_made_again_with_the_same_tables(
 @pytest.mark.parametrize("damage", [cut, turn_bits, say_nothing, Path.unlink])
 def test_damaged_samples_are_named(copy: Place, damage: Damage) -> None:
     run = copy.work / "run"
-    damage(run / "samples" / "s2" / "coin_flip.jsonl")
+    damage(run / "samples" / "s2-rar_2step" / "coin_flip.jsonl")
     with pytest.raises(ResultsError) as caught:
         load_run(run)
-    line_of(caught, "samples/s2/coin_flip.jsonl", "repeat the run's command")
+    line_of(caught, "samples/s2-rar_2step/coin_flip.jsonl", "repeat the run's command")
 
 
 @pytest.mark.slow
 def test_damaged_samples_are_mended_by_the_run_s_command(
     commands: Commands, copy: Place, undisturbed: Undisturbed
 ) -> None:
-    turn_bits(copy.work / "run" / "samples" / "s2" / "coin_flip.jsonl")
-    assert "s2/coin_flip.jsonl" in complaint(commands.run(copy, ["report", "run"]), 2)
+    turn_bits(copy.work / "run" / "samples" / "s2-rar_2step" / "coin_flip.jsonl")
+    assert "s2-rar_2step/coin_flip.jsonl" in complaint(commands.run(copy, ["report", "run"]), 2)
     undisturbed.goes_on(commands, copy, ARGUMENTS)
 
 

@@ -258,10 +258,10 @@ def test_the_order_is_drawn_from_seed_and_epoch_and_groups_like_lengths() -> Non
 def test_dropout_is_attentions_in_full_tuning_and_loras_else(
     model_folder: Path, tmp_path: Path, tuning: str
 ) -> None:
-    from distill.training_run import _load
+    from distill.training_run import _described, _load
 
     job = make_job(model_folder, tmp_path / "job", tuning=tuning, dropout=0.3)
-    model, _ = _load(job, job.settings)
+    model, _ = _load(job, job.settings, _described(job, job.settings))
     used = 0.3 if tuning == "full" else 0.0
     assert {layer.self_attn.attention_dropout for layer in model.model.layers} == {used}
 
@@ -269,9 +269,9 @@ def test_dropout_is_attentions_in_full_tuning_and_loras_else(
 def test_a_model_without_such_dropout_says_so(tmp_path: Path) -> None:
     from transformers import GPT2Config
 
-    from distill.training_run import _load
+    from distill.training_run import _described, _load
 
     GPT2Config(n_layer=1).save_pretrained(tmp_path / "gpt2")
     job = make_job(tmp_path / "gpt2", tmp_path / "job", tuning="full", dropout=0.3)
     with pytest.raises(RunError, match="a gpt2 model takes no dropout"):
-        _load(job, job.settings)
+        _load(job, job.settings, _described(job, job.settings))
