@@ -32,6 +32,8 @@ def final_text(
     depends.", a stop at the full stop, is not it. Space behind a mark is no part of the answer, so a line
     break there ends nothing. A text without a mark, or without a stop behind it, is left whole.
     """
+    if not any(stop in text for stop in stops):
+        return text, False  # as with most texts: no rule has to read this one for each of its marks
     stopped = None
     for found in mark.finditer(text):
         cut = text[: found.end()] + cut_at_stop(text[found.end() :], stops)

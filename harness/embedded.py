@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from tasks.registry import JUDGE_PARTS
 from tasks.spec import TaskSpec
 
 NAME = "tiny"
@@ -19,8 +20,8 @@ NAME = "tiny"
 TASKS = ("last_letter", "coin_flip", "trivia_bias", "judge", "gsm8k")
 """What it was trained on: a task that comes later is as new to it as a user's own."""
 
-JUDGE_PARTS = ("judge_mtbench", "judge_oasst2", "judge_oasst1", "judge_pandalm")
-JUDGES = ("judge", *JUDGE_PARTS)
+JUDGES = tuple(dict.fromkeys(part for parts in JUDGE_PARTS.values() for part in parts))
+REAL_JUDGES = tuple(part for part in JUDGES if part != "judge")
 
 METHODS: Mapping[str, str] = {
     "last_letter": "rar_2step",
@@ -44,7 +45,7 @@ TASK_OPTIONS: Mapping[tuple[str, str], Mapping[str, Any]] = {
         "show_original": False,
     },
     ("judge", "bsm"): {"solve": "single"},
-    **{(part, "bsm"): {"solve": "pair", "max_criteria": 3} for part in JUDGE_PARTS},
+    **{(part, "bsm"): {"solve": "pair", "max_criteria": 3} for part in REAL_JUDGES},
 }
 """(task, method) -> options beside the wording."""
 
