@@ -36,6 +36,7 @@ VALUE_OPTIONS: tuple[tuple[str, str, str], ...] = (
     ("output", "DIR", "run folder; an existing one is resumed (default: runs/TIME-NAME)"),
     ("dtype", "TYPE", "auto, float32, bfloat16, float16 (default: auto)"),
     ("revision", "REV", "hub revision of --pretrained"),
+    ("thought-marks", "OPEN,CLOSE", "what stands around thoughts of a model that has marks of its own"),
     ("preset", "NAME", "paper: its samples, sizes, filters and training settings"),
     (
         "filter",

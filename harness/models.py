@@ -44,6 +44,8 @@ class ModelSource:
     trust_remote_code: bool = False
     date: str = "2026-01-01"
     """What templates that insert today's date insert, year-month-day: one date per run."""
+    thought_marks: tuple[str, str] | None = None
+    """What opens and closes a thought of this model, where `tasks.thoughts` does not list it."""
 
     @property
     def is_local(self) -> bool:

@@ -64,6 +64,8 @@ class RunOptions:
     dtype: str = "auto"
     revision: str | None = None
     trust_remote_code: bool = False
+    thought_marks: str | None = None
+    """`OPEN,CLOSE`: what stands around thoughts, where `tasks.thoughts` does not list it."""
     preset: str | None = None
     distill_inputs: int | None = None
     """None: what the preset says, else the task's on embedded data, else at most DISTILL_INPUTS."""
@@ -103,10 +105,23 @@ class RunOptions:
             raise UserError(f"--base-url {self.base_url}: only --engine openai asks a server; add it")
         if self.preset not in (None, *PRESETS):
             raise UserError(f"--preset {self.preset} is not known: choose {', '.join(PRESETS)}")
+        if self.thought_marks is not None:
+            opening, _, closing = self.thought_marks.partition(",")
+            if not opening.strip() or not closing.strip() or opening == closing:
+                raise UserError(
+                    f"--thought-marks {self.thought_marks}: give the mark that opens a thought and another "
+                    "that closes it, as in '<ponder>,</ponder>'"
+                )
         if not 0 < self.margin < 100:
             raise UserError(f"--margin {self.margin}: it is in points, above 0 and below 100")
         if self.data not in {"embedded", "hub"} and not Path(self.data).is_dir():
             raise UserError(f"--data {self.data}: no such folder; give embedded, hub or a folder")
+
+    @property
+    def mark_pair(self) -> tuple[str, str] | None:
+        """`thought_marks` as two texts."""
+        opening, comma, closing = (self.thought_marks or "").partition(",")
+        return (opening, closing) if comma else None
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-able, as the manifest keeps it."""

@@ -188,7 +188,8 @@ def _opened(
         try:
             store = CallStore(folder.path / "calls.sqlite")
             held.callback(store.close)
-            source = replace(source, date=folder.manifest["template_date"])
+            marks = options.mark_pair
+            source = replace(source, date=folder.manifest["template_date"], thought_marks=marks)
             try:
                 engine = open_engine(options.engine, source, engine_arguments(options))
             except UserError:
@@ -196,7 +197,7 @@ def _opened(
                 raise
             held.callback(engine.close)
             folder.save(**run_facts(engine, tasks, variants, options))
-            yield RunContext(options, source, engine, Scheduler(engine, store), tasks), folder
+            yield RunContext(options, source, engine, Scheduler(engine, store, marks), tasks), folder
             facts = _engine_facts(engine, store, options.noise_floor)
             folder.save(engine=facts, notes=[*folder.manifest["notes"], *facts.get("notes", [])])
         except BaseException:

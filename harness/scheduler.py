@@ -95,13 +95,15 @@ class _Live:
 class Scheduler:
     """Runs jobs on one engine with one call store."""
 
-    def __init__(self, engine: Engine, store: CallStore) -> None:
+    def __init__(self, engine: Engine, store: CallStore, thought_marks: thoughts.Pair | None = None) -> None:
+        """`thought_marks` stand around thoughts of this model, beside the known ones."""
         self._engine = engine
         self._store = store
+        self._thought_marks = thought_marks
 
     def on(self, engine: Engine) -> Scheduler:
         """The same store with another engine."""
-        return Scheduler(engine, self._store)
+        return Scheduler(engine, self._store, self._thought_marks)
 
     def run(self, jobs: Sequence[Job], phase: str) -> list[Response]:
         """Responses in the order of `jobs`. `phase` names the work in progress lines and in the store."""
@@ -266,7 +268,7 @@ class Scheduler:
 
     def _advance(self, state: _Live, done: Mapping[str, Completion]) -> Response | None:
         """Hand a program its completions; its response if that ended it."""
-        completions = [done[call.key] for call in state.calls]
+        completions = [self._with_known_marks(done[call.key]) for call in state.calls]
         for call, completion in zip(state.calls, completions, strict=True):
             state.steps.append(Step(call.step, call.messages, completion))
         broken = [completion.error for completion in completions if completion.finish_reason == "error"]
@@ -281,6 +283,11 @@ class Scheduler:
             text, stopped = state.job.finish(state.running.text)
             return Response(text, state.steps, stopped=stopped)
         return None
+
+    def _with_known_marks(self, completion: Completion) -> Completion:
+        """Thoughts between the marks that the user named stand between common ones from here on."""
+        text = thoughts.known(completion.text, self._thought_marks)
+        return completion if text == completion.text else replace(completion, text=text)
 
 
 def _without_ids(completion: Completion) -> Completion:

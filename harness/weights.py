@@ -72,7 +72,9 @@ def _own_engine(context: RunContext, folder: Path, revision: str | None = None) 
     options = context.options
     source = resolve_model(str(folder), revision, options.dtype, options.trust_remote_code)
     context.engine.sleep()
-    engine = open_engine(options.engine, replace(source, date=context.source.date), engine_arguments(options))
+    asked = context.source
+    source = replace(source, date=asked.date, thought_marks=asked.thought_marks)
+    engine = open_engine(options.engine, source, engine_arguments(options))
     try:
         yield replace(context, engine=engine, scheduler=context.scheduler.on(engine))
     finally:

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import NamedTuple
 
 Pair = tuple[str, str]
@@ -36,7 +35,7 @@ MARKS: tuple[Pair, ...] = (
     ("<|begin_of_thought|>", "<|end_of_thought|>"),  # Sky-T1, OpenThinker
     ("<|inner_prefix|>", "<|inner_suffix|>"),  # Apertus
 )
-"""Marks of known models. A model with others needs its pair given by option."""
+"""Marks of known models. A model with others needs its pair given by `--thought-marks`."""
 
 TOKENS = frozenset(
     {
@@ -61,6 +60,12 @@ _CLOSE = (
 )
 
 
+_ANY = re.compile(
+    f"(?P<open>{'|'.join([*(re.escape(mark) for mark, _ in MARKS), *_OPEN])})"
+    f"|(?P<close>{'|'.join([*(re.escape(mark) for _, mark in MARKS), *_CLOSE])})",
+    re.IGNORECASE,
+)
+
 _SIGNS = ("<", "[", "◁", "assistantfinal")
 _OPENINGS = ("assistant", "analysis", "commentary", "final", "thought")
 
@@ -74,17 +79,16 @@ class Split(NamedTuple):
     """The text ends in a thought: the model was cut before it replied."""
 
 
-def split(text: str, *, opened: bool = False, marks: Sequence[Pair] = ()) -> Split:
+def split(text: str, *, opened: bool = False) -> Split:
     """The reply in `text`, see the top of this file. Never raises.
 
-    `opened`: the prompt ended in an opening mark, so the text begins within a thought. `marks` are pairs
-    beside the known ones.
+    `opened`: the prompt ended in an opening mark that `text` lacks, so it begins within a thought.
     """
-    if not marks and not _may_hold_marks(text):
+    if not _may_hold_marks(text):
         return Split("", True) if opened else Split(text, False)
     reply_start, thought_start = 0, 0 if opened else None
     closed = False
-    for mark in _marks(tuple(marks)).finditer(text):
+    for mark in _ANY.finditer(text):
         if mark.lastgroup == "close":
             reply_start, thought_start, closed = mark.end(), None, True
         elif thought_start is None:
@@ -95,22 +99,25 @@ def split(text: str, *, opened: bool = False, marks: Sequence[Pair] = ()) -> Spl
     return Split(replied, not replied)
 
 
-def opens(prompt: str, marks: Sequence[Pair] = ()) -> bool:
-    """Whether a prompt ends within a thought, as templates make it that begin the thought themselves."""
-    last = None
-    for mark in _marks(tuple(marks)).finditer(prompt):
-        last = mark
-    return last is not None and last.lastgroup == "open" and not prompt[last.end() :].strip()
+def opened_by(prompt: str, marks: Sequence[Pair] = ()) -> Pair | None:
+    """The marks of the thought that a prompt ends in, as templates make it that begin the thought themselves;
+    None where it ends in none."""
+    prompt = prompt.rstrip()
+    for pair in (*marks, *MARKS):
+        if prompt.endswith(pair[0]):
+            return pair
+    return None
+
+
+def known(text: str, pair: Pair | None) -> str:
+    """`text` with `pair`, the marks of a model that is not listed here, exchanged for those that are."""
+    if pair is None:
+        return text
+    for own, listed in zip(pair, MARKS[0], strict=True):
+        text = text.replace(own, listed)
+    return text
 
 
 def _may_hold_marks(text: str) -> bool:
     """A quick look: most replies hold none of the signs that a known mark has."""
     return any(sign in text for sign in _SIGNS) or text.lstrip().startswith(_OPENINGS)
-
-
-@lru_cache(maxsize=16)
-def _marks(more: tuple[Pair, ...]) -> re.Pattern[str]:
-    pairs = (*more, *MARKS)
-    opening = "|".join([*(re.escape(mark) for mark, _ in pairs), *_OPEN])
-    closing = "|".join([*(re.escape(mark) for _, mark in pairs), *_CLOSE])
-    return re.compile(f"(?P<open>{opening})|(?P<close>{closing})", re.IGNORECASE)

@@ -85,6 +85,7 @@ OPTIONS: dict[str, Bad] = {
     "a seed that no generator takes": Bad(f"{COIN} --seed 99999999999", ("--seed 99999999999", "from 0 to")),
     "samples 0": Bad(f"{COIN} --samples 0", ("--samples 0", "at least 1")),
     "distill-inputs 0": Bad(f"{COIN} --distill-inputs 0", ("--distill-inputs 0", "at least 1")),
+    "one mark of thoughts": Bad(f"{COIN} --thought-marks <a>", ("--thought-marks <a>", "another")),
     "a margin of nothing": Bad(f"{COIN} --margin 0", ("--margin 0", "above 0")),
     "a margin that is no number": Bad(f"{COIN} --margin nan", ("--margin nan", "in points")),
     "an engine that is none": Bad(f"{COIN} --engine warp", ("--engine warp", "choose one of")),

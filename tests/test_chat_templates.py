@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 from test_hf_engine import load
-from tiny_models import TEMPLATE, edit_json, save_model
+from tiny_models import TEMPLATE, build_tokenizer, edit_json, request, save_model
 
-from harness.engines.chat import WORDS
+from harness.engines.chat import WORDS, Chat
 from harness.errors import UserError
 from harness.types import user
+from tasks import thoughts
 
 OF_PARTS = (
     "{{ bos_token }}{% for message in messages %}<|im_start|>{{ message.role }}\n"
@@ -62,3 +64,47 @@ def test_a_target_ends_with_what_the_template_puts_behind_a_reply(tmp_path: Path
     assert engine.target_ids("yes")[-1] == 1
     edit_json(folder / "generation_config.json", eos_token_id=[0])
     assert load(folder).target_ids("yes")[-1] == 0, "what does not end a reply is no end"
+
+
+OPENED = TEMPLATE.replace("{% if enable_thinking %}", "{% if add_generation_prompt %}")
+
+
+def test_a_thought_that_the_prompt_begins_stands_in_the_text_and_a_target_ends_it(
+    tmp_path: Path, tiny_model: Path
+) -> None:
+    """Cut before its end, it could not be told from a reply; a target without its end would be thought."""
+    engine = load(tiny_model)
+    prompts = {thinking: engine.prompt_ids([user("Why?")], thinking=thinking) for thinking in (False, True)}
+    texts = {
+        thinking: engine.generate([request(prompt, max_tokens=3)])[0].text
+        for thinking, prompt in prompts.items()
+    }
+    assert texts[True].startswith("<think>\n") and not texts[False].startswith("<think>")
+    assert thoughts.split(texts[True]) == ("", True)
+
+    always = load(save_model(tmp_path / "always", template=OPENED))
+    said = always._tokenizer.decode(always.target_ids("Answer: yes")[:-1])
+    assert said == "</think>\n\nAnswer: yes"
+    assert engine._tokenizer.decode(engine.target_ids("Answer: yes")[:-1]) == "Answer: yes"
+
+
+@pytest.mark.parametrize("own", [None, ("<mull>", "</mull>")])
+def test_marks_of_thoughts_stay_where_they_are_special_tokens(own: tuple[str, str] | None) -> None:
+    tokenizer = build_tokenizer()
+    marks = own or ("[THINK]", "[/THINK]")
+    tokenizer.add_special_tokens({"extra_special_tokens": [*marks, "<|other|>"]})
+    ids = tokenizer(f"{marks[0]}six<|other|>{marks[1]}seven<|im_end|>", add_special_tokens=False)["input_ids"]
+    day = datetime(2026, 1, 1)
+    chat = Chat(tokenizer, frozenset({tokenizer.eos_token_id}), day, own)
+    assert chat.text(ids, (), ()) == f"{marks[0]}six{marks[1]}seven"
+    assert thoughts.split(thoughts.known(chat.text(ids, (), ()), own)) == ("seven", False)
+    assert chat.text(ids, (marks[1],), ()) == f"{marks[0]}six"
+    if own:
+        assert Chat(tokenizer, frozenset(), day).text(ids, (), ()) == "sixseven"
+
+
+def test_a_mark_that_ends_the_turn_is_no_part_of_the_text() -> None:
+    tokenizer = build_tokenizer()
+    tokenizer.add_special_tokens({"extra_special_tokens": ["<|end|>"]})
+    ids = tokenizer("six<|end|>", add_special_tokens=False)["input_ids"]
+    assert Chat(tokenizer, frozenset({ids[-1]}), datetime(2026, 1, 1)).text(ids, (), ()) == "six"

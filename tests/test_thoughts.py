@@ -31,15 +31,16 @@ def test_thoughts_are_taken_off(row: Row) -> None:
 
 
 def test_a_pair_of_marks_may_be_given_and_a_prompt_may_open_the_thought() -> None:
-    pair = [("<ponder>", "</ponder>")]
-    assert thoughts.split("<ponder>a</ponder>b", marks=pair) == ("b", False)
-    assert thoughts.split("<ponder>a", marks=pair) == ("", True)
-    assert thoughts.split("<ponder>a</ponder>b").reply == "<ponder>a</ponder>b"
+    pair = ("<ponder>", "</ponder>")
+    assert thoughts.split(thoughts.known("<ponder>a</ponder>b", pair)) == ("b", False)
+    assert thoughts.split(thoughts.known("<ponder>a", pair)) == ("", True)
+    assert thoughts.split(thoughts.known("<ponder>a</ponder>b", None)).reply == "<ponder>a</ponder>b"
     assert thoughts.split("a is cut", opened=True) == ("", True)
     assert thoughts.split("a</think>b", opened=True) == ("b", False)
-    assert thoughts.opens("<|im_start|>assistant\n<think>\n")
-    assert not thoughts.opens("<|im_start|>assistant\n<think>\n\n</think>\n\n")
-    assert not thoughts.opens("<|im_start|>assistant\n")
+    assert thoughts.opened_by("<|im_start|>assistant\n<think>\n") == ("<think>", "</think>")
+    assert thoughts.opened_by("assistant\n<ponder>\n", [pair]) == pair
+    for prompt in ("assistant\n<ponder>", "<|im_start|>assistant\n<think>\n\n</think>\n\n", "assistant\n"):
+        assert thoughts.opened_by(prompt) is None
 
 
 THINKING = '<think>\nOnly "Answer: yes" or "Answer: no".\n</think>\n\nAnswer: yes'
@@ -78,3 +79,17 @@ def test_a_thought_without_end_is_truncated(text: str, reason: Any, says: str) -
     reply = thoughts.split(text).reply
     response = Response(reply, [Step("direct", [], Completion(text, reason, 1, 1))])
     assert failure(response, registry.spec("coin_flip").answer(reply)) == says
+
+
+def test_marks_that_a_user_names_are_read_in_every_step(tmp_path: Path) -> None:
+    own = THINKING.replace("think>", "mull>")
+    item = Item("i", "c", "Is it?", "Is it?", "yes or no")
+    job = Job(item, get_method("rar_2step"), lambda step: Sampling())
+    texts = {}
+    for name, marks in (("without", None), ("with", ("<mull>", "</mull>"))):
+        store = CallStore(tmp_path / f"{name}.sqlite")
+        (response,) = Scheduler(ScriptedEngine(lambda *_: own), store, marks).run([job], "test")
+        store.close()
+        texts[name] = (response.text, [step.completion.text for step in response.steps])
+    assert texts["with"] == ("Answer: yes", [THINKING] * 2)
+    assert texts["without"] == (own, [own] * 2)

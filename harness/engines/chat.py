@@ -9,18 +9,26 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from harness.errors import RunError, UserError
 from harness.models import ModelSource
 from harness.types import Message, stable_hash
+from tasks import thoughts
 
 PROBE: list[Message] = [{"role": "user", "content": "What is two plus two? Answer: "}]
 """The prompt on which an adapter must change something (rule 3)."""
 
 WORDS = " ".join(f"word{number}" for number in range(300))
 """What a template must not lose, cut or change."""
+
+_TAIL = 32
+"""Ids at the end of a prompt among which the opening mark of a thought stands, written out or not."""
+
+_TAILS = 1000
+"""Ends of prompts that are remembered; most templates have one or two."""
 
 
 def hub_options(source: ModelSource) -> dict[str, Any]:
@@ -31,11 +39,23 @@ def hub_options(source: ModelSource) -> dict[str, Any]:
 class Chat:
     """The tokenizer and template of one model."""
 
-    def __init__(self, tokenizer: Any, end_ids: frozenset[int], date: datetime) -> None:
-        """`end_ids` end a turn; `date` is what templates that insert today's date insert."""
+    def __init__(
+        self, tokenizer: Any, end_ids: frozenset[int], date: datetime, marks: thoughts.Pair | None = None
+    ) -> None:
+        """`end_ids` end a turn; `date` is what templates that insert today's date insert; `marks` open and
+        close a thought beside the known ones."""
         self.end_ids = end_ids
         self.tokenizer = tokenizer
         self._date = date
+        self._marks = () if marks is None else (marks,)
+        added = tokenizer.added_tokens_decoder
+        special = {*tokenizer.all_special_ids, *(each for each, token in added.items() if token.special)}
+        kept = {*thoughts.TOKENS, *(mark for pair in self._marks for mark in pair)}
+        held = tokenizer.get_added_vocab()
+        self._kept = {held[mark] for mark in kept & held.keys() if held[mark] in special} - end_ids
+        """Special tokens that stay in the text: without them a thought cannot be told from a reply."""
+        self._dropped = special - self._kept
+        self._tails: dict[tuple[int, ...], thoughts.Pair | None] = {}
         self._parts = False
         """Whether content goes to the template as a list of parts."""
         end = tokenizer.eos_token_id
@@ -60,7 +80,7 @@ class Chat:
         ends = frozenset(end for end in [*several, tokenizer.eos_token_id] if end is not None)
         if not ends:
             raise UserError("the tokenizer has no end-of-sequence token: set tokenizer.eos_token")
-        chat = cls(tokenizer, ends, datetime.fromisoformat(source.date))
+        chat = cls(tokenizer, ends, datetime.fromisoformat(source.date), source.thought_marks)
         try:
             chat._find_form(source.name)
             chat.prompt_ids(PROBE)
@@ -136,16 +156,37 @@ class Chat:
         return self.tokenizer.apply_chat_template(form, **settings)
 
     def target_ids(self, text: str) -> tuple[int, ...]:
-        """Ids of `text` and the end of turn."""
+        """Ids of `text` and the end of turn, behind the end of a thought that the template itself begins."""
         assert self.turn_end is not None
-        return (*self.tokenizer(text, add_special_tokens=False)["input_ids"], self.turn_end)
+        ids = self.tokenizer(self._thought_end + text, add_special_tokens=False)["input_ids"]
+        return (*ids, self.turn_end)
 
-    def text(self, ids: Sequence[int], stops: Sequence[str]) -> str:
-        """What `ids` say, without special tokens, cut before the first stop string."""
-        text: str = self.tokenizer.decode(ids, skip_special_tokens=True)
+    @cached_property
+    def _thought_end(self) -> str:
+        """What a direct answer begins with: the end of a thought that the template begins by itself."""
+        opened = self._opened_by(self.prompt_ids(PROBE))
+        return f"{opened[1]}\n\n" if opened else ""
+
+    def text(self, ids: Sequence[int], stops: Sequence[str], prompt_ids: Sequence[int]) -> str:
+        """What `ids` say behind `prompt_ids`, cut before the first stop string, without special tokens other
+        than marks of thoughts. The mark that the prompt ends in, if any, stands first."""
+        if self._kept.isdisjoint(ids):
+            text: str = self.tokenizer.decode(ids, skip_special_tokens=True)
+        else:
+            text = self.tokenizer.decode([each for each in ids if each not in self._dropped])
         for stop in stops:
             text = text.split(stop, 1)[0]
-        return text
+        opened = self._opened_by(prompt_ids)
+        return f"{opened[0]}\n{text}" if opened else text
+
+    def _opened_by(self, prompt_ids: Sequence[int]) -> thoughts.Pair | None:
+        """The marks of the thought in which a prompt ends."""
+        tail = tuple(prompt_ids[-_TAIL:])
+        if tail not in self._tails:
+            if len(self._tails) >= _TAILS:
+                self._tails.clear()
+            self._tails[tail] = thoughts.opened_by(self.tokenizer.decode(tail), self._marks)
+        return self._tails[tail]
 
 
 def require_change(folder: Path, change: float, noise: float) -> None:

@@ -147,7 +147,7 @@ class HuggingFaceEngine(Engine):
                 "", "error", len(row.prompt_ids), len(row.generated),
                 prompt_ids=row.prompt_ids, generated_ids=tuple(row.generated), error=row.error,
             )  # fmt: skip
-        text = self._chat.text(row.generated, row.sampling.stop)
+        text = self._chat.text(row.generated, row.sampling.stop, row.prompt_ids)
         reason: FinishReason = "stop" if row.ended_by_stop else "length"
         return Completion(
             text, reason, len(row.prompt_ids), len(row.generated),

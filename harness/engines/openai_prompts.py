@@ -80,7 +80,7 @@ def local_chat(source: ModelSource, day: datetime) -> Chat | None:
         )
     except (OSError, ValueError, KeyError, ImportError):
         return None
-    return Chat(tokenizer, frozenset(), day) if tokenizer.chat_template else None
+    return Chat(tokenizer, frozenset(), day, source.thought_marks) if tokenizer.chat_template else None
 
 
 async def tokenize(

@@ -111,7 +111,7 @@ class VllmEngine(ContinuousEngine):
         reason: FinishReason = "stop" if ended else "length"
         cached = min(output.num_cached_tokens or 0, length)
         self.execution.shared_prefix_tokens += cached
-        text = self._chat.text(ids, request.sampling.stop)
+        text = self._chat.text(ids, request.sampling.stop, request.prompt_ids)
         return Completion(text, reason, length, len(ids), cached, request.prompt_ids, ids)
 
     def _sampling(self, request: Request, room: int) -> Any:
