@@ -190,6 +190,7 @@ def _shown(folder: Path, facts: Mapping[str, Any]) -> dict[str, Any]:
         "title": title,
         "splits": splits,
         "adapter": adapter,
+        "experts": bool(_read_json(folder / "adapter_config.json").get("target_parameters")),
         "base": Markdown(base or "FOLDER_OF_THE_BASE_MODEL"),
         "base_name": name,
         "base_note": NOTES.get(str(model["name"]), ""),

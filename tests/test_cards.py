@@ -237,6 +237,14 @@ def test_training_facts_are_read_from_the_folder(checkpoint: Path) -> None:
     assert "best step" not in said
 
 
+def test_a_card_says_that_experts_were_trained(checkpoint: Path) -> None:
+    said = "those of the experts included"
+    assert said not in cards(checkpoint, facts_of(some_drawn()))[0]
+    settings = {"target_parameters": ["model.layers.0.mlp.experts.gate_up_proj"]}
+    (checkpoint / "adapter_config.json").write_text(json.dumps(settings))
+    assert said in cards(checkpoint, facts_of(some_drawn()))[0]
+
+
 def test_the_same_facts_give_the_same_cards_and_no_scratch(checkpoint: Path) -> None:
     facts = facts_of(some_drawn())
     assert json.loads(json.dumps(facts))["tasks"][0]["kept"] == 6

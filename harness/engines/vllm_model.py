@@ -10,8 +10,8 @@ from typing import Any
 
 from harness.engines.base import ModelInfo
 from harness.engines.chat import Chat, hub_options
+from harness.engines.hf_load import context_length, empty_model, load_config, refusal
 from harness.engines.hf_settings import pick_dtype
-from harness.errors import UserError
 from harness.models import ModelSource, weights_fingerprint
 from harness.types import stable_hash
 
@@ -20,24 +20,20 @@ def describe(source: ModelSource) -> tuple[ModelInfo, Chat, Any]:
     """Facts, conversation and modules (on torch's `meta` device) of a model. UserError where it cannot be
     had. The context length is the architecture's; vLLM may be told another."""
     import torch
-    from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig
+    from transformers import GenerationConfig
 
     options = hub_options(source)
+    config = None
     try:
-        config = AutoConfig.from_pretrained(source.location, **options)
+        config = load_config(source)
         try:
             generation_config = GenerationConfig.from_pretrained(source.location, **options)
         except OSError:
             generation_config = GenerationConfig.from_model_config(config)
         chat = Chat.load(source, generation_config)
-        with torch.device("meta"):
-            skeleton = AutoModelForCausalLM.from_config(config, trust_remote_code=source.trust_remote_code)
-    except (OSError, ValueError, RuntimeError) as error:
-        reason = str(error).strip().splitlines() or [type(error).__name__]
-        raise UserError(
-            f"--pretrained {source.name} could not be loaded: {reason[0]} "
-            "(give a hub id that can be reached, or a folder with config.json and safetensors)"
-        ) from error
+        skeleton = empty_model(config, source.trust_remote_code)
+    except (OSError, ValueError, RuntimeError, ImportError) as error:
+        raise refusal(source, error, config) from error
     dtype = pick_dtype(source.dtype, "cuda" if torch.cuda.is_available() else "cpu")
     commit = getattr(config, "_commit_hash", None)
     info = ModelInfo(
@@ -46,7 +42,7 @@ def describe(source: ModelSource) -> tuple[ModelInfo, Chat, Any]:
         parameters=sum(parameter.numel() for parameter in skeleton.parameters()),
         dtype=str(dtype).removeprefix("torch."),
         template_hash=chat.template_hash,
-        context_length=config.get_text_config(decoder=True).max_position_embeddings,
+        context_length=context_length(config, chat.tokenizer),
         folder=source.location,
     )
     return info, chat, skeleton
