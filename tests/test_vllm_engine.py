@@ -17,6 +17,7 @@ from typing import Any
 
 import psutil
 import pytest
+from architectures import save
 from tiny_models import TEMPLATE, edit_json, questions, request, save_adapter, save_model
 from vllm_models import QUICK_START, open_vllm, save_vllm_model
 
@@ -45,6 +46,17 @@ def told(completions: list[Completion]) -> list[tuple[Any, ...]]:
 
 
 # Before vLLM starts
+
+
+def test_a_multimodal_model_is_described_as_its_text_model(tmp_path: Path) -> None:
+    """Asked for without vLLM: its modules, its context, and the same advice as the `hf` engine gives."""
+    folder = save("mistral3", tmp_path / "model")
+    info, _, skeleton = describe(ModelSource("m", str(folder)))
+    assert info.context_length > 0 and info.parameters > 0 and skeleton.device.type == "meta"
+    edit_json(folder / "config.json", quantization_config={"quant_method": "gptq", "bits": 4})
+    (folder / "tokenizer.json").unlink()
+    with pytest.raises(UserError, match="quantised with gptq"):
+        describe(ModelSource("m", str(folder)))
 
 
 @pytest.mark.parametrize("template", [TEMPLATE, TEMPLATE + "{{ strftime_now('%Y') }}"])
