@@ -16,8 +16,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from results.cells import plain
-from results.verdicts import p_text
+from results.analysis.verdicts import p_text
+from results.tables.cells import plain
 
 PAPER_FILE = Path(__file__).with_name("published") / "paper.json"
 WORDS = {"shows": "shows", "contradicts": "contradicts", "cannot_tell": "cannot tell"}

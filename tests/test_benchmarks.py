@@ -66,7 +66,7 @@ def test_a_command_that_fails_ends_the_benchmark_with_its_last_words(load: Any) 
 def test_lm_eval_is_asked_the_prompts_of_our_program(load: Any, tmp_path: Path) -> None:
     from lm_eval.tasks import TaskManager
 
-    from harness.lm import load_tasks
+    from harness.lm.tasks import load_tasks
     from harness.programs.base import get_method
 
     options = Namespace(data="embedded", max_tokens=40)

@@ -21,15 +21,15 @@ from architectures import save
 from tiny_models import TEMPLATE, edit_json, questions, request, save_adapter, save_model
 from vllm_models import QUICK_START, open_vllm, save_vllm_model
 
-from harness.engines import vllm_install
-from harness.engines.hf import HuggingFaceEngine
-from harness.engines.vllm import VllmEngine
-from harness.engines.vllm_adapters import adapter_rank
-from harness.engines.vllm_arguments import rank_that_fits
-from harness.engines.vllm_model import describe
+from harness.engines.hf.engine import HuggingFaceEngine
+from harness.engines.vllm import install as vllm_install
+from harness.engines.vllm.adapters import adapter_rank
+from harness.engines.vllm.engine import VllmEngine
+from harness.engines.vllm.model import describe
+from harness.engines.vllm.settings import rank_that_fits
 from harness.errors import RunError, UserError
-from harness.lm import load_tasks
-from harness.models import ModelSource, resolve_model
+from harness.lm.tasks import load_tasks
+from harness.models.source import ModelSource, resolve_model
 from harness.types import Completion, Request, user
 
 

@@ -6,7 +6,7 @@ import random
 from pathlib import Path
 from typing import Any
 
-from distill.train import TrainingJob, training_settings
+from distill.training.parent import TrainingJob, training_settings
 
 END = 1
 """The tiny tokenizer's end-of-sequence id, which is its padding id too."""

@@ -9,7 +9,7 @@ from harness.errors import UserError
 
 if TYPE_CHECKING:
     from harness.engines.base import Engine
-    from harness.models import ModelSource
+    from harness.models.source import ModelSource
 
 
 def open_engine(name: str, source: ModelSource, arguments: dict[str, Any]) -> Engine:
@@ -19,14 +19,14 @@ def open_engine(name: str, source: ModelSource, arguments: dict[str, Any]) -> En
 
         return ScriptedEngine.load(arguments)
     if name == "vllm":
-        from harness.engines.vllm import VllmEngine
+        from harness.engines.vllm.engine import VllmEngine
 
         return VllmEngine.load(source, arguments)
     if name == "openai":
-        from harness.engines.openai import OpenAIEngine
+        from harness.engines.openai.engine import OpenAIEngine
 
         return OpenAIEngine.load(source, arguments)
-    from harness.engines.hf import HuggingFaceEngine
+    from harness.engines.hf.engine import HuggingFaceEngine
 
     return HuggingFaceEngine.load(source, arguments)
 
@@ -39,15 +39,15 @@ def check_arguments(name: str, arguments: Mapping[str, Any]) -> None:
 
         scripted.check_arguments(arguments)
     elif name == "vllm":
-        from harness.engines import vllm
+        from harness.engines.vllm import engine as vllm
 
         vllm.check_arguments(arguments)
     elif name == "openai":
-        from harness.engines import openai_settings
+        from harness.engines.openai import settings as openai_settings
 
         openai_settings.check_arguments(arguments)
     else:
-        from harness.engines import hf_settings
+        from harness.engines.hf import settings as hf_settings
 
         hf_settings.check_arguments(arguments)
 

@@ -48,8 +48,8 @@ def prompts(vocabulary: int, count: int, shortest: int, longest: int, seed: int)
 
 def work(options: argparse.Namespace) -> Figures:
     """One arm, in this process: seconds by part, and a hash of all ids that were made."""
-    from harness.engines.hf import HuggingFaceEngine
-    from harness.models import ModelSource
+    from harness.engines.hf.engine import HuggingFaceEngine
+    from harness.models.source import ModelSource
     from harness.types import Request, Sampling
 
     began = time.perf_counter()
@@ -124,7 +124,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.before is None or not (options.before / "harness").is_dir():
         parser.error("--before: give the folder of a checkout of this repository")
 
-    from harness.models import resolve_model
+    from harness.models.source import resolve_model
 
     folder = resolve_model(options.pretrained).location
     here = Path(__file__).resolve().parents[2]
