@@ -12,7 +12,7 @@ from typing import Any
 from distill.advice import plain_warnings
 from distill.teacher.sample import TeacherAsk
 from distill.teacher.select import Example, Sampled, label_accuracy
-from distill.training.parent import TrainingJob
+from distill.training.job import TrainingJob
 from harness.command.estimate import ASKED_BEFORE
 from harness.lm.tasks import TaskData
 from harness.programs.base import get_method

@@ -34,7 +34,8 @@ from distill.teacher.sample import TeacherAsk, sample_teachers
 from distill.teacher.select import Example, FilterChoice, Sampled, choose_filter, keep, parse_filter
 from distill.tiny.settings import train_args
 from distill.training.adapter import require_trainable
-from distill.training.parent import TrainingJob, train_all
+from distill.training.job import TrainingJob
+from distill.training.parent import train_all
 from distill.training.prepare import add_job, paper_settings, training_job, unit_name
 from distill.training.resume import FACTS
 from distill.training.settings import identity, training_settings

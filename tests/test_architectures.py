@@ -17,7 +17,7 @@ from tiny_models import questions, request
 
 from distill.training.adapter import require_trainable
 from distill.training.child import train
-from distill.training.parent import TrainingJob
+from distill.training.job import TrainingJob
 from distill.training.settings import training_settings
 from harness.engines.hf.engine import HuggingFaceEngine
 from harness.engines.hf.guard import Way

@@ -16,8 +16,9 @@ from distill.pipeline import MIN_KEPT
 from distill.teacher.inputs import choose_inputs, overlap_item
 from distill.teacher.sample import TeacherAsk, sample_teachers
 from distill.teacher.select import Example, FilterChoice, Sampled, keep, label_accuracy
-from distill.training.parent import TrainingJob, training_settings
+from distill.training.job import TrainingJob
 from distill.training.prepare import training_job
+from distill.training.settings import training_settings
 from harness.engines.hf.engine import HuggingFaceEngine
 from harness.errors import RunError, UserError
 from harness.lm.tasks import TaskData, load_tasks

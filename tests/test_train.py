@@ -14,7 +14,9 @@ import pytest
 import torch
 from tiny_models import questions, request, save_model
 
-from distill.training.parent import TrainingJob, train_all, training_settings
+from distill.training.job import TrainingJob
+from distill.training.parent import train_all
+from distill.training.settings import training_settings
 from harness.engines.hf.engine import HuggingFaceEngine
 from harness.errors import RunError
 from harness.models.source import ModelSource

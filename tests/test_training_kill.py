@@ -23,7 +23,8 @@ import pytest
 from tiny_models import save_model
 from training_fixtures import make_job
 
-from distill.training.parent import TrainingJob, train_all
+from distill.training.job import TrainingJob
+from distill.training.parent import train_all
 from distill.training.resume import last_whole, mark_whole, training_folder
 from harness.errors import RunError
 

@@ -15,7 +15,8 @@ from tiny_models import save_model
 from training_fixtures import END, make_job
 
 from distill.training.data import Row, split_examples
-from distill.training.parent import TrainingJob, train_all
+from distill.training.job import TrainingJob
+from distill.training.parent import train_all
 
 pytestmark = pytest.mark.slow
 

@@ -13,17 +13,15 @@ import shutil
 import sys
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from distill.training.data import Examples, split_examples
+from distill.training.job import TrainingJob
 from distill.training.resume import FACTS, Resumable, last_whole, prepare, training_folder
 from distill.training.settings import DEFAULTS
 from harness import storage
 from harness.engines.hf.load import auto_class, empty_model
 from harness.errors import RunError
-
-if TYPE_CHECKING:
-    from distill.training.parent import TrainingJob
 
 PACKAGES = ("torch", "transformers", "trl", "peft", "accelerate")
 

@@ -6,7 +6,7 @@ Examples are token ids from the start: the very prompt ids that System 1 is eval
 answer and the end-of-sequence id, which alone carry loss (rule 2). Nothing is tokenised again, so no id
 can differ. One process trains all jobs of a phase, one after the other; a job that is repeated goes on
 from its last whole checkpoint. This file knows nothing of tasks, teachers or runs, and only starts what
-`training_run.py` does.
+`child.py` does.
 """
 
 from __future__ import annotations
@@ -21,20 +21,16 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from distill.training.accelerate_config import child_environment, launch_command, machines, other_machines
+from distill.training.job import TrainingJob
 from distill.training.resume import made_by, training_folder
-from distill.training.settings import DEFAULTS, training_settings
 from harness import storage
 from harness.errors import RunError, UserError
 from harness.progress import say
 from harness.telemetry import switch_off_telemetry
-from harness.types import stable_hash
-
-__all__ = ["DEFAULTS", "TrainingJob", "train_all", "training_settings"]
 
 PARENT = "S2D_TRAINING_PARENT"
 """Environment variable: process id of the run that started the training."""
@@ -49,30 +45,6 @@ KILLED = re.compile(r"\bSignal (?!15\b)\d+")
 """Accelerate's word on a process that something else ended; 15 is its own end of the others."""
 
 
-@dataclass
-class TrainingJob:
-    """One checkpoint to make."""
-
-    name: str
-    model_folder: str
-    dtype: str
-    output: str
-    """Folder of the checkpoint; it exists once training has succeeded."""
-    prompts: list[list[int]]
-    targets: list[list[int]]
-    """Answer ids, the end-of-sequence id last."""
-    seed: int
-    trust_remote_code: bool = False
-    revision: str | None = None
-    settings: dict[str, Any] = field(default_factory=dict)
-    groups: list[str] = field(default_factory=list)
-    """Cluster of each example: what is held out for validation is whole clusters. Empty: equal prompts."""
-
-    def hash(self) -> str:
-        """Names everything that the weights follow from, and where they go."""
-        return stable_hash(asdict(self), 32)
-
-
 def train_all(jobs: Sequence[TrainingJob]) -> None:
     """Train in a child process, so that its memory is given back and its threads end with it.
 
@@ -83,9 +55,8 @@ def train_all(jobs: Sequence[TrainingJob]) -> None:
         with _listing(chosen, launch) as listing:
             if launch and machines(launch) > 1:
                 say(f"train: {other_machines(launch, listing)}")
-            _run(
-                [sys.executable, "-m", "distill.training.parent", str(listing), *([launch] if launch else [])]
-            )
+            command = [sys.executable, "-m", "distill.training.parent", str(listing)]
+            _run([*command, *([launch] if launch else [])])
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from distill.teacher.select import Example
-from distill.training.parent import TrainingJob
+from distill.training.job import TrainingJob
 from harness.lm.tasks import TaskData
 from harness.session import RunContext
 from harness.types import Item, user

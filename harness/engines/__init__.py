@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import UserError
-
 if TYPE_CHECKING:
     from harness.engines.base import Engine
     from harness.models.source import ModelSource
@@ -50,20 +48,3 @@ def check_arguments(name: str, arguments: Mapping[str, Any]) -> None:
         from harness.engines.hf import settings as hf_settings
 
         hf_settings.check_arguments(arguments)
-
-
-def take_arguments(
-    engine: str, arguments: Mapping[str, Any], known: Mapping[str, Any], least: Mapping[str, int]
-) -> dict[str, Any]:
-    """`known` defaults overlaid with `arguments`. UserError names an argument the engine does not have, and
-    a number below the `least` that it may be."""
-    for name, value in arguments.items():
-        if isinstance(known.get(name), int) and (isinstance(value, bool) or not isinstance(value, int)):
-            raise UserError(f"--engine-args {name}={value}: give a whole number")
-        if name in least and value < least[name]:
-            raise UserError(f"--engine-args {name}={value}: it must be at least {least[name]}")
-        if name not in known:
-            raise UserError(
-                f"--engine-args {name}: the {engine} engine has no such argument; it takes {', '.join(known)}"
-            )
-    return {**known, **arguments}

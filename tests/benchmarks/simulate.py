@@ -7,8 +7,8 @@ Data: n items or clusters of which a discordant share differs between two varian
 `graded`: scores in quarters; `templates`: clusters of four rows that differ in one to four of them;
 `votes`: clusters of one to four rows, weighted by their number. Every figure goes through
 `results.analysis.choose_test`, so what is tested is the table that decides, not one method picked by hand.
-The true difference is 0 for false alarms, minus the margin for false non-inferiority, and 0, half or all of the
-discordant share for coverage.
+The true difference is 0 for false alarms, minus the margin for false non-inferiority, and 0, half or all of
+the discordant share for coverage.
 
 Bounds: false alarms at most 6 % everywhere and at least 4 % where 20 or more differing clusters are
 expected; coverage of paired 95 % intervals at least 93.5 % everywhere and at most 97 % where 20 are

@@ -34,7 +34,8 @@ from typing import Any
 from measuring import take_turns
 
 from distill.training.data import example
-from distill.training.parent import TrainingJob, training_settings
+from distill.training.job import TrainingJob
+from distill.training.settings import training_settings
 
 TASKS = ("last_letter", "coin_flip", "judge")
 ARMS = ("trl", "grouped", "ours")

@@ -1,6 +1,6 @@
 """`distill.training.parent` with FSDP on CPU processes, which accelerate offers to accelerators only.
 
-    accelerate launch --config_file distill/training/accelerate/fsdp.yaml --num_processes 2 fsdp_on_cpu.py JOBS.json
+    accelerate launch --config_file fsdp.yaml --num_processes 2 fsdp_on_cpu.py JOBS.json
 
 accelerate drops FSDP where its processes are of the kind MULTI_CPU; torch itself shards over gloo. So the
 kind is renamed before the trainer asks, and nothing else is changed. Prints to standard output, per job and

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from harness.engines import take_arguments
+from harness.engines.arguments import take_arguments
 from harness.engines.hf.cache import ATTENTION, register
 from harness.errors import UserError
 

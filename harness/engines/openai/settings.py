@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.engines import take_arguments
+from harness.engines.arguments import take_arguments
 from harness.engines.base import ModelInfo
 from harness.engines.openai.address import KEY_VARIABLES, check_base_url
 from harness.engines.openai.handshake import Server
