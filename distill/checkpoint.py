@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,15 @@ RECORD_FILE = "s2d.json"
 SCHEMA = 1
 LOADED = (".safetensors", ".json", ".jinja")
 """Suffixes of what an engine loads; cards and examples are for people, who may edit them."""
+
+
+@dataclass(frozen=True)
+class Distilled:
+    """What distillation left for one task: a checkpoint, or the reason why there is none."""
+
+    folder: Path | None
+    record: dict[str, Any]
+    """The entry of the manifest's `distillation`."""
 
 
 def write_record(folder: Path, records: Mapping[str, Any]) -> None:

@@ -10,18 +10,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from distill.advice import plain_warnings
+from distill.teacher.plan import ASKED_BEFORE
 from distill.teacher.sample import TeacherAsk
 from distill.teacher.select import Example, Sampled, label_accuracy
 from distill.training.job import TrainingJob
-from harness.command.estimate import ASKED_BEFORE
-from harness.lm.tasks import TaskData
+from harness.lm.task import TaskData
 from harness.programs.base import get_method
-from harness.session import RunContext
+from harness.session import Session
 from harness.types import stable_hash
 
 
 def already_given(
-    context: RunContext, taught: Sequence[tuple[TaskData, Sequence[Example]]], seed: int, phase: str
+    context: Session, taught: Sequence[tuple[TaskData, Sequence[Example]]], seed: int, phase: str
 ) -> dict[str, float]:
     """Share of targets that System 1 gives before any training, by task, on a sample of kept inputs."""
     direct = get_method("direct")
@@ -42,7 +42,7 @@ def already_given(
 
 
 def account(
-    context: RunContext,
+    context: Session,
     ask: TeacherAsk,
     settings: Mapping[str, Any],
     sampled: Sampled,

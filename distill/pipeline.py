@@ -18,7 +18,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from distill.checkpoint import read_record, write_record
+from distill.checkpoint import Distilled, read_record, write_record
 from distill.ledger import account, already_given, as_trained
 from distill.papers.write import document
 from distill.teacher.inputs import (
@@ -30,6 +30,7 @@ from distill.teacher.inputs import (
     with_other_forms,
 )
 from distill.teacher.overlap import require_disjoint
+from distill.teacher.plan import teacher_inputs, teacher_samples
 from distill.teacher.sample import TeacherAsk, sample_teachers
 from distill.teacher.select import Example, FilterChoice, Sampled, choose_filter, keep, parse_filter
 from distill.tiny.settings import train_args
@@ -39,32 +40,21 @@ from distill.training.parent import train_all
 from distill.training.prepare import add_job, paper_settings, training_job, unit_name
 from distill.training.resume import FACTS
 from distill.training.settings import identity, training_settings
-from harness.command.estimate import teacher_inputs, teacher_samples
-from harness.command.run import make_checkpoints
-from harness.engines.scripted import ADAPTER_FILE
+from harness.engines import KINDS
 from harness.errors import RunError
 from harness.fingerprint import files_hash, method_hash, without_functions
-from harness.lm.tasks import TaskData
+from harness.lm.task import TaskData
 from harness.models.source import cache_folder, is_at_hand, resolve_model
 from harness.options import RunOptions
 from harness.programs.base import get_method
 from harness.progress import say
-from harness.sample_rows import write_whole
-from harness.session import Distilled, RunContext
+from harness.session import Session
 from harness.types import stable_hash
 from harness.variants import Variant, parse_variants
 from tasks.registry import source_files
 
 MIN_KEPT = 8
 """Fewer kept inputs than this train nothing worth naming: the variant's row says `not_distilled`."""
-
-NO_MATTER = frozenset({
-    "batch_rows", "batch_tokens", "device", "script", "concurrency", "context_length", "parameters",
-    "timeout", "gpu_memory_utilization", "max_num_seqs", "max_num_batched_tokens", "max_model_len",
-    "enable_sleep_mode", "tensor_parallel_size", "data_parallel_size", "pipeline_parallel_size",
-    "swap_space", "seed",
-})  # fmt: skip
-"""Engine arguments that change no text, or are seen elsewhere in the key. Others (`quantization`) may."""
 
 
 @dataclass
@@ -87,30 +77,19 @@ class _Plan:
         return self.ask.inputs
 
 
-def distill(options: RunOptions, command: str = "distill()") -> tuple[Path, list[dict[str, Any]]]:
-    """Distil every task of `options` and evaluate nothing: the run folder, and a record per task and seed
-    whose `checkpoint` is a folder or None. The Python function behind `s2d-bench distill`:
-
-        distill(RunOptions(pretrained="smollm2", tasks=("coin_flip",), samples=8))
-
-    UserError for options that no run can have; RunError where the work fails, with what was done kept."""
-    check_settings(options)
-    return make_checkpoints(options, command, find_or_make)
-
-
 def check_settings(options: RunOptions) -> None:
     """UserError for what would else be found after hours of sampling: training settings, filter."""
     settings = training_settings(options.train_args)
     parse_filter(options.filter or "majority")
     trains = any(variant.kind == "distilled" for variant in parse_variants(options.models))
-    own_weights = options.engine in ("hf", "vllm") and options.preset != "paper"
+    own_weights = KINDS[options.engine].weights == "here" and options.preset != "paper"
     # What is still to be fetched and converted is looked at when it is there.
     if trains and own_weights and is_at_hand(options.pretrained):
         code = options.trust_remote_code
         require_trainable(resolve_model(options.pretrained, options.revision, options.dtype, code), settings)
 
 
-def find_or_make(context: RunContext, variant: Variant, seed: int) -> dict[str, Distilled]:
+def find_or_make(context: Session, variant: Variant, seed: int) -> dict[str, Distilled]:
     """A checkpoint per task of the run, or the record of why there is none (`not_distilled`)."""
     tests = test_items(context)
     for name, reason in tests.unchecked.items():
@@ -155,7 +134,7 @@ def _locked(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-def _plan(context: RunContext, task: TaskData, tests: TestItems, variant: Variant, seed: int) -> _Plan:
+def _plan(context: Session, task: TaskData, tests: TestItems, variant: Variant, seed: int) -> _Plan:
     options = context.options
     chosen = choose_filter(task, options.filter, options.preset)
     if variant.recipe == "nofilter":
@@ -174,12 +153,13 @@ def _plan(context: RunContext, task: TaskData, tests: TestItems, variant: Varian
     settings = training_settings(own, paper, options.train_args)
     sampling = context.sampling(task, teacher=True)
     limits = {step: asdict(sampling(step)) for step in dict.fromkeys(["direct", *teacher.steps])}
+    no_matter = frozenset().union(*(kind.no_matter for kind in KINDS.values()))
     key = stable_hash(
         [
             context.engine.model.fingerprint,
             context.engine.model.template_hash,
             context.engine.model.context_length,
-            {name: each for name, each in options.engine_args.items() if name not in NO_MATTER},
+            {name: each for name, each in options.engine_args.items() if name not in no_matter},
             teacher.name,
             method_hash(teacher),
             # A user's task keeps its wording, examples and answer rule in its YAML and the Python beside it.
@@ -198,7 +178,7 @@ def _plan(context: RunContext, task: TaskData, tests: TestItems, variant: Varian
     return _Plan(ask, chosen, settings, key)
 
 
-def _name_folders(context: RunContext, plans: Sequence[_Plan], variant: Variant) -> None:
+def _name_folders(context: Session, plans: Sequence[_Plan], variant: Variant) -> None:
     """Where each checkpoint lies. The task's name is no part of it: parts of judging have one."""
     together = stable_hash([plan.key for plan in plans], 24)
     for plan in plans:
@@ -207,8 +187,8 @@ def _name_folders(context: RunContext, plans: Sequence[_Plan], variant: Variant)
         plan.folder = cache_folder() / "checkpoints" / name
 
 
-def _make(context: RunContext, variant: Variant, seed: int, plans: list[_Plan], tests: TestItems) -> None:
-    if context.engine.name != "scripted":
+def _make(context: Session, variant: Variant, seed: int, plans: list[_Plan], tests: TestItems) -> None:
+    if KINDS[context.engine.name].weights == "here":
         for plan in plans:
             require_trainable(context.source, plan.settings)
     phase = "teacher" if variant.recipe == "s2" else f"teacher of {variant.name}"
@@ -265,17 +245,16 @@ def _kept_inputs(task: TaskData, examples: Sequence[Example]) -> int:
 
 
 def _train(
-    context: RunContext, plans: Sequence[_Plan], sampled: Sequence[Sampled], jobs: list[TrainingJob]
+    context: Session, plans: Sequence[_Plan], sampled: Sequence[Sampled], jobs: list[TrainingJob]
 ) -> None:
-    if context.engine.name == "scripted":
-        _train_scripted(plans, sampled)
+    if context.engine.learn(_lessons(plans, sampled)):
         return
     context.engine.sleep()
     train_all(jobs)
     context.engine.wake()
 
 
-def _finish(context: RunContext, plans: Sequence[_Plan], sampled: Sequence[Sampled], together: bool) -> None:
+def _finish(context: Session, plans: Sequence[_Plan], sampled: Sequence[Sampled], together: bool) -> None:
     """Records and papers beside each checkpoint, the record last: it says that all is there."""
     for folder in dict.fromkeys(plan.folder for plan in plans):
         parts = [
@@ -295,13 +274,12 @@ def _finish(context: RunContext, plans: Sequence[_Plan], sampled: Sequence[Sampl
         write_record(folder, records)
 
 
-def _train_scripted(plans: Sequence[_Plan], sampled: Sequence[Sampled]) -> None:
-    """What the scripted engine learns: the examples by heart."""
-    learnt: dict[Path, dict[str, str]] = {}
+def _lessons(plans: Sequence[_Plan], sampled: Sequence[Sampled]) -> dict[Path, dict[str, str]]:
+    """What each checkpoint is taught: prompt -> target."""
+    lessons: dict[Path, dict[str, str]] = {}
     for plan, found in zip(plans, sampled, strict=True):
         if plan.distilled is not None and plan.distilled.folder is not None:
-            learnt.setdefault(plan.folder, {}).update(
+            lessons.setdefault(plan.folder, {}).update(
                 {example.item.prompt: plan.task.spec.target(example.answer) for example in found.examples}
             )
-    for folder, examples in learnt.items():
-        write_whole(folder / ADAPTER_FILE, json.dumps(examples))
+    return lessons

@@ -10,7 +10,7 @@ from typing import Any
 
 from harness.engines.base import Engine
 from harness.fingerprint import without_functions
-from harness.lm.tasks import TaskData
+from harness.lm.task import TaskData
 from harness.options import RunOptions
 from harness.programs.base import get_method
 from harness.types import stable_hash
@@ -47,8 +47,7 @@ def run_facts(
     """Entries `model`, `engine`, `tasks`, `variants`, `comparisons` and `notes` of the manifest."""
     described: dict[str, Any] = {}
     for task in tasks:
-        rows = task.rows("test")
-        items = [task.item(rows[index]) for index in task.indices]
+        items = task.scored_items()
         described[task.name] = {
             "primary": task.spec.primary.name,
             "s2_method": task.spec.s2_method,
@@ -68,7 +67,7 @@ def run_facts(
                 [without_functions(task.task.dump_config()), dict(task.spec.max_tokens)]
             ),
             "data": options.data,
-            "turns": any(task.history(row) for row in rows[:1]),
+            "turns": any(task.history(row) for row in task.rows("test")[:1]),
             **task.described,
         }
     teachers = {variant.name: _teacher(variant, variants, tasks) for variant in variants}

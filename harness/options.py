@@ -8,12 +8,11 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from harness.engines import KINDS
 from harness.errors import UserError
 from harness.option_checks import check_texts
 from harness.storage import expanded
 from tasks import registry
-
-ENGINES = ("hf", "vllm", "openai", "scripted")
 
 BUNDLED = ("tiny", "smollm2")
 """Models that need no hub: without --data they run on embedded data, which needs none either."""
@@ -99,9 +98,9 @@ class RunOptions:
             raise UserError(f"--dtype {self.dtype} is not known: choose one of {', '.join(DTYPES)}")
         if self.push_to_hub is not None and not _REPOSITORY.fullmatch(self.push_to_hub):
             raise UserError(f"--push-to-hub {self.push_to_hub}: give it as NAME or OWNER/NAME of the hub")
-        if self.engine not in ENGINES:
-            raise UserError(f"--engine {self.engine} is not known: choose one of {', '.join(ENGINES)}")
-        if self.base_url is not None and self.engine != "openai":
+        if self.engine not in KINDS:
+            raise UserError(f"--engine {self.engine} is not known: choose one of {', '.join(KINDS)}")
+        if self.base_url is not None and KINDS[self.engine].weights != "on a server":
             raise UserError(f"--base-url {self.base_url}: only --engine openai asks a server; add it")
         if self.preset not in (None, *PRESETS):
             raise UserError(f"--preset {self.preset} is not known: choose {', '.join(PRESETS)}")

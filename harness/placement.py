@@ -16,32 +16,32 @@ from harness.engines.base import AdapterInfo, Engine, adapter_name
 from harness.errors import UserError
 from harness.models.source import resolve_model
 from harness.options import RunOptions
-from harness.session import Distilled, RunContext
+from harness.session import Session
 from harness.variants import SERVED, Variant
 
-Placement = tuple[RunContext, dict[str, AdapterInfo | None]]
-"""A context whose engine holds the weights, and the adapter of each task that runs there."""
+Placement = tuple[Session, dict[str, AdapterInfo | None]]
+"""A session whose engine holds the weights, and the adapter of each task that runs there."""
 
 
 def placements(
-    context: RunContext, variant: Variant, seed: int, made: Mapping[str, Distilled]
+    session: Session, variant: Variant, seed: int, made: Mapping[str, Path | None]
 ) -> Iterator[Placement]:
     """The places of a variant, one after the other; an engine of its own is closed when the next is asked
     for. `made` are the checkpoints of a distilled variant by task: a task without one has no place, and
     keeps its row. UserError for a named checkpoint that cannot be had."""
-    every = [task.name for task in context.tasks]
+    every = [task.name for task in session.tasks]
     if variant.kind == "distilled":
-        folders = {task: each.folder for task, each in made.items() if each.folder is not None}
+        folders = {task: folder for task, folder in made.items() if folder is not None}
         full = {task: folder for task, folder in folders.items() if (folder / "config.json").is_file()}
-        adapters = {task: each for task, each in made.items() if task in folders and task not in full}
-        yield context, _add_adapters(context.engine, variant, seed, adapters)
+        adapters = {task: folder for task, folder in folders.items() if task not in full}
+        yield session, _add_adapters(session.engine, variant, seed, adapters)
         for folder in dict.fromkeys(full.values()):
-            with _own_engine(context, folder) as other:
+            with _own_engine(session, folder) as other:
                 yield other, {task: None for task, place in full.items() if place == folder}
     elif variant.kind == "named":
-        yield from _named(context, variant, every)
+        yield from _named(session, variant, every)
     else:
-        yield context, dict.fromkeys(every)
+        yield session, dict.fromkeys(every)
 
 
 def engine_arguments(options: RunOptions) -> dict[str, Any]:
@@ -51,54 +51,51 @@ def engine_arguments(options: RunOptions) -> dict[str, Any]:
 
 
 def _add_adapters(
-    engine: Engine, variant: Variant, seed: int, made: Mapping[str, Distilled]
+    engine: Engine, variant: Variant, seed: int, made: Mapping[str, Path]
 ) -> dict[str, AdapterInfo | None]:
     adapters: dict[str, AdapterInfo | None] = {}
     loaded: dict[Path, AdapterInfo] = {}
-    for task, distilled in made.items():
-        assert distilled.folder is not None
+    for task, folder in made.items():
         # Parts of judging share a checkpoint, and so do all tasks of distilled-all.
-        if distilled.folder not in loaded:
-            name = adapter_name(variant.name, task, seed)
-            loaded[distilled.folder] = engine.add_adapter(name, distilled.folder)
-        adapters[task] = loaded[distilled.folder]
-        distilled.record["probe_change"] = loaded[distilled.folder].probe_change
+        if folder not in loaded:
+            loaded[folder] = engine.add_adapter(adapter_name(variant.name, task, seed), folder)
+        adapters[task] = loaded[folder]
     return adapters
 
 
 @contextmanager
-def _own_engine(context: RunContext, folder: Path, revision: str | None = None) -> Iterator[RunContext]:
-    """A context with the full model in `folder`; the run's own model makes room for it meanwhile."""
-    options = context.options
+def _own_engine(session: Session, folder: Path, revision: str | None = None) -> Iterator[Session]:
+    """A session with the full model in `folder`; the run's own model makes room for it meanwhile."""
+    options = session.options
     source = resolve_model(str(folder), revision, options.dtype, options.trust_remote_code)
-    context.engine.sleep()
-    asked = context.source
+    session.engine.sleep()
+    asked = session.source
     source = replace(source, date=asked.date, thought_marks=asked.thought_marks)
     engine = open_engine(options.engine, source, engine_arguments(options))
     try:
-        yield replace(context, engine=engine, scheduler=context.scheduler.on(engine))
+        yield replace(session, engine=engine, scheduler=session.scheduler.on(engine))
     finally:
         engine.close()
-        context.engine.wake()
+        session.engine.wake()
 
 
-def _named(context: RunContext, variant: Variant, tasks: list[str]) -> Iterator[Placement]:
+def _named(session: Session, variant: Variant, tasks: list[str]) -> Iterator[Placement]:
     location = str(variant.location)
     if location.startswith(SERVED):
-        engine = context.engine
+        engine = session.engine
         if not hasattr(engine, "served_adapter"):
             raise UserError(
                 f"--models {variant.name}={location}: only --engine openai asks a server for an "
                 "adapter; name its folder or hub id"
             )
         info = engine.served_adapter(adapter_name(variant.name), location.removeprefix(SERVED))
-        yield context, dict.fromkeys(tasks, info)
+        yield session, dict.fromkeys(tasks, info)
         return
     folder = _fetched(variant)
     if (folder / "adapter_config.json").is_file():
-        yield context, dict.fromkeys(tasks, context.engine.add_adapter(adapter_name(variant.name), folder))
+        yield session, dict.fromkeys(tasks, session.engine.add_adapter(adapter_name(variant.name), folder))
         return
-    with _own_engine(context, folder, variant.revision) as other:
+    with _own_engine(session, folder, variant.revision) as other:
         yield other, dict.fromkeys(tasks)
 
 

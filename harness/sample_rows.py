@@ -18,7 +18,8 @@ from typing import Any
 
 from harness.answer_text import reasoning_words
 from harness.errors import UserError
-from harness.lm.tasks import TaskData
+from harness.lm.score import Scored
+from harness.lm.task import TaskData
 from harness.types import Response, Step
 from tasks import thoughts
 
@@ -34,20 +35,18 @@ def build_rows(
     variant: str,
     method: str,
     seed: int,
-    logged: Sequence[Mapping[str, Any]],
+    scored: Sequence[Scored],
     responses: Sequence[Response],
 ) -> list[dict[str, Any]]:
     """Rows of one task and variant in the order of the task's test split.
 
-    `logged` are lm-eval's samples, one per row and filter; scores of other filters than the one
-    that reads the answer are named `metric,filter`.
+    `scored` has an entry per row and filter; scores of other filters than the one that reads the answer are
+    named `metric,filter`.
     """
-    scores = _scores(task, logged)
-    documents = {sample["doc_id"]: sample["doc"] for sample in logged}
+    scores = _scores(task, scored)
     rows = []
-    for index, response in zip(task.indices, responses, strict=True):
-        row = documents[index]
-        item = task.item(row)
+    for place, (item, response) in enumerate(zip(task.scored_items(), responses, strict=True)):
+        row = item.fields
         answer = None if response.error is not None else task.spec.answer_of(response.text, row)
         target = task.task.doc_to_target(row)
         rows.append(
@@ -66,7 +65,7 @@ def build_rows(
                 "response": response.text,
                 "answer": answer,
                 "target": target if isinstance(target, str | int | float) else json.dumps(target),
-                "scores": scores[index],
+                "scores": scores[place],
                 "failure": failure(response, answer),
                 "reasoning_words": reasoning_words(response.steps, task.spec.answer_mark),
                 "truncated": any(
@@ -128,15 +127,15 @@ def usage(response: Response) -> dict[str, int]:
     }
 
 
-def _scores(task: TaskData, logged: Sequence[Mapping[str, Any]]) -> dict[int, dict[str, Any]]:
-    filters = list(dict.fromkeys(sample["filter"] for sample in logged))
+def _scores(task: TaskData, scored: Sequence[Scored]) -> list[dict[str, Any]]:
+    filters = list(dict.fromkeys(each.filter for each in scored))
     # The filter that reads the answer; its scores are the ones that are named without a filter.
     reads = task.foreign.rule.reader.name if task.foreign else filters[0]
-    scores: dict[int, dict[str, Any]] = {index: {} for index in task.indices}
-    for sample in logged:
-        suffix = "" if sample["filter"] == reads else f",{sample['filter']}"
-        for metric in sample["metrics"]:
-            scores[sample["doc_id"]][metric + suffix] = task.figure(metric, sample[metric])
+    scores: list[dict[str, Any]] = [{} for _ in task.indices]
+    for each in scored:
+        suffix = "" if each.filter == reads else f",{each.filter}"
+        for metric, value in each.scores.items():
+            scores[each.place][metric + suffix] = task.figure(metric, value)
     return scores
 
 

@@ -1,39 +1,25 @@
-"""What a phase of a run needs: model, store and tasks, and how a program becomes a job under the options.
-
-Distillation gets the same context, so that its calls land in the same store. Phases are not known here.
-"""
+"""What a phase of a run needs: model, store and tasks, and how a program becomes a job under the options."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
 
 from harness.answer_text import cut_at_stop, final_text, turn_marks
 from harness.engines.base import AdapterInfo, Engine
 from harness.limits import token_limit
-from harness.lm.tasks import TaskData
+from harness.lm.task import TaskData
 from harness.models.source import ModelSource
 from harness.options import RunOptions
 from harness.programs.base import Method
 from harness.scheduler import Job, Scheduler
 from harness.types import Item, Message, Sampling
-from harness.variants import Variant
-
-
-@dataclass(frozen=True)
-class Distilled:
-    """What distillation left for one task: a checkpoint, or the reason why there is none."""
-
-    folder: Path | None
-    record: dict[str, Any]
-    """The entry of the manifest's `distillation`."""
 
 
 @dataclass
-class RunContext:
-    """What a phase needs. Distillation gets it too, so that its calls land in the same store."""
+class Session:
+    """What a phase needs. Distillation gets it too, so that its calls land in the same store as those of
+    evaluation."""
 
     options: RunOptions
     source: ModelSource
@@ -102,7 +88,3 @@ class RunContext:
             repeat=repeat,
             finish=finish,
         )
-
-
-FindOrMake = Callable[[RunContext, Variant, int], dict[str, Distilled]]
-"""(context, variant, seed) -> checkpoint per task name."""

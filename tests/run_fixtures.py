@@ -10,13 +10,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from distill.checkpoint import Distilled
 from harness.engines.base import Engine
 from harness.engines.scripted import ScriptedAdapter, ScriptedEngine
-from harness.lm.tasks import TaskData, load_tasks
+from harness.lm.task import TaskData
+from harness.lm.tasks import load_tasks
 from harness.models.source import ModelSource
 from harness.options import RunOptions
 from harness.scheduler import Scheduler
-from harness.session import Distilled, RunContext
+from harness.session import Session
 from harness.store import CallStore
 from harness.types import Request
 from harness.variants import parse_variants
@@ -80,7 +82,7 @@ Reply = Callable[[Request], str]
 
 def make_context(
     folder: Path, reply: Reply, tasks: list[TaskData], engine: Engine | None = None, **options: Any
-) -> RunContext:
+) -> Session:
     """A context whose model says `reply(request)`; `folder` gets a new call store."""
 
     def script(request: Request, adapter: ScriptedAdapter | None) -> str:
@@ -90,7 +92,7 @@ def make_context(
     number = len(list(folder.glob("*.sqlite")))
     store = CallStore(folder / f"calls-{number}.sqlite")
     chosen = RunOptions(engine="scripted", **options)
-    return RunContext(chosen, ModelSource("scripted", "scripted"), used, Scheduler(used, store), tasks)
+    return Session(chosen, ModelSource("scripted", "scripted"), used, Scheduler(used, store), tasks)
 
 
 def own_task(folder: Path) -> TaskData:
@@ -105,7 +107,7 @@ def right_sum(request: Request) -> str:
     return f"One more than {number} is {number + 1}"
 
 
-def distil(context: RunContext, seed: int = 0) -> Distilled:
+def distil(context: Session, seed: int = 0) -> Distilled:
     """What is made of the first task of `context`."""
     from distill.pipeline import find_or_make
 

@@ -14,7 +14,7 @@ from run_fixtures import DATA, distil, make_context, never, own_task, right_sum,
 
 from harness.engines.scripted import ScriptedEngine
 from harness.fingerprint import without_functions
-from harness.lm.tasks import TaskData
+from harness.lm.task import TaskData
 from harness.programs import base
 from harness.types import stable_hash
 from tasks.registry import source_files

@@ -20,19 +20,21 @@ from distill.training.job import TrainingJob
 from distill.training.prepare import training_job
 from distill.training.settings import training_settings
 from harness.engines.hf.engine import HuggingFaceEngine
+from harness.engines.scripted import ScriptedEngine
 from harness.errors import RunError, UserError
-from harness.lm.tasks import TaskData, load_tasks
+from harness.lm.task import TaskData
+from harness.lm.tasks import load_tasks
 from harness.models.source import ModelSource
 from harness.programs.base import get_method
-from harness.session import RunContext
+from harness.session import Session
 from harness.types import Completion, Request
 
 
-def filtered(context: RunContext, ask: TeacherAsk, name: str = "majority") -> Sampled:
+def filtered(context: Session, ask: TeacherAsk, name: str = "majority") -> Sampled:
     return keep(context, sample_teachers(context, [ask], 0, "t"), [FilterChoice(name)], 0, "t")[0]
 
 
-def record(context: RunContext) -> dict[str, Any]:
+def record(context: Session) -> dict[str, Any]:
     return distil(context).record
 
 
@@ -122,12 +124,13 @@ def test_what_is_held_out_shares_no_question_with_what_is_trained(
 def test_tokens_are_those_that_training_counted(
     tmp_path: Path, cache: Path, sums: TaskData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def train(plans: Any, sampled: Any) -> None:
-        folder = plans[0].folder
+    def learn(engine: ScriptedEngine, lessons: dict[Path, Any]) -> bool:
+        [folder] = lessons
         folder.mkdir(parents=True)
         (folder / "training.json").write_text(json.dumps({"tokens": 1234}))
+        return True
 
-    monkeypatch.setattr(pipeline, "_train_scripted", train)
+    monkeypatch.setattr(ScriptedEngine, "learn", learn)
     context = make_context(tmp_path, right_sum, [sums], samples=3)
     made = distil(context)
     flops = 4 * 1234 * context.engine.model.parameters
@@ -223,7 +226,7 @@ def test_training_that_leaves_nothing_is_an_error_and_keeps_no_record(
     tmp_path: Path, cache: Path, sums: TaskData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     context = make_context(tmp_path, right_sum, [sums])
-    monkeypatch.setattr(context.engine, "name", "other", raising=False)
+    monkeypatch.setattr(ScriptedEngine, "learn", lambda *_: False)
     monkeypatch.setattr(pipeline, "train_all", lambda jobs: None)
     with pytest.raises(RunError, match="training left no checkpoint"):
         distil(context)

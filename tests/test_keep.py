@@ -11,15 +11,17 @@ from typing import Any
 import pytest
 from run_fixtures import Reply, make_context, own_task, right_sum, write_task
 
+from distill.checkpoint import Distilled
 from distill.pipeline import find_or_make
 from distill.teacher.inputs import choose_inputs, with_other_forms
+from distill.teacher.plan import teacher_inputs, teacher_samples
 from distill.teacher.sample import TeacherAsk, sample_teachers
 from distill.teacher.select import FilterChoice, Sampled, choose_filter, keep, parse_filter
-from harness.command.estimate import teacher_inputs, teacher_samples
 from harness.errors import UserError
-from harness.lm.tasks import TaskData, load_tasks
+from harness.lm.task import TaskData
+from harness.lm.tasks import load_tasks
 from harness.options import RunOptions
-from harness.session import Distilled, RunContext
+from harness.session import Session
 from harness.types import Request, stable_hash
 from harness.variants import Variant, parse_variants
 from tasks import registry
@@ -27,7 +29,7 @@ from tasks import registry
 INPUTS = 400
 
 
-def sampled(context: RunContext, method: str, samples: int, chosen: FilterChoice) -> Sampled:
+def sampled(context: Session, method: str, samples: int, chosen: FilterChoice) -> Sampled:
     inputs = choose_inputs(context.tasks[0], INPUTS, [], allow_overlap=True)
     if chosen.name == "perturbation":
         inputs = with_other_forms(inputs)
@@ -35,7 +37,7 @@ def sampled(context: RunContext, method: str, samples: int, chosen: FilterChoice
     return keep(context, draws, [chosen], 0, "teacher")[0]
 
 
-def distilled(context: RunContext, name: str) -> dict[str, Distilled]:
+def distilled(context: Session, name: str) -> dict[str, Distilled]:
     [variant] = parse_variants(name)
     return find_or_make(context, variant, 0)
 

@@ -13,7 +13,7 @@ from harness.command.run import run
 from harness.embedded import LIMITS, METHODS, embedded_spec
 from harness.errors import UserError
 from harness.limits import DEFAULTS, check_steps, token_limit
-from harness.lm.tasks import TaskData
+from harness.lm.task import TaskData
 from harness.options import RunOptions
 from harness.programs.base import Method, get_method
 from harness.types import Ask, Completion, Item, Request, user
@@ -62,7 +62,7 @@ def test_the_embedded_model_keeps_what_it_was_trained_on(task: str) -> None:
 
 
 def test_only_the_embedded_model_on_a_real_engine_keeps_them(tmp_path: Path) -> None:
-    from harness.command.run import loaded_tasks
+    from harness.lm.chosen import loaded_tasks
 
     def limit(**options: Any) -> int:
         [task] = loaded_tasks(RunOptions(tasks=("coin_flip",), limit=2, **options))
@@ -124,5 +124,5 @@ def test_a_step_that_no_method_has_is_one_line(tmp_path: Path) -> None:
         output=str(tmp_path / "run"),
     )  # fmt: skip
     with pytest.raises(UserError, match=r"--sampling max_tokens\.rewrite=9: .* direct, reason"):
-        run(options, "", lambda *_: {})
+        run(options, "")
     assert not (tmp_path / "run").exists()

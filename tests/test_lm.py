@@ -11,11 +11,11 @@ from run_fixtures import DATA, FEW_SHOT, FILTERS, own_task, write_task
 
 from distill.teacher.inputs import choose_inputs
 from harness.errors import UserError
-from harness.lm.tasks import TaskData, load_tasks, score
+from harness.lm.score import asked, score
+from harness.lm.task import TaskData
+from harness.lm.tasks import load_tasks
 from harness.sample_rows import build_rows
-from harness.types import Completion, Item, Message, Response, Step, user
-
-Asked = Sequence[tuple[str, Item, tuple[Message, ...]]]
+from harness.types import Completion, Response, Step, user
 
 
 def load(*names: str, limit: int | None = None, include: Sequence[Path] = (), **more: Any) -> list[TaskData]:
@@ -28,6 +28,11 @@ def own(folder: Path, more: str = FILTERS, **changes: Any) -> TaskData:
 
 def response(text: str) -> Response:
     return Response(text, [Step("direct", [user("x")], Completion(text, "stop", 1, 1))])
+
+
+def scored_rows(task: TaskData, texts: Sequence[str]) -> list[dict[str, Any]]:
+    """The rows of base, of which these are the texts."""
+    return build_rows(task, "base", "direct", 0, score(task, texts), [response(text) for text in texts])
 
 
 def refused(*names: str, **more: Any) -> str:
@@ -69,23 +74,18 @@ def test_items_of_our_tasks_are_the_rows_own() -> None:
 
 def test_every_chosen_row_is_asked_once_and_scored_in_its_place() -> None:
     tasks = load("coin_flip", "last_letter", limit=9)
-    asked_items: list[str] = []
-
-    def respond(asked: Asked) -> list[Response]:
-        asked_items.extend(item.item_id for _, item, _ in asked)
-        # Every third answer is wrong, so that a row in another's place would show.
-        return [
-            response("Answer: zzz" if place % 3 == 0 else f"Answer: {item.fields['target']}")
-            for place, (_, item, _) in enumerate(asked)
-        ]
-
-    logged, responses = score(tasks, respond)
-    assert len(asked_items) == len(set(asked_items)) == 18
     for task in tasks:
-        rows = build_rows(task, "base", "direct", 0, logged[task.name], responses[task.name])
-        assert len(rows) == 9
-        for row in rows:
-            wrong = asked_items.index(row["item_id"]) % 3 == 0
+        ids = [item.item_id for item, _ in asked(task)]
+        assert len(ids) == len(set(ids)) == 9
+        # Every third answer is wrong, so that a row in another's place would show.
+        texts = [
+            "Answer: zzz" if place % 3 == 0 else f"Answer: {item.fields['target']}"
+            for place, (item, _) in enumerate(asked(task))
+        ]
+        rows = scored_rows(task, texts)
+        assert [row["item_id"] for row in rows] == ids
+        for place, row in enumerate(rows):
+            wrong = place % 3 == 0
             assert row["response"] == ("Answer: zzz" if wrong else f"Answer: {row['target']}")
             assert row["scores"][task.spec.primary.name] == (0.0 if wrong else 1.0)
 
@@ -103,12 +103,7 @@ def test_a_user_s_own_task_runs_with_chain_of_thought_as_system_2(tmp_path: Path
 
 def test_the_filters_of_a_user_s_task_score_it(tmp_path: Path) -> None:
     task = own(tmp_path)
-
-    def respond(asked: Asked) -> list[Response]:
-        return [response(f"It is {item.fields['gold']}") for _, item, _ in asked]
-
-    logged, responses = score([task], respond)
-    rows = build_rows(task, "base", "direct", 0, logged["sums"], responses["sums"])
+    rows = scored_rows(task, [f"It is {item.fields['gold']}" for item, _ in asked(task)])
     assert len(rows) == 12 and len({row["item_id"] for row in rows}) == 12
     for row in rows:
         assert row["scores"] == {"exact_match": 1.0, "exact_match,whole-text": 0.0}
@@ -140,13 +135,8 @@ def test_a_row_that_stands_twice_is_asked_once(tmp_path: Path, capsys: pytest.Ca
 
 def test_description_and_examples_stand_before_the_prompt(tmp_path: Path) -> None:
     task = own(tmp_path, more=FILTERS + FEW_SHOT)
-    seen: list[tuple[Item, tuple[Message, ...]]] = []
-
-    def respond(asked: Asked) -> list[Response]:
-        seen.extend((item, history) for _, item, history in asked)
-        return [response("1") for _ in asked]
-
-    score([task], respond)
+    seen = asked(task)
+    assert asked(task) == seen and len(seen) == 12
     for item, history in seen:
         assert [turn["role"] for turn in history] == ["system", "user", "assistant", "user", "assistant"]
         assert history[0]["content"].startswith("You are a calculator.")
@@ -163,14 +153,7 @@ def test_description_and_examples_stand_before_the_prompt(tmp_path: Path) -> Non
 
 def test_what_a_reply_would_begin_with_ends_the_prompt(tmp_path: Path) -> None:
     task = own(tmp_path, more=FILTERS + FEW_SHOT + 'gen_prefix: "The sum is"\n')
-    seen: list[tuple[Item, tuple[Message, ...]]] = []
-
-    def respond(asked: Asked) -> list[Response]:
-        seen.extend((item, history) for _, item, history in asked)
-        return [response(str(item.fields["gold"])) for _, item, _ in asked]
-
-    score([task], respond)
-    for item, history in seen:
+    for item, history in asked(task):
         assert item.prompt.endswith("Reply with a number. The sum is")
         assert item.question.endswith("Reply with a number.")
         assert [turn["role"] for turn in history] == ["system", "user", "assistant", "user", "assistant"]
@@ -191,12 +174,7 @@ def test_repeats_are_the_method_s_choice_and_votes_over_them_go(
 """
     task = own(tmp_path, more=FILTERS + vote + "repeats: 4\n")
     assert "asks each item 4 times in lm-eval and once here: s2:cot*4" in capsys.readouterr().err
-
-    def respond(asked: Asked) -> list[Response]:
-        return [response(f"It is {item.fields['gold']}") for _, item, _ in asked]
-
-    logged, responses = score([task], respond)
-    rows = build_rows(task, "base", "direct", 0, logged["sums"], responses["sums"])
+    rows = scored_rows(task, [f"It is {item.fields['gold']}" for item, _ in asked(task)])
     assert len(rows) == 12 and {frozenset(row["scores"]) for row in rows} == {
         frozenset({"exact_match", "exact_match,whole-text"})
     }

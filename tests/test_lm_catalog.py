@@ -12,7 +12,8 @@ from lm_eval_rows import BY_NAME, write_data
 
 from harness.errors import UserError
 from harness.lm import catalog as lm_catalog
-from harness.lm.tasks import TaskData, load_tasks
+from harness.lm.task import TaskData
+from harness.lm.tasks import load_tasks
 
 
 def load(folder: Path, *names: str, **more: Any) -> list[TaskData]:

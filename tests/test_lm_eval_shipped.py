@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 from lm_eval_rows import BY_NAME, SHIPPED, write_data
 
-from distill.pipeline import find_or_make
 from harness.command.run import run
 from harness.folder import read_manifest
 from harness.options import RunOptions
@@ -44,7 +43,7 @@ def three_ways(task: str, folder: Path, block: str | None = None) -> tuple[dict[
         engine="scripted", engine_args={"script": str(script)}, tasks=(f"lm_eval:{task}",),
         data=str(folder / "data"), output=str(folder / "run"), task_config=config,
     )  # fmt: skip
-    place, [record] = run(options, "test", find_or_make)
+    place, [record] = run(options, "test")
     manifest = read_manifest(place)
     assert manifest is not None
     metric = manifest["tasks"][f"lm_eval-{task}"]["primary"]

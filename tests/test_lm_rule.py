@@ -9,7 +9,7 @@ from run_fixtures import FEW_SHOT, own_task, write_task
 
 from harness.lm.forms import forms
 from harness.lm.rule import Rule
-from harness.lm.tasks import TaskData
+from harness.lm.task import TaskData
 
 STRIP = """filter_list:
   - name: strip

@@ -149,7 +149,7 @@ def test_values_that_no_run_can_have_stop_it_before_it_starts(
     monkeypatch.chdir(tmp_path)
     options = RunOptions(**{"output": "run", "engine": "scripted", **more})
     with pytest.raises(UserError) as caught:
-        run(options, "command", lambda context, variant, seed: {})
+        run(options, "command")
     assert named in str(caught.value)
     assert not (tmp_path / "run").exists()
 

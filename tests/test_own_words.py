@@ -37,6 +37,6 @@ def test_items_of_one_template_do_not_overlap_and_equal_ones_do(tmp_path: Path) 
     data = (folder / "data.py").read_text()
     (folder / "data.py").write_text(data.replace("rows(100, 130)", "rows(9, 30)"))
     task = own_task(folder)
-    tests = [overlap_item(task.item(row)) for row in task.scored_rows()]
+    tests = [overlap_item(item) for item in task.test_items()]
     inputs = choose_inputs(task, 1000, tests, allow_overlap=False)
     assert len(inputs.units) == 18 and sum(inputs.overlapping.values()) == 3

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from harness.errors import UserError
-from harness.lm.tasks import TaskData
+from harness.lm.score import Scored
+from harness.lm.task import TaskData
 from harness.sample_rows import build_rows, failure, usage, write_rows, write_whole
 from harness.types import Completion, Response, Step, user
 from tasks.spec import Metric, TaskSpec
@@ -24,6 +25,10 @@ class FakeTask:
     """As much of an lm-eval task as rows need."""
 
     docs: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def eval_docs(self) -> list[dict[str, Any]]:
+        return self.docs
 
     def doc_to_target(self, doc: dict[str, Any]) -> Any:
         return doc["target"]
@@ -49,14 +54,11 @@ def doc(number: int, **more: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def logged(docs: list[dict[str, Any]], filter_: str = "none", **scores: list[Any]) -> list[dict[str, Any]]:
+def logged(docs: list[dict[str, Any]], filter_: str = "none", **scores: list[Any]) -> list[Scored]:
     return [
-        {
-            "doc_id": place, "doc": each, "filter": filter_, "metrics": list(scores),
-            **{name: values[place] for name, values in scores.items()},
-        }
-        for place, each in enumerate(docs)
-    ]  # fmt: skip
+        Scored(place, filter_, {name: values[place] for name, values in scores.items()})
+        for place in range(len(docs))
+    ]
 
 
 def said(text: str, *reasons: str, error: str | None = None) -> Response:
@@ -67,7 +69,7 @@ def said(text: str, *reasons: str, error: str | None = None) -> Response:
     return Response(text, steps, error)
 
 
-def rows_of(data: TaskData, log: list[dict[str, Any]], *responses: Response) -> list[dict[str, Any]]:
+def rows_of(data: TaskData, log: list[Scored], *responses: Response) -> list[dict[str, Any]]:
     return build_rows(data, "base", "direct", 3, log, responses)
 
 

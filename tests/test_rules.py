@@ -20,14 +20,15 @@ from tiny_models import request
 from distill import pipeline
 from distill.pipeline import find_or_make
 from distill.teacher.sample import TeacherInputs
-from harness.command.run import evaluate
 from harness.engines.base import AdapterInfo
 from harness.engines.hf.engine import HuggingFaceEngine
 from harness.engines.scripted import ScriptedAdapter, ScriptedEngine
 from harness.errors import RunError
-from harness.lm.tasks import TaskData, load_tasks
+from harness.evaluate import evaluate
+from harness.lm.task import TaskData
+from harness.lm.tasks import load_tasks
 from harness.models.source import ModelSource
-from harness.session import RunContext
+from harness.session import Session
 from harness.types import Request, derive_seed, user
 from harness.variants import Variant
 
@@ -53,13 +54,13 @@ def coin() -> TaskData:
 
 
 def rows(
-    context: RunContext, variant: Variant, adapter: AdapterInfo | None = None, seed: int = 0
+    context: Session, variant: Variant, adapter: AdapterInfo | None = None, seed: int = 0
 ) -> list[dict[str, Any]]:
     name = context.tasks[0].name
     return evaluate(context, variant, seed, context.tasks, {name: adapter})[name]
 
 
-def with_adapter(context: RunContext) -> RunContext:
+def with_adapter(context: Session) -> Session:
     assert isinstance(context.engine, ScriptedEngine)
     context.engine._adapters["tuned"] = ScriptedAdapter({"a": "b"})
     return context

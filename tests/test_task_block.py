@@ -9,7 +9,8 @@ from run_fixtures import FILTERS, write_task
 
 from harness.errors import UserError
 from harness.lm.block import TaskConfig, TrainFrom, block_of
-from harness.lm.tasks import TaskData, load_tasks
+from harness.lm.task import TaskData
+from harness.lm.tasks import load_tasks
 
 BLOCK = """metadata:
   s2d:
@@ -137,6 +138,6 @@ def test_rows_that_are_kept_apart_are_never_scored(tmp_path: Path) -> None:
     taught = {task.item(row).item_id for row in task.rows("train")}
     scored = {task.item(task.rows("test")[index]).item_id for index in task.indices}
     assert len(taught) == 6 and len(scored) == 6 and not taught & scored
-    assert {task.item(row).item_id for row in task.scored_rows()} == scored
+    assert {item.item_id for item in task.test_items()} == scored
     again = load(tmp_path / "tasks", FILTERS, "train_from: 50% of test")
     assert {again.item(row).item_id for row in again.rows("train")} == taught, "drawn by content"

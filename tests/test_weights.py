@@ -13,7 +13,6 @@ from harness.engines.hf.engine import HuggingFaceEngine
 from harness.errors import UserError
 from harness.models.source import ModelSource
 from harness.placement import placements
-from harness.session import Distilled
 from harness.variants import parse_variants
 
 
@@ -27,11 +26,12 @@ def test_a_full_checkpoint_runs_on_an_engine_of_its_own_and_an_adapter_on_the_mo
     context = replace(context, options=options)
     [variant] = parse_variants("distilled")
     full, adapter = save_model(tmp_path / "full", seed=7), save_adapter(tmp_path / "adapter", tiny_model)
-    made = {"sums": Distilled(full, {}), "other": Distilled(adapter, {}), "none": Distilled(None, {})}
+    made = {"sums": full, "other": adapter, "none": None}
     places = placements(context, variant, 0, made)
     where, adapters = next(places)
     assert where is context and list(adapters) == ["other"]
-    assert made["other"].record["probe_change"] > 0
+    loaded = adapters["other"]
+    assert loaded is not None and loaded.probe_change > 0
     own, tasks = next(places)
     assert tasks == {"sums": None}
     assert own.engine is not engine and own.engine.model.fingerprint != engine.model.fingerprint

@@ -15,14 +15,14 @@ from distill.papers.cards import EXAMPLES, describe_task, write_papers
 from distill.papers.examples import example_rows, write_examples
 from distill.teacher.sample import TeacherAsk
 from distill.teacher.select import Sampled
-from harness.lm.tasks import TaskData
+from harness.lm.task import TaskData
 from harness.programs.base import get_method
-from harness.session import RunContext
+from harness.session import Session
 from harness.types import Item
 
 
 def document(
-    context: RunContext, folder: Path, parts: Sequence[tuple[TeacherAsk, Sampled, dict[str, Any]]]
+    context: Session, folder: Path, parts: Sequence[tuple[TeacherAsk, Sampled, dict[str, Any]]]
 ) -> None:
     """Write the papers of a checkpoint: per task what was asked, what came of it, and its record."""
     described, rows = [], []

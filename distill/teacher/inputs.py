@@ -12,8 +12,9 @@ from functools import lru_cache
 
 from distill.teacher.overlap import OverlapIndex, OverlapItem, split_overlapping
 from harness.errors import UserError
-from harness.lm.tasks import TaskData, load_tasks
-from harness.session import RunContext
+from harness.lm.task import TaskData
+from harness.lm.tasks import load_tasks
+from harness.session import Session
 from harness.types import Item, stable_hash
 from tasks import registry
 
@@ -40,13 +41,13 @@ class TestItems:
     """Tasks whose test items could not be had, with the reason."""
 
 
-def test_items(context: RunContext) -> TestItems:
+def test_items(context: Session) -> TestItems:
     """Every registered task's test items and those of the user's own tasks in the run. A task whose data
     the source does not have is named, not passed over in silence."""
     options = context.options
     here = {task.name for task in context.tasks}
     arguments = json.dumps({"seed": 0, **options.task_args}, sort_keys=True)
-    items = [overlap_item(task.item(row)) for task in context.tasks for row in task.scored_rows()]
+    items = [overlap_item(item) for task in context.tasks for item in task.test_items()]
     unchecked: dict[str, str] = {}
     for family in registry.families():
         for name in registry.expand([family], options.data):
@@ -64,7 +65,7 @@ def _other_test_items(name: str, data: str, arguments: str) -> tuple[list[Overla
         [task] = load_tasks([name], data, [], json.loads(arguments), None)
     except UserError as error:
         return [], str(error)
-    return [overlap_item(task.item(row)) for row in task.rows("test")], None
+    return [overlap_item(item) for item in task.items("test")], None
 
 
 def choose_inputs(

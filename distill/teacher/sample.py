@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from distill.teacher.inputs import TeacherInputs
 from harness.programs.base import get_method
-from harness.session import RunContext
+from harness.session import Session
 from harness.types import Response
 
 
@@ -40,7 +40,7 @@ class Draws:
         return generated, sum(step.completion.prompt_tokens for step in steps)
 
 
-def sample_teachers(context: RunContext, asks: Sequence[TeacherAsk], seed: int, phase: str) -> list[Draws]:
+def sample_teachers(context: Session, asks: Sequence[TeacherAsk], seed: int, phase: str) -> list[Draws]:
     """Responses of all tasks, drawn in one stream of batches."""
     draws = [Draws(ask, {}) for ask in asks]
     jobs, places = [], []

@@ -16,9 +16,9 @@ from typing import Any
 from distill.teacher.filters import Vote, majority, parse_usc, swap_consistent, usc_fit, usc_prompt
 from distill.teacher.sample import Draws
 from harness.errors import UserError
-from harness.lm.tasks import TaskData
+from harness.lm.task import TaskData
 from harness.programs.base import Method, Program
-from harness.session import RunContext
+from harness.session import Session
 from harness.types import Ask, Item, Response, user
 
 FILTERS = ("majority", "usc", "perturbation")
@@ -127,7 +127,7 @@ def choose_filter(task: TaskData, asked: str | None, preset: str | None) -> Filt
 
 
 def keep(
-    context: RunContext, draws: Sequence[Draws], filters: Sequence[FilterChoice], seed: int, phase: str
+    context: Session, draws: Sequence[Draws], filters: Sequence[FilterChoice], seed: int, phase: str
 ) -> list[Sampled]:
     """Examples of each task, and what was dropped."""
     choices = _universal_choices(
@@ -210,7 +210,7 @@ def _picked(vote: Vote, picked: str | None) -> Vote:
     return replace(vote, answer=None, reason=vote.reason if vote.reason == "all_failed" else "usc_no_choice")
 
 
-def _universal_choices(context: RunContext, draws: Sequence[Draws], seed: int, phase: str) -> Choices:
+def _universal_choices(context: Session, draws: Sequence[Draws], seed: int, phase: str) -> Choices:
     """Universal Self-Consistency (arXiv 2311.17311): the answer of the text that the model picks. Only
     texts with an answer are candidates; one alone needs no call."""
     jobs, places = [], []

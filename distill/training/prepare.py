@@ -12,8 +12,8 @@ from typing import Any
 
 from distill.teacher.select import Example
 from distill.training.job import TrainingJob
-from harness.lm.tasks import TaskData
-from harness.session import RunContext
+from harness.lm.task import TaskData
+from harness.session import Session
 from harness.types import Item, user
 
 
@@ -32,7 +32,7 @@ def paper_settings(task: TaskData) -> dict[str, Any]:
 
 
 def training_job(
-    context: RunContext,
+    context: Session,
     task: TaskData,
     examples: Sequence[Example],
     folder: Path,
@@ -81,7 +81,7 @@ def add_job(jobs: dict[Path, TrainingJob], job: TrainingJob, name: str) -> None:
             whole.groups.append(group)
 
 
-def _system1_ids(context: RunContext, task: TaskData, item: Item) -> tuple[int, ...]:
+def _system1_ids(context: Session, task: TaskData, item: Item) -> tuple[int, ...]:
     """The prompt ids that `direct` is evaluated with (rule 2)."""
     return context.engine.prompt_ids([*task.history(item.fields), user(item.prompt)])
 

@@ -16,7 +16,7 @@ from harness.limits import token_limit
 from harness.lm.asked import NO_ANSWER, system2_text
 from harness.lm.filters import readers
 from harness.lm.gold import candidates, number
-from harness.lm.tasks import TaskData
+from harness.lm.task import TaskData
 from harness.options import RunOptions
 from harness.programs.base import Method, Running, get_method, step_kind
 from harness.types import Completion, Item, Message, user

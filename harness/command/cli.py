@@ -89,7 +89,7 @@ def _run(arguments: list[str], course: Course) -> int:
     )
     options = parse_options(parser, arguments)
     course.fresh = options.fresh
-    from distill.pipeline import check_settings, find_or_make
+    from distill.pipeline import check_settings
     from harness.command.run import run
 
     check_settings(options)
@@ -98,7 +98,7 @@ def _run(arguments: list[str], course: Course) -> int:
 
         load_prices(Path(options.prices))  # now, not after hours
     course.writing = True
-    folder, records = run(options, shlex.join(["s2d-bench", *arguments]), find_or_make)
+    folder, records = run(options, shlex.join(["s2d-bench", *arguments]))
     if options.dry_run:
         print(json.dumps({"status": "dry_run"}))
         return 0
@@ -147,7 +147,7 @@ def _distill(arguments: list[str], course: Course) -> int:
     )
     options = parse_options(parser, arguments)
     course.fresh, course.writing = options.fresh, True
-    from distill.pipeline import distill
+    from harness.command.run import distill
 
     folder, records = distill(options, shlex.join(["s2d-bench", "distill", *arguments]))
     if options.dry_run:
@@ -280,7 +280,7 @@ def _check(arguments: list[str], course: Course) -> int:
     if not any(word.split("=")[0] in ("--pretrained", "--config") for word in rest):
         options = replace(options, engine="scripted")  # no model was named: show what real ones are asked
     from harness.command.check import report
-    from harness.command.run import loaded_tasks
+    from harness.lm.chosen import loaded_tasks
 
     found = []
     for task in loaded_tasks(options):

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+from harness.engines import KINDS
 from harness.errors import UserError
 from harness.option_checks import check_text, refuse_keys_in_yaml
 from harness.options import BUNDLED, RunOptions, key_values
@@ -23,7 +24,11 @@ VALUE_OPTIONS: tuple[tuple[str, str, str], ...] = (
         "NAME=PATH_OR_ID[@revision][:method] (default: base,s2,distilled)",
     ),
     ("pretrained", "MODEL", "hub id, folder, GGUF file, smollm2, or tiny (default: tiny)"),
-    ("engine", "NAME", "hf, vllm, openai (a compatible server) or scripted (default: hf)"),
+    (
+        "engine",
+        "NAME",
+        "; ".join(f"{kind.name}: {kind.description}" for kind in KINDS.values()) + " (default: hf)",
+    ),
     ("base-url", "URL", "of the server for --engine openai, such as http://localhost:8000/v1"),
     (
         "tasks",
@@ -130,7 +135,8 @@ def parse_options(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> 
         else:
             values[name] = tuple(value) if isinstance(value, list) else value
     options = RunOptions.from_dict(values)
-    if "data" not in values and options.engine != "scripted" and options.pretrained not in BUNDLED:
+    kind = KINDS.get(options.engine)  # `check` names one that is not known
+    if "data" not in values and kind and kind.weights != "none" and options.pretrained not in BUNDLED:
         options = RunOptions.from_dict({**values, "data": "hub"})
     options.check()
     return options

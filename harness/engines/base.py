@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -108,6 +108,11 @@ class Engine(ABC):
     @abstractmethod
     def add_adapter(self, name: str, folder: Path) -> AdapterInfo:
         """Load an adapter under `name`. RunError if it changes the probe's logits by no more than noise."""
+
+    def learn(self, lessons: Mapping[Path, Mapping[str, str]]) -> bool:
+        """Make checkpoints by heart, folder -> (prompt -> answer), where the engine has no weights to train.
+        False: the weights are trained, in a process of their own."""
+        return False
 
     def sleep(self) -> None:
         """Give device memory back while training runs; engines that hold some override it."""

@@ -20,6 +20,7 @@ from typing import Any
 from harness.engines.arguments import take_arguments
 from harness.engines.base import AdapterInfo, Engine, ModelInfo, too_long
 from harness.errors import RunError, UserError
+from harness.models.source import ModelSource
 from harness.types import Completion, FinishReason, Message, Request, stable_hash
 
 END_ID = 0
@@ -69,8 +70,8 @@ class ScriptedEngine(Engine):
         self._adapters: dict[str, ScriptedAdapter] = {}
 
     @classmethod
-    def load(cls, arguments: dict[str, Any]) -> ScriptedEngine:
-        """Import the script. UserError where it is missing or has no `respond`."""
+    def load(cls, source: ModelSource, arguments: dict[str, Any]) -> ScriptedEngine:
+        """Import the script; no weights are loaded. UserError where it is missing or has no `respond`."""
         settings = check_arguments(arguments)
         path = Path(str(settings["script"]))
         module_spec = importlib.util.spec_from_file_location(f"scripted_{path.stem}", path)
@@ -105,6 +106,12 @@ class ScriptedEngine(Engine):
         self.execution.generated_tokens += sum(done.generated_tokens for done in completions)
         self.execution.prompt_tokens += sum(done.prompt_tokens for done in completions)
         return completions
+
+    def learn(self, lessons: Mapping[Path, Mapping[str, str]]) -> bool:
+        for folder, examples in lessons.items():
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / ADAPTER_FILE).write_text(json.dumps(dict(examples)), encoding="utf-8")
+        return True
 
     def _complete(self, request: Request) -> Completion:
         room = self.model.context_length - len(request.prompt_ids)

@@ -50,7 +50,10 @@ class TaskData:
     foreign: Foreign | None = None
     shared: frozenset[Run] = frozenset()
     """Runs of words that the prompts of a task that is not ours have in common."""
+    requests: list[Any] | None = field(default=None, repr=False)
+    """lm-eval's own, one per scored row, once they are built (score.py)."""
     _rows: dict[str, list[dict[str, Any]]] = field(default_factory=dict, repr=False)
+    _items: dict[str, list[Item]] = field(default_factory=dict, repr=False)
 
     @property
     def own(self) -> bool:
@@ -84,12 +87,21 @@ class TaskData:
             self._rows[split] = list(source() or [])
         return self._rows[split]
 
-    def scored_rows(self) -> list[dict[str, Any]]:
-        """Test rows that may be scored: all but those that are kept apart to learn from."""
+    def items(self, split: str) -> list[Item]:
+        """The items of all rows of a split, made once."""
+        if split not in self._items:
+            self._items[split] = [self.item(row) for row in self.rows(split)]
+        return self._items[split]
+
+    def scored_items(self) -> list[Item]:
+        """Items of the rows that this run scores, in the order of `indices`."""
+        items = self.items("test")
+        return [items[index] for index in self.indices]
+
+    def test_items(self) -> list[Item]:
+        """Items of test rows that may be scored: all but those that are kept apart to learn from."""
         apart = self.foreign.training.apart if self.foreign else frozenset()
-        if not apart:
-            return self.rows("test")
-        return [row for row in self.rows("test") if self.item(row).cluster_id not in apart]
+        return [item for item in self.items("test") if item.cluster_id not in apart]
 
     def item(self, row: Mapping[str, Any]) -> Item:
         """The item of a row. A user's own task may have a column `cluster_id`; its ids are of the content."""

@@ -1,38 +1,28 @@
-"""The adapter to lm-eval: its tasks become items, our programs become its language model.
+"""Tasks as lm-eval (0.4.12 up to 0.5) loads them, ours, a user's and its own, with the rows to be scored.
 
-lm-eval (0.4.12 up to 0.5) hands all requests of all tasks to `generate_until` in one call; they go to
-the scheduler from there, and lm-eval's own filters and metrics score what comes back. Nothing in `harness`
-but the modules `lm*` imports lm-eval.
+Nothing in `harness` outside this folder imports lm-eval.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
-from harness.errors import RunError, UserError
+from harness.errors import UserError
 from harness.lm import catalog as lm_catalog
 from harness.lm.block import TaskConfig, block_of
 from harness.lm.data import local_files, needed_splits, swapped
 from harness.lm.foreign import check_kind, foreign_task
-from harness.lm.task import TaskData, turns_as_text
+from harness.lm.task import TaskData
 from harness.progress import say
-from harness.types import Item, Message, Response, stable_hash
+from harness.types import stable_hash
 from tasks import registry
 from tasks.errors import TaskError
-
-__all__ = ["LONGEST_NAME", "Respond", "TaskData", "load_tasks", "score"]
-
-Respond = Callable[[Sequence[tuple[str, Item, tuple[Message, ...]]]], list[Response]]
-"""(task, item, turns before the prompt) of every scored prompt -> responses in that order."""
-
 
 _NAME = re.compile(r"\w[\w.+ -]*")
 LONGEST_NAME = 200
@@ -176,7 +166,7 @@ def _task_data(name: str, lm_name: str, task: Any, limit: int | None, blocks: Ta
     rows = data.rows("test")
     if not rows:
         raise UserError(f"task {name} has no test items: check its data")
-    items = [data.item(row) for row in rows]
+    items = data.items("test")
     apart = data.foreign.training.apart if data.foreign else frozenset()
     scored = {item.cluster_id for item in items} - apart
     clusters = sorted(scored, key=lambda cluster: stable_hash([name, cluster]))
@@ -191,93 +181,3 @@ def _task_data(name: str, lm_name: str, task: Any, limit: int | None, blocks: Ta
         )
     data.indices = [index for index in first.values() if items[index].cluster_id in chosen]
     return data
-
-
-def score(
-    tasks: Sequence[TaskData], respond: Respond
-) -> tuple[dict[str, list[dict[str, Any]]], dict[str, list[Response]]]:
-    """Responses to every chosen row, scored by lm-eval: its logged samples (one per row and filter) and
-    our responses (one per row), by short task name, rows in the order of `indices`."""
-    import lm_eval
-    from lm_eval.api.model import LM
-    from lm_eval.tasks import TaskManager
-
-    by_lm_name = {task.lm_name: task for task in tasks}
-    responses: dict[str, list[Response]] = {task.name: [] for task in tasks}
-    answered: list[bool] = []
-
-    class ProgramModel(LM):
-        """Programs, seen by lm-eval as a model."""
-
-        tokenizer_name = "s2d-bench"
-
-        def apply_chat_template(
-            self, chat_history: list[dict[str, str]], add_generation_prompt: bool = True
-        ) -> str:
-            return turns_as_text(chat_history)
-
-        def generate_until(self, requests: list[Any], disable_tqdm: bool = False) -> list[str]:
-            asked = []
-            for request in requests:
-                task = by_lm_name[request.task_name]
-                turns = json.loads(request.args[0])
-                # Behind the prompt lm-eval puts what a reply would begin with; our prompt ends with that.
-                while turns and turns[-1]["role"] == "assistant":
-                    turns.pop()
-                item = task.item(request.doc)
-                asked.append((task.name, item, tuple(turns[:-1])))
-            given = respond(asked)
-            answered.append(True)
-            for (name, _, _), response in zip(asked, given, strict=True):
-                responses[name].append(response)
-            return [response.text for response in given]
-
-        def loglikelihood(self, requests: list[Any]) -> list[tuple[float, bool]]:
-            raise UserError("log-likelihood tasks have no System 2: choose tasks that generate text")
-
-        def loglikelihood_rolling(self, requests: list[Any]) -> list[float]:
-            raise UserError("log-likelihood tasks have no System 2: choose tasks that generate text")
-
-    class Loaded(TaskManager):
-        """Hands lm-eval the tasks that are loaded already; loading reads whole data sets."""
-
-        def __init__(self) -> None:
-            super().__init__(include_defaults=False)
-
-        def load(self, task_list: Any) -> dict[str, Any]:
-            return {"tasks": {task.lm_name: task.task for task in tasks}, "groups": {}}
-
-    try:
-        with _without_environment_report():
-            results = lm_eval.simple_evaluate(
-                model=ProgramModel(),
-                tasks=[task.lm_name for task in tasks],
-                task_manager=Loaded(),
-                samples={task.lm_name: task.indices for task in tasks},
-                apply_chat_template=True,
-                bootstrap_iters=0,
-                log_samples=True,
-                random_seed=None,
-                numpy_random_seed=None,
-                torch_random_seed=None,
-            )
-    except (UserError, RunError):
-        raise
-    except Exception as error:
-        if not answered:
-            raise
-        # All texts are there: what is left is the tasks' own filters and metrics.
-        named = ", ".join(task.name for task in tasks)
-        raise UserError(
-            f"the responses to {named} could not be scored: {_reason(error)} (mend the task's filter_list, "
-            "process_results or metric_list; finished calls are kept)"
-        ) from error
-    return {task.name: results["samples"][task.lm_name] for task in tasks}, responses
-
-
-def _without_environment_report() -> AbstractContextManager[Any]:
-    """lm-eval asks pip, the system and git for a report at each evaluation, seconds long; the manifest has
-    its own."""
-    from lm_eval import evaluator
-
-    return patch.multiple(evaluator, add_env_info=lambda _: None, get_git_commit_hash=lambda: None)

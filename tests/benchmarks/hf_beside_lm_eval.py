@@ -39,11 +39,12 @@ from measuring import (
     take_turns,
 )
 
-from harness.lm.tasks import TaskData, load_tasks
+from harness.lm.task import TaskData
+from harness.lm.tasks import load_tasks
 from harness.models.source import ModelSource, resolve_model
 from harness.options import RunOptions
 from harness.programs.base import get_method
-from harness.session import RunContext
+from harness.session import Session
 from harness.types import Sampling
 
 BOUNDS = {"cot": {"bfloat16": 0.6, "float32": 0.8}, "direct": {"bfloat16": 0.4, "float32": 0.4}}
@@ -90,7 +91,7 @@ def prompts_of(task: TaskData, method: str, max_tokens: int) -> tuple[list[dict[
     """The user turn of every item as our program makes it, and how its tokens are drawn."""
     unused: Any = None
     asked = RunOptions(sampling={"max_tokens": max_tokens})
-    context = RunContext(asked, ModelSource("", ""), unused, unused, [task])
+    context = Session(asked, ModelSource("", ""), unused, unused, [task])
     rows, sampling = [], Sampling()
     for index in task.indices:
         job = context.job(task, task.item(task.rows("test")[index]), get_method(method), 0)

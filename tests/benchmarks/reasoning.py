@@ -35,7 +35,8 @@ from measuring import Figures, finish
 from harness.answer_text import reasoning_words
 from harness.engines import open_engine
 from harness.engines.base import Engine
-from harness.lm.tasks import TaskData, load_tasks
+from harness.lm.task import TaskData
+from harness.lm.tasks import load_tasks
 from harness.models.source import ModelSource, resolve_model
 from harness.options import key_values
 from harness.programs import get_method, step_kind

@@ -28,13 +28,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.command.run import RunContext
 from harness.engines import open_engine
 from harness.lm.tasks import load_tasks
 from harness.models.source import ModelSource, resolve_model
 from harness.options import RunOptions
 from harness.programs.base import get_method
 from harness.scheduler import Job, Scheduler
+from harness.session import Session
 from harness.store import CallStore
 
 SAME_WORK = 0.01
@@ -56,7 +56,7 @@ def jobs_of(engine: Any, scheduler: Scheduler, method: str, options: argparse.Na
     tasks = load_tasks([TASK_OF[method]], "embedded", [], {"seed": 0}, options.prompts)
     asked = RunOptions(sampling={"max_tokens": options.max_tokens}, engine="vllm")
     source = ModelSource(options.pretrained, options.pretrained)
-    context = RunContext(asked, source, engine, scheduler, tasks)
+    context = Session(asked, source, engine, scheduler, tasks)
     rows = [tasks[0].rows("test")[index] for index in tasks[0].indices][: options.prompts]
     return [context.job(tasks[0], tasks[0].item(row), get_method(method), 0) for row in rows]
 

@@ -1,0 +1,88 @@
+"""What lm-eval asks of each scored row, and what its filters and metrics make of the texts that came back.
+
+Requests are built once per task and serve every variant. They carry turns and not text: the programs put
+their own words behind the turns, and the engine has the chat template.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from harness.errors import UserError
+from harness.lm.task import TaskData, turns_as_text
+from harness.types import Item, Message
+
+FEW_SHOT_SEED = 1234
+"""With which lm-eval draws examples where nobody gives it another."""
+
+
+class Asked(NamedTuple):
+    """A scored row as it is asked."""
+
+    item: Item
+    turns: tuple[Message, ...]
+    """What lm-eval puts before the prompt: a description, worked examples."""
+
+
+class Scored(NamedTuple):
+    """What one of a task's filters read in one text, and what the metrics gave for it."""
+
+    place: int
+    """Of the row among those that are scored."""
+    filter: str
+    scores: Mapping[str, Any]
+
+
+def asked(task: TaskData) -> list[Asked]:
+    """Every scored row, in the order of `task.indices`."""
+    found = []
+    for item, instance in zip(task.scored_items(), _requests(task), strict=True):
+        turns = json.loads(instance.args[0])
+        # Behind the prompt lm-eval puts what a reply would begin with; our prompt ends with that.
+        while turns and turns[-1]["role"] == "assistant":
+            turns.pop()
+        found.append(Asked(item, tuple(turns[:-1])))
+    return found
+
+
+def score(task: TaskData, texts: Sequence[str]) -> list[Scored]:
+    """What the task's filters and metrics make of a text per scored row: an entry per filter and row.
+    UserError where they fail, with the calls kept."""
+    requests = _requests(task)
+    for instance, text in zip(requests, texts, strict=True):
+        instance.resps, instance.filtered_resps = [text], {}
+    try:
+        task.task.apply_filters()
+        return list(_scored(task.task, requests))
+    except UserError:
+        raise
+    except Exception as error:  # a task's filters and metrics are its author's: they raise what they like
+        lines = str(error).strip().splitlines()
+        reason = f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+        raise UserError(
+            f"the responses to {task.name} could not be scored: {reason} (mend the task's filter_list, "
+            "process_results or metric_list; finished calls are kept)"
+        ) from error
+
+
+def _scored(task: Any, requests: Sequence[Any]) -> Iterator[Scored]:
+    for name in requests[0].filtered_resps:
+        for place, instance in enumerate(requests):
+            given = task.process_results(instance.doc, [instance.filtered_resps[name]])
+            yield Scored(place, name, given)
+
+
+def _requests(task: TaskData) -> Sequence[Any]:
+    """lm-eval's requests, one per scored row."""
+    if task.requests is None:
+        task.task.set_fewshot_seed(seed=FEW_SHOT_SEED)
+        task.task.build_all_requests(
+            samples=task.indices,
+            apply_chat_template=True,
+            fewshot_as_multiturn=True,
+            chat_template=turns_as_text,
+        )
+        task.requests = list(task.task.instances)
+    return task.requests
