@@ -30,6 +30,9 @@ class FakeTask:
     def eval_docs(self) -> list[dict[str, Any]]:
         return self.docs
 
+    def validation_docs(self) -> None:
+        """It has none."""
+
     def doc_to_target(self, doc: dict[str, Any]) -> Any:
         return doc["target"]
 
