@@ -265,6 +265,12 @@ TASKS: dict[str, Bad] = {
     "no task": Bad(f"{RUN} --tasks ,", ("no task was named", "give some of")),
     "a task with a slash": Bad(f"{RUN} --tasks ../coin_flip", ("../coin_flip", "known are")),
     "a task of another source": Bad(f"{RUN} --tasks judge_mtbench", ("judge_mtbench", "--data hub")),
+    "a file of methods that is not there": Bad(
+        f"{COIN} --method-path no.py", ("--method-path no.py", "name a")
+    ),
+    "a file of methods without one": Bad(
+        f"{COIN} --method-path m.py", ("m.py", "registers no method"), {"m.py": "x = 1\n"}
+    ),
     "a folder of tasks that is not there": Bad(f"{COIN} --include-path no", ("no is no folder", "takes a")),
     "a folder without tasks": Bad(
         f"{COIN} --include-path mine", ("mine", "end in .yaml"), {"mine/readme.txt": "words"}

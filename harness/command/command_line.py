@@ -10,10 +10,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+from distill.teacher.filter_kinds import asked_for
 from harness.engines import KINDS
 from harness.errors import UserError
 from harness.option_checks import check_text, refuse_keys_in_yaml
 from harness.options import BUNDLED, RunOptions, key_values
+from harness.programs.outside import load_files
 from tasks import registry
 
 VALUE_OPTIONS: tuple[tuple[str, str, str], ...] = (
@@ -46,7 +48,7 @@ VALUE_OPTIONS: tuple[tuple[str, str, str], ...] = (
     (
         "filter",
         "NAME[:SHARE]",
-        "of teacher answers: majority, usc or perturbation; SHARE a majority must pass",
+        f"for teacher answers: {', '.join(asked_for())}; SHARE of samples that a majority must pass",
     ),
     ("push-to-hub", "USER/NAME", "upload each new checkpoint as USER/NAME-TASK, private"),
     ("prices", "FILE", "dated prices in dollars per million tokens (YAML)"),
@@ -111,6 +113,9 @@ def run_parser(prog: str, description: str, epilog: str) -> argparse.ArgumentPar
     parser.add_argument(
         "--include-path", action="append", metavar="DIR", help="folder with your own lm-eval tasks"
     )
+    parser.add_argument(
+        "--method-path", action="append", metavar="FILE.py", help="file with System 2 methods of your own"
+    )
     for name, kind, metavar, text in NUMBER_OPTIONS:
         parser.add_argument(f"--{name}", type=kind, metavar=metavar, help=text)
     for name, text in PAIR_OPTIONS:
@@ -139,6 +144,7 @@ def parse_options(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> 
     if "data" not in values and kind and kind.weights != "none" and options.pretrained not in BUNDLED:
         options = RunOptions.from_dict({**values, "data": "hub"})
     options.check()
+    load_files(options.method_path)
     return options
 
 

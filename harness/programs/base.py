@@ -142,11 +142,24 @@ def family(resolve: Callable[[str], Method | None]) -> Callable[[str], Method | 
     return resolve
 
 
+def registered() -> dict[str, Method]:
+    """What is registered so far, by name."""
+    return dict(_METHODS)
+
+
 def load_builtin() -> None:
-    """Import every file of `harness.programs`, so that its methods are registered."""
+    """Import every file of `harness.programs`, and what installed packages bring, so that their methods are
+    registered. UserError that names a file which fails."""
     package = importlib.import_module("harness.programs")
     for module in pkgutil.iter_modules(package.__path__):
-        importlib.import_module(f"harness.programs.{module.name}")
+        try:
+            importlib.import_module(f"harness.programs.{module.name}")
+        except UserError:
+            raise
+        except Exception as error:  # somebody's own file in this folder
+            place = f"{package.__path__[0]}/{module.name}.py"
+            raise UserError(f"{place}: {type(error).__name__}: {error}: correct the file") from error
+    importlib.import_module("harness.programs.outside").load_packages()
 
 
 def methods() -> list[Method]:
