@@ -10,10 +10,11 @@ cot       long answers
 samples   eight samples of each prompt
 whole     all of it, each figure the sum of its parts
 
-Each arm is a process that imports the package from its own folder. With --cpu it has one thread and its seconds
-are those of the processor: what to take where other work shares the machine. Prompts are random ids, half of them with
-a beginning in common; ids that both arms make are compared. Prints a card and, last, one line of JSON with
-medians of ratios; exit 1 where one but that of `load` is above --bound, or where float32 ids differ.
+Each arm is a process that imports the package from its own folder. With --cpu it has one thread, and its
+seconds are those of the processor: what to take where other work shares the machine. Prompts are random ids,
+half of them with a beginning in common; ids that both arms make are compared. Prints a card and, last, one
+line of JSON with medians of ratios; exit 1 where one but that of `load` is above --bound, or where float32
+ids differ.
 """
 
 from __future__ import annotations
