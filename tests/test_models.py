@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from harness.errors import UserError
-from harness.models import source as models
 from harness.models.gguf import VERSION
 from harness.models.source import (
     ModelSource,
@@ -20,6 +19,7 @@ from harness.models.source import (
     resolve_model,
     weights_fingerprint,
 )
+from harness.models.source import source as models
 
 
 @pytest.fixture
