@@ -26,9 +26,9 @@ from results.errors import ResultsError
 from results.records.columns import Columns
 from results.records.lm_eval import log_files, read_logs
 from results.records.load import load_run
-from results.tables.render import cells
-from results.tables.render import render as tables
-from results.tables.render import rows as table_rows
+from results.tables import cells
+from results.tables import render as tables
+from results.tables import rows as table_rows
 
 
 @dataclass(frozen=True)

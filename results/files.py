@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from results.tables.render import render as tables
+from results.tables import render as tables
 
 
 def write_all(run_folder: Path, leaderboard: dict[str, Any]) -> list[Path]:

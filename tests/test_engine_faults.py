@@ -16,8 +16,8 @@ from safetensors.torch import load_file, save_file
 from test_end_to_end import run_command
 from tiny_models import questions, request, save_adapter
 
+from harness.engines.hf import engine as hf_module
 from harness.engines.hf.engine import HuggingFaceEngine
-from harness.engines.hf.engine import engine as hf_module
 from harness.errors import RunError
 from harness.models.source import ModelSource
 from harness.sample_rows import failure

@@ -49,12 +49,12 @@ from results import compare
 from results.analysis import leaderboard
 from results.analysis.prices import load_prices
 from results.errors import ResultsError
-from results.page.build import build as page
-from results.page.build import items as differences
+from results.page import build as page
+from results.page import items as differences
 from results.policy import read_policy
 from results.records import lm_eval as lmeval_logs
 from results.records.manifest import read_manifest
-from results.tables.render import render as tables
+from results.tables import render as tables
 from tasks import registry
 from tasks.errors import TaskError
 from tasks.trivia_bias import generate

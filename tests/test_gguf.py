@@ -18,8 +18,9 @@ from gguf_files import SPECIAL, strings, write
 from safetensors.torch import load_file
 
 from harness.engines.hf.engine import HuggingFaceEngine
+from harness.models import gguf, gguf_words
 from harness.models.gguf import convert, is_converted, read_tokenizer
-from harness.models.source import ModelSource, convert_gguf, gguf, gguf_words, resolve_model
+from harness.models.source import ModelSource, convert_gguf, resolve_model
 
 EOS, EOT, EOM = 0, 1, 3
 """Ids of `SPECIAL` in the files that are written here."""

@@ -14,8 +14,8 @@ from results_fixtures import VARIANTS, FakeTask, FakeVariant, distillation, edit
 from results import files as write
 from results.analysis import leaderboard
 from results.analysis.headline import headline
-from results.page.build import build as page
-from results.tables.render import render as tables
+from results.page import build as page
+from results.tables import render as tables
 
 NAMES = {"superior": "base", "non_inferior": "s2", "cheaper": "s2"}
 

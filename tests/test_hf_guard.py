@@ -17,11 +17,11 @@ from test_hf_engine import generated, ids_of, load
 from tiny_models import questions, request, save_model
 from transformers.cache_utils import Cache
 
+from harness.engines.hf import cache as hf_cache
+from harness.engines.hf import guard as hf_guard
+from harness.engines.hf import passes as hf_passes
 from harness.engines.hf.cache import GrowingLayer
 from harness.engines.hf.engine import HuggingFaceEngine
-from harness.engines.hf.engine import cache as hf_cache
-from harness.engines.hf.engine import guard as hf_guard
-from harness.engines.hf.engine import passes as hf_passes
 from harness.engines.hf.guard import EXACT, Way
 from harness.engines.hf.prefixes import MIN_SHARED
 from harness.errors import UserError

@@ -36,14 +36,14 @@ from harness.options import RunOptions
 from harness.progress import Progress, say
 from harness.sample_rows import write_rows
 from results.analysis import leaderboard
-from results.page.build import build as page
-from results.page.build import plots
+from results.page import build as page
+from results.page import plots
 from results.page.figure import house_style
 from results.page.items import embeddable, scan_run
 from results.records.lines import lines
 from results.records.manifest import read_manifest
-from results.tables.render import cells
-from results.tables.render import render as tables
+from results.tables import cells
+from results.tables import render as tables
 
 PLACES = st.sampled_from(PLACEHOLDERS)
 WRITABLE = HOSTILE_TEXT.map(lambda text: text.encode("utf-8", "replace").decode())

@@ -25,8 +25,8 @@ from results.analysis import leaderboard
 from results.errors import ResultsError
 from results.gate import check
 from results.page.build import write_page
-from results.tables.render import cells
-from results.tables.render import render as tables
+from results.tables import cells
+from results.tables import render as tables
 
 ROW_KEYS = {
     "task", "variant", "method", "metric", "n", "score", "ci_low", "ci_high", "generated_tokens",

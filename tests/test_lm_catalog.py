@@ -11,8 +11,8 @@ import pytest
 from lm_eval_rows import BY_NAME, write_data
 
 from harness.errors import UserError
+from harness.lm import catalog as lm_catalog
 from harness.lm.task import TaskData
-from harness.lm.tasks import catalog as lm_catalog
 from harness.lm.tasks import load_tasks
 
 

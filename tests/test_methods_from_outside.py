@@ -60,10 +60,8 @@ def test_a_method_in_a_file_runs_as_system_2(tmp_path: Path, capsys: pytest.Capt
         "--output", str(tmp_path / "run"), "--method-path", written(tmp_path),
     ]  # fmt: skip
     assert cli.main(words) == 0, capsys.readouterr().err
-    rows = [
-        json.loads(line)
-        for line in (tmp_path / "run/samples/s2-draft_then_answer/sums.jsonl").read_text().splitlines()
-    ]
+    file = tmp_path / "run/samples/s2-draft_then_answer/sums.jsonl"
+    rows = [json.loads(line) for line in file.read_text().splitlines()]
     assert len(rows) == 4
     for row in rows:
         assert (row["method"], [step["name"] for step in row["steps"]]) == (

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from harness.errors import UserError
+from harness.models import source as models
 from harness.models.gguf import VERSION
 from harness.models.source import (
     ModelSource,
@@ -19,7 +20,6 @@ from harness.models.source import (
     resolve_model,
     weights_fingerprint,
 )
-from harness.models.source import source as models
 
 
 @pytest.fixture

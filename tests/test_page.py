@@ -12,9 +12,9 @@ from page_fixtures import build_run, large_page, planted
 
 from results.analysis.leaderboard import build
 from results.errors import ResultsError
-from results.page.build import build as page
-from results.page.build import items as differences
-from results.page.build import words as page_words
+from results.page import build as page
+from results.page import items as differences
+from results.page import words as page_words
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ import pytest
 from page_fixtures import build_run, large_page
 
 from results.analysis.leaderboard import build
-from results.page.build import build as page
+from results.page import build as page
 
 pytestmark = pytest.mark.browser
 FLAGS = (

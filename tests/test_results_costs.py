@@ -11,9 +11,9 @@ from results import files as write
 from results import hardware
 from results.analysis import leaderboard
 from results.errors import ResultsError
-from results.page.build import build as page
+from results.page import build as page
 from results.records import load
-from results.tables.render import render as tables
+from results.tables import render as tables
 
 
 @pytest.fixture(scope="module")

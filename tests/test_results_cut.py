@@ -13,8 +13,8 @@ from results_fixtures import VARIANTS, FakeTask, distillation, edit_rows, make_r
 
 from results import gate
 from results.analysis import leaderboard, verdicts
-from results.page.build import build as page
-from results.tables.render import render as tables
+from results.page import build as page
+from results.tables import render as tables
 
 
 def number(row: dict[str, Any]) -> int:

@@ -20,10 +20,10 @@ from results_fixtures import PLACEHOLDERS, placeholder_run
 
 from results import compare, paper
 from results.analysis import leaderboard
-from results.page.build import build as page
+from results.page import build as page
 from results.records.manifest import read_manifest
-from results.tables.render import cells
-from results.tables.render import render as tables
+from results.tables import cells
+from results.tables import render as tables
 
 HOSTILE = "=cmd|<img/src=x/onerror=a(1)>&_%$#{}~^\\ \x1b[31m\u202e*bold* [x](y) `q`"
 IN_ROWS = ("TASK", "VARIANT", "METHOD", "METRIC")

@@ -8,8 +8,8 @@ import pytest
 from results_fixtures import FakeTask, FakeVariant, distillation, make_run
 
 from results.analysis import leaderboard
-from results.tables.render import layout
-from results.tables.render import render as tables
+from results.tables import layout
+from results.tables import render as tables
 
 METRICS = {
     "last_letter": ["exact_match"],

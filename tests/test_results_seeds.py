@@ -12,11 +12,11 @@ from results import files as write
 from results.analysis import leaderboard
 from results.analysis.overall import NAME
 from results.errors import ResultsError
-from results.page.build import build as page
+from results.page import build as page
 from results.paper import beside
-from results.tables.render import cells
-from results.tables.render import render as tables
-from results.tables.render import rows as table_rows
+from results.tables import cells
+from results.tables import render as tables
+from results.tables import rows as table_rows
 
 CONTROLS = (
     *VARIANTS,

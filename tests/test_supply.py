@@ -25,7 +25,7 @@ from test_end_to_end import run_command
 from tiny_models import edit_json
 
 from harness import telemetry
-from harness.engines.openai.engine import retry as openai_retry
+from harness.engines.openai import retry as openai_retry
 from harness.errors import UserError
 from harness.option_checks import refuse_keys_in_yaml
 from harness.options import RunOptions

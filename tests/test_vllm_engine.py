@@ -22,9 +22,9 @@ from tiny_models import TEMPLATE, edit_json, questions, request, save_adapter, s
 from vllm_models import QUICK_START, open_vllm, save_vllm_model
 
 from harness.engines.hf.engine import HuggingFaceEngine
+from harness.engines.vllm import install as vllm_install
 from harness.engines.vllm.adapters import adapter_rank
 from harness.engines.vllm.engine import VllmEngine
-from harness.engines.vllm.engine import install as vllm_install
 from harness.engines.vllm.model import describe
 from harness.engines.vllm.settings import rank_that_fits
 from harness.errors import RunError, UserError

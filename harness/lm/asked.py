@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 
+from harness.lm import forms
 from harness.lm.rule import Rule
-from harness.lm.tasks import forms
 
 PLACE = "X"
 """Stands for the answer in what System 2 is asked for."""

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness.answer_text import cut_at_stop
+from harness.lm import forms
 from harness.lm.filters import Reader
-from harness.lm.tasks import forms
 
 Row = Mapping[str, Any]
 

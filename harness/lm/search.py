@@ -16,12 +16,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from harness.errors import UserError
+from harness.lm import forms
 from harness.lm.asked import NO_ANSWER, SENTENCE, asked_form, quoted, system2_text
 from harness.lm.block import TaskBlock
 from harness.lm.filters import Reader, readers
 from harness.lm.gold import LONG, candidates, figure, scores, targets
 from harness.lm.rule import Row, Rule, same
-from harness.lm.tasks import forms
 from tasks.answers import MARKER
 
 GRADED = re.compile(r"bleu|chrf|rouge|bert|meteor|comet|bleurt|\b[tw]er\b", re.IGNORECASE)

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import UserError
+from harness.lm import catalog as lm_catalog
 from harness.lm.block import TaskConfig, block_of
 from harness.lm.data import local_files, needed_splits, swapped
 from harness.lm.foreign import check_kind, foreign_task
 from harness.lm.task import TaskData
-from harness.lm.tasks import catalog as lm_catalog
 from harness.progress import say
 from harness.types import stable_hash
 from tasks import registry

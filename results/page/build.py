@@ -21,15 +21,15 @@ from typing import Any
 
 from results.errors import ResultsError
 from results.files import write_text
-from results.page.build import rows as page_tables
-from results.page.build import words as page_words
+from results.page import rows as page_tables
+from results.page import words as page_words
 from results.page.figure import PRINT_COLORS
 from results.page.items import BUDGET, LIMIT, Scan, differing_items, scan_run
 from results.page.latency import in_words
 from results.page.plots import primary_points, score_against_tokens, step_use, tokens_by_step, variant_styles
 from results.paper import LEGEND, beside, marked
 from results.records.manifest import read_manifest
-from results.tables.render import rows as table_rows
+from results.tables import rows as table_rows
 
 HERE = Path(__file__).parent
 MANIFEST_SECTIONS = ("options", "model", "tasks", "variants", "versions", "hardware", "distillation")

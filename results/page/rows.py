@@ -13,7 +13,7 @@ from typing import Any
 from results.analysis.verdicts import against, confidence, settles, word
 from results.page.words import MINUS, Board, badge_of, cell, claim_words, estimate_of, figure_of
 from results.records.lines import USAGE
-from results.tables.render import cells
+from results.tables import cells
 from results.tables.rows import distilled_name, doubts, teacher_text
 
 NO_BREAK = "\N{NO-BREAK SPACE}"

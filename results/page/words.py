@@ -13,8 +13,8 @@ from typing import Any
 
 from results.analysis.overall import NAME
 from results.analysis.verdicts import p_text, word
+from results.tables import cells
 from results.tables.cells import compact
-from results.tables.render import cells
 
 CLAIMS = (
     ("superior", "base", "better than base"),

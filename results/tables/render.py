@@ -12,8 +12,8 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from results.tables.render import cells, layout
-from results.tables.render import rows as table_rows
+from results.tables import cells, layout
+from results.tables import rows as table_rows
 
 Leaderboard = Mapping[str, Any]
 Row = Mapping[str, Any]

@@ -11,7 +11,7 @@ from typing import Any
 from results.analysis import cut, reasoning
 from results.analysis.verdicts import p_text, points, shown_interval, word
 from results.records.roles import ALL_TASKS
-from results.tables.render import cells
+from results.tables import cells
 
 Leaderboard = Mapping[str, Any]
 Row = Mapping[str, Any]

@@ -9,8 +9,8 @@ import pytest
 from openai_calls import SOURCE
 from openai_server import FakeServer
 
+from harness.engines.openai import retry as openai_retry
 from harness.engines.openai.engine import OpenAIEngine
-from harness.engines.openai.engine import retry as openai_retry
 from harness.models.source import ModelSource
 
 

@@ -14,9 +14,9 @@ import pytest
 from openai_calls import KEY, ask, first_time, only, whenever
 from openai_server import FakeServer
 
+from harness.engines.openai import retry as openai_retry
 from harness.engines.openai.address import api_key, check_base_url, without_key
 from harness.engines.openai.engine import OpenAIEngine
-from harness.engines.openai.engine import retry as openai_retry
 from harness.engines.openai.retry import backoff, retry_after
 from harness.errors import RunError, UserError
 from harness.models.source import ModelSource
