@@ -18,8 +18,10 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from distill.account import account, already_given, as_trained
-from distill.inputs import (
+from distill.checkpoint import read_record, write_record
+from distill.ledger import account, already_given, as_trained
+from distill.papers.write import document
+from distill.teacher.inputs import (
     TeacherInputs,
     TestItems,
     choose_inputs,
@@ -27,29 +29,28 @@ from distill.inputs import (
     test_items,
     with_other_forms,
 )
-from distill.jobs import add_job, paper_settings, training_job, unit_name
-from distill.keep import Example, FilterChoice, Sampled, choose_filter, keep, parse_filter
-from distill.overlap import require_disjoint
-from distill.papers import document
-from distill.record import read_record, write_record
-from distill.sample import TeacherAsk, sample_teachers
+from distill.teacher.overlap import require_disjoint
+from distill.teacher.sample import TeacherAsk, sample_teachers
+from distill.teacher.select import Example, FilterChoice, Sampled, choose_filter, keep, parse_filter
 from distill.tiny.settings import train_args
-from distill.train import TrainingJob, train_all
-from distill.training_adapter import require_trainable
-from distill.training_resume import FACTS
-from distill.training_settings import identity, training_settings
-from harness.context import Distilled, RunContext
+from distill.training.adapter import require_trainable
+from distill.training.job import TrainingJob
+from distill.training.parent import train_all
+from distill.training.prepare import add_job, paper_settings, training_job, unit_name
+from distill.training.resume import FACTS
+from distill.training.settings import identity, training_settings
+from harness.command.estimate import teacher_inputs, teacher_samples
+from harness.command.run import make_checkpoints
 from harness.engines.scripted import ADAPTER_FILE
 from harness.errors import RunError
-from harness.estimate import teacher_inputs, teacher_samples
-from harness.lm import TaskData
-from harness.models import cache_folder, is_at_hand, resolve_model
+from harness.fingerprint import files_hash, method_hash, without_functions
+from harness.lm.tasks import TaskData
+from harness.models.source import cache_folder, is_at_hand, resolve_model
 from harness.options import RunOptions
 from harness.programs.base import get_method
 from harness.progress import say
-from harness.records import write_whole
-from harness.run import make_checkpoints
-from harness.source_code import files_hash, method_hash, without_functions
+from harness.sample_rows import write_whole
+from harness.session import Distilled, RunContext
 from harness.types import stable_hash
 from harness.variants import Variant, parse_variants
 from tasks.registry import source_files

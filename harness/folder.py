@@ -21,7 +21,7 @@ from filelock import FileLock, Timeout
 
 from harness.errors import UserError
 from harness.options import RunOptions
-from harness.records import remove_scratch, write_whole
+from harness.sample_rows import remove_scratch, write_whole
 
 SCHEMA = 1
 PER_CALL = frozenset({"output", "fresh", "dry_run"})

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import UserError
-from harness.option_texts import check_texts
+from harness.option_checks import check_texts
 from harness.storage import expanded
 from tasks import registry
 

@@ -16,16 +16,19 @@ from typing import Any
 
 import numpy as np
 
-from results import cells, methods, table_rows, tables
-from results.comparisons import Comparisons
-from results.cost import CostModel
+from results.analysis import choose_test as methods
+from results.analysis.claims import Comparisons
+from results.analysis.clusters import keys
+from results.analysis.cost import CostModel
+from results.analysis.leaderboard import MARGIN_POINTS, NAMED_CLAIMS
+from results.analysis.prices import load_prices
 from results.errors import ResultsError
-from results.leaderboard import MARGIN_POINTS, NAMED_CLAIMS
-from results.lmeval_logs import log_files, read_logs
-from results.load import load_run
-from results.prices import load_prices
-from results.samples import Columns
-from results.samplesets import keys
+from results.records.columns import Columns
+from results.records.lm_eval import log_files, read_logs
+from results.records.load import load_run
+from results.tables import cells
+from results.tables import render as tables
+from results.tables import rows as table_rows
 
 
 @dataclass(frozen=True)

@@ -24,12 +24,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from results.cells import plain
+from results.analysis.leaderboard import from_run
+from results.analysis.prices import load_prices
 from results.errors import ResultsError
-from results.leaderboard import from_run
-from results.load import RunData, load_run
 from results.policy import ALL, Rule, read_policy
-from results.prices import load_prices
+from results.records.load import RunData, load_run
+from results.tables.cells import plain
 
 Status = Literal["holds", "fails", "cannot_tell"]
 EXIT_CODES: dict[Status, int] = {"holds": 0, "fails": 1, "cannot_tell": 3}

@@ -16,8 +16,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from results.cells import plain
-from results.verdicts import p_text
+from results.analysis.verdicts import p_text
+from results.tables.cells import plain
 
 PAPER_FILE = Path(__file__).with_name("published") / "paper.json"
 WORDS = {"shows": "shows", "contradicts": "contradicts", "cannot_tell": "cannot tell"}
@@ -52,7 +52,7 @@ def beside(leaderboard: Mapping[str, Any]) -> dict[str, Any]:
         # Votes of many samples stand beside a run that took such votes, and nowhere else.
         ours = {row["variant"] for row in leaderboard["rows"] if row["task"] == task}
         rows = [
-            _line(system, metric, metrics.get(metric), task, leaderboard)
+            _line(system, metric, metrics.get(metric), task, leaderboard, entry["method"])
             for system in entry["rows"]
             if not system.get("wording") and (system.get("votes", 1) == 1 or system["variant"] in ours)
             for metric in system["metrics"]
@@ -147,12 +147,19 @@ def _metric_names(task: str, entry: Mapping[str, Any], leaderboard: Mapping[str,
 
 
 def _line(
-    system: Mapping[str, Any], metric: str, ours: str | None, task: str, leaderboard: Mapping[str, Any]
+    system: Mapping[str, Any],
+    metric: str,
+    ours: str | None,
+    task: str,
+    leaderboard: Mapping[str, Any],
+    method: str,
 ) -> dict[str, Any]:
+    """`method` is the paper's System 2 on this task."""
     row = _row(leaderboard, task, system["variant"], ours)
+    other = _other_method(row, method, task, leaderboard)
     score, ends = row.get("score"), [row.get("ci_low"), row.get("ci_high")]
     return {
-        "system": system["system"],
+        "system": system["system"] + (f" (this run: {other})" if other else ""),
         "variant": system["variant"],
         "model": system.get("model"),
         "votes": system.get("votes", 1),
@@ -175,6 +182,16 @@ def _row(
     return {}
 
 
+def _other_method(
+    row: Mapping[str, Any], method: str, task: str, leaderboard: Mapping[str, Any]
+) -> str | None:
+    """The System 2 that stands in a row of ours, or taught it, where it is not the paper's."""
+    of_teacher = _row(leaderboard, task, row.get("teacher"), row.get("metric")) or row
+    used = str(of_teacher.get("method") or method)
+    asked = row.get("variant") == "s2" or row.get("teacher") is not None
+    return used if asked and used.removesuffix("_paper") != method and used != "direct" else None
+
+
 def _finding(
     finding: Mapping[str, Any],
     task: str,
@@ -190,6 +207,10 @@ def _finding(
         and (claim["claim"] == "cheaper" or claim["metric"] == metrics.get(metric))
     }
     verdict, why = _decide(expects, claims, finding["a"], finding["b"])
+    rows = (_row(leaderboard, task, finding[side], metrics.get(metric)) for side in ("a", "b"))
+    other = next(filter(None, (_other_method(row, entry["method"], task, leaderboard) for row in rows)), None)
+    if other and claims:
+        why += f" System 2 is {other} here, {entry['method']} in the paper."
     sides = [
         next(
             row["generated_tokens"] if expects == "cheaper" else row["metrics"][metric]

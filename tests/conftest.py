@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness.models import ModelSource
+from harness.models.source import ModelSource
 
 if TYPE_CHECKING:
     from forked import Commands
     from kill_fixtures import Undisturbed
 
-    from harness.lm import TaskData
+    from harness.lm.tasks import TaskData
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

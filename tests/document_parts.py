@@ -80,5 +80,5 @@ def files(page: str) -> list[str]:
 
 
 def names(page: str) -> list[str]:
-    """Dotted names of ours that a page quotes: `results.methods.TABLE`."""
+    """Dotted names of ours that a page quotes: `results.analysis.choose_test.TABLE`."""
     return [text for text in quoted(page) if _NAME.fullmatch(text) and not text.endswith((".py", ".tex"))]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from distill.cards import describe_task
-from distill.keep import Drawn
+from distill.papers.cards import describe_task
+from distill.teacher.select import Drawn
 from harness.types import Completion, Item, Response, Sampling, Step, user
 
 MODEL = {

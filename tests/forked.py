@@ -139,7 +139,7 @@ def _warm_up() -> None:
     """One command here: it imports what the commands need, and compiles their templates."""
     from kill_fixtures import ARGUMENTS, small_place
 
-    from harness.cli import main
+    from harness.command.cli import main
 
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stderr(io.StringIO()):
         os.environ["S2D_CACHE"] = "cache"
@@ -171,7 +171,7 @@ def _work(
             signal.signal(getattr(signal, name), signal.SIG_IGN)
         from moments import Moments
 
-        from harness.cli import main
+        from harness.command.cli import main
 
         Moments(Path(work), Path(root) / "moments", strike_at, how).install()
         if largest_file is not None:

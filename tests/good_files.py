@@ -15,7 +15,7 @@ from test_tasks_judge_data import ranked, trees, vote
 from test_tasks_trivia import eval_rows
 from tiny_models import request
 
-from distill.record import write_record
+from distill.checkpoint import write_record
 from harness.options import RunOptions
 from harness.store import CallStore
 from harness.types import Completion

@@ -9,8 +9,8 @@ from typing import Any
 
 from tiny_models import request
 
-from harness.engines.openai import OpenAIEngine
-from harness.models import ModelSource
+from harness.engines.openai.engine import OpenAIEngine
+from harness.models.source import ModelSource
 from harness.types import Completion, Request, user
 
 KEY = "sk-planted-0123456789abcdef"

@@ -14,8 +14,8 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
-from results.leaderboard import build
-from results.page import write_page
+from results.analysis.leaderboard import build
+from results.page.build import write_page
 
 HOSTILE = (
     '</script><script>window.planted = 1</script><img src=x onerror="window.planted = 2">'

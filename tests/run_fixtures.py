@@ -10,13 +10,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from harness.context import Distilled, RunContext
 from harness.engines.base import Engine
 from harness.engines.scripted import ScriptedAdapter, ScriptedEngine
-from harness.lm import TaskData, load_tasks
-from harness.models import ModelSource
+from harness.lm.tasks import TaskData, load_tasks
+from harness.models.source import ModelSource
 from harness.options import RunOptions
 from harness.scheduler import Scheduler
+from harness.session import Distilled, RunContext
 from harness.store import CallStore
 from harness.types import Request
 from harness.variants import parse_variants

@@ -85,7 +85,7 @@ class Soak:
 
 def one_round(soak: Soak, folder: Path, seed: int, limit: int) -> None:
     """One run from nothing to tables, repeated after each crash of its engine."""
-    from harness.cli import main
+    from harness.command.cli import main
 
     crashes = folder / "crashes"
     crashes.write_text("")

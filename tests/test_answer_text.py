@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from run_fixtures import FILTERS, make_context, own_task, write_task
 
 from harness.answer_text import cut_at_stop, final_text, reasoning_words, turn_marks
-from harness.run import evaluate
+from harness.command.run import evaluate
 from harness.types import Completion, Request, Step
 from harness.variants import Variant
 from tasks.answers import MARKER, after_marker

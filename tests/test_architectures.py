@@ -15,16 +15,16 @@ from architectures import NAMES, WRAPPERS, save
 from test_hf_engine import generated, ids_of
 from tiny_models import questions, request
 
-from distill.train import TrainingJob
-from distill.training_adapter import require_trainable
-from distill.training_run import train
-from distill.training_settings import training_settings
-from harness.engines.hf import HuggingFaceEngine
-from harness.engines.hf_guard import Way
-from harness.engines.hf_load import auto_class, load_config
-from harness.engines.sharing import MIN_SHARED
+from distill.training.adapter import require_trainable
+from distill.training.child import train
+from distill.training.job import TrainingJob
+from distill.training.settings import training_settings
+from harness.engines.hf.engine import HuggingFaceEngine
+from harness.engines.hf.guard import Way
+from harness.engines.hf.load import auto_class, load_config
+from harness.engines.hf.prefixes import MIN_SHARED
 from harness.errors import UserError
-from harness.models import ModelSource
+from harness.models.source import ModelSource
 from harness.types import Request, user
 
 pytestmark = pytest.mark.slow

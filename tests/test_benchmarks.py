@@ -66,7 +66,7 @@ def test_a_command_that_fails_ends_the_benchmark_with_its_last_words(load: Any) 
 def test_lm_eval_is_asked_the_prompts_of_our_program(load: Any, tmp_path: Path) -> None:
     from lm_eval.tasks import TaskManager
 
-    from harness.lm import load_tasks
+    from harness.lm.tasks import load_tasks
     from harness.programs.base import get_method
 
     options = Namespace(data="embedded", max_tokens=40)
@@ -221,3 +221,20 @@ def test_reasoning_is_measured_on_training_items_in_one_table(load: Any, capsys:
     assert rows["judge", "bsm"]["read"] == 1
     assert all(row["n"] == 8 for row in rows.values())
     assert "===== coin_flip cot@tiny" in said
+
+
+@pytest.mark.slow
+def test_a_commit_beside_itself_makes_the_same_ids(
+    load: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model, root = save_model(tmp_path / "model"), str(FOLDER.parents[1])
+    load("beside_commit").main(["--before", root, "--pretrained", str(model), "--rounds", "1"])
+    found = report(capsys)
+    assert found["ids_equal"] and set(found["ratios"]) == {"load", "direct", "cot", "samples", "whole"}
+    assert all(0.1 < ratio < 10 for ratio in found["ratios"].values())
+
+
+def test_prompts_of_the_comparison_share_a_beginning_in_half(load: Any) -> None:
+    made = load("beside_commit").prompts(1000, 10, 40, 60, 1)
+    assert all(40 <= len(ids) <= 60 and min(ids) >= 100 for ids in made)
+    assert all((ids[:20] == made[0][:20]) == bool(place % 2) for place, ids in enumerate(made[1:], 1))

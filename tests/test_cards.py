@@ -13,11 +13,11 @@ import pytest
 from drawn_fixtures import HOSTILE, MODEL, entry, facts_of, record_of, some_drawn
 from markdown_it import MarkdownIt
 
-from distill.cards import FILTERS, KNOWN, REASONS, hub_id, write_papers
-from distill.keep import FILTERS as FILTER_NAMES
-from distill.markdown import SHOWN, Markdown, environment, fenced, front_matter, inline, table, tidy
-from distill.overlap import KINDS
-from distill.wording import method_prompts
+from distill.papers.cards import FILTERS, KNOWN, REASONS, hub_id, write_papers
+from distill.papers.markdown import SHOWN, Markdown, environment, fenced, front_matter, inline, table, tidy
+from distill.papers.prompts import method_prompts
+from distill.teacher.overlap import KINDS
+from distill.teacher.select import FILTERS as FILTER_NAMES
 from harness.programs import rar
 from harness.programs.base import Method, Program, get_method, methods
 from harness.types import Ask, Item, user
@@ -237,6 +237,14 @@ def test_training_facts_are_read_from_the_folder(checkpoint: Path) -> None:
     assert "best step" not in said
 
 
+def test_a_card_says_that_experts_were_trained(checkpoint: Path) -> None:
+    said = "those of the experts included"
+    assert said not in cards(checkpoint, facts_of(some_drawn()))[0]
+    settings = {"target_parameters": ["model.layers.0.mlp.experts.gate_up_proj"]}
+    (checkpoint / "adapter_config.json").write_text(json.dumps(settings))
+    assert said in cards(checkpoint, facts_of(some_drawn()))[0]
+
+
 def test_the_same_facts_give_the_same_cards_and_no_scratch(checkpoint: Path) -> None:
     facts = facts_of(some_drawn())
     assert json.loads(json.dumps(facts))["tasks"][0]["kept"] == 6
@@ -248,7 +256,7 @@ def test_the_same_facts_give_the_same_cards_and_no_scratch(checkpoint: Path) -> 
 def test_every_filter_and_overlap_has_its_words() -> None:
     assert {*FILTER_NAMES, "swap", "none"} <= set(FILTERS)
     assert set(REASONS) >= {"no_majority", "all_failed", "order_inconsistent", "usc_no_choice"}
-    from distill.cards import OVERLAPS
+    from distill.papers.cards import OVERLAPS
 
     assert set(OVERLAPS) == set(KINDS)
 

@@ -10,7 +10,7 @@ import pytest
 from lm_eval_rows import BY_NAME, write_data
 from run_fixtures import FEW_SHOT, FILTERS, write_task
 
-from harness.cli import main
+from harness.command.cli import main
 
 Found = tuple[int, str, dict[str, Any]]
 

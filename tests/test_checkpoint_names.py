@@ -13,9 +13,9 @@ import pytest
 from run_fixtures import DATA, distil, make_context, never, own_task, right_sum, write_task
 
 from harness.engines.scripted import ScriptedEngine
-from harness.lm import TaskData
+from harness.fingerprint import without_functions
+from harness.lm.tasks import TaskData
 from harness.programs import base
-from harness.source_code import without_functions
 from harness.types import stable_hash
 from tasks.registry import source_files
 

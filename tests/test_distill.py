@@ -11,19 +11,20 @@ import pytest
 from run_fixtures import FEW_SHOT, FILTERS, distil, make_context, never, own_task, right_sum, write_task
 
 from distill import pipeline
-from distill.account import as_trained
-from distill.inputs import choose_inputs, overlap_item
-from distill.jobs import training_job
-from distill.keep import Example, FilterChoice, Sampled, keep, label_accuracy
+from distill.ledger import as_trained
 from distill.pipeline import MIN_KEPT
-from distill.sample import TeacherAsk, sample_teachers
-from distill.train import TrainingJob, training_settings
-from harness.context import RunContext
-from harness.engines.hf import HuggingFaceEngine
+from distill.teacher.inputs import choose_inputs, overlap_item
+from distill.teacher.sample import TeacherAsk, sample_teachers
+from distill.teacher.select import Example, FilterChoice, Sampled, keep, label_accuracy
+from distill.training.job import TrainingJob
+from distill.training.prepare import training_job
+from distill.training.settings import training_settings
+from harness.engines.hf.engine import HuggingFaceEngine
 from harness.errors import RunError, UserError
-from harness.lm import TaskData, load_tasks
-from harness.models import ModelSource
+from harness.lm.tasks import TaskData, load_tasks
+from harness.models.source import ModelSource
 from harness.programs.base import get_method
+from harness.session import RunContext
 from harness.types import Completion, Request
 
 

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from drawn_fixtures import entry, record_of
 
-from distill import warnings
-from distill.keep import Drawn
-from distill.warnings import plain_warnings
+from distill import advice as warnings
+from distill.advice import plain_warnings
+from distill.teacher.select import Drawn
 
 
 def good(count: int = 200, margin: float = 1.0) -> list[Drawn]:

@@ -55,8 +55,8 @@ def is_there(name: str) -> bool:
 
 
 def test_a_name_that_is_not_there_is_seen() -> None:
-    assert is_there("results.methods.TABLE")
-    assert not is_there("results.methods.TABEL")
+    assert is_there("results.analysis.choose_test.TABLE")
+    assert not is_there("results.analysis.choose_test.TABEL")
     assert not is_there("results.nothing.TABLE")
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from harness.cli import main
+from harness.command.cli import main
 
 SCRIPTS = Path(__file__).parent / "scripts"
 TABLES = ("leaderboard.json", "leaderboard.md", "leaderboard.csv", "leaderboard.tex", "leaderboard.html")

@@ -16,11 +16,11 @@ from safetensors.torch import load_file, save_file
 from test_end_to_end import run_command
 from tiny_models import questions, request, save_adapter
 
-from harness.engines import hf as hf_module
-from harness.engines.hf import HuggingFaceEngine
+from harness.engines.hf import engine as hf_module
+from harness.engines.hf.engine import HuggingFaceEngine
 from harness.errors import RunError
-from harness.models import ModelSource
-from harness.records import failure
+from harness.models.source import ModelSource
+from harness.sample_rows import failure
 from harness.types import Completion, Request, Response, Step, user
 
 Change = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]

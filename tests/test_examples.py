@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from drawn_fixtures import HOSTILE, entry, facts_of, some_drawn
 
-from distill.cards import write_papers
-from distill.examples import example_rows, write_examples
+from distill.papers.cards import write_papers
+from distill.papers.examples import example_rows, write_examples
 
 COLUMNS = {
     "task", "item_id", "cluster_id", "prompt", "question", "target", "answer", "margin", "reason", "samples",

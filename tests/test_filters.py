@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from distill.filters import Vote, majority, parse_usc, swap_consistent, usc_fit, usc_prompt
+from distill.teacher.filters import Vote, majority, parse_usc, swap_consistent, usc_fit, usc_prompt
 from harness.errors import UserError
 
 SWAPPED = {"[[A]]": "[[B]]", "[[B]]": "[[A]]", "[[C]]": "[[C]]"}

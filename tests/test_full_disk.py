@@ -16,7 +16,7 @@ import pytest
 from forked import Ended
 from kill_fixtures import ARGUMENTS, Undisturbed, calls_in, complaint, slow_but, small_place
 
-COMMAND = (sys.executable, "-m", "harness.cli", *ARGUMENTS)
+COMMAND = (sys.executable, "-m", "harness.command.cli", *ARGUMENTS)
 NAMESPACE = ("unshare", "--map-root-user", "--mount")
 SCRIPT = """
 set -u

@@ -37,19 +37,24 @@ from results_fixtures import FakeTask, distillation, make_run
 from run_fixtures import DATA, TASK
 from test_fuzz_texts import TEXT_TARGETS
 
-from distill.record import read_record
-from distill.training_launch import launch_command, machines
-from distill.training_resume import last_whole, made_by
-from harness.arguments import parse_options, run_parser
+from distill.checkpoint import read_record
+from distill.training.accelerate_config import launch_command, machines
+from distill.training.resume import last_whole, made_by
+from harness.command.command_line import parse_options, run_parser
 from harness.errors import RunError, UserError, one_line
 from harness.folder import RunFolder
 from harness.options import RunOptions
 from harness.store import CallStore
-from results import compare, differences, leaderboard, lmeval_logs, page, tables
+from results import compare
+from results.analysis import leaderboard
+from results.analysis.prices import load_prices
 from results.errors import ResultsError
-from results.manifest import read_manifest
+from results.page import build as page
+from results.page import items as differences
 from results.policy import read_policy
-from results.prices import load_prices
+from results.records import lm_eval as lmeval_logs
+from results.records.manifest import read_manifest
+from results.tables import render as tables
 from tasks import registry
 from tasks.errors import TaskError
 from tasks.trivia_bias import generate

@@ -18,15 +18,15 @@ import pytest
 from fuzzing import JSON, MARKS, MODEL_TEXT, altered, fuzz
 from hypothesis import strategies as st
 
-from distill.filters import parse_usc
-from distill.keep import parse_filter
-from harness.engines.openai_address import check_base_url
-from harness.engines.openai_answer import completion
-from harness.engines.openai_chat import read_reply
-from harness.engines.openai_client import Broken, read_error
-from harness.engines.openai_prompts import read_ids
-from harness.engines.openai_retry import retry_after
-from harness.engines.openai_server import read_models
+from distill.teacher.filters import parse_usc
+from distill.teacher.select import parse_filter
+from harness.engines.openai.address import check_base_url
+from harness.engines.openai.answer import completion
+from harness.engines.openai.client import Broken, read_error
+from harness.engines.openai.handshake import read_models
+from harness.engines.openai.prompt_ids import read_ids
+from harness.engines.openai.retry import retry_after
+from harness.engines.openai.wire import read_reply
 from harness.errors import UserError, one_line
 from harness.options import key_values
 from harness.programs.base import get_method, step_kind

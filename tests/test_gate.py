@@ -12,9 +12,9 @@ import yaml
 from results_fixtures import VARIANTS, FakeTask, FakeVariant, distillation, make_run
 
 import results
+from results.analysis.leaderboard import build
 from results.errors import ResultsError
 from results.gate import check
-from results.leaderboard import build
 from results.policy import FORMS, parse_rule, read_policy
 
 PUBLISHED = Path(results.__file__).parent / "published"

@@ -17,10 +17,10 @@ import torch
 from gguf_files import SPECIAL, strings, write
 from safetensors.torch import load_file
 
-from harness import gguf, gguf_words
-from harness.engines.hf import HuggingFaceEngine
-from harness.gguf import convert, is_converted, read_tokenizer
-from harness.models import ModelSource, convert_gguf, resolve_model
+from harness.engines.hf.engine import HuggingFaceEngine
+from harness.models import gguf, gguf_words
+from harness.models.gguf import convert, is_converted, read_tokenizer
+from harness.models.source import ModelSource, convert_gguf, resolve_model
 
 EOS, EOT, EOM = 0, 1, 3
 """Ids of `SPECIAL` in the files that are written here."""
@@ -194,7 +194,7 @@ def test_words_of_ascii_are_those_of_llama_cpp(tmp_path: Path, name: str) -> Non
 def test_ids_of_real_files_are_those_of_llama_cpp(tmp_path: Path) -> None:
     """smollm2's own file, and those that S2D_TEST_GGUF names, one or more with : between them."""
     pytest.importorskip("xllamacpp")
-    from harness.models import _fetch_smollm2
+    from harness.models.source import _fetch_smollm2
 
     named = [Path(path) for path in os.environ.get("S2D_TEST_GGUF", "").split(":") if path]
     readme = Path(__file__).resolve().parent.parent / "README.md"

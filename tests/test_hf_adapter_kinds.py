@@ -11,9 +11,9 @@ import torch
 from test_hf_adapters import ask, copied
 from tiny_models import save_adapter
 
-from harness.engines.hf import HuggingFaceEngine
+from harness.engines.hf.engine import HuggingFaceEngine
 from harness.errors import UserError
-from harness.models import ModelSource
+from harness.models.source import ModelSource
 
 
 @pytest.fixture

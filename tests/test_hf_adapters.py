@@ -10,10 +10,10 @@ import pytest
 import torch
 from tiny_models import edit_json, questions, request, save_adapter, save_model
 
-from harness.engines.hf import HuggingFaceEngine
-from harness.engines.hf_adapters import adapter_hash
+from harness.engines.hf.adapters import adapter_hash
+from harness.engines.hf.engine import HuggingFaceEngine
 from harness.errors import RunError, UserError
-from harness.models import ModelSource
+from harness.models.source import ModelSource
 from harness.types import Request, user
 
 

@@ -11,7 +11,7 @@ from transformers import LlamaConfig, MistralConfig
 from transformers.cache_utils import DynamicCache, DynamicLayer
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
-from harness.engines.hf_cache import (
+from harness.engines.hf.cache import (
     GROW_BY,
     GrowingLayer,
     can_grow,

@@ -17,13 +17,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tiny_models import CONTEXT, edit_json, questions, request, save_model
 
-from harness.engines import hf_decode
-from harness.engines.hf import HuggingFaceEngine
-from harness.engines.hf_draw import draw
-from harness.engines.hf_settings import pick_dtype
-from harness.engines.sharing import MIN_COMMON, MIN_SHARED
+from harness.engines.hf import decode as hf_decode
+from harness.engines.hf.draw import draw
+from harness.engines.hf.engine import HuggingFaceEngine
+from harness.engines.hf.prefixes import MIN_COMMON, MIN_SHARED
+from harness.engines.hf.settings import pick_dtype
 from harness.errors import RunError, UserError
-from harness.models import ModelSource
+from harness.models.source import ModelSource
 from harness.types import Completion, Request, user
 
 

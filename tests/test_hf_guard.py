@@ -17,11 +17,13 @@ from test_hf_engine import generated, ids_of, load
 from tiny_models import questions, request, save_model
 from transformers.cache_utils import Cache
 
-from harness.engines import hf_cache, hf_guard, hf_passes
-from harness.engines.hf import HuggingFaceEngine
-from harness.engines.hf_cache import GrowingLayer
-from harness.engines.hf_guard import EXACT, Way
-from harness.engines.sharing import MIN_SHARED
+from harness.engines.hf import cache as hf_cache
+from harness.engines.hf import guard as hf_guard
+from harness.engines.hf import passes as hf_passes
+from harness.engines.hf.cache import GrowingLayer
+from harness.engines.hf.engine import HuggingFaceEngine
+from harness.engines.hf.guard import EXACT, Way
+from harness.engines.hf.prefixes import MIN_SHARED
 from harness.errors import UserError
 from harness.types import Request, user
 
@@ -166,7 +168,7 @@ def test_an_attention_that_is_wrong_gives_way_to_the_library_s(
         return (out * 0.5 if query.shape[2] == 1 else out), weights
 
     monkeypatch.setattr(hf_cache, "register", lambda: None)
-    monkeypatch.setattr("harness.engines.hf_settings.register", lambda: None)
+    monkeypatch.setattr("harness.engines.hf.settings.register", lambda: None)
     AttentionInterface.register(hf_cache.ATTENTION, without_last)
     try:
         engine = load(tiny_model)
@@ -178,7 +180,7 @@ def test_an_attention_that_is_wrong_gives_way_to_the_library_s(
 
 
 def test_noise_of_half_precision_is_no_fault(tiny_model: Path) -> None:
-    from harness.models import ModelSource
+    from harness.models.source import ModelSource
 
     for dtype in ("bfloat16", "float16"):
         engine = HuggingFaceEngine.load(ModelSource("m", str(tiny_model), dtype=dtype), {"device": "cpu"})
@@ -190,7 +192,7 @@ def test_noise_of_half_precision_is_no_fault(tiny_model: Path) -> None:
 def test_a_fault_is_seen_through_the_noise_of_half_precision(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dtype: str
 ) -> None:
-    from harness.models import ModelSource
+    from harness.models.source import ModelSource
 
     wrong_rows(monkeypatch)
     source = ModelSource("m", str(save("falcon_h1", tmp_path / "model")), dtype=dtype)

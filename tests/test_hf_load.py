@@ -12,8 +12,8 @@ from architectures import save
 from test_hf_engine import generated, ids_of, load
 from tiny_models import edit_json, questions, request, save_model
 
-from harness.engines.hf_linear import exchange_operands
-from harness.engines.hf_load import QUANTISED_WITH
+from harness.engines.hf.linear import exchange_operands
+from harness.engines.hf.load import QUANTISED_WITH
 from harness.errors import UserError
 from harness.types import user
 

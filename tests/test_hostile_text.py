@@ -27,19 +27,23 @@ from page_fixtures import build_run
 from results_fixtures import PLACEHOLDERS, placeholder_run
 from test_results_escaping import in_terminal
 
-from distill.markdown import fenced, front_matter, inline, table, tidy
-from harness.arguments import parse_options, run_parser
-from harness.cli import main
+from distill.papers.markdown import fenced, front_matter, inline, table, tidy
+from harness.command.cli import main
+from harness.command.command_line import parse_options, run_parser
 from harness.errors import UserError, one_line
 from harness.folder import config_text
 from harness.options import RunOptions
 from harness.progress import Progress, say
-from harness.records import write_rows
-from results import cells, leaderboard, page, plots, tables
-from results.differences import embeddable, scan_run
-from results.figure import house_style
-from results.manifest import read_manifest
-from results.sample_rows import lines
+from harness.sample_rows import write_rows
+from results.analysis import leaderboard
+from results.page import build as page
+from results.page import plots
+from results.page.figure import house_style
+from results.page.items import embeddable, scan_run
+from results.records.lines import lines
+from results.records.manifest import read_manifest
+from results.tables import cells
+from results.tables import render as tables
 
 PLACES = st.sampled_from(PLACEHOLDERS)
 WRITABLE = HOSTILE_TEXT.map(lambda text: text.encode("utf-8", "replace").decode())
@@ -66,7 +70,7 @@ def context(folder: Path, board: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def page_skeleton(context: dict[str, Any]) -> list[Any]:
-    return skeleton(page.environment().get_template("page_template.html.j2").render(context))
+    return skeleton(page.environment().get_template("template.html.j2").render(context))
 
 
 @pytest.fixture(scope="module")
@@ -195,7 +199,7 @@ def planted_in(value: Any, field: str, text: str) -> Any:
 def test_the_page_keeps_its_structure(
     context: dict[str, Any], page_skeleton: list[Any], field: str, text: str
 ) -> None:
-    template = page.environment().get_template("page_template.html.j2")
+    template = page.environment().get_template("template.html.j2")
     assert skeleton(template.render(planted_in(context, field, text))) == page_skeleton
 
 

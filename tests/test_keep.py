@@ -11,15 +11,15 @@ from typing import Any
 import pytest
 from run_fixtures import Reply, make_context, own_task, right_sum, write_task
 
-from distill.inputs import choose_inputs, with_other_forms
-from distill.keep import FilterChoice, Sampled, choose_filter, keep, parse_filter
 from distill.pipeline import find_or_make
-from distill.sample import TeacherAsk, sample_teachers
-from harness.context import Distilled, RunContext
+from distill.teacher.inputs import choose_inputs, with_other_forms
+from distill.teacher.sample import TeacherAsk, sample_teachers
+from distill.teacher.select import FilterChoice, Sampled, choose_filter, keep, parse_filter
+from harness.command.estimate import teacher_inputs, teacher_samples
 from harness.errors import UserError
-from harness.estimate import teacher_inputs, teacher_samples
-from harness.lm import TaskData, load_tasks
+from harness.lm.tasks import TaskData, load_tasks
 from harness.options import RunOptions
+from harness.session import Distilled, RunContext
 from harness.types import Request, stable_hash
 from harness.variants import Variant, parse_variants
 from tasks import registry

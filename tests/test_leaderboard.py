@@ -20,10 +20,13 @@ from results_fixtures import (
     make_run,
 )
 
-from results import cells, leaderboard, tables, write
+from results import files as write
+from results.analysis import leaderboard
 from results.errors import ResultsError
 from results.gate import check
-from results.page import write_page
+from results.page.build import write_page
+from results.tables import cells
+from results.tables import render as tables
 
 ROW_KEYS = {
     "task", "variant", "method", "metric", "n", "score", "ci_low", "ci_high", "generated_tokens",

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from run_fixtures import make_context, own_task, right_sum, write_task
 
+from harness.command.run import run
 from harness.embedded import LIMITS, METHODS, embedded_spec
 from harness.errors import UserError
 from harness.limits import DEFAULTS, check_steps, token_limit
-from harness.lm import TaskData
+from harness.lm.tasks import TaskData
 from harness.options import RunOptions
 from harness.programs.base import Method, get_method
-from harness.run import run
 from harness.types import Ask, Completion, Item, Request, user
 from tasks import registry
 
@@ -62,7 +62,7 @@ def test_the_embedded_model_keeps_what_it_was_trained_on(task: str) -> None:
 
 
 def test_only_the_embedded_model_on_a_real_engine_keeps_them(tmp_path: Path) -> None:
-    from harness.run import loaded_tasks
+    from harness.command.run import loaded_tasks
 
     def limit(**options: Any) -> int:
         [task] = loaded_tasks(RunOptions(tasks=("coin_flip",), limit=2, **options))

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from run_fixtures import DATA, FEW_SHOT, FILTERS, own_task, write_task
 
-from distill.inputs import choose_inputs
+from distill.teacher.inputs import choose_inputs
 from harness.errors import UserError
-from harness.lm import TaskData, load_tasks, score
-from harness.records import build_rows
+from harness.lm.tasks import TaskData, load_tasks, score
+from harness.sample_rows import build_rows
 from harness.types import Completion, Item, Message, Response, Step, user
 
 Asked = Sequence[tuple[str, Item, tuple[Message, ...]]]

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from lm_eval_rows import BY_NAME, write_data
 
-from harness import lm_catalog
 from harness.errors import UserError
-from harness.lm import TaskData, load_tasks
+from harness.lm import catalog as lm_catalog
+from harness.lm.tasks import TaskData, load_tasks
 
 
 def load(folder: Path, *names: str, **more: Any) -> list[TaskData]:

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from harness.lm import load_tasks
-from harness.models import resolve_model
+from harness.lm.tasks import load_tasks
+from harness.models.source import resolve_model
 from tasks.registry import TASK_ROOT
 
 pytestmark = pytest.mark.slow
@@ -72,7 +72,7 @@ def base_rows(folder: Path, data: Path) -> dict[str, list[dict[str, Any]]]:
     """Sample rows of our `base`, by task."""
     subprocess.run(
         [
-            sys.executable, "-m", "harness.cli", "--models", "base", "--pretrained", "smollm2",
+            sys.executable, "-m", "harness.command.cli", "--models", "base", "--pretrained", "smollm2",
             "--dtype", "float32", "--data", str(data), "--tasks", ",".join(TASKS),
             "--limit", str(ITEMS), "--sampling", f"max_tokens={MOST}", "--output", str(folder / "run"),
         ],

@@ -16,9 +16,9 @@ import pytest
 from lm_eval_rows import BY_NAME, SHIPPED, write_data
 
 from distill.pipeline import find_or_make
+from harness.command.run import run
 from harness.folder import read_manifest
 from harness.options import RunOptions
-from harness.run import run
 
 NEAR = 0.11
 BLOCKS = {
@@ -95,9 +95,9 @@ def test_a_task_without_training_rows_says_so_and_runs_with_one_line(
 def test_the_reason_stands_in_the_record_the_notes_and_the_terminal(
     tmp_path: Path, cache: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from results.leaderboard import build
-    from results.page import write_page
-    from results.tables import terminal
+    from results.analysis.leaderboard import build
+    from results.page.build import write_page
+    from results.tables.render import terminal
 
     _, record = three_ways("squad_completion", tmp_path)
     said = capsys.readouterr().err

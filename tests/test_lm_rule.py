@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from run_fixtures import FEW_SHOT, own_task, write_task
 
-from harness.lm import TaskData
-from harness.lm_forms import forms
-from harness.lm_rule import Rule
+from harness.lm.forms import forms
+from harness.lm.rule import Rule
+from harness.lm.tasks import TaskData
 
 STRIP = """filter_list:
   - name: strip

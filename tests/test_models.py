@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from harness import models
 from harness.errors import UserError
-from harness.gguf import VERSION
-from harness.models import (
+from harness.models import source as models
+from harness.models.gguf import VERSION
+from harness.models.source import (
     ModelSource,
     cache_folder,
     check_cache,

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 import yaml
 
-from harness.arguments import parse_options, run_parser
+from harness.command.command_line import parse_options, run_parser
+from harness.command.run import run
 from harness.errors import UserError
 from harness.options import NOT_COMPARED, RunOptions, key_values
-from harness.run import run
 
 
 def parsed(*arguments: str) -> RunOptions:

@@ -26,10 +26,10 @@ import pytest
 from drawn_fixtures import facts_of, some_drawn
 from tiny_models import questions, request, save_adapter, save_model
 
-from distill.cards import KNOWN, write_papers
-from distill.examples import example_rows, write_examples
-from harness.engines.hf import HuggingFaceEngine
-from harness.models import ModelSource
+from distill.papers.cards import KNOWN, write_papers
+from distill.papers.examples import example_rows, write_examples
+from harness.engines.hf.engine import HuggingFaceEngine
+from harness.models.source import ModelSource
 from harness.types import Completion, user
 
 PROMPTS = 20

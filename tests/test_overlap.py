@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from distill.overlap import (
+from distill.teacher.overlap import (
     KINDS,
     NGRAM,
     OverlapItem,

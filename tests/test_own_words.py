@@ -7,8 +7,8 @@ from pathlib import Path
 
 from run_fixtures import own_task, write_task
 
-from distill.inputs import choose_inputs, overlap_item
-from harness.own_words import own_words, shared_runs
+from distill.teacher.inputs import choose_inputs, overlap_item
+from harness.lm.own_words import own_words, shared_runs
 
 TEMPLATE = (
     "The following paragraphs each describe a set of three objects arranged in a fixed order, and the "

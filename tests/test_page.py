@@ -10,9 +10,11 @@ import pytest
 from markupsafe import escape
 from page_fixtures import build_run, large_page, planted
 
-from results import differences, page, page_words
+from results.analysis.leaderboard import build
 from results.errors import ResultsError
-from results.leaderboard import build
+from results.page import build as page
+from results.page import items as differences
+from results.page import words as page_words
 
 
 @pytest.fixture(scope="module")

@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 from page_fixtures import build_run, large_page
 
-from results import page
-from results.leaderboard import build
+from results.analysis.leaderboard import build
+from results.page import build as page
 
 pytestmark = pytest.mark.browser
 FLAGS = (

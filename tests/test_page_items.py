@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from results.differences import compare, differing_items, embeddable, scan
-from results.latency import Wait
+from results.page.items import compare, differing_items, embeddable, scan
+from results.page.latency import Wait
 
 
 def write(path: Path, rows: list[dict[str, Any]]) -> Path:

@@ -98,6 +98,30 @@ def test_every_finding_follows_from_the_figures() -> None:
         assert holds[finding["expects"]], finding
 
 
+def test_another_system_2_than_the_paper_s_is_named() -> None:
+    def systems(method: str) -> list[str]:
+        s2 = {**row("coin_flip", "s2", 0.9), "method": method, "teacher": None}
+        distilled = {**row("coin_flip", "distilled", 0.8), "method": "direct", "teacher": "s2"}
+        base = {**row("coin_flip", "base", 0.5), "method": "direct", "teacher": None}
+        laid = beside({"rows": [base, s2, distilled]})["tasks"][0]["rows"]
+        return [each["system"] for each in laid if each["run_score"] is not None and each["model"] is None]
+
+    def whys(method: str) -> list[str]:
+        rows = [{**row("gsm8k", "s2", 0.3), "method": method}, row("gsm8k", "base", 0.3)]
+        lost = claim("gsm8k", "base", "s2", "superior", "yes", 0.1, 0.3)
+        return [found["why"] for found in beside({"rows": rows, "comparisons": [lost]})["findings"]]
+
+    named = "System 2 is think here, cot in the paper."
+    assert any(named in why for why in whys("think")) and not any(
+        "in the paper" in why for why in whys("cot")
+    )
+    other = systems("cot_fewshot")
+    assert "System 2, 2-step RaR (this run: cot_fewshot)" in other
+    assert "Distilled System 2 (2-step RaR) (this run: cot_fewshot)" in other and "System 1" in other
+    for same in ("rar_2step", "rar_2step_paper"):
+        assert not any("this run" in name for name in systems(same))
+
+
 def test_rows_meet_by_task_variant_and_metric() -> None:
     board = {
         "rows": [

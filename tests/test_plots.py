@@ -13,8 +13,14 @@ import matplotlib
 import pytest
 from page_fixtures import build_run
 
-from results.figure import VARIANT_COLORS, free_spot, label_column
-from results.plots import pareto_front, primary_points, score_against_tokens, tokens_by_step, variant_styles
+from results.page.figure import VARIANT_COLORS, free_spot, label_column
+from results.page.plots import (
+    pareto_front,
+    primary_points,
+    score_against_tokens,
+    tokens_by_step,
+    variant_styles,
+)
 
 
 def spending(task: str, variant: str, **steps: float) -> dict[str, Any]:

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from drawn_fixtures import MODEL, facts_of, some_drawn
 
-from distill.cards import KNOWN, write_papers
-from distill.examples import example_rows, write_examples
-from distill.push import push
+from distill.papers.cards import KNOWN, write_papers
+from distill.papers.examples import example_rows, write_examples
+from distill.papers.push import push
 from harness.errors import UserError
 
 KEY = "hf_abcdefghijklmnop"

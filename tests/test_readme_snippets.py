@@ -21,14 +21,14 @@ from results_fixtures import make_run
 from run_fixtures import make_context, never
 from test_end_to_end import SCRIPTS, Done, arguments_for, last_line, run_command
 
-from harness.arguments import parse_options, run_parser
-from harness.cli import COMMANDS
+from harness.command.cli import COMMANDS
+from harness.command.command_line import parse_options, run_parser
+from harness.command.run import evaluate
 from harness.engines.base import Engine
 from harness.errors import RunError
-from harness.lm import load_tasks
+from harness.lm.block import KEYS, TaskConfig
+from harness.lm.tasks import load_tasks
 from harness.programs import base
-from harness.run import evaluate
-from harness.task_block import KEYS, TaskConfig
 from harness.types import Request, Sampling, user
 from harness.variants import Variant, parse_variants
 
@@ -271,7 +271,7 @@ def test_the_job_of_the_readme_runs_and_gates(tmp_path: Path) -> None:
 def test_the_file_for_deepspeed_is_one_of_accelerate(tmp_path: Path) -> None:
     from accelerate.commands.config.config_args import load_config_from_file
 
-    from distill.training_launch import launch_command, machines
+    from distill.training.accelerate_config import launch_command, machines
 
     file = tmp_path / "train.yaml"
     file.write_text(snippet("docs/distillation.md", "distributed_type", "yaml"))

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.models import cache_folder, resolve_model
+from harness.models.source import cache_folder, resolve_model
 
 pytestmark = pytest.mark.slow
 TABLES = ("leaderboard.json", "leaderboard.md", "leaderboard.csv", "leaderboard.tex", "leaderboard.html")
@@ -30,7 +30,7 @@ def start(folder: Path) -> subprocess.Popen[bytes]:
         model.symlink_to(resolve_model("smollm2").location)
     return subprocess.Popen(
         [
-            sys.executable, "-m", "harness.cli", "--models", "base,s2,distilled,distilled-s1",
+            sys.executable, "-m", "harness.command.cli", "--models", "base,s2,distilled,distilled-s1",
             "--pretrained", "smollm2", "--data", "embedded",
             "--dtype", "float32", "--tasks", "coin_flip", "--limit", "12", "--distill-inputs", "24",
             "--samples", "2", "--sampling", "max_tokens=48,teacher_temperature=0.3",

@@ -142,7 +142,7 @@ def test_an_entry_in_one_place_is_in_the_default_the_tag_and_the_overlap_check(
 ) -> None:
     from run_fixtures import make_context, own_task, right_sum, write_task
 
-    from distill import inputs
+    from distill.teacher import inputs
     from harness.options import RunOptions
 
     monkeypatch.setitem(registry.MODULES, "coin_flip_again", "tasks.coin_flip.task")

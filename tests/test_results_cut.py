@@ -11,7 +11,10 @@ from typing import Any
 import pytest
 from results_fixtures import VARIANTS, FakeTask, distillation, edit_rows, make_run
 
-from results import gate, leaderboard, page, tables, verdicts
+from results import gate
+from results.analysis import leaderboard, verdicts
+from results.page import build as page
+from results.tables import render as tables
 
 
 def number(row: dict[str, Any]) -> int:

@@ -18,8 +18,12 @@ import pytest
 from page_fixtures import planted
 from results_fixtures import PLACEHOLDERS, placeholder_run
 
-from results import cells, compare, leaderboard, page, paper, tables
-from results.manifest import read_manifest
+from results import compare, paper
+from results.analysis import leaderboard
+from results.page import build as page
+from results.records.manifest import read_manifest
+from results.tables import cells
+from results.tables import render as tables
 
 HOSTILE = "=cmd|<img/src=x/onerror=a(1)>&_%$#{}~^\\ \x1b[31m\u202e*bold* [x](y) `q`"
 IN_ROWS = ("TASK", "VARIANT", "METHOD", "METRIC")

@@ -12,8 +12,10 @@ import numpy as np
 import pytest
 from results_fixtures import VARIANTS, FakeTask, FakeVariant, distillation, edit_rows, make_run
 
-from results import leaderboard, page, tables
+from results.analysis import leaderboard
+from results.page import build as page
 from results.statistics.gain import gain_kept
+from results.tables import render as tables
 
 CELLS = {
     # (base, s2, distilled) right -> items, of 100 in all.

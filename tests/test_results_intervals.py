@@ -10,12 +10,17 @@ import numpy as np
 import pytest
 from results_fixtures import VARIANTS, FakeTask, FakeVariant, edit_rows, make_run
 
-from results import cells, compare, gate, leaderboard, page, table_rows, tables, verdicts
+from results import compare, gate
+from results.analysis import leaderboard, verdicts
+from results.page import build as page
 from results.statistics.bonett_price import bonett_price
 from results.statistics.holm import holm, holm_levels
 from results.statistics.mcnemar import mcnemar
 from results.statistics.outcomes import Interval, normal_quantile
 from results.statistics.test_based import agreeing
+from results.tables import cells
+from results.tables import render as tables
+from results.tables import rows as table_rows
 
 
 def test_levels_of_a_family_by_hand() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from results.latency import Wait, in_words, longest_way
+from results.page.latency import Wait, in_words, longest_way
 
 
 def steps(*named: tuple[str, int]) -> list[dict[str, Any]]:

@@ -13,8 +13,11 @@ import pytest
 from results_fixtures import VARIANTS, FakeTask, edit_rows, make_run
 from tiny_models import edit_json
 
-from results import leaderboard, load, sample_rows, samples
+from results.analysis import leaderboard
 from results.errors import ResultsError
+from results.records import columns as samples
+from results.records import lines as sample_rows
+from results.records import load
 
 JUDGE = FakeTask("judge", 80, 2, {"agreement": "binary", "inconsistency": "binary"}, within=0.5)
 

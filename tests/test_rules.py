@@ -19,15 +19,15 @@ from tiny_models import request
 
 from distill import pipeline
 from distill.pipeline import find_or_make
-from distill.sample import TeacherInputs
-from harness.context import RunContext
+from distill.teacher.sample import TeacherInputs
+from harness.command.run import evaluate
 from harness.engines.base import AdapterInfo
-from harness.engines.hf import HuggingFaceEngine
+from harness.engines.hf.engine import HuggingFaceEngine
 from harness.engines.scripted import ScriptedAdapter, ScriptedEngine
 from harness.errors import RunError
-from harness.lm import TaskData, load_tasks
-from harness.models import ModelSource
-from harness.run import evaluate
+from harness.lm.tasks import TaskData, load_tasks
+from harness.models.source import ModelSource
+from harness.session import RunContext
 from harness.types import Request, derive_seed, user
 from harness.variants import Variant
 

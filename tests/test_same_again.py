@@ -14,10 +14,10 @@ from openai_server import FakeServer
 from test_end_to_end import run_command
 
 from harness.engines.base import Engine
-from harness.engines.hf import HuggingFaceEngine
-from harness.engines.openai import OpenAIEngine
+from harness.engines.hf.engine import HuggingFaceEngine
+from harness.engines.openai.engine import OpenAIEngine
 from harness.engines.scripted import ScriptedEngine
-from harness.engines.vllm import VllmEngine
+from harness.engines.vllm.engine import VllmEngine
 
 
 @pytest.mark.slow
@@ -28,7 +28,7 @@ def test_another_process_with_another_order_of_sets_gives_the_same_tables(
     place = small_place(tmp_path)
     changed = {"S2D_CACHE": "cache", "OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "2"}
     done = subprocess.run(
-        [sys.executable, "-m", "harness.cli", *ARGUMENTS],
+        [sys.executable, "-m", "harness.command.cli", *ARGUMENTS],
         cwd=place.work,
         env={**os.environ, **changed},
         capture_output=True,

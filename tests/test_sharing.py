@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_models import request
 
-from harness.engines.sharing import (
+from harness.engines.hf.prefixes import (
     MIN_COMMON,
     MIN_SHARED,
     common_beginning,

@@ -13,8 +13,8 @@ from statsmodels.stats.power import NormalIndPower
 from statsmodels.stats.proportion import confint_proportions_2indep
 from statsmodels.stats.weightstats import ztest
 
-from results import samplesets
-from results.methods import TABLE, difference, score_interval, token_difference
+from results.analysis import clusters as samplesets
+from results.analysis.choose_test import TABLE, difference, score_interval, token_difference
 from results.statistics import bootstrap
 from results.statistics.bonett_price import bonett_price
 from results.statistics.holm import holm

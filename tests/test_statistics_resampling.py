@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from results.methods import ratio_of
+from results.analysis.choose_test import ratio_of
 from results.statistics import bootstrap
 from results.statistics.adjusted import adjusted_difference
 from results.statistics.bonett_price import adjusted, bonett_price

@@ -15,13 +15,13 @@ from forked import Commands, Place
 from kill_fixtures import ARGUMENTS, Undisturbed, calls_in, complaint, slow_but, small_place, tables_in
 from tiny_models import edit_json
 
-from distill.record import read_record
+from distill.checkpoint import read_record
 from harness.errors import UserError
 from harness.folder import read_manifest as harness_manifest
 from harness.store import CallStore
 from results.errors import ResultsError
-from results.load import load_run
-from results.load import read_manifest as results_manifest
+from results.records.load import load_run
+from results.records.load import read_manifest as results_manifest
 
 NOBODY = 65534
 

@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 from results_fixtures import FakeTask, make_run
 
-from harness.ending import Course, Stopped, guarded
+from harness.command.exit import Course, Stopped, guarded
 from harness.errors import UserError
 
-COMMAND = [sys.executable, "-m", "harness.cli"]
+COMMAND = [sys.executable, "-m", "harness.command.cli"]
 ROOT = Path(__file__).parent.parent
 
 
@@ -33,7 +33,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def shell(folder: Path, line: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """A line of bash in which `B` is the command; the status is the command's own."""
-    script = f'B() {{ "{sys.executable}" -m harness.cli "$@"; }}; {line}; exit "${{PIPESTATUS[0]}}"'
+    script = f'B() {{ "{sys.executable}" -m harness.command.cli "$@"; }}; {line}; exit "${{PIPESTATUS[0]}}"'
     return subprocess.run(
         ["bash", "-c", script],
         cwd=folder,

@@ -25,9 +25,9 @@ from test_end_to_end import run_command
 from tiny_models import edit_json
 
 from harness import telemetry
-from harness.engines import openai_retry
+from harness.engines.openai import retry as openai_retry
 from harness.errors import UserError
-from harness.option_texts import refuse_keys_in_yaml
+from harness.option_checks import refuse_keys_in_yaml
 from harness.options import RunOptions
 
 HF = f"{ON_HF} --engine-args device=cpu --sampling max_tokens=1"
@@ -216,7 +216,7 @@ def refuse(*arguments, **keywords):
 socket.socket.connect = socket.socket.connect_ex = socket.getaddrinfo = refuse
 socket.create_connection = socket.gethostbyname = refuse
 
-from harness.cli import main
+from harness.command.cli import main
 
 sys.exit(main(sys.argv[1:]))
 """
@@ -271,7 +271,7 @@ def test_a_model_answers_and_is_trained_without_a_network_and_without_writing_ke
         "--tasks coin_flip --limit 6 --distill-inputs 16 --samples 1 --train-args epochs=1 --output run"
     )
     done = subprocess.run(
-        [*NO_NETWORK, sys.executable, "-m", "harness.cli", *shlex.split(arguments)],
+        [*NO_NETWORK, sys.executable, "-m", "harness.command.cli", *shlex.split(arguments)],
         cwd=tmp_path,
         env={**os.environ, **planted, "S2D_CACHE": str(tmp_path / "cache"), "OMP_NUM_THREADS": "1"},
         capture_output=True,
@@ -289,7 +289,7 @@ def test_libraries_are_told_to_be_silent_before_they_are_imported(tmp_path: Path
     """In a process of its own: here they are imported already."""
     code = (
         "import sys\n"
-        "from harness.cli import main\n"
+        "from harness.command.cli import main\n"
         "assert 'huggingface_hub' not in sys.modules and 'datasets' not in sys.modules\n"
         "main(['ls', 'variants'])\n"
         "from huggingface_hub import constants\n"
@@ -310,7 +310,7 @@ def test_libraries_are_told_to_be_silent_before_they_are_imported(tmp_path: Path
 
 def test_training_tells_them_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """TRL reports every trainer to the hub unless it is told not to."""
-    from distill import train
+    from distill.training import parent as train
 
     for name in telemetry.SILENCE:
         monkeypatch.setenv(name, "unset")

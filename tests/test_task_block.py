@@ -8,8 +8,8 @@ import pytest
 from run_fixtures import FILTERS, write_task
 
 from harness.errors import UserError
-from harness.lm import TaskData, load_tasks
-from harness.task_block import TaskConfig, TrainFrom, block_of
+from harness.lm.block import TaskConfig, TrainFrom, block_of
+from harness.lm.tasks import TaskData, load_tasks
 
 BLOCK = """metadata:
   s2d:

@@ -10,7 +10,7 @@ import pytest
 
 from harness.engines.scripted import ScriptedEngine
 from harness.programs.base import get_method
-from harness.records import failure
+from harness.sample_rows import failure
 from harness.scheduler import Job, Scheduler
 from harness.store import CallStore
 from harness.types import Completion, Item, Request, Response, Sampling, Step

@@ -11,7 +11,7 @@ from distill.tiny.card import RECIPE, card
 from distill.tiny.corpus import COPYING, prompts_hash
 from distill.tiny.pretrain import STATE, train
 from distill.tiny.recipe import Leg, Recipe
-from harness.models import TINY, resolve_model
+from harness.models.source import TINY, resolve_model
 from harness.options import RunOptions
 
 SMALL = Recipe(

@@ -14,9 +14,9 @@ import pytest
 from forked import Commands, Place, Started
 from kill_fixtures import ARGUMENTS, Undisturbed, arguments_for, complaint, small_place, tables_in
 
-from harness import models
-from harness.gguf import VERSION
-from harness.models import convert_gguf
+from harness.models import source as models
+from harness.models.gguf import VERSION
+from harness.models.source import convert_gguf
 
 
 def until(holds: Callable[[], bool]) -> None:

@@ -14,10 +14,12 @@ import pytest
 import torch
 from tiny_models import questions, request, save_model
 
-from distill.train import TrainingJob, train_all, training_settings
-from harness.engines.hf import HuggingFaceEngine
+from distill.training.job import TrainingJob
+from distill.training.parent import train_all
+from distill.training.settings import training_settings
+from harness.engines.hf.engine import HuggingFaceEngine
 from harness.errors import RunError
-from harness.models import ModelSource
+from harness.models.source import ModelSource
 from harness.types import user
 
 pytestmark = pytest.mark.slow

@@ -12,11 +12,11 @@ from architectures import config_of, save
 from test_end_to_end import run_command
 from tiny_models import save_model
 
-from distill.training_adapter import adapter_settings, require_trainable
-from distill.training_settings import training_settings
-from harness.engines.hf_load import empty_model
+from distill.training.adapter import adapter_settings, require_trainable
+from distill.training.settings import training_settings
+from harness.engines.hf.load import empty_model
 from harness.errors import UserError
-from harness.models import ModelSource
+from harness.models.source import ModelSource
 
 SETTINGS = training_settings({})
 

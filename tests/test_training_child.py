@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from distill import train
-from distill.training_launch import child_environment
+from distill.training import parent as train
+from distill.training.accelerate_config import child_environment
 from harness.errors import RunError
 
 
-@pytest.mark.parametrize("module", ["distill.training_launch", "harness.errors", "tasks.spec"])
+@pytest.mark.parametrize("module", ["distill.training.accelerate_config", "harness.errors", "tasks.spec"])
 def test_files_of_the_working_folder_do_not_stand_for_our_packages(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str
 ) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from distill.training_data import IGNORED, Examples, example, split_examples
+from distill.training.data import IGNORED, Examples, example, split_examples
 from harness.errors import RunError
 
 END = 2

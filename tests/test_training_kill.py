@@ -23,8 +23,9 @@ import pytest
 from tiny_models import save_model
 from training_fixtures import make_job
 
-from distill.train import TrainingJob, train_all
-from distill.training_resume import last_whole, mark_whole, training_folder
+from distill.training.job import TrainingJob
+from distill.training.parent import train_all
+from distill.training.resume import last_whole, mark_whole, training_folder
 from harness.errors import RunError
 
 pytestmark = pytest.mark.slow
@@ -62,7 +63,7 @@ def kill_at(job: TrainingJob, step: int) -> str:
     while working.is_alive() and not (folder / f"checkpoint-{step}" / "whole.json").exists():
         time.sleep(0.002)
     for child in psutil.Process().children():
-        if "distill.train" in child.cmdline():
+        if "distill.training.parent" in child.cmdline():
             os.kill(child.pid, signal.SIGKILL)
     working.join()
     assert errors, "training ended before it could be killed"
@@ -187,7 +188,7 @@ def test_a_training_whose_run_is_gone_already_does_not_begin(model: Path, tmp_pa
     """A run that is killed while its child starts can send it no signal."""
     (tmp_path / "jobs.json").write_text(json.dumps([asdict(make_job(model, tmp_path / "made"))]))
     done = subprocess.run(
-        [sys.executable, "-m", "distill.train", str(tmp_path / "jobs.json")],
+        [sys.executable, "-m", "distill.training.parent", str(tmp_path / "jobs.json")],
         env={**os.environ, "S2D_TRAINING_PARENT": "1"},
         capture_output=True,
         timeout=120,

@@ -23,9 +23,10 @@ import yaml
 from tiny_models import save_model
 from training_fixtures import make_job
 
-from distill.train import TrainingJob, train_all
-from distill.training_launch import SHIPPED, launch_command
-from distill.training_resume import last_whole, training_folder
+from distill.training.accelerate_config import SHIPPED, launch_command
+from distill.training.job import TrainingJob
+from distill.training.parent import train_all
+from distill.training.resume import last_whole, training_folder
 from harness.errors import RunError
 
 pytestmark = pytest.mark.slow
@@ -150,7 +151,8 @@ def test_a_killed_process_is_named_and_all_of_them_resume(model: Path, tmp_path:
     workers = [
         child
         for child in psutil.Process().children(recursive=True)
-        if "distill.train" in child.cmdline() and "accelerate.commands.launch" not in child.cmdline()
+        if "distill.training.parent" in child.cmdline()
+        and "accelerate.commands.launch" not in child.cmdline()
     ]
     assert len(workers) == 2
     workers[1].kill()

@@ -14,8 +14,9 @@ import torch
 from tiny_models import save_model
 from training_fixtures import END, make_job
 
-from distill.train import TrainingJob, train_all
-from distill.training_data import Row, split_examples
+from distill.training.data import Row, split_examples
+from distill.training.job import TrainingJob
+from distill.training.parent import train_all
 
 pytestmark = pytest.mark.slow
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from distill.training_resume import last_whole, mark_whole, prepare, training_folder
+from distill.training.resume import last_whole, mark_whole, prepare, training_folder
 
 TOTALS = {"tokens": 12.0, "seconds": 0.5}
 

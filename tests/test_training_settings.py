@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from distill.training_launch import SHIPPED, launch_command, launch_file, machines
-from distill.training_settings import DEFAULTS, SETTINGS, identity, settings_help, training_settings
+from distill.training.accelerate_config import SHIPPED, launch_command, launch_file, machines
+from distill.training.settings import DEFAULTS, SETTINGS, identity, settings_help, training_settings
 from harness.errors import UserError
 
 
@@ -87,7 +87,7 @@ def test_a_launch_is_a_shipped_configuration_or_a_users_own(tmp_path: Path) -> N
     assert launch_file("fsdp") == SHIPPED / "fsdp.yaml"
     assert machines("fsdp") == machines("ddp") == 1
     command = launch_command("ddp", Path("jobs.json"), devices=4)
-    assert command[-3:] == ["-m", "distill.train", "jobs.json"]
+    assert command[-3:] == ["-m", "distill.training.parent", "jobs.json"]
     assert command[command.index("--num_processes") + 1] == "4"
     own = tmp_path / "cluster.yaml"
     own.write_text("distributed_type: FSDP\nnum_machines: 2\nnum_processes: 16\n")

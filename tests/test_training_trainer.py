@@ -14,7 +14,7 @@ import torch
 from tiny_models import save_model
 from training_fixtures import END, make_job, random_ids
 
-from distill.training_data import IGNORED, example
+from distill.training.data import IGNORED, example
 from harness.errors import RunError
 
 pytestmark = pytest.mark.slow
@@ -39,8 +39,8 @@ def make_trainer(
     from peft import LoraConfig
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    from distill.training_meter import Meter
-    from distill.training_trainer import DistillTrainer, SFTConfig
+    from distill.training.progress import Meter
+    from distill.training.trainer import DistillTrainer, SFTConfig
 
     options = {"bf16": False, "gradient_checkpointing": False, "max_length": None, "report_to": "none"}
     options |= {
@@ -133,7 +133,7 @@ def test_large_batches_go_through_trls_tiles_with_the_same_loss(
     trainer: Any, rows: list[dict[str, list[int]]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ours = loss_of(trainer, rows).item()
-    monkeypatch.setattr("distill.training_trainer.LARGEST_LOGITS", 10)
+    monkeypatch.setattr("distill.training.trainer.LARGEST_LOGITS", 10)
     assert loss_of(trainer, rows).item() == pytest.approx(ours, rel=1e-6)
 
 
@@ -219,7 +219,7 @@ def test_a_teacher_forced_hit_is_what_greedy_decoding_says(trainer: Any) -> None
 def test_progress_ranks_by_the_answer_then_by_the_loss_and_ends_where_all_is_right() -> None:
     from transformers import EvalPrediction
 
-    from distill.training_trainer import exact_answers
+    from distill.training.trainer import exact_answers
 
     def ranked(loss: float, right: int) -> float:
         rows = torch.tensor([[loss, 1.0, float(place < right)] for place in range(10)]).numpy()
@@ -232,7 +232,7 @@ def test_progress_ranks_by_the_answer_then_by_the_loss_and_ends_where_all_is_rig
 
 
 def test_the_order_is_drawn_from_seed_and_epoch_and_groups_like_lengths() -> None:
-    from distill.training_trainer import BatchOrder
+    from distill.training.trainer import BatchOrder
 
     draw = random.Random(3)
     lengths = [draw.randint(30, 400) for _ in range(320)]
@@ -258,7 +258,7 @@ def test_the_order_is_drawn_from_seed_and_epoch_and_groups_like_lengths() -> Non
 def test_dropout_is_attentions_in_full_tuning_and_loras_else(
     model_folder: Path, tmp_path: Path, tuning: str
 ) -> None:
-    from distill.training_run import _described, _load
+    from distill.training.child import _described, _load
 
     job = make_job(model_folder, tmp_path / "job", tuning=tuning, dropout=0.3)
     model, _ = _load(job, job.settings, _described(job, job.settings))
@@ -269,7 +269,7 @@ def test_dropout_is_attentions_in_full_tuning_and_loras_else(
 def test_a_model_without_such_dropout_says_so(tmp_path: Path) -> None:
     from transformers import GPT2Config
 
-    from distill.training_run import _described, _load
+    from distill.training.child import _described, _load
 
     GPT2Config(n_layer=1).save_pretrained(tmp_path / "gpt2")
     job = make_job(tmp_path / "gpt2", tmp_path / "job", tuning="full", dropout=0.3)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.errors import UserError
-from harness.facts import named_pairs
+from harness.manifest import named_pairs
 from harness.variants import Variant, check_teachers, parse_variants, teacher_row, with_noise_floor
 
 

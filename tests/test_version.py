@@ -36,7 +36,7 @@ def test_a_source_tree_that_is_not_installed_says_so(tmp_path: Path, monkeypatch
 def test_version_loads_nothing_heavy() -> None:
     code = (
         "import sys\n"
-        "from harness.cli import main\n"
+        "from harness.command.cli import main\n"
         "try:\n    main(['--version'])\nexcept SystemExit:\n    pass\n"
         "heavy = {'torch', 'transformers', 'lm_eval', 'datasets', 'scipy', 'numpy'} & sys.modules.keys()\n"
         "sys.exit(f'loaded: {heavy}' if heavy else 0)\n"

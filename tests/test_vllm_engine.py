@@ -17,18 +17,19 @@ from typing import Any
 
 import psutil
 import pytest
+from architectures import save
 from tiny_models import TEMPLATE, edit_json, questions, request, save_adapter, save_model
 from vllm_models import QUICK_START, open_vllm, save_vllm_model
 
-from harness.engines import vllm_install
-from harness.engines.hf import HuggingFaceEngine
-from harness.engines.vllm import VllmEngine
-from harness.engines.vllm_adapters import adapter_rank
-from harness.engines.vllm_arguments import rank_that_fits
-from harness.engines.vllm_model import describe
+from harness.engines.hf.engine import HuggingFaceEngine
+from harness.engines.vllm import install as vllm_install
+from harness.engines.vllm.adapters import adapter_rank
+from harness.engines.vllm.engine import VllmEngine
+from harness.engines.vllm.model import describe
+from harness.engines.vllm.settings import rank_that_fits
 from harness.errors import RunError, UserError
-from harness.lm import load_tasks
-from harness.models import ModelSource, resolve_model
+from harness.lm.tasks import load_tasks
+from harness.models.source import ModelSource, resolve_model
 from harness.types import Completion, Request, user
 
 
@@ -45,6 +46,17 @@ def told(completions: list[Completion]) -> list[tuple[Any, ...]]:
 
 
 # Before vLLM starts
+
+
+def test_a_multimodal_model_is_described_as_its_text_model(tmp_path: Path) -> None:
+    """Asked for without vLLM: its modules, its context, and the same advice as the `hf` engine gives."""
+    folder = save("mistral3", tmp_path / "model")
+    info, _, skeleton = describe(ModelSource("m", str(folder)))
+    assert info.context_length > 0 and info.parameters > 0 and skeleton.device.type == "meta"
+    edit_json(folder / "config.json", quantization_config={"quant_method": "gptq", "bits": 4})
+    (folder / "tokenizer.json").unlink()
+    with pytest.raises(UserError, match="quantised with gptq"):
+        describe(ModelSource("m", str(folder)))
 
 
 @pytest.mark.parametrize("template", [TEMPLATE, TEMPLATE + "{{ strftime_now('%Y') }}"])

@@ -9,12 +9,12 @@ import pytest
 from run_fixtures import make_context, own_task, right_sum, write_task
 from tiny_models import save_adapter, save_model
 
-from harness.context import Distilled
-from harness.engines.hf import HuggingFaceEngine
+from harness.engines.hf.engine import HuggingFaceEngine
 from harness.errors import UserError
-from harness.models import ModelSource
+from harness.models.source import ModelSource
+from harness.placement import placements
+from harness.session import Distilled
 from harness.variants import parse_variants
-from harness.weights import placements
 
 
 def test_a_full_checkpoint_runs_on_an_engine_of_its_own_and_an_adapter_on_the_model(

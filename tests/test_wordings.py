@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from program_fixtures import PAIR, content, drive
 
-from harness import run
+from harness.command import run
 from harness.embedded import embedded_spec
 from harness.errors import UserError
 from harness.options import RunOptions

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from program_fixtures import drive
 
-from distill.inputs import overlap_item
-from distill.overlap import OverlapItem, find_overlaps, shared_symbols
-from harness.lm import load_tasks
+from distill.teacher.inputs import overlap_item
+from distill.teacher.overlap import OverlapItem, find_overlaps, shared_symbols
+from harness.lm.tasks import load_tasks
 from harness.programs import get_method
 from tasks import registry
 from tasks.coin_flip.task import TURN

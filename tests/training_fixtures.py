@@ -6,7 +6,8 @@ import random
 from pathlib import Path
 from typing import Any
 
-from distill.train import TrainingJob, training_settings
+from distill.training.job import TrainingJob
+from distill.training.settings import training_settings
 
 END = 1
 """The tiny tokenizer's end-of-sequence id, which is its padding id too."""

@@ -112,7 +112,7 @@ def main() -> int:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    from harness.models import resolve_model
+    from harness.models.source import resolve_model
 
     manifest, calls = load(given.run)
     folder = resolve_model(manifest["options"]["pretrained"]).location

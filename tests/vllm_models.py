@@ -11,8 +11,8 @@ from typing import Any
 
 from tiny_models import save_model
 
-from harness.engines.vllm import VllmEngine
-from harness.models import ModelSource
+from harness.engines.vllm.engine import VllmEngine
+from harness.models.source import ModelSource
 
 QUICK_START: dict[str, Any] = {"enforce_eager": True, "max_num_seqs": 32}
 

@@ -21,8 +21,8 @@ from functools import cache
 from random import Random
 from typing import Any
 
-from distill.inputs import overlap_item
-from distill.overlap import OverlapItem, split_overlapping
+from distill.teacher.inputs import overlap_item
+from distill.teacher.overlap import OverlapItem, split_overlapping
 from distill.tiny import facts, lessons
 from harness.embedded import TASKS, embedded_spec
 from harness.programs.base import Running, get_method, step_kind

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import RunError, UserError
-from harness.models import ModelSource
+from harness.models.source import ModelSource
 from harness.types import Message, stable_hash
 from tasks import thoughts
 

@@ -17,7 +17,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from harness.engines import take_arguments
+from harness.engines.arguments import take_arguments
 from harness.engines.base import AdapterInfo, Engine, ModelInfo, too_long
 from harness.errors import RunError, UserError
 from harness.types import Completion, FinishReason, Message, Request, stable_hash

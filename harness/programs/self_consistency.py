@@ -7,7 +7,7 @@ called `1/reason`, `2/reason`, ...: a call's seed is made from its step's name, 
 At inference the plurality of the parsed answers wins, so that every item has a response: the text of the
 first sample that gave the winning answer; of equal counts, the answer seen first wins. A sample that failed
 or holds no answer never votes. Where none votes, the response is the first text that there is, and the
-task scores it as having no answer. (Distillation asks for more: see `distill.filters.majority`.)
+task scores it as having no answer. (Distillation asks for more: see `distill.teacher.filters.majority`.)
 
 Sampling temperature is not known here: at temperature 0 all samples are equal.
 """

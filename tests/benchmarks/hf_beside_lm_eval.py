@@ -39,11 +39,11 @@ from measuring import (
     take_turns,
 )
 
-from harness.context import RunContext
-from harness.lm import TaskData, load_tasks
-from harness.models import ModelSource, resolve_model
+from harness.lm.tasks import TaskData, load_tasks
+from harness.models.source import ModelSource, resolve_model
 from harness.options import RunOptions
 from harness.programs.base import get_method
+from harness.session import RunContext
 from harness.types import Sampling
 
 BOUNDS = {"cot": {"bfloat16": 0.6, "float32": 0.8}, "direct": {"bfloat16": 0.4, "float32": 0.4}}
@@ -158,7 +158,8 @@ def ours(work: Work, options: argparse.Namespace) -> Figures:
         variant = "base" if work.name == "direct" else f"s2:{METHOD_OF[work.name]}"
         seconds, _ = run_command(
             [
-                sys.executable, "-m", "harness.cli", "--models", variant, "--pretrained", options.pretrained,
+                sys.executable, "-m", "harness.command.cli", "--models", variant,
+                "--pretrained", options.pretrained,
                 "--dtype", options.dtype, "--data", options.data, "--tasks", ",".join(work.tasks),
                 "--limit", str(work.limit), "--sampling", f"max_tokens={work.max_tokens}",
                 "--engine-args", f"device={options.device}", "--output", str(folder),

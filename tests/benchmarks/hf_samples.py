@@ -37,8 +37,8 @@ from measuring import (
 sys.path.insert(0, str(TESTS))
 from tiny_models import request
 
-from harness.engines.hf import HuggingFaceEngine
-from harness.models import resolve_model
+from harness.engines.hf.engine import HuggingFaceEngine
+from harness.models.source import resolve_model
 from harness.types import Request
 
 BOUNDS = {"passes": 0.6, "generate": 1.05}

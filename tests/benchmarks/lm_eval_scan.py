@@ -24,10 +24,10 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import UserError
-from harness.lm_catalog import config_of, files, task_root
-from harness.lm_data import scored_split
-from harness.lm_foreign import foreign_task
-from harness.task_block import block_of
+from harness.lm.block import block_of
+from harness.lm.catalog import config_of, files, task_root
+from harness.lm.data import scored_split
+from harness.lm.foreign import foreign_task
 
 KINDS = {
     "numbers": ["42", "17", "803", "96", "51", "28", "64", "35"],
@@ -127,7 +127,7 @@ def callable_text(value: Any) -> bool:
 
 def _forms_in(shown: str) -> list[str]:
     """Which usual forms of an answer the configuration's own text shows, as far as it is text."""
-    from harness.lm_forms import COMMON, parts
+    from harness.lm.forms import COMMON, parts
 
     return [
         form for form in COMMON if parts(form)[0].strip() and parts(form)[0].strip().lower() in shown.lower()

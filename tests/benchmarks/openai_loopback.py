@@ -30,8 +30,8 @@ from measuring import Figures, finish, median_seconds, ratios, run_command, skip
 
 from harness.engines import open_engine
 from harness.errors import RunError, UserError
-from harness.lm import load_tasks
-from harness.models import resolve_model
+from harness.lm.tasks import load_tasks
+from harness.models.source import resolve_model
 from harness.programs.base import get_method
 from harness.scheduler import Job, Scheduler
 from harness.store import CallStore

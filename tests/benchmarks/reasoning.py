@@ -35,8 +35,8 @@ from measuring import Figures, finish
 from harness.answer_text import reasoning_words
 from harness.engines import open_engine
 from harness.engines.base import Engine
-from harness.lm import TaskData, load_tasks
-from harness.models import ModelSource, resolve_model
+from harness.lm.tasks import TaskData, load_tasks
+from harness.models.source import ModelSource, resolve_model
 from harness.options import key_values
 from harness.programs import get_method, step_kind
 from harness.programs.bsm import parse_pair, parse_score

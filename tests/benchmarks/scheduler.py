@@ -32,7 +32,7 @@ def measure(items: int, words: int, folder: Path) -> Figures:
     """Seconds and peak of memory of one size, in this process."""
     from harness.engines.scripted import ScriptedEngine
     from harness.programs.base import Method, Program
-    from harness.records import usage
+    from harness.sample_rows import usage
     from harness.scheduler import Job, Scheduler
     from harness.store import CallStore
     from harness.types import Ask, Item, Request, Sampling, user

@@ -6,9 +6,9 @@
 Data: n items or clusters of which a discordant share differs between two variants. `binary`: 0/1 items;
 `graded`: scores in quarters; `templates`: clusters of four rows that differ in one to four of them;
 `votes`: clusters of one to four rows, weighted by their number. Every figure goes through
-`results.methods`, so what is tested is the table that decides, not one method picked by hand. The true
-difference is 0 for false alarms, minus the margin for false non-inferiority, and 0, half or all of the
-discordant share for coverage.
+`results.analysis.choose_test`, so what is tested is the table that decides, not one method picked by hand.
+The true difference is 0 for false alarms, minus the margin for false non-inferiority, and 0, half or all of
+the discordant share for coverage.
 
 Bounds: false alarms at most 6 % everywhere and at least 4 % where 20 or more differing clusters are
 expected; coverage of paired 95 % intervals at least 93.5 % everywhere and at most 97 % where 20 are
@@ -29,8 +29,8 @@ from functools import cache
 
 import numpy as np
 
-from results import methods
-from results.samplesets import Pair, Sample
+from results.analysis import choose_test as methods
+from results.analysis.clusters import Pair, Sample
 from results.statistics import bootstrap
 from results.statistics.mcnemar import mcnemar
 from results.statistics.permutation import sign_flip

@@ -8,7 +8,7 @@ gradient checkpointing:
 
     trl      SFTTrainer with its defaults: batches at random, padded to their longest
     grouped  the same, batches by length (transformers' group_by_length): what padding costs
-    ours     distill.train as `s2d-bench` runs it; over `grouped` it gains by its vocabulary projection
+    ours     distill.training as `s2d-bench` runs it; over `grouped` it gains by its vocabulary projection
 
 Examples are of three generated tasks; one to four judge prompts are joined, as real pairs are longer than
 generated ones: about 60 to 500 tokens with the chat template. A round runs every arm once, in an order
@@ -33,8 +33,9 @@ from typing import Any
 
 from measuring import take_turns
 
-from distill.train import TrainingJob, training_settings
-from distill.training_data import example
+from distill.training.data import example
+from distill.training.job import TrainingJob
+from distill.training.settings import training_settings
 
 TASKS = ("last_letter", "coin_flip", "judge")
 ARMS = ("trl", "grouped", "ours")
@@ -48,8 +49,8 @@ def make_job(model: str, count: int, dtype: str, output: Path) -> TrainingJob:
     import torch
     from transformers import AutoTokenizer
 
-    from harness.engines.hf_settings import pick_dtype
-    from harness.models import resolve_model
+    from harness.engines.hf.settings import pick_dtype
+    from harness.models.source import resolve_model
     from tasks.registry import spec
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -89,7 +90,7 @@ def _rows(task: str) -> list[dict[str, Any]]:
 
 def ours(job: TrainingJob) -> dict[str, float]:
     """As `s2d-bench` trains, in this process."""
-    from distill.training_run import train
+    from distill.training.child import train
 
     with tempfile.TemporaryDirectory() as scratch:
         output = Path(scratch) / "checkpoint"

@@ -28,12 +28,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from harness.command.run import RunContext
 from harness.engines import open_engine
-from harness.lm import load_tasks
-from harness.models import ModelSource, resolve_model
+from harness.lm.tasks import load_tasks
+from harness.models.source import ModelSource, resolve_model
 from harness.options import RunOptions
 from harness.programs.base import get_method
-from harness.run import RunContext
 from harness.scheduler import Job, Scheduler
 from harness.store import CallStore
 

@@ -16,10 +16,10 @@ from tiny_models import save_adapter, save_model
 
 from harness.engines import open_engine
 from harness.engines.base import Engine
-from harness.engines.hf import HuggingFaceEngine
+from harness.engines.hf.engine import HuggingFaceEngine
 from harness.engines.scripted import ADAPTER_FILE, ScriptedAdapter, ScriptedEngine
 from harness.errors import UserError
-from harness.models import ModelSource
+from harness.models.source import ModelSource
 from harness.types import Request, stable_hash
 
 INTERRUPT = {"armed": False}

@@ -16,9 +16,9 @@ from engine_contract import EngineContract, Subject
 from openai_server import FakeServer, Served
 
 from harness.engines.base import Engine
-from harness.engines.openai import OpenAIEngine
+from harness.engines.openai.engine import OpenAIEngine
 from harness.errors import UserError
-from harness.models import ModelSource
+from harness.models.source import ModelSource
 
 CONTEXT = 60
 

@@ -18,7 +18,7 @@ from tiny_models import save_adapter, save_model
 from vllm_models import open_vllm, save_vllm_model
 
 from harness.engines.base import Engine
-from harness.engines.vllm import VllmEngine
+from harness.engines.vllm.engine import VllmEngine
 from harness.types import Completion, Request
 
 pytestmark = pytest.mark.vllm

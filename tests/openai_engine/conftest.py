@@ -9,9 +9,9 @@ import pytest
 from openai_calls import SOURCE
 from openai_server import FakeServer
 
-from harness.engines import openai_retry
-from harness.engines.openai import OpenAIEngine
-from harness.models import ModelSource
+from harness.engines.openai import retry as openai_retry
+from harness.engines.openai.engine import OpenAIEngine
+from harness.models.source import ModelSource
 
 
 @pytest.fixture(autouse=True)

@@ -8,8 +8,8 @@ import pytest
 from openai_calls import ask
 from openai_server import FakeServer, Served
 
-from harness.engines.openai import OpenAIEngine
-from harness.engines.openai_adapters import is_shown, largest_change
+from harness.engines.openai.adapters import is_shown, largest_change
+from harness.engines.openai.engine import OpenAIEngine
 from harness.errors import RunError, UserError
 
 

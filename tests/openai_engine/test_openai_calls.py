@@ -11,10 +11,10 @@ from openai_calls import ask, only
 from openai_server import FakeServer
 from tiny_models import request
 
-from harness.engines.openai import OpenAIEngine
-from harness.engines.openai_answer import completion
-from harness.engines.openai_chat import Reply, read_reply
-from harness.engines.openai_client import Broken
+from harness.engines.openai.answer import completion
+from harness.engines.openai.client import Broken
+from harness.engines.openai.engine import OpenAIEngine
+from harness.engines.openai.wire import Reply, read_reply
 from harness.store import CallStore
 from harness.types import FinishReason
 

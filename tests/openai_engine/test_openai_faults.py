@@ -16,10 +16,10 @@ from openai_proxy import FaultyProxy
 from openai_server import FakeServer
 from tiny_models import request
 
-from harness.engines import openai_client
-from harness.engines.openai import OpenAIEngine
-from harness.engines.openai_answer import completion
-from harness.engines.openai_chat import Reply
+from harness.engines.openai import client as openai_client
+from harness.engines.openai.answer import completion
+from harness.engines.openai.engine import OpenAIEngine
+from harness.engines.openai.wire import Reply
 from harness.errors import RunError
 from harness.programs.base import get_method
 from harness.scheduler import Job, Scheduler

@@ -12,10 +12,10 @@ from openai_calls import KEY, only
 from openai_server import FakeServer, Served
 from tiny_models import build_tokenizer
 
-from harness.engines.openai import OpenAIEngine
-from harness.engines.openai_prompts import surrogate
+from harness.engines.openai.engine import OpenAIEngine
+from harness.engines.openai.prompt_ids import surrogate
 from harness.errors import RunError, UserError
-from harness.models import ModelSource
+from harness.models.source import ModelSource
 from harness.types import user
 
 # Meeting a server

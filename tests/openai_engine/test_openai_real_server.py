@@ -24,10 +24,10 @@ from openai_calls import ask
 from openai_proxy import FaultyProxy
 from tiny_models import save_adapter
 
-from harness.engines.hf import HuggingFaceEngine
-from harness.engines.openai import OpenAIEngine
-from harness.lm import load_tasks
-from harness.models import resolve_model
+from harness.engines.hf.engine import HuggingFaceEngine
+from harness.engines.openai.engine import OpenAIEngine
+from harness.lm.tasks import load_tasks
+from harness.models.source import resolve_model
 from harness.programs.base import get_method
 from harness.scheduler import Job, Scheduler
 from harness.store import CallStore

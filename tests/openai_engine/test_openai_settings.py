@@ -14,12 +14,12 @@ import pytest
 from openai_calls import KEY, ask, first_time, only, whenever
 from openai_server import FakeServer
 
-from harness.engines import openai_retry
-from harness.engines.openai import OpenAIEngine
-from harness.engines.openai_address import api_key, check_base_url, without_key
-from harness.engines.openai_retry import backoff, retry_after
+from harness.engines.openai import retry as openai_retry
+from harness.engines.openai.address import api_key, check_base_url, without_key
+from harness.engines.openai.engine import OpenAIEngine
+from harness.engines.openai.retry import backoff, retry_after
 from harness.errors import RunError, UserError
-from harness.models import ModelSource
+from harness.models.source import ModelSource
 from harness.store import CallStore
 
 

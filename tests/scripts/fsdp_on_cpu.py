@@ -1,6 +1,6 @@
-"""`python -m distill.train`, with FSDP on CPU processes, which accelerate offers to accelerators only.
+"""`distill.training.parent` with FSDP on CPU processes, which accelerate offers to accelerators only.
 
-    accelerate launch --config_file distill/accelerate/fsdp.yaml --num_processes 2 fsdp_on_cpu.py JOBS.json
+    accelerate launch --config_file fsdp.yaml --num_processes 2 fsdp_on_cpu.py JOBS.json
 
 accelerate drops FSDP where its processes are of the kind MULTI_CPU; torch itself shards over gloo. So the
 kind is renamed before the trainer asks, and nothing else is changed. Prints to standard output, per job and
@@ -15,7 +15,7 @@ from accelerate.utils import DistributedType
 from torch.distributed.tensor import DTensor
 from transformers import Trainer
 
-import distill.train
+import distill.training.parent
 
 begin = PartialState.__init__
 prepare = Trainer._prepare_for_training
@@ -37,4 +37,4 @@ def count_shards(self: Trainer, *given: Any) -> Any:
 
 PartialState.__init__ = begin_as_gpu
 Trainer._prepare_for_training = count_shards
-sys.exit(distill.train.main(sys.argv[1:]))
+sys.exit(distill.training.parent.main(sys.argv[1:]))

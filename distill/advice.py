@@ -1,0 +1,171 @@
+"""Where distillation is not likely to work, said in plain words before anybody waits for the training.
+
+Each check looks at what sampling left and gives a sentence or nothing: what was found, why it matters, what
+to do. The thresholds are judgements, each with its reason; they decide nothing, since training goes on
+anyway. Models and files are not known here.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from distill.teacher.select import Drawn
+
+LOW_KEPT = 0.5
+"""Share of inputs. Below half, what is kept says more about which inputs are easy than about the task."""
+FEW_INPUTS = 100
+"""Half of the smallest set of inputs in the paper (200, last letters)."""
+LOW_MARGIN = 0.5
+"""Of eight samples, 6 to 2. Two answers drawn by a toss of a coin get there in 29 of 100 inputs."""
+MOSTLY_GIVEN = 0.9
+"""Share of targets. Above it, less than one example in ten teaches anything new."""
+DOMINANT = 0.9
+"""Share of one target. To say it always is then wrong in one example of ten, and the quickest thing to
+learn."""
+LOW_ACCURACY = 0.6
+"""In the paper, math had .568 and was the one task where distillation did not work."""
+
+CAUSES = {
+    "no_majority": "no answer had a majority; draw more (--samples), ask for less (--filter majority:SHARE), "
+    "lower teacher_temperature, or name another System 2 method",
+    "all_failed": "no answer could be read; look at the samples, and at max_tokens if they were cut",
+    "order_inconsistent": "the order of the two responses decided; name another System 2 method",
+    "perturbation_inconsistent": "another form of the question got another answer; --filter majority looks "
+    "at one form alone",
+    "usc_no_choice": "the model named none of its candidates; the filter majority needs no such reply",
+    "target_not_readable": "the task's rule does not read its own targets; mend the rule",
+}
+
+
+def plain_warnings(record: Mapping[str, Any], drawn: Sequence[Drawn], already: float | None) -> list[str]:
+    """Sentences on what speaks against this distillation; empty where nothing does.
+
+    `record` has `inputs`, `kept`, `dropped`, `filter`, `samples_per_input`, `pseudo_label_accuracy`; `drawn`
+    is every prompt asked, kept or not; `already` is the share of kept targets that the base model gives
+    greedily by itself (0 to 1), None if nobody asked it.
+    """
+    kept = [entry for entry in drawn if entry.answer is not None]
+    found = (
+        _nothing_kept(record) or _low_kept(record),
+        _few_inputs(record),
+        _no_vote(record),
+        _low_margins(record, kept),
+        _given_already(already) if kept else None,
+        _one_target(kept),
+        _low_accuracy(record),
+    )
+    return [sentence for sentence in found if sentence is not None]
+
+
+def _nothing_kept(record: Mapping[str, Any]) -> str | None:
+    inputs = record["inputs"]
+    if record["kept"]:
+        return None
+    if not inputs:
+        return (
+            "There was no input to ask the teacher about, so there is nothing to learn from: give the task a "
+            "training split whose rows overlap no test item."
+        )
+    return f"None of {_inputs(inputs)} was kept, so there is nothing to learn from.{_commonest(record)}"
+
+
+def _low_kept(record: Mapping[str, Any]) -> str | None:
+    inputs, kept = record["inputs"], record["kept"]
+    if not inputs or kept / inputs >= LOW_KEPT:
+        return None
+    return (
+        f"Only {kept} of {_inputs(inputs)} were kept ({_percent(kept / inputs)}): the teacher seldom agrees "
+        f"with itself, and what is left are the inputs that are easy for it.{_commonest(record)}"
+    )
+
+
+def _few_inputs(record: Mapping[str, Any]) -> str | None:
+    kept = record["kept"]
+    if not kept or kept >= FEW_INPUTS:
+        return None
+    if record.get("status") == "not_distilled":
+        return (
+            f"{_inputs(kept)} {'is' if kept == 1 else 'are'} too few to train on (the paper's smallest set "
+            "was 200): raise --distill-inputs."
+        )
+    return (
+        f"There {'is' if kept == 1 else 'are'} {_inputs(kept)} to learn from, and the paper's smallest set "
+        "was 200: the model may learn the form of the answers and little else; raise --distill-inputs."
+    )
+
+
+def _no_vote(record: Mapping[str, Any]) -> str | None:
+    if record.get("filter", "majority") != "majority" or record["samples_per_input"] > 1:
+        return None
+    return (
+        "With one sample per input every answer is its own majority, so the filter took out failures alone; "
+        "raise --samples."
+    )
+
+
+def _low_margins(record: Mapping[str, Any], kept: Sequence[Drawn]) -> str | None:
+    if not kept or record.get("filter") in ("usc", "none"):
+        return None
+    middle = statistics.median(entry.margin for entry in kept)
+    if middle >= LOW_MARGIN:
+        return None
+    return (
+        f"Margins are low: in half of the kept examples the winner leads by {_percent(middle)} of the "
+        "samples or less, which guesses do as well, so many targets will be chance; raise --samples."
+    )
+
+
+def _given_already(already: float | None) -> str | None:
+    if already is None or already < MOSTLY_GIVEN:
+        return None
+    return (
+        f"The model gives {_percent(already)} of the targets already when asked directly: there is little "
+        "left to learn, so expect no better scores, at most shorter answers."
+    )
+
+
+def _one_target(kept: Sequence[Drawn]) -> str | None:
+    answers = Counter(str(entry.answer) for entry in kept)
+    if len(kept) < 2 or not answers:
+        return None
+    answer, count = answers.most_common(1)[0]
+    if count / len(kept) < DOMINANT:
+        return None
+    return (
+        f"{_percent(count / len(kept))} of the targets are {_shown(answer)}: the model may learn to say that "
+        "always; balance the inputs, or look whether the teacher says anything else."
+    )
+
+
+def _low_accuracy(record: Mapping[str, Any]) -> str | None:
+    accuracy = record.get("pseudo_label_accuracy")
+    if accuracy is None or accuracy >= LOW_ACCURACY:
+        return None
+    return (
+        f"Of the kept targets {_percent(accuracy)} are right by the task's labels (which nothing else used): "
+        "the rest teaches mistakes. In the paper math stood at 56.8 %, and distilling it did not work."
+    )
+
+
+def _commonest(record: Mapping[str, Any]) -> str:
+    """Why most of the dropped inputs were dropped, and what may be done about it."""
+    dropped = record.get("dropped") or {}
+    cause = max(dropped, key=lambda reason: dropped[reason], default=None)
+    return "" if cause is None else f" Of the dropped, {dropped[cause]}: {CAUSES.get(cause, cause)}."
+
+
+def _inputs(count: int) -> str:
+    return f"{count} input{'' if count == 1 else 's'}"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
+
+
+def _shown(answer: str) -> str:
+    """An answer in quotes, on one line and not too long: it is a model's text."""
+    return repr(answer if len(answer) <= 40 else f"{answer[:40]}...")

@@ -1,0 +1,67 @@
+"""The record beside a checkpoint: that it is whole, what came of its distillation, and which files it names.
+
+`s2d.json` is written last, so a folder without it is not a checkpoint yet. It holds the SHA-256 of every file
+that an engine loads; one that has changed since is named, never used. It knows nothing of training.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from harness.errors import UserError
+from harness.sample_rows import write_whole
+from harness.storage import file_hash
+
+RECORD_FILE = "s2d.json"
+SCHEMA = 1
+LOADED = (".safetensors", ".json", ".jinja")
+"""Suffixes of what an engine loads; cards and examples are for people, who may edit them."""
+
+
+def write_record(folder: Path, records: Mapping[str, Any]) -> None:
+    """Say that the checkpoint in `folder` is complete; `records` are the manifest's entries by task."""
+    text = json.dumps({"schema": SCHEMA, "records": records, "files": _digests(folder)}, indent=1)
+    write_whole(folder / RECORD_FILE, text)
+
+
+def read_record(folder: Path) -> dict[str, Any] | None:
+    """The entries by task of a complete checkpoint; None where there is none. UserError where it is damaged
+    or of another version."""
+    file = folder / RECORD_FILE
+    if not file.is_file():
+        return None
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+        schema = found.get("schema", 0)
+    # JSON that is none or no mapping, bytes that are no text; brackets as deep.
+    except (ValueError, AttributeError, RecursionError) as error:
+        raise _refused(folder, f"{RECORD_FILE} cannot be read") from error
+    if schema != SCHEMA:
+        raise _refused(folder, f"it is of version {schema}, this is version {SCHEMA}")
+    records, files = found.get("records"), found.get("files")
+    if not isinstance(files, dict) or not isinstance(records, dict):
+        raise _refused(folder, f"{RECORD_FILE} is not as it was written")
+    if not all(isinstance(record, dict) for record in records.values()):
+        raise _refused(folder, f"{RECORD_FILE} is not as it was written")
+    now = _digests(folder)
+    changed = sorted(name for name in {*files, *now} if files.get(name) != now.get(name))
+    if changed or not records:
+        raise _refused(folder, f"{changed[0] if changed else RECORD_FILE} is not as it was written")
+    return dict(records)
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    return {
+        path.name: file_hash(path)
+        for path in sorted(folder.iterdir())
+        if path.suffix in LOADED and path.name != RECORD_FILE and not path.name.startswith(".")
+    }
+
+
+def _refused(folder: Path, why: str) -> UserError:
+    return UserError(
+        f"checkpoint {folder} is not used: {why}; remove the folder, and the same command makes it again"
+    )

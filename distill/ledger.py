@@ -1,0 +1,108 @@
+"""The manifest's account of a distillation (design section 3): counts, tokens, compute, and warnings.
+
+It asks the model one thing, what it answers already; everything else is arithmetic on what was sampled and
+on what training says of itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from distill.advice import plain_warnings
+from distill.teacher.sample import TeacherAsk
+from distill.teacher.select import Example, Sampled, label_accuracy
+from distill.training.job import TrainingJob
+from harness.command.estimate import ASKED_BEFORE
+from harness.lm.tasks import TaskData
+from harness.programs.base import get_method
+from harness.session import RunContext
+from harness.types import stable_hash
+
+
+def already_given(
+    context: RunContext, taught: Sequence[tuple[TaskData, Sequence[Example]]], seed: int, phase: str
+) -> dict[str, float]:
+    """Share of targets that System 1 gives before any training, by task, on a sample of kept inputs."""
+    direct = get_method("direct")
+    jobs, asked = [], []
+    for task, examples in taught:
+        chosen = sorted(examples, key=lambda each: stable_hash(["asked before", each.item.item_id]))
+        for example in chosen[:ASKED_BEFORE]:
+            turns = task.history(example.item.fields)
+            jobs.append(context.job(task, example.item, direct, seed, history=turns))
+            asked.append((task, example))
+    same: dict[str, list[bool]] = {}
+    responses = context.scheduler.run(jobs, f"{phase}, System 1 before") if jobs else []
+    for (task, example), response in zip(asked, responses, strict=True):
+        vote = None if response.error is not None else task.spec.vote_of(response.text, example.item.fields)
+        equal = vote is not None and vote == task.spec.vote_key(example.answer)
+        same.setdefault(task.name, []).append(equal)
+    return {name: sum(found) / len(found) for name, found in same.items()}
+
+
+def account(
+    context: RunContext,
+    ask: TeacherAsk,
+    settings: Mapping[str, Any],
+    sampled: Sampled,
+    job: TrainingJob | None,
+    kept: int,
+    already: float | None,
+    unchecked: Mapping[str, str],
+) -> dict[str, Any]:
+    """A task's entry in the manifest's `distillation`, without variant, seed and checkpoint."""
+    parameters = context.engine.model.parameters
+    used = dict(job.settings) if job else dict(settings)
+    ids = sum(len(ids) for ids in [*job.prompts, *job.targets]) if job else 0
+    trained = ids * _passes(used, len(job.prompts) if job else 0)
+    # Forward and backward: 6 FLOPs per parameter and token; LoRA has no gradient of the frozen weights.
+    per_token = 6.0 if used.get("tuning") == "full" else 4.0
+    record: dict[str, Any] = {
+        "task": sampled.task,
+        "status": "trained" if job else "not_distilled",
+        "teacher_method": sampled.method,
+        "teacher_tokens": sampled.generated_tokens,
+        "teacher_prompt_tokens": sampled.prompt_tokens,
+        "teacher_flops": 2.0 * parameters * (sampled.generated_tokens + sampled.prompt_tokens),
+        "samples_per_input": sampled.samples_per_input,
+        "filter": sampled.filter.name,
+        "majority_share": sampled.filter.threshold,
+        "inputs": sampled.inputs,
+        "kept": kept,
+        "dropped": dict(sorted(sampled.dropped.items())),
+        "overlap": ask.inputs.overlapping,
+        "overlap_unchecked": sorted(unchecked),
+        "allow_overlap": context.options.allow_overlap,
+        "examples": len(sampled.examples),
+        "train_tokens": int(trained),
+        "train_flops": per_token * parameters * trained,
+        "pseudo_label_accuracy": label_accuracy(ask.inputs.task, sampled.examples),
+        "already_given": already,
+        "settings": used,
+    }
+    if ask.inputs.why_none:
+        record |= {"reason": ask.inputs.why_none, "warnings": []}
+    else:
+        record["warnings"] = plain_warnings(record, sampled.drawn, already)
+    return record
+
+
+def as_trained(records: Sequence[dict[str, Any]], tokens: int, apart: bool) -> None:
+    """Put into the records of one checkpoint the `tokens` that its training counted. What was planned is more
+    where examples are held out or too long, or training stops early. `apart`: the tasks' examples are others,
+    and each task has its share of the tokens; else (the parts of judging) all of them are every task's.
+    """
+    whole = sum(record["train_tokens"] for record in records)
+    for record in records if whole else ():
+        share = tokens / (whole if apart else record["train_tokens"])
+        record["train_flops"] *= share
+        record["train_tokens"] = round(record["train_tokens"] * share)
+
+
+def _passes(settings: Mapping[str, Any], examples: int) -> float:
+    """How often each example is trained on."""
+    steps = int(settings.get("max_steps") or 0)
+    if not steps or not examples:
+        return float(settings["epochs"])
+    return steps * int(settings["batch"]) / examples

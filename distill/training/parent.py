@@ -1,0 +1,167 @@
+"""Fine-tune the model on prompt ids -> answer ids with TRL, in a process of its own.
+
+    python -m distill.training.parent JOBS.json
+
+Examples are token ids from the start: the very prompt ids that System 1 is evaluated with, then the
+answer and the end-of-sequence id, which alone carry loss (rule 2). Nothing is tokenised again, so no id
+can differ. One process trains all jobs of a phase, one after the other; a job that is repeated goes on
+from its last whole checkpoint. This file knows nothing of tasks, teachers or runs, and only starts what
+`child.py` does.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+from distill.training.accelerate_config import child_environment, launch_command, machines, other_machines
+from distill.training.job import TrainingJob
+from distill.training.resume import made_by, training_folder
+from harness import storage
+from harness.errors import RunError, UserError
+from harness.progress import say
+from harness.telemetry import switch_off_telemetry
+
+PARENT = "S2D_TRAINING_PARENT"
+"""Environment variable: process id of the run that started the training."""
+
+FAILED = "failed: "
+"""Begins the child's line that says why it stopped."""
+
+TELLING = re.compile(r"\b\w*Error: |\bSignal \d+")
+"""In a line of a child, or of accelerate, that could not say so itself."""
+
+KILLED = re.compile(r"\bSignal (?!15\b)\d+")
+"""Accelerate's word on a process that something else ended; 15 is its own end of the others."""
+
+
+def train_all(jobs: Sequence[TrainingJob]) -> None:
+    """Train in a child process, so that its memory is given back and its threads end with it.
+
+    RunError with the child's reason where it fails; finished checkpoints stay.
+    """
+    for launch in dict.fromkeys(str(job.settings.get("launch") or "") for job in jobs):
+        chosen = [job for job in jobs if str(job.settings.get("launch") or "") == launch]
+        with _listing(chosen, launch) as listing:
+            if launch and machines(launch) > 1:
+                say(f"train: {other_machines(launch, listing)}")
+            command = [sys.executable, "-m", "distill.training.parent", str(listing)]
+            _run([*command, *([launch] if launch else [])])
+
+
+@contextmanager
+def _listing(jobs: Sequence[TrainingJob], launch: str) -> Iterator[Path]:
+    """A file of the jobs: beside the checkpoints where other machines may have to read it."""
+    parent = Path(jobs[0].output).parent if launch else Path(tempfile.gettempdir())
+    parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".jobs-", dir=parent) as scratch:
+        listing = Path(scratch) / "jobs.json"
+        listing.write_text(json.dumps([asdict(job) for job in jobs]))
+        yield listing
+
+
+def _run(command: list[str]) -> None:
+    child = subprocess.Popen(
+        command,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**child_environment(), "TOKENIZERS_PARALLELISM": "false", PARENT: str(os.getpid())},
+    )
+    assert child.stderr is not None
+    killed = reason = hint = last = ""
+    try:
+        for line in child.stderr:
+            if line.startswith("train "):
+                say(line.rstrip())
+            elif line.startswith(FAILED):
+                # Of several processes the first has the reason; the others fail because it did.
+                reason = reason or line.removeprefix(FAILED).strip()
+            elif line.strip(" =-\n"):
+                last = line.strip()
+                killed = last if KILLED.search(last) else killed
+                hint = last if TELLING.search(last) else hint
+        status = child.wait()
+    finally:
+        if child.poll() is None:
+            child.kill()
+            child.wait()
+    if status == 0:
+        return
+    if not reason and status == -signal.SIGKILL:
+        reason = "the system killed it, most likely for want of memory"
+    # Of several processes, what the others say of one that was killed is only that it is gone.
+    why = killed or reason or hint or last or f"exit status {status}"
+    raise RunError(f"training failed ({why}): mend that and repeat the command")
+
+
+def main(argv: Sequence[str]) -> int:
+    """Entry of the child process: jobs, and what to launch several processes with."""
+    _end_with_parent()
+    switch_off_telemetry()
+    try:
+        if len(argv) > 1:
+            import torch
+
+            command = launch_command(argv[1], Path(argv[0]), torch.cuda.device_count())
+            os.execv(command[0], command)
+        if "WORLD_SIZE" not in os.environ:
+            # Of several visible GPUs, one: TRL refuses the threads that transformers would share them by.
+            os.environ["CUDA_VISIBLE_DEVICES"] = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0]
+        from distill.training.child import train
+
+        jobs = [TrainingJob(**job) for job in json.loads(Path(argv[0]).read_text())]
+        for job in jobs:
+            output, first = Path(job.output), os.environ.get("RANK", "0") == "0"
+            if made_by(output) == job.hash():
+                if first:
+                    # Of a process that was killed after the checkpoint was complete.
+                    shutil.rmtree(training_folder(output), ignore_errors=True)
+                continue
+            if first:
+                # Of a run that was killed before it recorded what it had trained on.
+                shutil.rmtree(output, ignore_errors=True)
+            train(job)
+    except Exception as error:
+        print(f"{FAILED}{_one_line(error)}", file=sys.stderr, flush=True)
+        return 1
+    return 0
+
+
+def _one_line(error: Exception) -> str:
+    if isinstance(error, RunError | UserError):
+        return str(error)
+    if refusal := storage.refused(error):
+        return refusal
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    text = f"{type(error).__name__}: {lines[0] if lines else 'no reason given'}"
+    if "out of memory" in text.lower():
+        return f"{text}; --train-args gradient_accumulation=2 or gradient_checkpointing=true need less"
+    return text
+
+
+def _end_with_parent() -> None:
+    """Ask Linux to end this process when its parent is killed, which no `finally` of the parent survives."""
+    if sys.platform == "linux":
+        import ctypes
+
+        set_parent_death_signal = 1
+        ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
+    # A parent that was killed before this point sends no signal any more.
+    parent = os.environ.pop(PARENT, None)
+    if parent is not None and int(parent) != os.getppid():
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

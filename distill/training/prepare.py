@@ -1,0 +1,91 @@
+"""From kept examples to training jobs: the ids, the settings, and which examples share a checkpoint.
+
+Prompt ids are the very ones that System 1 is evaluated with (rule 2). How training works is train.py's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from distill.teacher.select import Example
+from distill.training.job import TrainingJob
+from harness.lm.tasks import TaskData
+from harness.session import RunContext
+from harness.types import Item, user
+
+
+def paper_settings(task: TaskData) -> dict[str, Any]:
+    """What `--preset paper` trains with, as far as the paper says; tokens per step become examples once
+    their lengths are known (`training_job`)."""
+    paper = task.spec.paper
+    if paper is None:
+        return {}
+    return {
+        "learning_rate": paper.learning_rate,
+        "dropout": paper.dropout,
+        "max_steps": paper.steps,
+        "tuning": "full",
+    }
+
+
+def training_job(
+    context: RunContext,
+    task: TaskData,
+    examples: Sequence[Example],
+    folder: Path,
+    settings: Mapping[str, Any],
+    seed: int,
+) -> TrainingJob:
+    """The job for the kept examples of a task; a target ends with the end of the turn (rule 2)."""
+    model = context.engine.model
+    prompts = [list(_system1_ids(context, task, example.item)) for example in examples]
+    targets = [list(context.engine.target_ids(task.spec.target(example.answer))) for example in examples]
+    used = dict(settings)
+    paper = task.spec.paper
+    # One adapter for all tasks trains by no task's steps.
+    if context.options.preset == "paper" and paper is not None and used["max_steps"] and examples:
+        mean = sum(map(len, [*prompts, *targets])) / len(examples)
+        # The task's batch is what fits at once; a step of the paper is many of them.
+        parts = max(1, round(paper.tokens_per_step / mean / used["batch"]))
+        used |= {"batch": parts * used["batch"], "gradient_accumulation": parts}
+    return TrainingJob(
+        name=task.name,
+        model_folder=model.folder or "",
+        dtype=model.dtype,
+        output=str(folder),
+        prompts=prompts,
+        targets=targets,
+        # Whole clusters: a question in another wording would tell the answer of one that is held out.
+        groups=[example.item.cluster_id for example in examples],
+        seed=seed,
+        trust_remote_code=context.source.trust_remote_code,
+        revision=context.source.revision,
+        settings=used,
+    )
+
+
+def add_job(jobs: dict[Path, TrainingJob], job: TrainingJob, name: str) -> None:
+    """Put a job to those that there are; a checkpoint of several tasks takes each example once."""
+    folder = Path(job.output)
+    if folder not in jobs:
+        jobs[folder] = replace(job, name=name, prompts=[], targets=[], groups=[])
+    whole = jobs[folder]
+    known = {tuple(prompt) for prompt in whole.prompts}
+    for prompt, target, group in zip(job.prompts, job.targets, job.groups, strict=True):
+        if tuple(prompt) not in known:
+            whole.prompts.append(prompt)
+            whole.targets.append(target)
+            whole.groups.append(group)
+
+
+def _system1_ids(context: RunContext, task: TaskData, item: Item) -> tuple[int, ...]:
+    """The prompt ids that `direct` is evaluated with (rule 2)."""
+    return context.engine.prompt_ids([*task.history(item.fields), user(item.prompt)])
+
+
+def unit_name(task: TaskData, item: Item) -> str:
+    """What an input counts as: a pair is one, in both orders."""
+    return item.cluster_id if task.spec.swap else item.item_id

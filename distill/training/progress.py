@@ -1,0 +1,116 @@
+"""What a training has worked through: tokens, padding, loss, time; and what a person sees of it meanwhile.
+
+Sums stay on the device until somebody asks, so counting does not make the device wait. Of TRL or jobs it
+knows nothing; of transformers, its callbacks.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from accelerate import PartialState
+from accelerate.utils import gather_object
+from transformers import TrainerCallback
+
+from distill.training.resume import mark_whole
+
+SECONDS_BETWEEN = 10.0
+"""Between two lines of progress; at every tenth of the steps there is one after two seconds too."""
+
+
+class Meter:
+    """Sums over the micro-batches of this process; `before` holds those of an interrupted training."""
+
+    def __init__(self, before: dict[str, float] | None = None) -> None:
+        self._before = before or {}
+        self._began: float | None = None
+        self._real: Any = 0
+        self._filled = 0
+        self._loss: Any = 0.0
+        self._seen: tuple[float, float] = (0.0, 0.0)
+
+    def begin(self) -> None:
+        """Start the clock."""
+        self._began = time.perf_counter()
+
+    def add(self, real: Any, filled: int, loss: Any) -> None:
+        """A micro-batch of `filled` positions, `real` of them tokens; `loss` is its share of the step's."""
+        self._real = self._real + real
+        self._filled += filled
+        self._loss = self._loss + loss
+
+    @property
+    def seconds(self) -> float:
+        """Of this sitting."""
+        return 0.0 if self._began is None else time.perf_counter() - self._began
+
+    def since_last(self) -> tuple[float, float]:
+        """Tokens and summed loss of this process since the last call."""
+        now = (float(self._real), float(self._loss))
+        before, self._seen = self._seen, now
+        return now[0] - before[0], now[1] - before[1]
+
+    def totals(self) -> dict[str, float]:
+        """Over all processes and sittings. Every process has to call it."""
+        mine = {"tokens": float(self._real), "filled": float(self._filled), "loss": float(self._loss)}
+        parts = gather_object([mine])
+        sums = {name: sum(part[name] for part in parts) for name in mine}
+        sums["loss"] /= len(parts)
+        sums["seconds"] = self.seconds
+        return {name: value + self._before.get(name, 0.0) for name, value in sums.items()}
+
+
+class Watch(TrainerCallback):
+    """Prints progress, keeps the order of examples in step with the epoch, marks whole checkpoints."""
+
+    def __init__(self, name: str, meter: Meter, order: Any) -> None:
+        self._name = name
+        self._meter = meter
+        self._order = order
+        self._first = self._shown = 0
+        self._shown_at = 0.0
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self._meter.begin()
+        self._first = self._shown = state.global_step
+
+    def on_epoch_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        # A loader that skips the batches of before a kill hides the sampler from accelerate's set_epoch.
+        self._order.set_epoch(int(state.epoch or 0))
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        waited = self._meter.seconds - self._shown_at
+        steps = state.global_step - self._shown
+        due = waited >= SECONDS_BETWEEN or (waited >= 2 and steps >= state.max_steps / 10)
+        if not due or not state.is_world_process_zero:
+            return
+        tokens, loss = self._meter.since_last()
+        done = state.global_step - self._first
+        left = (state.max_steps - state.global_step) * self._meter.seconds / done
+        rate = tokens * args.world_size / waited
+        self._say(
+            f"step {state.global_step} of {state.max_steps}, loss {loss / steps:.3f}, {rate:.0f} tokens/s, "
+            f"{left // 60:.0f}:{left % 60:02.0f} left"
+        )
+        self._shown, self._shown_at = state.global_step, self._meter.seconds
+
+    def on_evaluate(self, args: Any, state: Any, control: Any, metrics: dict[str, float], **_: Any) -> None:
+        if state.is_world_process_zero:
+            loss, answer = metrics["eval_loss"], metrics["eval_answer"]
+            self._say(
+                f"step {state.global_step} of {state.max_steps}, validation loss {loss:.3f}, "
+                f"{answer:.1%} of the answers reproduced"
+            )
+
+    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        totals = self._meter.totals()
+        PartialState().wait_for_everyone()  # each process writes its own random state
+        if state.is_world_process_zero:
+            checkpoint = Path(args.output_dir) / f"checkpoint-{state.global_step}"
+            mark_whole(checkpoint, bool(control.should_training_stop), totals)
+
+    def _say(self, text: str) -> None:
+        print(f"train {self._name}: {text}", file=sys.stderr, flush=True)

@@ -1,0 +1,183 @@
+"""TRL's SFTTrainer with three changes: the batches, the loss over target positions only, the validation.
+
+Batches: examples of like length share one, in an order that depends on seed and epoch alone, so that a
+resumed training and one on several devices see the same steps. Where variable-length flash attention is
+there, the examples of a batch lie end to end without padding; it keeps them apart by their boundaries.
+
+Loss: the same number as TRL's (a test holds it to that), but the vocabulary is projected only where a
+next id is a target, by transformers' own `logits_to_keep`; elsewhere the logits would be thrown away.
+
+It knows nothing of jobs, files or settings.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch.nn.functional import cross_entropy
+from torch.utils.data import DataLoader, Sampler
+from transformers import EvalPrediction, PreTrainedModel
+from transformers.trainer_pt_utils import get_length_grouped_indices
+from transformers.utils import is_flash_attn_2_available
+from trl import SFTConfig, SFTTrainer
+from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
+
+from distill.training.data import IGNORED
+from distill.training.progress import Meter
+from harness.types import stable_hash
+
+LARGEST_LOGITS = 2**29
+"""Logits of one batch (2 GiB in float32) from which TRL's tiled projection takes over, which never holds
+them all."""
+
+__all__ = ["BatchOrder", "DistillTrainer", "SFTConfig", "can_flatten", "exact_answers"]
+
+
+def can_flatten(model: PreTrainedModel) -> bool:
+    """Whether examples can lie end to end in one row: only with attention that takes their boundaries.
+
+    TRL itself does not look: with another attention it would flatten as well.
+    """
+    return bool(
+        torch.cuda.is_available()
+        and is_flash_attn_2_available()
+        and getattr(model, "_supports_flash_attn", False)
+    )
+
+
+class BatchOrder(Sampler[int]):
+    """The order of an epoch, drawn from seed and epoch: shuffled, then sorted by length within shuffled
+    groups of many batches (transformers' own grouping), so that a batch needs little padding."""
+
+    def __init__(self, lengths: list[int], batch: int, seed: int, by_length: bool) -> None:
+        self._lengths = lengths
+        self._batch = batch
+        self._seed = seed
+        self._by_length = by_length
+        self._epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by accelerate's data loader, and by ours for a loader that resumes in mid-epoch."""
+        self._epoch = epoch
+
+    def __len__(self) -> int:
+        return len(self._lengths)
+
+    def __iter__(self) -> Iterator[int]:
+        draw = torch.Generator().manual_seed(int(stable_hash(["order", self._seed, self._epoch]), 16) >> 1)
+        if self._by_length:
+            return iter(get_length_grouped_indices(self._lengths, self._batch, generator=draw))
+        return iter(torch.randperm(len(self._lengths), generator=draw).tolist())
+
+
+class DistillTrainer(SFTTrainer):
+    """SFTTrainer on rows of `input_ids` and `labels`; `meter` counts what it works through."""
+
+    data_collator: Any
+
+    def __init__(self, *, meter: Meter, **options: Any) -> None:
+        super().__init__(compute_metrics=exact_answers, **options)
+        self.meter = meter
+        self.order = BatchOrder(
+            [len(ids) for ids in self.train_dataset["input_ids"]],
+            self.args.per_device_train_batch_size
+            * self.args.gradient_accumulation_steps
+            * self.args.world_size,
+            self.args.data_seed,
+            by_length=not self.padding_free,
+        )
+        model = self.accelerator.unwrap_model(self.model)
+        model = model.get_base_model() if hasattr(model, "get_base_model") else model
+        self._can_slice = "logits_to_keep" in inspect.signature(type(model).forward).parameters
+        self._vocabulary = model.config.get_text_config().vocab_size
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> BatchOrder:
+        return self.order
+
+    def get_eval_dataloader(self, eval_dataset: Any = None) -> DataLoader:
+        """Padded batches: the scores are per example, so each needs a row of its own."""
+        flattening = self.data_collator
+        self.data_collator = DataCollatorForLanguageModeling(flattening.pad_token_id)
+        try:
+            return super().get_eval_dataloader(eval_dataset)
+        finally:
+            self.data_collator = flattening
+
+    def training_step(self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None) -> Any:
+        real = inputs["attention_mask"].sum() if "attention_mask" in inputs else inputs["input_ids"].numel()
+        loss = super().training_step(model, inputs, num_items_in_batch)
+        self.meter.add(real, inputs["input_ids"].numel(), loss)
+        return loss
+
+    def compute_loss(
+        self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Any:
+        """Negative log-likelihood of the target ids, over their number in the whole step."""
+        positions, wanted = _targets(inputs["labels"])
+        logits = wanted.numel() * self._vocabulary
+        if return_outputs or self.aux_loss_enabled or not self._can_slice or logits > LARGEST_LOGITS:
+            return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+        loss = _losses(self._logits(model, inputs, positions), wanted).sum()
+        if num_items_in_batch is None:
+            return loss / (wanted != IGNORED).sum().clamp(min=1)
+        if self.args.average_tokens_across_devices:
+            # The number is of all processes, and their gradients are averaged.
+            loss = loss * self.accelerator.num_processes
+        return loss / num_items_in_batch
+
+    def prediction_step(
+        self, model: Any, inputs: dict[str, Any], prediction_loss_only: bool, ignore_keys: Any = None
+    ) -> tuple[None, torch.Tensor, torch.Tensor]:
+        """Per example: negative log-likelihood, number of target ids, and whether all are the argmax.
+
+        With the target fed in, every id is the argmax after the ids before it if and only if greedy
+        decoding, which starts from the prompt alone, gives exactly this target and then ends: so the
+        share of such examples is the task's exact match with the pseudo-label, at the cost of one pass.
+        """
+        inputs = self._prepare_inputs(inputs)
+        positions, wanted = _targets(inputs["labels"])
+        with torch.no_grad(), self.compute_loss_context_manager():
+            logits = self._logits(model, inputs, positions)
+        counted = wanted != IGNORED
+        exact = ((logits.argmax(-1) == wanted) | ~counted).all(1)
+        columns = (_losses(logits, wanted).sum(1), counted.sum(1), exact)
+        return None, torch.stack([column.float() for column in columns], dim=1), counted.sum(1)[:, None]
+
+    def create_model_card(self, *_: Any, **__: Any) -> None:
+        """No card in the trainer's own checkpoints: the distilled one gets its papers elsewhere."""
+
+    def _logits(self, model: Any, inputs: dict[str, Any], positions: torch.Tensor) -> torch.Tensor:
+        """Rows x positions x vocabulary, in float32 as transformers' own loss has them."""
+        given = {name: value for name, value in inputs.items() if name != "labels"}
+        if self._can_slice:
+            return model(**given, use_cache=False, logits_to_keep=positions).logits.float()
+        return model(**given, use_cache=False).logits[:, positions].float()
+
+
+def exact_answers(prediction: EvalPrediction) -> dict[str, float]:
+    """`loss` per target id; `answer`, the share of examples whose whole target is reproduced; `progress`,
+    by which early stopping on the answer ranks the steps.
+
+    Progress is the answer and, among equal ones, the lower loss, which adds less than one example does:
+    early on no target is reproduced yet, and that must not pass for the end. All reproduced is the end.
+    """
+    losses, counts, exact = prediction.predictions.astype(float).T
+    loss, answer = float(losses.sum() / counts.sum()), float(exact.mean())
+    nearer = 1.0 if answer == 1.0 else 1 / (1 + loss)
+    return {"loss": loss, "answer": answer, "progress": answer + nearer / len(exact)}
+
+
+def _targets(labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Positions whose next id is a target in any row, and what is wanted there, rows x positions."""
+    following = labels[:, 1:]
+    positions = (following != IGNORED).any(dim=0).nonzero().squeeze(1)
+    return positions, following[:, positions]
+
+
+def _losses(logits: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+    """Rows x positions; 0 where nothing is wanted."""
+    losses = cross_entropy(logits.flatten(0, 1), wanted.flatten(), ignore_index=IGNORED, reduction="none")
+    return losses.view(wanted.shape)

@@ -1,0 +1,311 @@
+"""The command `s2d-bench`: options in, a card for people and one JSON line for scripts out.
+
+It is the one file of `harness` that looks up at `distill` and across at `results`. Everything heavy is
+imported inside the function that needs it, so `--help` starts at once.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import sys
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import takewhile
+from pathlib import Path
+from typing import Any
+
+from harness.command.command_line import LineParser, parse_options, path_argument, run_parser
+from harness.command.exit import Course, guarded
+from harness.errors import UserError, one_line
+from harness.option_checks import refuse_typed_keys
+from harness.telemetry import switch_off_telemetry
+
+EXAMPLES = """examples:
+  s2d-bench --models base,s2,distilled
+      the embedded model on embedded data: minutes, no GPU, no hub, no key
+  s2d-bench --models base,s2,distilled --pretrained Qwen/Qwen2.5-7B-Instruct --tasks gsm8k,coin_flip
+      a hub model on hub data
+  s2d-bench --models base,s2:cot,tuned=./my-adapter --tasks gsm8k --data ./data --limit 200
+      another method, your own adapter, data from a folder
+
+other commands (each has --help):
+  distill   make checkpoints only          report RUN         tables again, no model
+  compare   two runs, item by item         gate RUN           exit 0 holds, 1 fails, 3 cannot tell
+  ls        tasks, methods, variants       doctor             what is installed, what is missing
+  check TASK  its prompts, stops, limits and the way of an answer, on one row
+"""
+
+COMMANDS = ("distill", "report", "compare", "gate", "ls", "doctor", "check")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point. Exit status: 0 well, 1 failed run, 2 bad input, 3 gate cannot tell; 129, 130, 143 stopped
+    by SIGHUP, SIGINT, SIGTERM."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("TQDM_DISABLE", "1")  # bars of the libraries; ours says for itself when it shows
+    switch_off_telemetry()
+    return guarded(lambda course: _checked(arguments, course))
+
+
+def _checked(arguments: list[str], course: Course) -> int:
+    try:
+        return _dispatch(arguments, course)
+    except Exception as error:
+        from results.errors import ResultsError
+        from tasks.errors import TaskError
+
+        if isinstance(error, ResultsError | TaskError):
+            raise UserError(str(error)) from error
+        raise
+
+
+def _dispatch(arguments: list[str], course: Course) -> int:
+    refuse_typed_keys(arguments)
+    handlers = {
+        "run": _run,
+        "distill": _distill,
+        "report": _report,
+        "compare": _compare,
+        "gate": _gate,
+        "ls": _ls,
+        "doctor": _doctor,
+        "check": _check,
+    }
+    named = arguments[0] if arguments and arguments[0] in COMMANDS else None
+    return handlers[named or "run"](arguments[1:] if named else arguments, course)
+
+
+def _run(arguments: list[str], course: Course) -> int:
+    parser = run_parser(
+        "s2d-bench",
+        "Was it worth distilling System 2 into System 1? Scores base, System 2 and distilled variants of a "
+        "model side by side, with every token counted.",
+        EXAMPLES,
+    )
+    options = parse_options(parser, arguments)
+    course.fresh = options.fresh
+    from distill.pipeline import check_settings, find_or_make
+    from harness.command.run import run
+
+    check_settings(options)
+    if options.prices:
+        from results.analysis.prices import load_prices
+
+        load_prices(Path(options.prices))  # now, not after hours
+    course.writing = True
+    folder, records = run(options, shlex.join(["s2d-bench", *arguments]), find_or_make)
+    if options.dry_run:
+        print(json.dumps({"status": "dry_run"}))
+        return 0
+    _push(records, options.push_to_hub)
+    return _show(folder, options.margin, Path(options.prices) if options.prices else None, course)
+
+
+def _show(folder: Path, margin: float | None, prices: Path | None, course: Course) -> int:
+    """Tables of a finished run: files, the card, the JSON line."""
+    from results.analysis.leaderboard import build
+    from results.files import write_all
+    from results.hardware import time_text
+    from results.page.build import write_page
+    from results.records.manifest import read_manifest
+    from results.tables.render import terminal
+
+    leaderboard = build(folder, margin, prices)
+    course.writing = True
+    write_all(folder, leaderboard)
+    page = write_page(folder, leaderboard)
+    print(terminal(leaderboard))
+    if measured := time_text(read_manifest(folder)):
+        print(f"{measured}\n")
+    print(one_line(f"page: {page}"))
+    summary = {
+        "status": "ok",
+        "run": str(folder),
+        "leaderboard": str(folder / "leaderboard.json"),
+        "n_rows": len(leaderboard["rows"]),
+    }
+    print(json.dumps(summary))
+    return 0
+
+
+def _distill(arguments: list[str], course: Course) -> int:
+    from distill.training.settings import settings_help
+
+    parser = run_parser(
+        "s2d-bench distill",
+        "Make the distilled checkpoints of a model and its tasks, and evaluate nothing.",
+        "examples:\n"
+        "  s2d-bench distill --pretrained smollm2 --tasks coin_flip --samples 8\n"
+        "  s2d-bench distill --pretrained meta-llama/Llama-2-70b-chat-hf --preset paper --tasks trivia_bias\n"
+        "  s2d-bench distill --tasks gsm8k --filter majority:0.7 --train-args epochs=2,rank=32 --seeds 3\n\n"
+        f"training settings (--train-args):\n{textwrap.indent(settings_help(), '  ')}",
+    )
+    options = parse_options(parser, arguments)
+    course.fresh, course.writing = options.fresh, True
+    from distill.pipeline import distill
+
+    folder, records = distill(options, shlex.join(["s2d-bench", "distill", *arguments]))
+    if options.dry_run:
+        print(json.dumps({"status": "dry_run"}))
+        return 0
+    for record in records:
+        kept = f"{record['kept']} of {record['inputs']} inputs kept"
+        print(one_line(f"{record['task']}: {kept}, {record['checkpoint'] or 'not distilled (too few)'}"))
+    pushed = _push(records, options.push_to_hub)
+    made = [record["checkpoint"] for record in records]
+    print(json.dumps({"status": "ok", "run": str(folder), "checkpoints": made, "pushed": pushed}))
+    return 0
+
+
+def _push(records: Sequence[Mapping[str, Any]], prefix: str | None) -> list[str]:
+    """Upload checkpoints as `PREFIX-TASK`, each folder once; the addresses."""
+    if prefix is None:
+        return []
+    from distill.papers.push import push
+
+    pushed: dict[str, str] = {}
+    for record in records:
+        folder = record["checkpoint"]
+        if folder and folder not in pushed:
+            kind = re.sub(r"[^\w.-]", "-", str(record["variant"]).removeprefix("distilled"))
+            task = "" if kind.startswith("-all") else f"-{record['task']}"
+            pushed[folder] = push(Path(folder), f"{prefix}{kind}{task}".replace("_", "-"))
+            print(one_line(f"uploaded: {pushed[folder]}"))
+    return list(pushed.values())
+
+
+def _report(arguments: list[str], course: Course) -> int:
+    parser = LineParser(
+        prog="s2d-bench report",
+        description="Tables and page again from the records of a run; no model is loaded.",
+    )
+    parser.add_argument("run", type=path_argument, help="run folder")
+    parser.add_argument("--margin", type=float, help="non-inferiority margin in points")
+    parser.add_argument("--prices", type=path_argument, help="dated prices (YAML)")
+    parser.add_argument("--paper", action="store_true", help="lay the figures of the paper beside the run")
+    given = parser.parse_args(arguments)
+    if given.paper:
+        from results.analysis.leaderboard import build
+        from results.paper import beside, render
+
+        print(render(beside(build(given.run, given.margin, given.prices))))
+    return _show(given.run, given.margin, given.prices, course)
+
+
+def _compare(arguments: list[str], course: Course) -> int:
+    parser = LineParser(
+        prog="s2d-bench compare",
+        description="Two runs over the items that both have, item by item; reads lm-eval's samples too.",
+    )
+    parser.add_argument(
+        "run_a", type=path_argument, help="run folder, or a folder with samples_*.jsonl of lm-eval"
+    )
+    parser.add_argument("run_b", type=path_argument)
+    parser.add_argument("--margin", type=float, help="non-inferiority margin in points")
+    given = parser.parse_args(arguments)
+    from results.compare import compare, render
+
+    outcome = compare(given.run_a, given.run_b, margin=given.margin)
+    print(render(outcome))
+    print(json.dumps({"status": "ok", **outcome}))
+    return 0
+
+
+def _gate(arguments: list[str], course: Course) -> int:
+    parser = LineParser(
+        prog="s2d-bench gate",
+        description="Check a run against a policy: exit 0 holds, 1 fails, 3 cannot tell.",
+    )
+    parser.add_argument("run", type=path_argument, help="run folder")
+    parser.add_argument("--policy", type=path_argument, required=True, help="file with one rule a line")
+    parser.add_argument("--prices", type=path_argument, help="dated prices (YAML), for rules on usd")
+    given = parser.parse_args(arguments)
+    from results.gate import check
+
+    outcome = check(given.run, given.policy, given.prices)
+    for line in outcome.lines:
+        print(line)
+    print(json.dumps({"status": outcome.status}))
+    return int(outcome.exit_code)
+
+
+def _ls(arguments: list[str], course: Course) -> int:
+    parser = LineParser(prog="s2d-bench ls", description="What there is to choose from.")
+    parser.add_argument("what", choices=("tasks", "methods", "variants"))
+    given = parser.parse_args(arguments)
+    from tabulate import tabulate
+
+    if given.what == "tasks":
+        from tasks import registry
+
+        specs = {name: registry.spec(name) for name in registry.MODULES}
+        rows = [
+            (name, registry.lm_eval_name(name), spec.s2_method, spec.primary.name)
+            for name, spec in specs.items()
+        ]
+        print(tabulate(rows, ["task", "lm-eval name", "System 2", "primary metric"]))
+    elif given.what == "methods":
+        from harness.programs.base import methods
+
+        listed = [(method.name, " -> ".join(method.steps), method.description) for method in methods()]
+        print(tabulate(listed, ["method", "steps", "what it does"], maxcolwidths=[None, 24, 52]))
+    else:
+        from harness.variants import KNOWN
+
+        print(tabulate(list(KNOWN.items()), ["variant", "what it is"]))
+    print(json.dumps({"status": "ok"}))
+    return 0
+
+
+def _check(arguments: list[str], course: Course) -> int:
+    parser = run_parser(
+        "s2d-bench check TASK ...",
+        "One row of a task: the prompts of base, of each System 2 step and of training, stops and limits, "
+        "and whether a target comes back as the answer that it was written for. Loads no model.",
+        "examples:\n"
+        "  s2d-bench check lm_eval:triviaqa --data hub\n"
+        "  s2d-bench check lm_eval:gsm8k --data ./data --task-config blocks.yaml --models s2:rar_1step\n\n"
+        "exit status: 0 the round trip holds, 1 it fails",
+    )
+    named = list(takewhile(lambda word: not word.startswith("-"), arguments))
+    rest = arguments[len(named) :]
+    if named:
+        rest = [*rest, "--tasks", ",".join(named)]
+    options = parse_options(parser, rest)
+    if not any(word.split("=")[0] in ("--pretrained", "--config") for word in rest):
+        options = replace(options, engine="scripted")  # no model was named: show what real ones are asked
+    from harness.command.check import report
+    from harness.command.run import loaded_tasks
+
+    found = []
+    for task in loaded_tasks(options):
+        lines, facts = report(options, task)
+        print("\n".join(lines) + "\n")
+        found.append(facts)
+    fails = any(not facts["round_trip"] for facts in found)
+    print(json.dumps({"status": "fails" if fails else "ok", "tasks": found}))
+    return 1 if fails else 0
+
+
+def _doctor(arguments: list[str], course: Course) -> int:
+    parser = LineParser(
+        prog="s2d-bench doctor",
+        description="What is installed, and the command that adds what is missing.",
+    )
+    parser.parse_args(arguments)
+    from harness.command.doctor import examine
+
+    lines, fine = examine()
+    for line in lines:
+        print(line)
+    print(json.dumps({"status": "ok" if fine else "incomplete"}))
+    return 0 if fine else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,195 @@
+"""The options of a run on the command line: one table, read into `RunOptions`.
+
+It knows argparse and YAML; what an option does is known where it is used.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from harness.errors import UserError
+from harness.option_checks import check_text, refuse_keys_in_yaml
+from harness.options import BUNDLED, RunOptions, key_values
+from tasks import registry
+
+VALUE_OPTIONS: tuple[tuple[str, str, str], ...] = (
+    (
+        "models",
+        "V,...",
+        "base, s2, s2:METHOD, distilled, distilled:METHOD, distilled-s1, distilled-nofilter, distilled-all, "
+        "NAME=PATH_OR_ID[@revision][:method] (default: base,s2,distilled)",
+    ),
+    ("pretrained", "MODEL", "hub id, folder, GGUF file, smollm2, or tiny (default: tiny)"),
+    ("engine", "NAME", "hf, vllm, openai (a compatible server) or scripted (default: hf)"),
+    ("base-url", "URL", "of the server for --engine openai, such as http://localhost:8000/v1"),
+    (
+        "tasks",
+        "T,...",
+        f"{', '.join(registry.families())} (default: all of them), lm_eval:NAME for a task of lm-eval's, or "
+        "your own",
+    ),
+    ("task-config", "FILE", "what lm-eval tasks do not say: method, target, train_from, ... (YAML)"),
+    ("data", "SOURCE", "embedded, hub, or a folder (default: embedded with tiny and smollm2, else hub)"),
+    ("output", "DIR", "run folder; an existing one is resumed (default: runs/TIME-NAME)"),
+    ("dtype", "TYPE", "auto, float32, bfloat16, float16 (default: auto)"),
+    ("revision", "REV", "hub revision of --pretrained"),
+    ("thought-marks", "OPEN,CLOSE", "what stands around thoughts of a model that has marks of its own"),
+    ("preset", "NAME", "paper: its samples, sizes, filters and training settings"),
+    (
+        "filter",
+        "NAME[:SHARE]",
+        "of teacher answers: majority, usc or perturbation; SHARE a majority must pass",
+    ),
+    ("push-to-hub", "USER/NAME", "upload each new checkpoint as USER/NAME-TASK, private"),
+    ("prices", "FILE", "dated prices in dollars per million tokens (YAML)"),
+    ("config", "FILE", "the same options from YAML; each run writes its own config.yaml"),
+)
+NUMBER_OPTIONS: tuple[tuple[str, type, str, str], ...] = (
+    ("limit", int, "N", "questions (clusters) per task, drawn by content hash"),
+    ("seed", int, "N", "seed of sampling and training (default: 0)"),
+    ("seeds", int, "N", "repeat sampling and training over N seeds (default: 1)"),
+    (
+        "distill-inputs",
+        int,
+        "N",
+        "unlabeled inputs per task, at most (default: 1000, fewer on embedded data; --preset paper: its own)",
+    ),
+    ("samples", int, "K", "teacher samples per input (default: the task's)"),
+    ("margin", float, "POINTS", "non-inferiority margin (default: 5)"),
+)
+PAIR_OPTIONS: tuple[tuple[str, str], ...] = (
+    ("engine-args", "settings of the engine, such as batch_rows=32"),
+    ("sampling", "temperature, top_p, top_k; max_tokens, max_tokens.STEP; teacher_temperature, ..."),
+    ("task-args", "handed to the tasks, such as difficulty=3"),
+    ("train-args", "epochs, learning_rate, batch, rank, alpha, dropout, warmup, weight_decay"),
+)
+SWITCHES: tuple[tuple[str, str], ...] = (
+    ("fresh", "start anew instead of continuing an unfinished run"),
+    ("dry-run", "say what the run will cost, and stop"),
+    ("trust-remote-code", "let a hub model run its own code; stamped in the manifest"),
+    ("noise-floor", "run base twice and show by how much the two differ"),
+    ("allow-overlap", "train on inputs that overlap test items; stamped in every table"),
+)
+
+
+def path_argument(text: str) -> Path:
+    """A path on the command line. UserError for text that no path can be."""
+    check_text(text, "path")
+    return Path(text)
+
+
+class LineParser(argparse.ArgumentParser):
+    """argparse that raises bad input as a UserError, without the usage text."""
+
+    def __init__(self, **settings: Any) -> None:
+        # `--fres` would be another option than the one that the rest of the program looks for.
+        super().__init__(**settings, allow_abbrev=False)
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message} (see {self.prog} --help)")
+
+
+class ShowVersion(argparse.Action):
+    """`--version`: prints the name and the installed version, and stops. Both are looked up only then."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, **_: Any) -> None:
+        super().__init__(option_strings, argparse.SUPPRESS, nargs=0, help="show name and version, and stop")
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> NoReturn:
+        from importlib import metadata
+
+        try:
+            version = metadata.version("s2d-bench")
+        except metadata.PackageNotFoundError:  # run from a source tree that is not installed
+            version = "of unknown version"
+        print(f"s2d-bench {version}")
+        parser.exit()
+
+
+def run_parser(prog: str, description: str, epilog: str) -> argparse.ArgumentParser:
+    """The options of a run; absent ones are left out of the namespace, so that defaults have one home."""
+    parser = LineParser(
+        prog=prog,
+        description=description,
+        epilog=epilog,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        argument_default=argparse.SUPPRESS,
+    )
+    parser.add_argument("--version", action=ShowVersion)
+    for name, metavar, text in VALUE_OPTIONS:
+        parser.add_argument(f"--{name}", metavar=metavar, help=text)
+    parser.add_argument(
+        "--include-path", action="append", metavar="DIR", help="folder with your own lm-eval tasks"
+    )
+    for name, kind, metavar, text in NUMBER_OPTIONS:
+        parser.add_argument(f"--{name}", type=kind, metavar=metavar, help=text)
+    for name, text in PAIR_OPTIONS:
+        parser.add_argument(f"--{name}", metavar="K=V,...", action="append", help=text)
+    for name, text in SWITCHES:
+        parser.add_argument(f"--{name}", action="store_true", help=text)
+    return parser
+
+
+def parse_options(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> RunOptions:
+    """The command line over `--config` over the defaults. UserError for what no run can have."""
+    given = vars(parser.parse_args(list(arguments)))
+    values = _read_config(path_argument(given.pop("config"))) if "config" in given else {}
+    pairs = {name.replace("-", "_") for name, _ in PAIR_OPTIONS}
+    for name, value in given.items():
+        if name in pairs:
+            # Said more than once, an option adds to what it said before.
+            said = [key_values(text, "--" + name.replace("_", "-")) for text in value]
+            values[name] = {key: each for pairs_of in said for key, each in pairs_of.items()}
+        elif name == "tasks":
+            values[name] = tuple(part.strip() for part in value.split(",") if part.strip())
+        else:
+            values[name] = tuple(value) if isinstance(value, list) else value
+    options = RunOptions.from_dict(values)
+    if "data" not in values and options.engine != "scripted" and options.pretrained not in BUNDLED:
+        options = RunOptions.from_dict({**values, "data": "hub"})
+    options.check()
+    return options
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    import yaml
+
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise UserError(f"--config {path}: {error.strerror}; name a YAML file of options") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"--config {path} is not UTF-8 text: mend the file") from error
+    refuse_keys_in_yaml(text)
+    try:
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, yaml.SafeLoader)):
+            # With them a text of a few lines can be endless.
+            raise UserError(f"--config {path}: options take no YAML aliases (*name): write the value out")
+        _refuse_twice(path, yaml.compose(text, yaml.SafeLoader))
+        values = yaml.safe_load(text)
+    except UserError:
+        raise
+    # A value that contradicts its tag raises whatever the conversion raises: KeyError, AttributeError, ...
+    except Exception as error:
+        raise UserError(
+            f"--config {path} is not YAML ({' '.join(str(error).split())}): mend the file"
+        ) from error
+    if not isinstance(values, dict):
+        raise UserError(f"--config {path}: write one `option: value` a line")
+    return {str(name).replace("-", "_"): value for name, value in values.items() if value is not None}
+
+
+def _refuse_twice(path: Path, document: Any) -> None:
+    """UserError for a name that stands twice, of which YAML takes the last without a word."""
+    import yaml
+
+    seen: set[str] = set()
+    for key, value in document.value if isinstance(document, yaml.MappingNode) else ():
+        name = str(key.value).replace("-", "_")
+        if name in seen:
+            raise UserError(f"--config {path}: {name!r} stands twice: take one of them out")
+        seen.add(name)
+        _refuse_twice(path, value)

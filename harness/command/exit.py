@@ -1,0 +1,115 @@
+"""How a command ends, whatever ends it: an exit status, one line for people and one line of JSON.
+
+What the command does is not known here.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from harness import storage
+from harness.command.streams import steady
+from harness.errors import RunError, UserError, one_line
+from harness.progress import say
+
+STOPPED = "stopped; the same command continues where this one ended"
+FRESH_STOPPED = "stopped; the same command without --fresh continues where this one ended"
+
+
+class Stopped(BaseException):
+    """A signal came that asks for the end."""
+
+
+@dataclass
+class Course:
+    """How far a command has come, as far as its end depends on it."""
+
+    fresh: bool = False
+    """The run was begun with --fresh."""
+    writing: bool = False
+    """A run is under way, or files are written: what the disk refuses now is no wrong input."""
+    signal: int | None = None
+    """The signal that came. Libraries turn the exception of one into others."""
+
+
+def guarded(command: Callable[[Course], int]) -> int:
+    """The command's exit status, or that of what ended it."""
+    with steady() as out:
+        course = Course()
+        status = _guarded(command, course)
+        out.flush()
+        # A reader that has gone (`| head`) has read what it wanted.
+        if out.error is None or isinstance(out.error, BrokenPipeError):
+            return status
+        say(
+            f"s2d-bench: standard output could not be written ({out.error.strerror}): what is in files is "
+            "whole; send the output elsewhere and repeat the command"
+        )
+        # A gate says 1 for a rule that fails.
+        return 2
+
+
+def _guarded(command: Callable[[Course], int], course: Course) -> int:
+    before = _listen(course)
+    try:
+        return command(course)
+    except (KeyboardInterrupt, Stopped):
+        return _stopped(course)
+    except SystemExit as end:  # of --help
+        return int(end.code or 0)
+    except UserError as error:
+        return _fail(str(error), 2)
+    except RunError as error:
+        return _fail(str(error), 1)
+    except Exception as error:
+        return _unforeseen(error, course)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _unforeseen(error: Exception, course: Course) -> int:
+    if course.signal is not None:
+        return _stopped(course)
+    if os.environ.get("S2D_DEBUG"):
+        raise error
+    if refusal := storage.refused(error):
+        kept = "; finished calls are kept" if course.writing else ""
+        return _fail(f"{refusal}, then repeat the command{kept}", 1 if course.writing else 2)
+    if isinstance(error, RecursionError) and not course.writing:
+        return _fail("an option, or a file that it names, is nested too deep: make it flatter", 2)
+    reason = f"unexpected {type(error).__name__}: {error}"
+    return _fail(f"{reason} (finished calls are kept; S2D_DEBUG=1 shows where)", 1)
+
+
+def _fail(message: str, status: int) -> int:
+    line = one_line(message)
+    print(f"s2d-bench: {line}", file=sys.stderr)
+    print(json.dumps({"status": {1: "failed", 2: "bad_input"}.get(status, "stopped"), "error": line}))
+    return status
+
+
+def _stopped(course: Course) -> int:
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)  # heard already; the last line is to be whole
+    return _fail(FRESH_STOPPED if course.fresh else STOPPED, 128 + (course.signal or signal.SIGINT))
+
+
+def _listen(course: Course) -> dict[int, Any]:
+    """Stop on signals: on SIGINT also where a shell began this command in the background, which leaves it
+    ignored; on SIGHUP not where `nohup` has it ignored. Returns what did before."""
+
+    def heard(number: int, frame: object) -> None:
+        course.signal = number
+        raise KeyboardInterrupt if number == signal.SIGINT else Stopped
+
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
+    return {number: signal.signal(number, heard) for number in numbers}

@@ -1,0 +1,212 @@
+"""JSON over HTTP with a server that may be slow, busy, broken or gone: timed and repeated.
+
+Three things come out of a call: what `read` makes of the reply; `Rejected`, where the server understood and
+refused (a 4xx); `NoAnswer`, where nothing usable came however often it was asked. Whose fault that is, is
+decided elsewhere, and so is how many calls are under way. It knows nothing of chats or tokens.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import aiohttp
+
+from harness.engines.openai.address import is_loopback, server_root, without_key
+from harness.engines.openai.retry import (
+    LONGEST_RETRY_AFTER,
+    REPEATS_OF_BROKEN,
+    RETRIED_STATUS,
+    pause,
+    retry_after,
+)
+
+T = TypeVar("T")
+
+LARGEST_REPLY = 64 * 2**20
+"""Bytes; a reply that does not end is not read to its end."""
+
+CONNECT_SECONDS = 30.0
+
+
+class Broken(Exception):
+    """A reply that cannot be read; `read` functions raise it with the reason."""
+
+
+class Rejected(Exception):
+    """The server refused: `status`, its own words, and the parameter that it names, if any."""
+
+    def __init__(self, status: int, message: str, parameter: str | None = None) -> None:
+        super().__init__(f"{status}: {message}" if message else str(status))
+        self.status = status
+        self.message = message
+        self.parameter = parameter
+
+
+class NoAnswer(Exception):
+    """No usable reply. `broken`: replies came, or were waited for, in vain; else nothing was to be had.
+    `status`: of the last reply, None where there was none. `exhausted`: the server will not answer anything
+    for a long time."""
+
+    def __init__(
+        self, reason: str, *, broken: bool = False, status: int | None = None, exhausted: bool = False
+    ) -> None:
+        super().__init__(reason)
+        self.broken = broken
+        self.status = status
+        self.exhausted = exhausted
+
+
+class _Again(Exception):
+    """One attempt failed in a way that another may mend; `wait` is in seconds, as the server asked."""
+
+    def __init__(
+        self, reason: str, wait: float = 0.0, *, broken: bool = False, status: int | None = None
+    ) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.wait = wait
+        self.broken = broken
+        self.status = status
+
+
+class ServerClient:
+    """One server. Its methods run on one event loop until `close`; then they may run on another."""
+
+    def __init__(self, base_url: str, key: str | None, *, timeout: float, max_retries: int) -> None:
+        """`timeout` in seconds for one attempt; `max_retries` repetitions of one call."""
+        self.base_url = base_url
+        self.has_key = key is not None
+        self.retries = 0
+        """Repetitions so far, of all calls."""
+        self._key = key
+        self._timeout = timeout
+        self._max_retries = max_retries
+        self._session: aiohttp.ClientSession | None = None
+
+    async def call(
+        self,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        read: Callable[[Any], T],
+        beside: bool = False,
+        max_retries: int | None = None,
+        timeout: float | None = None,
+    ) -> T:
+        """POST `body` (GET without one) to `path`, under the base address or `beside` it (`/tokenize`).
+        Raises Rejected or NoAnswer."""
+        address = (server_root(self.base_url) if beside else self.base_url) + path
+        most = self._max_retries if max_retries is None else max_retries
+        seconds = self._timeout if timeout is None else timeout
+        failed = broken = 0
+        while True:
+            try:
+                return await self._attempt(address, body, read, seconds)
+            except _Again as problem:
+                failed += 1
+                broken += problem.broken
+                if failed > most or broken > REPEATS_OF_BROKEN:
+                    raise NoAnswer(problem.reason, broken=problem.broken, status=problem.status) from None
+                self.retries += 1
+                await asyncio.sleep(pause(failed, problem.wait))
+
+    async def _attempt(
+        self, address: str, body: Mapping[str, Any] | None, read: Callable[[Any], T], seconds: float
+    ) -> T:
+        status, headers, raw = await self._exchange(address, body, seconds)
+        if 300 <= status < 400:
+            # A redirect would carry prompts and key to an address that nobody named.
+            raise Rejected(status, self._clean(f"it redirects to {headers.get('location', 'nowhere')}"))
+        if status >= 400:
+            raise self._refusal(status, headers, raw)
+        try:
+            return read(json.loads(raw))
+        except Broken as error:
+            raise _Again(self._clean(str(error)), broken=True, status=status) from None
+        except (ValueError, RecursionError):
+            raise _Again("its reply is no JSON", broken=True, status=status) from None
+
+    async def _exchange(
+        self, address: str, body: Mapping[str, Any] | None, seconds: float
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        """Status, headers and body of one exchange."""
+        method, data = ("GET", None) if body is None else ("POST", json.dumps(body).encode())
+        limits = aiohttp.ClientTimeout(total=seconds, sock_connect=min(seconds, CONNECT_SECONDS))
+        try:
+            async with self._open().request(
+                method, address, data=data, timeout=limits, allow_redirects=False
+            ) as response:
+                raw = bytearray()
+                async for chunk in response.content.iter_any():
+                    raw += chunk
+                    if len(raw) > LARGEST_REPLY:
+                        raise _Again("its reply does not end", broken=True)
+                return response.status, response.headers, bytes(raw)
+        # The errors of aiohttp hold the request's headers, so no more than their text goes on.
+        except aiohttp.ConnectionTimeoutError:
+            raise _Again(f"no connection within {limits.sock_connect:g} s") from None
+        except TimeoutError:
+            raise _Again(f"no reply within {seconds:g} s", broken=True) from None
+        except (aiohttp.ClientError, OSError) as error:
+            raise _Again(self._clean(f"{type(error).__name__}: {error}")) from None
+
+    def _refusal(self, status: int, headers: Mapping[str, str], raw: bytes) -> Exception:
+        message, parameter, code = read_error(raw)
+        message = self._clean(message)
+        if code == "insufficient_quota":
+            return NoAnswer(f"{status}: {message}", status=status, exhausted=True)
+        if status < 500 and status not in RETRIED_STATUS:
+            return Rejected(status, message, parameter)
+        wait = retry_after(headers) or 0.0
+        if wait > LONGEST_RETRY_AFTER:
+            return NoAnswer(f"{status}: it asks to come back in {wait:.0f} s", status=status, exhausted=True)
+        return _Again(f"{status}: {message}" if message else f"status {status}", wait, status=status)
+
+    def _clean(self, text: str) -> str:
+        return without_key(text, self._key)
+
+    def _open(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            headers = {"Content-Type": "application/json", "Accept": "application/json"}
+            if self._key:
+                headers["Authorization"] = f"Bearer {self._key}"
+            self._session = aiohttp.ClientSession(
+                headers=headers,
+                connector=aiohttp.TCPConnector(limit=0),  # the engine is the bound
+                cookie_jar=aiohttp.DummyCookieJar(),
+                trust_env=not is_loopback(self.base_url),
+            )
+        return self._session
+
+    async def close(self) -> None:
+        """Close all connections."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+
+def read_error(raw: bytes) -> tuple[str, str | None, str | None]:
+    """Message, parameter and code of an error: OpenAI's schema, FastAPI's `detail`, or plain text."""
+    text = raw[:4096].decode("utf-8", "replace")
+    try:
+        data = json.loads(raw)
+    except (ValueError, RecursionError):
+        return text, None, None
+    if not isinstance(data, dict):
+        return text, None, None
+    error = data.get("error", data)
+    if isinstance(error, str):
+        return error, None, None
+    if not isinstance(error, dict):
+        return text, None, None
+    detail = error.get("detail")
+    if isinstance(detail, list) and detail and isinstance(detail[0], dict):
+        place = detail[0].get("loc")
+        last = place[-1] if isinstance(place, list) and place else None
+        return f"{last}: {detail[0].get('msg')}", str(last), None
+    message = error.get("message") or detail or text
+    parameter, code = error.get("param"), error.get("code")
+    return str(message), str(parameter) if parameter else None, str(code) if code else None

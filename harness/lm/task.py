@@ -1,0 +1,171 @@
+"""A loaded task with its rows: how each becomes an item, which turns stand before it, what a text scores.
+
+Ours bring items in their rows. Of a task of lm-eval's or a user's, prompts, rule and training rows are worked
+out when it is loaded (lm_foreign.py).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+from unittest.mock import patch
+
+from harness.lm.data import Training
+from harness.lm.gold import figure, scores
+from harness.lm.own_words import Run, own_words
+from harness.lm.prompt import Prompts
+from harness.lm.rule import Rule
+from harness.types import Item, Message, stable_hash
+from tasks import registry
+from tasks.spec import TaskSpec
+
+
+@dataclass(frozen=True)
+class Foreign:
+    """What is known of a task that is not ours."""
+
+    prompts: Prompts
+    rule: Rule
+    training: Training
+    notes: tuple[str, ...] = ()
+    """Sentences on what of the task is taken in another way than lm-eval takes it."""
+
+
+@dataclass
+class TaskData:
+    """A loaded task with the rows that a run uses."""
+
+    name: str
+    """Short name."""
+    lm_name: str
+    spec: TaskSpec
+    task: Any
+    """lm-eval's task object."""
+    indices: list[int]
+    """Positions in the test split of the rows that are scored, sorted."""
+    stops: tuple[str, ...]
+    foreign: Foreign | None = None
+    shared: frozenset[Run] = frozenset()
+    """Runs of words that the prompts of a task that is not ours have in common."""
+    _rows: dict[str, list[dict[str, Any]]] = field(default_factory=dict, repr=False)
+
+    @property
+    def own(self) -> bool:
+        """Whether it is one of ours and not the user's."""
+        return self.lm_name in registry.builtin()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences that readers of the results must know."""
+        return self.foreign.notes if self.foreign else ()
+
+    @property
+    def described(self) -> dict[str, Any]:
+        """How a task that is not ours is asked, read and taught, for the manifest."""
+        return {"s2d": self.task.config.metadata["s2d"]} if self.foreign else {}
+
+    @property
+    def undistillable(self) -> str | None:
+        """Why nothing can be distilled, as sentences; None where it can."""
+        return self.spec.undistillable or (self.foreign.training.why_none if self.foreign else None)
+
+    def rows(self, split: str) -> list[dict[str, Any]]:
+        """All rows of `train`, `validation` or `test`; empty where the task has no such split."""
+        if split not in self._rows:
+            source = {
+                "train": lambda: self.foreign.training.rows if self.foreign else self.task.training_docs(),
+                "validation": self.task.validation_docs,
+                "test": lambda: self.task.eval_docs,
+            }[split]
+            # A data set decodes its rows anew each time it is read through; several phases read them.
+            self._rows[split] = list(source() or [])
+        return self._rows[split]
+
+    def scored_rows(self) -> list[dict[str, Any]]:
+        """Test rows that may be scored: all but those that are kept apart to learn from."""
+        apart = self.foreign.training.apart if self.foreign else frozenset()
+        if not apart:
+            return self.rows("test")
+        return [row for row in self.rows("test") if self.item(row).cluster_id not in apart]
+
+    def item(self, row: Mapping[str, Any]) -> Item:
+        """The item of a row. A user's own task may have a column `cluster_id`; its ids are of the content."""
+        if self.foreign is None:
+            return Item(
+                item_id=str(row["item_id"]),
+                cluster_id=str(row["cluster_id"]),
+                prompt=str(row["prompt"]),
+                question=str(row.get("question")),
+                answer_form=str(row.get("answer_form") or ""),
+                fields=row,
+            )
+        prompts = self.foreign.prompts
+        prompt = prompts.direct(row)
+        content = content_id(self.name, prompt, self.task.doc_to_target(dict(row)))
+        question = prompts.question(row)
+        return Item(
+            item_id=content,
+            cluster_id=str(row.get("cluster_id") or content),
+            prompt=prompt,
+            question=question,
+            answer_form=self.foreign.rule.answer_form,
+            fields=row,
+            own_words=own_words(question, self.shared),
+        )
+
+    def history(self, row: Mapping[str, Any]) -> tuple[Message, ...]:
+        """Turns before a row's prompt, as lm-eval makes them of a user's description and examples. The
+        examples of training rows are drawn by content, so a resumed run draws the same."""
+        if self.own:
+            return ()
+        turns = self._turns(row)
+        if self._shows(turns, row):
+            # lm-eval leaves the row itself out only of test rows; with it a training row shows its answer.
+            without = partial(self.task.sampler.sample, eval_doc=dict(row))
+            with patch.object(self.task.sampler, "sample", lambda n, eval_doc=None: without(n)):
+                turns = self._turns(row)
+        return turns
+
+    def score_of(self, text: str, row: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What the task's own rule gives a text about a row, by metric; empty where it gives nothing."""
+        if self.foreign is None:
+            given: Mapping[str, Any] = self.task.process_results(dict(row), [text])
+            return given
+        return scores(self.task, self.foreign.rule.reader, text, row) or {}
+
+    def figure(self, metric: str, value: Any) -> Any:
+        """The score of one item from what the task's rule gave it; ours are as they are."""
+        return value if self.foreign is None else figure(self.task, metric, value)
+
+    def _shows(self, turns: Sequence[Message], row: Mapping[str, Any]) -> bool:
+        prompt = str(self.task.doc_to_text(dict(row)))
+        return prompt in [turn["content"] for turn in turns if turn["role"] == "user"]
+
+    def _turns(self, row: Mapping[str, Any]) -> tuple[Message, ...]:
+        return turns_before(self.task, row, self.item(row).item_id)
+
+
+def content_id(name: str, prompt: str, target: Any) -> str:
+    """The id of an item of a task that is not ours: the same for the same content."""
+    return stable_hash([name, prompt, target])
+
+
+def turns_before(task: Any, row: Mapping[str, Any], seed: str) -> tuple[Message, ...]:
+    """The turns that lm-eval puts before the prompt of a row; `seed` draws the examples."""
+    task.set_fewshot_seed(seed=int(stable_hash(seed, 8), 16))
+    context = task.fewshot_context(
+        dict(row),
+        num_fewshot=task.config.num_fewshot or 0,
+        apply_chat_template=True,
+        fewshot_as_multiturn=True,
+        chat_template=turns_as_text,
+    )
+    return tuple(json.loads(context)[:-1])
+
+
+def turns_as_text(turns: list[dict[str, str]], add_generation_prompt: bool = True) -> str:
+    """A chat template whose text can be read back as turns."""
+    return json.dumps(turns, ensure_ascii=False)

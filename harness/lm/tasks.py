@@ -1,0 +1,283 @@
+"""The adapter to lm-eval: its tasks become items, our programs become its language model.
+
+lm-eval (0.4.12 up to 0.5) hands all requests of all tasks to `generate_until` in one call; they go to
+the scheduler from there, and lm-eval's own filters and metrics score what comes back. Nothing in `harness`
+but the modules `lm*` imports lm-eval.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+from harness.errors import RunError, UserError
+from harness.lm import catalog as lm_catalog
+from harness.lm.block import TaskConfig, block_of
+from harness.lm.data import local_files, needed_splits, swapped
+from harness.lm.foreign import check_kind, foreign_task
+from harness.lm.task import TaskData, turns_as_text
+from harness.progress import say
+from harness.types import Item, Message, Response, stable_hash
+from tasks import registry
+from tasks.errors import TaskError
+
+__all__ = ["LONGEST_NAME", "Respond", "TaskData", "load_tasks", "score"]
+
+Respond = Callable[[Sequence[tuple[str, Item, tuple[Message, ...]]]], list[Response]]
+"""(task, item, turns before the prompt) of every scored prompt -> responses in that order."""
+
+
+_NAME = re.compile(r"\w[\w.+ -]*")
+LONGEST_NAME = 200
+"""Bytes; file systems take 255, endings included."""
+
+
+def load_tasks(
+    names: Sequence[str],
+    data: str,
+    include_path: Sequence[str],
+    arguments: Mapping[str, Any],
+    limit: int | None,
+    task_config: str | None = None,
+) -> list[TaskData]:
+    """Load tasks with their rows. UserError for an unknown task, bad data or an empty task.
+
+    `limit` takes that many clusters per task, the ones whose ids have the smallest hashes, so that the
+    templates, orders and votes of one question stay together and the choice depends on nothing else.
+    `task_config` is a file of s2d blocks for tasks that are not ours.
+    """
+    logging.getLogger("lm_eval").setLevel(logging.ERROR)
+    _compile_templates_once()
+    try:
+        blocks = TaskConfig.read(task_config)
+        loaded = list(_load(names, data, include_path, arguments, limit, blocks))
+        blocks.check_all_used([task.lm_name for task in loaded if not task.own])
+    except TaskError as error:
+        raise UserError(str(error)) from error
+    except UserError:
+        raise
+    except Exception as error:  # a task's Python and templates are its author's: they raise what they like
+        hint = "it seems to have no test items; " if isinstance(error, IndexError) else ""
+        raise UserError(
+            f"a task of {', '.join(names)} could not be loaded: {_reason(error)} "
+            f"({hint}check --tasks, --data, the task's YAML and the Python beside it)"
+        ) from error
+    return loaded
+
+
+def _load(
+    names: Sequence[str],
+    data: str,
+    include_path: Sequence[str],
+    arguments: Mapping[str, Any],
+    limit: int | None,
+    blocks: TaskConfig,
+) -> Iterator[TaskData]:
+    from lm_eval.tasks import TaskManager
+
+    shipped = list(dict.fromkeys(lm_catalog.bare(name) for name in names if lm_catalog.is_shipped(name)))
+    rest = [name for name in names if not lm_catalog.is_shipped(name)]
+    if not include_path and not shipped:
+        registry.check_arguments(arguments)
+    others = [name for folder in include_path for name in registry.check_folder(folder)]
+    short = registry.expand(rest, data, others) if rest or not shipped else []
+    metadata = {**arguments, "data": data}
+
+    def manager(folders: Sequence[str | Path]) -> TaskManager:
+        return TaskManager(
+            include_path=[str(folder) for folder in folders], include_defaults=False, metadata=metadata
+        )
+
+    ours = manager(registry.folders()) if any(name in registry.MODULES for name in short) else None
+    theirs = manager(registry.folders(list(include_path))[1:]) if include_path else None
+    for name in short:
+        own = name in registry.MODULES
+        chosen = ours if own else theirs
+        if chosen is None:  # a name that is neither ours nor of a folder was refused by `expand`
+            raise TaskError(f"task {name}: name the folder that defines it with --include-path")
+        lm_name = registry.lm_eval_name(name) if own else name
+        with nullcontext() if own else _data_of(data, lm_name, None):
+            found = chosen.load([lm_name])["tasks"]
+        for single, task in found.items():
+            yield _task_data(name if len(found) == 1 else single, single, task, limit, blocks)
+    for name in shipped:
+        for single, path in lm_catalog.find(name).items():
+            with _data_of(data, single, path):
+                task = _shipped(manager([]), single, path)
+            yield _task_data(lm_catalog.name_in_files(single), single, task, limit, blocks)
+
+
+def _shipped(manager: Any, name: str, path: Path) -> Any:
+    """lm-eval's own task in a file. UserError where its data or a package of its Python cannot be had."""
+    try:
+        [task] = manager.load([str(path)])["tasks"].values()
+    except (TaskError, UserError):
+        raise
+    except Exception as error:  # the hub's client and the task's Python raise what they like
+        raise UserError(
+            f"{lm_catalog.PREFIX}{name} could not be loaded: {_reason(error)} (its rows come from the hub; "
+            "--data DIR takes them from files, docs/lm-eval-tasks.md says which)"
+        ) from error
+    return task
+
+
+def _compile_templates_once() -> None:
+    """lm-eval compiles a template anew for each row and each example before it: minutes over a run."""
+    from lm_eval import utils
+
+    environment = getattr(utils, "env", None)
+    if environment is not None and not hasattr(environment.from_string, "cache_info"):
+        environment.from_string = lru_cache(maxsize=1 << 10)(environment.from_string)
+
+
+def _data_of(data: str, task: str, path: Path | None) -> AbstractContextManager[None]:
+    """While it is open, a task that is not ours finds the files of `--data DIR`, if that holds any for it.
+    For one of lm-eval's own (`path`) it must."""
+    files = local_files(data, task)
+    if path is None:
+        # A user's own task brings its data; a folder of its name stands in for it.
+        mine = files and all(file.parent.name == task for file in files.values())
+        return swapped(files, task, Path(data), None) if mine else nullcontext()
+    if data in {"embedded", "hub"}:  # nothing is embedded for it: its data set is on the hub
+        return nullcontext()
+    return swapped(files, task, Path(data), needed_splits(lm_catalog.config_of(path)))
+
+
+def _reason(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+
+
+def _task_data(name: str, lm_name: str, task: Any, limit: int | None, blocks: TaskConfig) -> TaskData:
+    if not _NAME.fullmatch(name) or len(name.encode()) > LONGEST_NAME:
+        raise UserError(
+            f"task {name!r}: its name becomes the name of a file, so it is letters, digits, spaces and "
+            f"'.', '_', '+', '-', at most {LONGEST_NAME} bytes: rename it in its YAML"
+        )
+    if lm_name in registry.builtin():
+        check_kind(name, task)
+        until = (task.config.generation_kwargs or {}).get("until") or []
+        stops = tuple(stop for stop in ([until] if isinstance(until, str) else until) if stop)
+        data = TaskData(name, lm_name, registry.spec(name), task, [], stops)
+    else:
+        metadata = task.config.metadata
+        in_yaml = metadata.get("s2d") if isinstance(metadata, Mapping) else None
+        block = block_of((f"task {name}, metadata", in_yaml), blocks.layer(lm_name))
+        data = foreign_task(name, lm_name, task, block)
+    for note in data.notes:
+        say(f"task {name}: {note}")
+    rows = data.rows("test")
+    if not rows:
+        raise UserError(f"task {name} has no test items: check its data")
+    items = [data.item(row) for row in rows]
+    apart = data.foreign.training.apart if data.foreign else frozenset()
+    scored = {item.cluster_id for item in items} - apart
+    clusters = sorted(scored, key=lambda cluster: stable_hash([name, cluster]))
+    chosen = set(clusters if limit is None else clusters[:limit])
+    first: dict[str, int] = {}
+    for index, item in enumerate(items):
+        first.setdefault(item.item_id, index)
+    if len(first) < len(items):
+        say(
+            f"task {name}: {len(items) - len(first)} of {len(items)} test rows repeat another one and are "
+            "left out"
+        )
+    data.indices = [index for index in first.values() if items[index].cluster_id in chosen]
+    return data
+
+
+def score(
+    tasks: Sequence[TaskData], respond: Respond
+) -> tuple[dict[str, list[dict[str, Any]]], dict[str, list[Response]]]:
+    """Responses to every chosen row, scored by lm-eval: its logged samples (one per row and filter) and
+    our responses (one per row), by short task name, rows in the order of `indices`."""
+    import lm_eval
+    from lm_eval.api.model import LM
+    from lm_eval.tasks import TaskManager
+
+    by_lm_name = {task.lm_name: task for task in tasks}
+    responses: dict[str, list[Response]] = {task.name: [] for task in tasks}
+    answered: list[bool] = []
+
+    class ProgramModel(LM):
+        """Programs, seen by lm-eval as a model."""
+
+        tokenizer_name = "s2d-bench"
+
+        def apply_chat_template(
+            self, chat_history: list[dict[str, str]], add_generation_prompt: bool = True
+        ) -> str:
+            return turns_as_text(chat_history)
+
+        def generate_until(self, requests: list[Any], disable_tqdm: bool = False) -> list[str]:
+            asked = []
+            for request in requests:
+                task = by_lm_name[request.task_name]
+                turns = json.loads(request.args[0])
+                # Behind the prompt lm-eval puts what a reply would begin with; our prompt ends with that.
+                while turns and turns[-1]["role"] == "assistant":
+                    turns.pop()
+                item = task.item(request.doc)
+                asked.append((task.name, item, tuple(turns[:-1])))
+            given = respond(asked)
+            answered.append(True)
+            for (name, _, _), response in zip(asked, given, strict=True):
+                responses[name].append(response)
+            return [response.text for response in given]
+
+        def loglikelihood(self, requests: list[Any]) -> list[tuple[float, bool]]:
+            raise UserError("log-likelihood tasks have no System 2: choose tasks that generate text")
+
+        def loglikelihood_rolling(self, requests: list[Any]) -> list[float]:
+            raise UserError("log-likelihood tasks have no System 2: choose tasks that generate text")
+
+    class Loaded(TaskManager):
+        """Hands lm-eval the tasks that are loaded already; loading reads whole data sets."""
+
+        def __init__(self) -> None:
+            super().__init__(include_defaults=False)
+
+        def load(self, task_list: Any) -> dict[str, Any]:
+            return {"tasks": {task.lm_name: task.task for task in tasks}, "groups": {}}
+
+    try:
+        with _without_environment_report():
+            results = lm_eval.simple_evaluate(
+                model=ProgramModel(),
+                tasks=[task.lm_name for task in tasks],
+                task_manager=Loaded(),
+                samples={task.lm_name: task.indices for task in tasks},
+                apply_chat_template=True,
+                bootstrap_iters=0,
+                log_samples=True,
+                random_seed=None,
+                numpy_random_seed=None,
+                torch_random_seed=None,
+            )
+    except (UserError, RunError):
+        raise
+    except Exception as error:
+        if not answered:
+            raise
+        # All texts are there: what is left is the tasks' own filters and metrics.
+        named = ", ".join(task.name for task in tasks)
+        raise UserError(
+            f"the responses to {named} could not be scored: {_reason(error)} (mend the task's filter_list, "
+            "process_results or metric_list; finished calls are kept)"
+        ) from error
+    return {task.name: results["samples"][task.lm_name] for task in tasks}, responses
+
+
+def _without_environment_report() -> AbstractContextManager[Any]:
+    """lm-eval asks pip, the system and git for a report at each evaluation, seconds long; the manifest has
+    its own."""
+    from lm_eval import evaluator
+
+    return patch.multiple(evaluator, add_env_info=lambda _: None, get_git_commit_hash=lambda: None)

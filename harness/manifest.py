@@ -1,0 +1,104 @@
+"""What the manifest says of model, tasks and variants: all that `results` needs to read a run.
+
+It describes what is loaded and decides nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from harness.engines.base import Engine
+from harness.fingerprint import without_functions
+from harness.lm.tasks import TaskData
+from harness.options import RunOptions
+from harness.programs.base import get_method
+from harness.types import stable_hash
+from harness.variants import AGAIN, Variant, teacher_row
+
+DIRECTIONS = {True: "higher", False: "lower", None: "none"}
+
+
+def named_pairs(variants: Sequence[Variant], teachers: Mapping[str, str | None]) -> list[list[str]]:
+    """Pairs beyond the standing ones (base, s2, distilled): each other variant against base and against
+    s2, or where it was distilled against its teacher (`teachers`); a control or an ablation against distilled
+    too; the second run of base, the noise floor, against base alone."""
+    names = [variant.name for variant in variants]
+    pairs = []
+    for variant in variants:
+        if variant.name not in {"base", "s2", "distilled"}:
+            against = ["base"] if variant.name == AGAIN else ["base", teachers.get(variant.name) or "s2"]
+            pairs += [[first, variant.name] for first in against if first in names]
+            if variant.kind == "distilled" and "distilled" in names:
+                pairs.append([variant.name, "distilled"])
+    return pairs
+
+
+def _teacher(variant: Variant, variants: Sequence[Variant], tasks: Sequence[TaskData]) -> str | None:
+    """The row of the run that taught a distilled variant, on every task; None where none did."""
+    rows = {teacher_row(variant, variants, task.spec.s2_method) for task in tasks}
+    row = rows.pop() if len(rows) == 1 else None
+    return None if row is None else row.name
+
+
+def run_facts(
+    engine: Engine, tasks: Sequence[TaskData], variants: Sequence[Variant], options: RunOptions
+) -> dict[str, Any]:
+    """Entries `model`, `engine`, `tasks`, `variants`, `comparisons` and `notes` of the manifest."""
+    described: dict[str, Any] = {}
+    for task in tasks:
+        rows = task.rows("test")
+        items = [task.item(rows[index]) for index in task.indices]
+        described[task.name] = {
+            "primary": task.spec.primary.name,
+            "s2_method": task.spec.s2_method,
+            "n_items": len(items),
+            "n_clusters": len({item.cluster_id for item in items}),
+            "metrics": {
+                metric.name: {
+                    "kind": metric.kind,
+                    "direction": DIRECTIONS[metric.higher_is_better],
+                    "aggregation": "mean",
+                    "description": metric.description,
+                }
+                for metric in task.spec.metrics
+            },
+            "items_hash": stable_hash(sorted(item.item_id for item in items)),
+            "task_hash": stable_hash(
+                [without_functions(task.task.dump_config()), dict(task.spec.max_tokens)]
+            ),
+            "data": options.data,
+            "turns": any(task.history(row) for row in rows[:1]),
+            **task.described,
+        }
+    teachers = {variant.name: _teacher(variant, variants, tasks) for variant in variants}
+    return {
+        "model": {
+            "name": engine.model.name,
+            "fingerprint": engine.model.fingerprint,
+            "parameters": engine.model.parameters,
+            "dtype": engine.model.dtype,
+            "template_hash": engine.model.template_hash,
+            "context_length": engine.model.context_length,
+            "folder": engine.model.folder,
+        },
+        "engine": engine.facts(),
+        "tasks": described,
+        "variants": {
+            variant.name: {
+                "kind": variant.kind,
+                "weights": variant.location
+                or ("adapter per task" if variant.kind == "distilled" else "model"),
+                "method": variant.method or ("task's" if variant.kind == "s2" else "direct"),
+                "teacher": teachers[variant.name],
+            }
+            for variant in variants
+        },
+        "methods": {
+            method.name: {"without_turns": list(method.without_turns)}
+            for variant in variants
+            for method in (get_method(variant.method_for(task.spec.s2_method)) for task in tasks)
+        },
+        "comparisons": named_pairs(variants, teachers),
+        "notes": [f"{task.name}: {note}." for task in tasks for note in task.notes],
+    }

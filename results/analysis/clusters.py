@@ -1,0 +1,196 @@
+"""Rows of one or two variants become one line per cluster: what every statistical method starts from.
+
+A cluster is what would have been drawn anew: a question with its templates, a pair with both orders and all
+votes, an item with its samples and seeds. All sums are weighted. This file knows which rows belong together,
+not which method will look at them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from results.errors import ResultsError
+from results.records.columns import Columns
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One variant on one metric; arrays have one entry per cluster."""
+
+    total: Floats
+    """Sum of weight * score."""
+    weight: Floats
+    """Sum of weights, above 0."""
+    rows: int
+    """Scored rows behind the clusters."""
+    zero_one: bool
+    """Every row scores 0 or 1."""
+
+    @property
+    def n(self) -> int:
+        return int(self.total.size)
+
+    @property
+    def score(self) -> float:
+        return float(self.total.sum() / self.weight.sum())
+
+    @property
+    def binary(self) -> bool:
+        """Each cluster has one value, 0 or 1, and all weigh the same: a plain proportion of n."""
+        return (
+            self.zero_one
+            and _equal(self.weight)
+            and bool(np.all((self.total == 0) | (self.total == self.weight)))
+        )
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two variants on the same rows, one metric. `first` and `second` share clusters and weights."""
+
+    first: Sample
+    second: Sample
+    left_out: int = 0
+    """Rows on which the metric applies to one variant only."""
+
+    @property
+    def n(self) -> int:
+        return self.first.n
+
+    @property
+    def weight(self) -> Floats:
+        return self.first.weight
+
+    @property
+    def difference(self) -> Floats:
+        """Weighted sum of (second - first) per cluster."""
+        return self.second.total - self.first.total
+
+    @property
+    def estimate(self) -> float:
+        return float(self.difference.sum() / self.weight.sum())
+
+    @property
+    def binary(self) -> bool:
+        return self.first.binary and self.second.binary
+
+    @property
+    def bounded(self) -> bool:
+        """All scores lie between 0 and 1, as far as sums over clusters show."""
+        return all(
+            bool(np.all((one.total >= 0) & (one.total <= one.weight * (1 + 1e-9))))
+            for one in (self.first, self.second)
+        )
+
+    @property
+    def single(self) -> bool:
+        """One row per cluster, all of equal weight: paired numbers without clusters."""
+        return self.first.rows == self.n and _equal(self.weight)
+
+    def swapped(self) -> Pair:
+        """First and second exchanged, which turns the sign: for metrics where less is better."""
+        return Pair(self.second, self.first, self.left_out)
+
+    def cells(self) -> tuple[int, int]:
+        """(b, c) of a binary pair: clusters that only the first, only the second variant has."""
+        return int((self.difference < 0).sum()), int((self.difference > 0).sum())
+
+
+def sample(columns: Columns, metric: str) -> Sample | None:
+    """Clusters of one variant; None where the metric applies to no row."""
+    weights = columns.weights[metric]
+    applies = ~np.isnan(columns.scores[metric]) & (weights > 0)
+    return _sample(columns, columns.scores[metric], weights, applies)
+
+
+def pair(a: Columns, b: Columns, metric: str) -> Pair | None:
+    """Clusters of two variants with equal rows (see `require_same_items`); None where no row is scored by
+    both.
+    """
+    weights = a.weights[metric]
+    in_a, in_b = ~np.isnan(a.scores[metric]), ~np.isnan(b.scores[metric])
+    applies = in_a & in_b & (weights > 0)
+    first = _sample(a, a.scores[metric], weights, applies)
+    second = _sample(a, b.scores[metric], weights, applies)
+    if first is None or second is None:
+        return None
+    return Pair(first, second, int((in_a != in_b).sum()))
+
+
+def together(variants: Sequence[Columns], metric: str) -> list[Sample] | None:
+    """Clusters of several variants with equal rows, over the rows that all of them have a score on; None
+    where there is none.
+    """
+    first = variants[0]
+    applies = first.weights[metric] > 0
+    for columns in variants:
+        applies = applies & ~np.isnan(columns.scores[metric])
+    if not applies.any():
+        return None
+    found = (_sample(first, columns.scores[metric], first.weights[metric], applies) for columns in variants)
+    return [one for one in found if one is not None]
+
+
+def row_pair(columns: Columns, first: Floats, second: Floats) -> Pair:
+    """The same for any figure per row (tokens, FLOPs, dollars) of two variants on the rows of `columns`."""
+    ones = np.ones(columns.n_rows)
+    everywhere = np.ones(columns.n_rows, dtype=bool)
+    a, b = (_sample(columns, values, ones, everywhere) for values in (first, second))
+    if a is None or b is None:
+        raise ResultsError(f"{columns.path} holds no rows; let the run finish first")
+    return Pair(a, b)
+
+
+def require_same_items(a: Columns, b: Columns) -> None:
+    """Within a run, two variants must have answered the same rows: another set is refused, never cut to
+    fit.
+    """
+    same = a.n_rows == b.n_rows and all(
+        np.array_equal(getattr(a, key), getattr(b, key)) for key in ("item_id", "seed", "sample_index")
+    )
+    if not same:
+        only_a, only_b = len(keys(a) - keys(b)), len(keys(b) - keys(a))
+        raise ResultsError(
+            f"task {a.task!r}: {a.variant!r} and {b.variant!r} have different items ({only_a} only in "
+            f"the first, "
+            f"{only_b} only in the second); resume the run with the same options until it is finished"
+        )
+    if not np.array_equal(a.cluster_id, b.cluster_id):
+        raise ResultsError(
+            f"task {a.task!r}: {a.variant!r} and {b.variant!r} give one item different clusters"
+        )
+
+
+def keys(columns: Columns) -> set[tuple[str, int, int]]:
+    """What rows are paired by: item, seed and sample."""
+    return set(
+        zip(columns.item_id.tolist(), columns.seed.tolist(), columns.sample_index.tolist(), strict=True)
+    )
+
+
+def _sample(
+    columns: Columns, values: Floats, weights: Floats, applies: npt.NDArray[np.bool_]
+) -> Sample | None:
+    if not applies.any():
+        return None
+    codes, count = columns.clusters
+    chosen, scores, weight = codes[applies], values[applies], weights[applies]
+    rows = np.bincount(chosen, minlength=count)
+    present = rows > 0
+    total = np.bincount(chosen, scores * weight, minlength=count)[present].astype(np.float64)
+    return Sample(
+        total=total,
+        weight=np.bincount(chosen, weight, minlength=count)[present].astype(np.float64),
+        rows=int(applies.sum()),
+        zero_one=bool(np.all((scores == 0) | (scores == 1))),
+    )
+
+
+def _equal(weight: Floats) -> bool:
+    return bool(np.ptp(weight) <= 1e-9 * float(weight[0]))

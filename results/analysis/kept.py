@@ -1,0 +1,48 @@
+"""`gain_kept` of a comparison: how much of System 2's gain over base a distilled variant keeps.
+
+It stands on the rows `superior` of (base, distilled), one for each metric, and is measured against the
+variant that taught the distilled one: (distilled - base) / (teacher - base), over the items that all three
+have. `{value, low, high}` are fractions; an end is null where the gain is so small that the share may be
+anything. The whole is null where the teacher gains nothing over base. Rows of other claims lack the key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from results.analysis import clusters as samplesets
+from results.analysis.clusters import keys
+from results.analysis.pairing import paired
+from results.records.load import RunData
+from results.records.roles import Trio
+from results.statistics.gain import gain_kept
+from results.statistics.outcomes import Floats
+
+Part = tuple[Floats, Floats, float]
+
+
+def share(run: RunData, asked: Iterable[tuple[Trio, str, bool]]) -> dict[str, float | None] | None:
+    """The share over one or several tasks: for each a trio, its metric, and whether lower is better."""
+    parts = [part for part in (_part(run, *one) for one in asked) if part is not None]
+    kept = gain_kept(parts) if parts else None
+    return None if kept is None else {"value": kept.value, "low": kept.low, "high": kept.high}
+
+
+def _part(run: RunData, trio: Trio, metric: str, lower: bool) -> Part | None:
+    if trio.base is None or trio.teacher is None:
+        return None
+    both = paired(run, trio.task, trio.base, trio.distilled)
+    taught = paired(run, trio.task, trio.teacher, trio.distilled)
+    # Each pair leaves out what its own seeds lack; three can be laid side by side where that is the same.
+    if both is None or taught is None or keys(both[0]) != keys(taught[0]):
+        return None
+    found = samplesets.together((both[0], both[1], taught[0]), metric)
+    if found is None:
+        return None
+    base, distilled, teacher = found
+    sign = -1.0 if lower else 1.0
+    return (
+        sign * (distilled.total - base.total),
+        sign * (teacher.total - base.total),
+        float(base.weight.sum()),
+    )

@@ -1,0 +1,139 @@
+"""Plain sentences that a reader of the tables must not miss.
+
+Each rule of this file looks at one thing that changes how the figures are to be read: a run that did not
+finish, a task not distilled, what distillation warned of, a teacher that is no row, failures, metrics without
+rows. What makes a single row doubtful (cut texts, say) stands under the tables (`results.tables.rows`).
+Sentences of the manifest come first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from results.analysis.cost import CostModel
+from results.records.load import RunData
+from results.records.roles import Trio, distillations, not_distilled, standing, tasks_of
+
+Row = dict[str, Any]
+
+
+def collect(
+    run: RunData,
+    rows: Sequence[Row],
+    compared: Sequence[Row],
+    costs: CostModel,
+    apart: Sequence[tuple[str, str, str]] = (),
+    of_task: Mapping[str, Sequence[Trio]] | None = None,
+) -> list[str]:
+    """All notes of a leaderboard, without repeats. `apart` are pairs (task, a, b) without a common seed;
+    `of_task` names who taught what was distilled.
+    """
+    found = [str(note) for note in run.manifest.get("notes") or []]
+    status = run.manifest.get("status")
+    if status and status != "finished":
+        found.append(f"The run is {status}, not finished: figures may change when it is resumed.")
+    found += _missing(run)
+    found += _distillation(run)
+    found += _warnings(run)
+    found += [
+        f"{task}: no seed was distilled for both {a} and {b}, so they are not compared."
+        for task, a, b in apart
+    ]
+    found += _untaught(run, of_task or {})
+    for row in rows:
+        errors = row["failures"].get("error", 0)
+        if row["primary"] and errors:
+            found.append(
+                f"{row['task']}, {row['variant']}: {errors:,} items failed with an error and score as wrong."
+            )
+        if row["score"] is not None and not 0 <= row["score"] <= 1:
+            found.append(
+                f"{row['task']}, {row['variant']}: {row['metric']!r} is {row['score']:g}, which is no share "
+                "of 1: percents and points are 100 times the task's own figures, and so is the margin."
+            )
+        if row["status"] == "scored" and row["score"] is None:
+            found.append(f"{row['task']}, {row['variant']}: no row has a score of {row['metric']!r}.")
+    for row in compared:
+        if row.get("rows_left_out"):
+            found.append(
+                f"{row['task']}: {row['rows_left_out']:,} rows have {row['metric']!r} for only one of "
+                f"{row['a']} and "
+                f"{row['b']}, and were left out of their comparison."
+            )
+    if costs.parameters is None:
+        found.append("The manifest names no number of parameters, so FLOPs and their break-even are unknown.")
+    return list(dict.fromkeys(found))
+
+
+def _missing(run: RunData) -> list[str]:
+    skipped = not_distilled(run.manifest)
+    return [
+        f"{task}, {variant}: no samples; resume the run to get them."
+        for task, variant in run.missing
+        if (task, variant) not in skipped
+    ]
+
+
+def _untaught(run: RunData, of_task: Mapping[str, Sequence[Trio]]) -> list[str]:
+    """What was taught by a System 2 that has no row, where another one has: they are not compared."""
+    if "s2" not in standing(run.manifest):
+        return []
+    tasks: dict[str, list[str]] = {}
+    for task, found in of_task.items():
+        for trio in found:
+            if trio.teacher is None and (task, trio.distilled) in run.columns:
+                tasks.setdefault(trio.distilled, []).append(task)
+    taught = {entry["variant"]: entry.get("teacher_method") for entry in distillations(run.manifest)}
+    return [
+        f"{name} was taught by {taught.get(name) or 'a System 2'} on {', '.join(of)}, no row of this "
+        "run: it is compared with no teacher. Name that teacher in --models to get the claims."
+        for name, of in tasks.items()
+    ]
+
+
+def _distillation(run: RunData) -> list[str]:
+    """One note on what was not distilled, by task, variant and, where there are several, seed."""
+    without = not_distilled(run.manifest)
+    cases, others, explained = [], False, True
+    reasons: list[str] = []
+    for name, entry in _named(run):
+        if entry.get("status") != "not_distilled":
+            continue
+        if entry.get("reason"):
+            reasons.append(f"{name} was not distilled. {entry['reason']}")
+            continue
+        cases.append(f"{name} ({entry.get('kept')} of {entry.get('inputs')})")
+        tasks = tasks_of(run.manifest, entry)
+        others = others or not all((task, entry["variant"]) in without for task in tasks)
+        explained = explained and bool(entry.get("warnings"))
+    if not cases:
+        return reasons
+    note = f"Not distilled, because too few inputs were kept: {'; '.join(cases)}."
+    # The run's own warnings say why, and what would help.
+    note += "" if explained else " More inputs or samples would help."
+    if others:
+        note += " Where another seed was distilled, scores are of that one, pairs of what both have."
+    return [*reasons, note]
+
+
+def _warnings(run: RunData) -> list[str]:
+    """What distillation warned of, a note for each set of warnings, with all that it was said of."""
+    said: dict[str, list[str]] = {}
+    for name, entry in _named(run):
+        text = " ".join(str(warning) for warning in entry.get("warnings") or [])
+        if text:
+            said.setdefault(text, []).append(name)
+    return [f"{'; '.join(names)}: {text}" for text, names in said.items()]
+
+
+def _named(run: RunData) -> list[tuple[str, dict[str, Any]]]:
+    """The manifest's distillations, each named by task, variant and, where there are several, seed."""
+    entries = distillations(run.manifest)
+    several = len({entry.get("seed") or 0 for entry in entries}) > 1
+    found = []
+    for entry in entries:
+        tasks = tasks_of(run.manifest, entry)
+        name = f"{tasks[0] if len(tasks) == 1 else 'all tasks'}, {entry['variant']}"
+        found.append((f"{name}, seed {entry.get('seed') or 0}" if several else name, entry))
+    return found

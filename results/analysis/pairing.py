@@ -1,0 +1,49 @@
+"""Which rows of two variants of one run stand beside each other.
+
+Two variants must have answered the same rows; another set is refused, because leaving rows out would compare
+them on items of somebody's choice. One thing is excused: a seed whose distillation kept too few inputs has
+no rows at all for that variant. The pair is then taken over the seeds that both have. Nothing about single
+items can be excused that way.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from results.analysis.clusters import require_same_items
+from results.records.columns import Columns
+from results.records.load import RunData
+from results.records.roles import missing_seeds
+
+
+def paired(run: RunData, task: str, a: str, b: str) -> tuple[Columns, Columns] | None:
+    """Rows of `a` and `b` with equal items, seeds and samples; None where a variant has no samples or no seed
+    in common with the other. ResultsError where items differ beyond seeds that were not distilled.
+    """
+    first, second = run.columns.get((task, a)), run.columns.get((task, b))
+    if first is None or second is None:
+        return None
+    excused = missing_seeds(run.manifest)
+    lacking_first = excused.get((task, a), set()) - _seeds(first)
+    lacking_second = excused.get((task, b), set()) - _seeds(second)
+    first, second = without_seeds(first, lacking_second), without_seeds(second, lacking_first)
+    if not first.n_rows or not second.n_rows:
+        return None
+    require_same_items(first, second)
+    return first, second
+
+
+def of_seed(columns: Columns, seed: int) -> Columns:
+    """Only the rows of one seed."""
+    return without_seeds(columns, _seeds(columns) - {seed})
+
+
+def without_seeds(columns: Columns, seeds: set[int]) -> Columns:
+    """`columns` without the rows of some seeds; the same object where there are none."""
+    if not seeds & _seeds(columns):
+        return columns
+    return columns.take(np.flatnonzero(~np.isin(columns.seed, sorted(seeds))))
+
+
+def _seeds(columns: Columns) -> set[int]:
+    return set(np.unique(columns.seed).tolist())

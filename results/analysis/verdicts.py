@@ -1,0 +1,205 @@
+"""Three claims of distillation, each with a verdict that a person understands: yes, no, or cannot tell.
+
+- superior: the second variant scores better than the first.
+- non_inferior: the second is at most the margin worse than the first.
+- cheaper: the second generates fewer tokens per item.
+
+"Cannot tell" always comes with the smallest difference that so many items could have shown, and with the
+number of items that would settle the matter. Sentences speak in percent and points; files in fractions.
+
+People read more than the three words: equal token counts are `same`, a verdict that cut texts could turn is
+`cannot tell (cut)`, and one about a System 2 that did not reason says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from results.analysis import cut, reasoning
+from results.statistics.noninferiority import ALPHA as NON_INFERIOR_ALPHA
+
+Verdict = Literal["yes", "no", "cannot_tell"]
+Claim = Literal["superior", "non_inferior", "cheaper"]
+
+ALPHA = 0.05
+"""Two-sided level of superiority."""
+ALPHAS: dict[str, float] = {"superior": ALPHA, "non_inferior": NON_INFERIOR_ALPHA, "cheaper": ALPHA}
+EXACT = "McNemar exact"
+WORDS: dict[str, str] = {"yes": "yes", "no": "no", "cannot_tell": "cannot tell"}
+
+
+def superior(gain: float, p: float, level: float = ALPHA) -> Verdict:
+    """`gain`: difference in the direction where more is better; `p`: two-sided and unadjusted; `level`: what
+    it is held against, Holm's where in a family.
+    """
+    if p > level or gain == 0:
+        return "cannot_tell"
+    return "yes" if gain > 0 else "no"
+
+
+def cheaper(ratio_low: float | None, ratio_high: float | None) -> Verdict:
+    """From the interval of the token ratio (second over first)."""
+    if ratio_low is None or ratio_high is None:
+        return "cannot_tell"
+    if ratio_high < 1:
+        return "yes"
+    return "no" if ratio_low >= 1 else "cannot_tell"
+
+
+def word(row: Mapping[str, Any]) -> str:
+    """The verdict of a comparison as people read it in a table."""
+    if row.get("same"):
+        text = "same"
+    elif row.get("turned_by_cut"):
+        text = f"{WORDS['cannot_tell']} (cut)"
+    else:
+        text = WORDS[row["verdict"]]
+    return f"{text} {reasoning.MARK}" if row.get("no_reasoning") else text
+
+
+def sentence(row: Mapping[str, Any]) -> str:
+    """One comparison of `leaderboard.json` in plain words."""
+    said = {"superior": _superior, "non_inferior": _non_inferior, "cheaper": _cheaper}[row["claim"]](row)
+    return said + "".join(against(row))
+
+
+def against(row: Mapping[str, Any]) -> list[str]:
+    """Sentences on what makes a verdict doubtful: cut texts, a System 2 that did not reason."""
+    doubt = reasoning.sentence(row["no_reasoning"]) if row.get("no_reasoning") else ""
+    return [text for text in (_cut(row), doubt) if text]
+
+
+def shown_interval(row: Mapping[str, Any]) -> tuple[float, float]:
+    """The ends that stand beside the verdict of a claim about scores: those of the level that decided it."""
+    return row["ci_low_adjusted"], row["ci_high_adjusted"]
+
+
+def confidence(row: Mapping[str, Any]) -> str:
+    """The confidence of that interval: `95 %`, `98.8 %`."""
+    return f"{100 * (1 - row['level']):.1f} %".replace(".0 %", " %")
+
+
+def points(value: float, sign: bool = False) -> str:
+    """A fraction as points, one decimal: 0.123 -> 12.3; never a minus zero."""
+    text = f"{100 * value + 0.0:+.1f}" if sign else f"{100 * value + 0.0:.1f}"
+    return {"-0.0": "0.0", "+0.0": "0.0"}.get(text, text)
+
+
+def p_text(p: float) -> str:
+    """p-values to three decimals, very small ones as a bound."""
+    return "p < .001" if p < 0.0005 else f"p = {p:.3f}".replace("0.", ".", 1)
+
+
+def _where(row: Mapping[str, Any]) -> str:
+    return f"over {row['task']}" if row.get("overall") else f"on {row['task']} ({row['metric']})"
+
+
+def _interval(row: Mapping[str, Any]) -> str:
+    low, high = shown_interval(row)
+    return (
+        f"{points(row['difference'], sign=True)} points, {confidence(row)} interval "
+        f"{points(low, sign=True)} to {points(high, sign=True)}"
+    )
+
+
+def _p(row: Mapping[str, Any]) -> str:
+    # A gate takes the exact test and may claim more than the tables do: its p must not pass for theirs.
+    exact = " (exact test; tables print the mid-p)" if row["test"] == EXACT else ""
+    if row["p_adjusted"] is not None:
+        return f"{p_text(row['p_adjusted'])} after Holm over {row['family']:,} claims{exact}"
+    apart = (row.get("overall") and row["verdict"] == "cannot_tell" and row["p"] <= row["level"]
+             and not row.get("turned_by_cut"))  # fmt: skip
+    doubt = ": test and interval disagree, and the verdict needs both" if apart else ""
+    return f"{p_text(row['p'])}, unadjusted{exact}{doubt}"
+
+
+def _cut(row: Mapping[str, Any]) -> str:
+    """What cut texts do to a claim: that they could turn its verdict, or that they are many."""
+    shares = row.get("cut") or {}
+    if row.get("turned_by_cut"):
+        side = cut.losing_side(row["verdict_as_scored"]) or "a"
+        claim = {"superior": "better", "non_inferior": "as good"}[row["claim"]]
+        scored = {"yes": f"it is {claim}", "no": "it is worse"}[row["verdict_as_scored"]]
+        return (
+            f" As scored {scored}, but {cut.percent(shares[side])} of the texts of {row[side]} were cut, and "
+            "with those right it might not be."
+        )
+    many = [f"{cut.percent(shares[side])} of the texts of {row[side]}" for side in "ab"
+            if shares.get(side, 0) > cut.MANY]  # fmt: skip
+    return f" Cut before their end: {' and '.join(many)}." if many else ""
+
+
+def _superior(row: Mapping[str, Any]) -> str:
+    figures = f"{_interval(row)}; {_p(row)}"
+    if row.get("turned_by_cut"):
+        return f"Cannot tell whether {row['b']} is better than {row['a']} {_where(row)}: {figures}."
+    if row["verdict"] == "yes":
+        return f"{row['b']} is better than {row['a']} {_where(row)}: {figures}."
+    if row["verdict"] == "no":
+        return f"{row['b']} is worse than {row['a']} {_where(row)}: {figures}."
+    return (
+        f"Cannot tell whether {row['b']} is better than {row['a']} {_where(row)}: {figures}. "
+        f"{_could_have_shown(row)}{_would_need(row, 'a difference as large as this one')}"
+    )
+
+
+def _non_inferior(row: Mapping[str, Any]) -> str:
+    margin = f"{100 * row['margin']:g} points"
+    if row["verdict"] == "yes":
+        return f"{row['b']} is as good as {row['a']} {_where(row)}, within {margin}: {_interval(row)}."
+    if row["verdict"] == "no":
+        return f"{row['b']} is worse than {row['a']} by more than {margin} {_where(row)}: {_interval(row)}."
+    unsure = (
+        f"Cannot tell whether {row['b']} is as good as {row['a']} within {margin} {_where(row)}: "
+        f"{_interval(row)}."
+    )
+    if row.get("turned_by_cut"):
+        return unsure
+    return f"{unsure} {_could_have_shown(row, 'a margin')}{_would_need(row, f'a margin of {margin}')}"
+
+
+def _cheaper(row: Mapping[str, Any]) -> str:
+    if row.get("same"):
+        return f"{row['b']} and {row['a']} spend the same {_where(row)}: equally many tokens on every item."
+    if row["token_ratio"] is None:
+        return f"{row['a']} generated no tokens {_where(row)}, so there is nothing to compare."
+    if row["token_ratio_high"] is None:
+        return (
+            f"Cannot tell whether {row['b']} is cheaper than {row['a']} {_where(row)}: "
+            f"{row['token_ratio']:.2f} times the generated tokens, but so few items of {row['a']} have any "
+            "that this ratio has no interval."
+        )
+    figures = (
+        f"{row['token_ratio']:.2f} times the generated tokens, 95 % interval "
+        f"{row['token_ratio_low']:.2f} to {row['token_ratio_high']:.2f}"
+    )
+    if row["verdict"] == "yes":
+        return f"{row['b']} is cheaper than {row['a']} {_where(row)}: {figures}."
+    if row["verdict"] == "no":
+        return f"{row['b']} is not cheaper than {row['a']} {_where(row)}: {figures}."
+    return f"Cannot tell whether {row['b']} is cheaper than {row['a']} {_where(row)}: {figures}."
+
+
+def _could_have_shown(row: Mapping[str, Any], what: str = "a difference") -> str:
+    if row["mde"] is None:
+        return ""
+    return f"{row['n']:,} items could have shown {what} of {points(row['mde'])} points or more."
+
+
+def _would_need(row: Mapping[str, Any], target: str) -> str:
+    if not settles(row):
+        return ""
+    # The number for a margin is one for variants that are equal.
+    equal = " if the two are equally good" if row["claim"] == "non_inferior" else ""
+    return f" About {row['needed_n']:,} items would show {target}{equal}."
+
+
+def settles(row: Mapping[str, Any]) -> bool:
+    """Whether more items would help the claim: not where so many are there, nor where the estimate lies
+    beyond the margin, since more of the same would show the opposite.
+    """
+    if row["needed_n"] is None or row["needed_n"] <= row["n"]:
+        return False
+    gain = -row["difference"] if row["direction"] == "lower" else row["difference"]
+    return row["claim"] != "non_inferior" or gain > -row["margin"]

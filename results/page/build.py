@@ -1,0 +1,225 @@
+"""`leaderboard.html`: the whole run on one page that needs nothing else, neither network nor model.
+
+`write_page` fills `template.html.j2` with words and tables (`words.py`, `rows.py`), plots
+(`plots.py`), items on which variants differ (`differences.py`) and the paper's figures (`paper.py`); style
+and script stand inline. The same run gives the same bytes, so wall-clock figures stay in the manifest.
+
+Model text is data. Three walls keep it so: jinja2 escapes every value, item data are JSON without `<` that
+the script shows through `textContent`, and a content security policy lets no other script run and no request
+leave.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from results.errors import ResultsError
+from results.files import write_text
+from results.page import rows as page_tables
+from results.page import words as page_words
+from results.page.figure import PRINT_COLORS
+from results.page.items import BUDGET, LIMIT, Scan, differing_items, scan_run
+from results.page.latency import in_words
+from results.page.plots import primary_points, score_against_tokens, step_use, tokens_by_step, variant_styles
+from results.paper import LEGEND, beside, marked
+from results.records.manifest import read_manifest
+from results.tables import rows as table_rows
+
+HERE = Path(__file__).parent
+MANIFEST_SECTIONS = ("options", "model", "tasks", "variants", "versions", "hardware", "distillation")
+"""Parts of the manifest that the page repeats; all of them are the same when a run is made again."""
+VOLATILE = ("memory_bandwidth_gbs", "seconds", "wall_s", "started", "finished", "output")
+"""Measured or incidental keys inside of those parts, left out for the same reason."""
+
+
+def write_page(run_folder: Path, leaderboard: Mapping[str, Any]) -> Path:
+    """Write `leaderboard.html` into a run folder and return its path.
+
+    `leaderboard` has the keys of leaderboard.json. The file appears whole or not at all. ResultsError where
+    the folder holds no manifest, a samples row is broken, or a row of the leaderboard lacks a key.
+    """
+    folder = Path(run_folder)
+    return write_text(folder / "leaderboard.html", render_page(folder, leaderboard))
+
+
+def render_page(folder: Path, leaderboard: Mapping[str, Any]) -> str:
+    """The page as text."""
+    manifest = read_manifest(folder)
+    scans = scan_run(folder, manifest)
+    try:
+        context = _context(manifest, scans, leaderboard)
+    except KeyError as error:
+        raise ResultsError(
+            f"the leaderboard of {folder} lacks the key {error}; run `s2d-bench report` again"
+        ) from error
+    page: str = environment().get_template("template.html.j2").render(context)
+    # Half a surrogate pair can stand in model text, but not in UTF-8.
+    return page.encode("utf-8", "replace").decode("utf-8")
+
+
+def environment() -> Any:
+    """The jinja2 environment of the page: every value is escaped unless this file says it is safe."""
+    import jinja2
+
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(HERE),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+    )
+
+
+def _context(
+    manifest: Mapping[str, Any], scans: Mapping[str, Mapping[str, Scan]], leaderboard: Mapping[str, Any]
+) -> dict[str, Any]:
+    from markupsafe import Markup
+
+    script = read_script()
+    styles = variant_styles([*manifest["variants"], *(row["variant"] for row in leaderboard["rows"])])
+    tasks = list(dict.fromkeys(row["task"] for row in leaderboard["rows"]))
+    items = _items(manifest, scans, leaderboard)
+    distillation = page_tables.distillation(leaderboard)
+    paper = _paper(leaderboard)
+    sections = [("leaderboard", "Leaderboard"), ("plots", "Plots"), ("claims", "Claims")]
+    sections += [("distillation", "Break-even")] if distillation else []
+    sections += (
+        [("steps", "Steps"), ("items", "Items")]
+        + ([("paper", "Paper")] if paper else [])
+        + [("about", "Manifest")]
+    )
+    return {
+        "run": str(leaderboard.get("run", manifest["run"])),
+        "css": Markup(_css()),
+        "script": Markup(script),
+        "policy": _policy(script),
+        "sections": sections,
+        "headline": leaderboard["headline"],
+        "subline": page_words.subline(manifest),
+        "matrix": page_words.matrix(leaderboard),
+        "tasks": tasks,
+        "board": page_tables.board(leaderboard, styles),
+        "footers": table_rows.footers(leaderboard),
+        "figures": {
+            "scores": [
+                Markup(score_against_tokens(leaderboard, task)) for task in primary_points(leaderboard)
+            ],
+            "steps": [Markup(tokens_by_step(leaderboard, task)) for task in step_use(leaderboard)],
+        },
+        "claims": page_tables.claims(leaderboard),
+        "distillation": distillation,
+        "steps": page_tables.steps(leaderboard),
+        "waits": _waits(scans),
+        "has_items": bool(items),
+        "item_tasks": list(items),
+        "items": [(task, Markup(text)) for task, text in items.items()],
+        "limit": LIMIT,
+        "paper": paper,
+        "notes": leaderboard.get("notes", []),
+        "command": manifest.get("command"),
+        "manifest": _manifest(manifest),
+    }
+
+
+def read_script() -> str:
+    """The page's script, as it stands inline."""
+    return (HERE / "page.js").read_text(encoding="utf-8")
+
+
+def _css() -> str:
+    plot = " ".join(f"--plot-{name}: {color};" for name, color in PRINT_COLORS.items())
+    dark = (HERE / "page_dark.css").read_text(encoding="utf-8")
+    style = (HERE / "page.css").read_text(encoding="utf-8")
+    return style.replace("  PLOT\n", f"  {plot}\n").replace("{ DARK }", "{\n" + dark + "}")
+
+
+def _policy(script: str) -> str:
+    """Only the page's own script may run, and nothing may be fetched."""
+    digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
+    rules = ("default-src 'none'", "style-src 'unsafe-inline'", f"script-src 'sha256-{digest}'")
+    return "; ".join([*rules, "base-uri 'none'", "form-action 'none'"])
+
+
+def _items(
+    manifest: Mapping[str, Any], scans: Mapping[str, Mapping[str, Scan]], leaderboard: Mapping[str, Any]
+) -> dict[str, str]:
+    """task -> JSON of the items on which its compared variants differ. Each task has its share of the
+    budget."""
+    pairs: dict[str, list[tuple[str, str]]] = {task: [] for task in scans}
+    for claim in leaderboard.get("comparisons", []):
+        pair = (claim["a"], claim["b"])
+        if claim["task"] in pairs and pair not in pairs[claim["task"]]:
+            pairs[claim["task"]].append(pair)
+    for task, wanted in pairs.items():
+        wanted += [(a, b) for a, b in manifest.get("comparisons", []) if (a, b) not in wanted]
+        pairs[task] = [(a, b) for a, b in wanted if a in scans[task] and b in scans[task]]
+    compared = {task: wanted for task, wanted in pairs.items() if wanted}
+    share = BUDGET // max(1, len(compared))
+    return {
+        task: differing_items(task, scans[task], wanted, share).as_json() for task, wanted in compared.items()
+    }
+
+
+def _waits(scans: Mapping[str, Mapping[str, Scan]]) -> dict[str, Any]:
+    """Tasks x variants: what one item waits for."""
+    variants = list(dict.fromkeys(variant for by_variant in scans.values() for variant in by_variant))
+    rows = [
+        {
+            "task": task,
+            "cells": [in_words(by_variant[name].waits if name in by_variant else []) for name in variants],
+        }
+        for task, by_variant in scans.items()
+    ]
+    return {"columns": variants, "rows": rows}
+
+
+def _paper(leaderboard: Mapping[str, Any]) -> dict[str, Any] | None:
+    laid = beside(leaderboard)
+    if not laid["tasks"]:
+        return None
+    rows = []
+    for task in laid["tasks"]:
+        for row in task["rows"]:
+            name = row["system"] + (f", {row['votes']} votes" if row["votes"] > 1 else "")
+            score = "" if row["run_score"] is None else f"{row['run_score']:.1f}"
+            score += " [{:.1f}, {:.1f}]".format(*row["run_interval"]) if row["run_interval"] else ""
+            tokens = "" if row["run_tokens"] is None else f"{row['run_tokens']:,.1f}"
+            rows.append(
+                [
+                    task["task"],
+                    name,
+                    row["metric"],
+                    marked(row["paper_score"]),
+                    score,
+                    marked(row["paper_tokens"]),
+                    tokens,
+                ]
+            )
+    findings = [
+        {**found, "why": re.sub(r"(?<=[ \[])-(?=\d)", page_words.MINUS, found["why"])}
+        for found in laid["findings"]
+    ]
+    return {
+        "source": laid["source"],
+        "findings": [found for found in findings if found["compared"]],
+        "silent": [found for found in findings if not found["compared"]],
+        "rows": rows,
+        "legend": LEGEND,
+    }
+
+
+def _manifest(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
+    def steady(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {key: steady(entry) for key, entry in value.items() if key not in VOLATILE}
+        return [steady(entry) for entry in value] if isinstance(value, list) else value
+
+    parts = [(name, manifest[name]) for name in MANIFEST_SECTIONS if manifest.get(name)]
+    if manifest.get("git_commit"):
+        parts.append(("git commit", manifest["git_commit"]))
+    return [(name, json.dumps(steady(value), indent=2, ensure_ascii=False)) for name, value in parts]

@@ -1,0 +1,212 @@
+"""Rows of the page's tables: leaderboard, claims, and what distillation cost.
+
+Like `page_words.py`, it turns a leaderboard into plain text and numbers, and knows neither HTML nor escaping.
+A cell is a dict of `value`, by which the table sorts, and `text`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from results.analysis.verdicts import against, confidence, settles, word
+from results.page.words import MINUS, Board, badge_of, cell, claim_words, estimate_of, figure_of
+from results.records.lines import USAGE
+from results.tables import cells
+from results.tables.rows import distilled_name, doubts, teacher_text
+
+NO_BREAK = "\N{NO-BREAK SPACE}"
+UNITS = {"tokens": "tokens", "flops": "FLOPs", "usd": "dollars"}
+
+
+def board(leaderboard: Board, styles: Mapping[str, int]) -> dict[str, Any]:
+    """Rows of the leaderboard table. The first row of a task and variant is its primary metric."""
+    marks = cells.marks(leaderboard["rows"], leaderboard.get("comparisons", []))
+    priced = any(row.get("usd_per_1k_items") is not None for row in leaderboard["rows"])
+    rows: list[dict[str, Any]] = []
+    for row in leaderboard["rows"]:
+        low, high = row.get("ci_low"), row.get("ci_high")
+        mark = marks.get((row["task"], row["variant"], row["metric"]), "")
+        costs = [
+            cell(row[key], ",.1f") for key in ("generated_tokens", "prompt_tokens", "cached_tokens", "calls")
+        ]
+        costs.append(cell(row.get("tokens_per_correct"), ",.1f"))
+        costs.append(cell(row.get("flops_per_item"), "si"))
+        if priced:
+            costs.append(cell(row.get("usd_per_1k_items"), ",.4g"))
+        failures = {kind: count for kind, count in (row.get("failures") or {}).items() if count}
+        rows.append(
+            {
+                "task": row["task"],
+                "first": not rows or rows[-1]["task"] != row["task"],
+                "variant": row["variant"],
+                "doubts": " ".join(doubts(row)),
+                "method": row["method"],
+                "metric": row["metric"],
+                "primary": row["primary"],
+                "find": f"{row['variant']} {row['method']} {row['metric']}".lower(),
+                "style": styles[row["variant"]] + 1,
+                "n": cell(row["n"], ",d"),
+                "score": _score(row),
+                "interval": "" if low is None or high is None else f"[{100 * low:.1f}, {100 * high:.1f}]",
+                "best": mark == cells.BEST,
+                "tie": mark == cells.TIE,
+                "cells": costs,
+                "failures": {
+                    "value": sum(failures.values()),
+                    "text": ", ".join(_count(count, kind) for kind, count in failures.items()) or "none",
+                },
+            }
+        )
+    return {"rows": rows, "priced": priced, "others": any(not row["primary"] for row in rows)}
+
+
+def claims(leaderboard: Board) -> dict[str, Any]:
+    """Rows of the claims table, with the ends of each interval on a strip of 160 units."""
+    compared = leaderboard.get("comparisons", [])
+    ends = [
+        abs(c[key])
+        for c in compared
+        for key in ("ci_low", "ci_high")
+        if c["claim"] != "cheaper" and c.get(key) is not None
+    ]
+    reach = max(10, 10 * math.ceil(10 * max(ends, default=0.1)))
+    ratios = [abs(math.log2(r)) for c in compared if c["claim"] == "cheaper" for r in estimate_of(c) if r]
+    octaves = max(1, math.ceil(max(ratios, default=1)))
+    rows = [
+        {
+            "task": claim["task"],
+            "first": number == 0 or compared[number - 1]["task"] != claim["task"],
+            "words": claim_words(claim),
+            "primary": claim.get("primary", True) or claim["claim"] == "cheaper",
+            "named": claim.get("named", False),
+            "pair": f"{claim['a']} and {claim['b']}",
+            "how": "; ".join(part for part in (_measured(claim), _kept(claim), _why(claim)) if part),
+            "verdict": badge_of(claim),
+            "word": word(claim),
+            "figure": figure_of(claim),
+            "strip": _strip(claim, reach, octaves),
+            # Cheapness is decided by its ratio's interval: a p of the difference beside it could contradict.
+            "p": cell(None if claim["claim"] == "cheaper" else claim.get("p"), "p"),
+            "p_adjusted": cell(claim.get("p_adjusted"), "p"),
+            "n": cell(claim["n"], ",d"),
+        }
+        for number, claim in enumerate(compared)
+    ]
+    scale = f"points from {MINUS}{reach} to +{reach}; tokens from 1/{2**octaves} to {2**octaves} times"
+    return {
+        "rows": rows,
+        "scale": scale,
+        "tasks": list(dict.fromkeys(row["task"] for row in rows)),
+        "pairs": list(dict.fromkeys(row["pair"] for row in rows)),
+        "named": any(row["named"] for row in rows),
+        "others": any(not row["primary"] for row in rows),
+    }
+
+
+def distillation(leaderboard: Board) -> dict[str, Any] | None:
+    """Rows of the table of what distillation cost; None where nothing was distilled."""
+    entries = leaderboard.get("distillation") or []
+    if not entries:
+        return None
+    columns = ["teacher", "inputs kept", "dropped", "samples", "teacher tokens", "training tokens"]
+    columns += ["pseudo-labels right", *(f"break-even, {name}" for name in UNITS.values())]
+    rows = []
+    for entry in entries:
+        dropped = [_count(count, reason) for reason, count in (entry.get("dropped") or {}).items() if count]
+        right, paid = entry.get("pseudo_label_accuracy"), entry.get("break_even") or {}
+        found = [
+            teacher_text(entry),
+            f"{entry.get('kept')} of {entry.get('inputs')}"
+            + (", not distilled" if entry.get("status") == "not_distilled" else ""),
+            ", ".join(dropped) or "none",
+            *(
+                cell(entry.get(key), ",.0f")["text"]
+                for key in ("samples_per_input", "teacher_tokens", "train_tokens")
+            ),
+            "unknown" if right is None else f"{100 * right:.1f} %",
+            *(cells.pays_after(paid.get(unit)) for unit in UNITS),
+        ]
+        rows.append({"task": distilled_name(entry), "variant": entry["variant"], "cells": found})
+    known = [place for place, _ in enumerate(columns) if any(row["cells"][place] != "-" for row in rows)]
+    for row in rows:
+        row["cells"] = [row["cells"][place] for place in known]
+    return {"columns": [columns[place] for place in known], "rows": rows}
+
+
+def steps(leaderboard: Board) -> list[list[str]]:
+    """task, variant, step, then calls, prompt, cached and generated tokens per item."""
+    return [
+        [row["task"], row["variant"], step, *(f"{means[name]:,.1f}" for name in USAGE)]
+        for row in leaderboard["rows"]
+        if row["primary"]
+        for step, means in (row.get("steps") or {}).items()
+    ]
+
+
+def _score(row: Mapping[str, Any]) -> dict[str, Any]:
+    if row.get("status") == "not_distilled":
+        return {"value": "", "text": "not distilled"}
+    return cell(row["score"], "percent")
+
+
+def _count(count: int, name: str) -> str:
+    """A count with its name, never broken over two lines."""
+    return f"{count:,} {name}".replace("_", " ").replace(" ", NO_BREAK)
+
+
+def _measured(claim: Board) -> str:
+    """What was compared and by which test."""
+    metric = "" if claim["claim"] == "cheaper" else claim["metric"]
+    if metric and claim.get("direction") == "lower":
+        metric += " (lower is better)"
+    chance = "noise floor: one variant run twice" if claim.get("noise_floor") else ""
+    level = "" if claim["claim"] == "cheaper" else f"{confidence(claim)} interval"
+    return ", ".join(part for part in (metric, claim.get("test"), level, chance) if part)
+
+
+def _kept(claim: Board) -> str:
+    return f"gain kept: {cells.kept(claim)}" if "gain_kept" in claim else ""
+
+
+def _why(claim: Board) -> str:
+    """What speaks against the claim's own verdict, and for what cannot be told: what this n could have shown,
+    and how many items would settle it.
+    """
+    parts = [part.strip().rstrip(".") for part in against(claim)]
+    if claim["verdict"] != "cannot_tell" or claim["claim"] == "cheaper" or claim.get("turned_by_cut"):
+        return "; ".join(parts)
+    if claim.get("mde") is not None:
+        what = "a margin" if claim["claim"] == "non_inferior" else "a difference"
+        parts.append(f"{claim['n']:,} items could have shown {what} of {100 * claim['mde']:.1f} points")
+    if settles(claim):
+        equal = " if the two are equally good" if claim["claim"] == "non_inferior" else ""
+        parts.append(f"about {claim['needed_n']:,} would be needed{equal}")
+    return "; ".join(parts)
+
+
+def _strip(claim: Board, reach: float, octaves: float) -> dict[str, Any] | None:
+    cheaper = claim["claim"] == "cheaper"
+    value, low, high = estimate_of(claim)
+    if value is None or low is None or high is None or (cheaper and min(value, low, high) <= 0):
+        return None
+
+    def place(figure: float) -> float:
+        share = math.log2(figure) / octaves if cheaper else 100 * figure / reach
+        return round(80 + 78 * max(-1.0, min(1.0, share)), 1)
+
+    margin = (
+        place(-claim["margin"])
+        if claim["claim"] == "non_inferior" and claim.get("margin") is not None
+        else None
+    )
+    label = "{text} {interval}".format(**figure_of(claim))
+    return {
+        "low": place(low),
+        "value": place(value),
+        "high": place(high),
+        "zero": 80,
+        "margin": margin,
+        "label": label,
+    }

@@ -1,0 +1,123 @@
+"""What the page says: the three claims at a glance, and figures as words. The verdict in a sentence is that
+of `results.analysis.headline`, as everywhere.
+
+Every function takes the leaderboard (keys of leaderboard.json, fractions from 0 to 1) and returns plain text:
+percent and points for people, the bare value beside each text for sorting. Nothing here is HTML, and nothing
+here is escaped: that is the template's work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from results.analysis.overall import NAME
+from results.analysis.verdicts import p_text, word
+from results.tables import cells
+from results.tables.cells import compact
+
+CLAIMS = (
+    ("superior", "base", "better than base"),
+    ("non_inferior", "teacher", "as good as System 2"),
+    ("cheaper", "teacher", "cheaper than System 2"),
+)
+"""The three claims of distillation, and whom each is held against, in the order in which a reader asks."""
+Board = Mapping[str, Any]
+MINUS = "\u2212"
+
+
+def matrix(leaderboard: Board) -> dict[str, Any]:
+    """Tasks x the three claims: verdict and figure, a row for each distilled variant; last rows over all
+    tasks. Empty without distillation.
+    """
+    trios = leaderboard["trios"]
+    several = len({trio["distilled"] for trio in trios}) > 1
+    everywhere = {
+        (trio["base"], trio["teacher"], trio["distilled"]): {**trio, "task": NAME} for trio in trios
+    }
+    rows = []
+    for kind, asked in (("comparisons", trios), ("overall", everywhere.values())):
+        claims: dict[tuple[str, ...], Board] = {}
+        for claim in leaderboard[kind]:
+            if claim["primary"] or claim["claim"] == "cheaper" or claim.get("overall"):
+                claims[claim["task"], claim["claim"], claim["a"], claim["b"]] = claim
+        for trio in asked:
+            found = [claims.get((trio["task"], name, trio[a], trio["distilled"])) for name, a, _ in CLAIMS]
+            glances = [None if claim is None else _glance(claim) for claim in found]
+            name = f"{trio['task']}, {trio['distilled']}" if several else trio["task"]
+            if any(glances):
+                rows.append({"task": name, "cells": glances, "overall": kind == "overall"})
+    return {"columns": [label for *_, label in CLAIMS], "rows": rows}
+
+
+def _glance(claim: Board) -> dict[str, Any]:
+    kept = []
+    if "gain_kept" in claim:
+        share, bracket, ends = cells.kept(claim).replace("-", MINUS).partition("[")
+        kept = [f"gain kept: {share.strip()}", *([bracket + ends] if ends else [])]
+    return {"verdict": badge_of(claim), "word": word(claim), "figure": figure_of(claim), "kept": kept}
+
+
+def badge_of(claim: Board) -> str:
+    """The look of a verdict: equal tokens are neither good nor bad."""
+    return "same" if claim.get("same") else str(claim["verdict"])
+
+
+def subline(manifest: Mapping[str, Any]) -> str:
+    """Model, engine and data of the run in one line."""
+    model, options = manifest.get("model") or {}, manifest.get("options") or {}
+    data = sorted({str(entry["data"]) for entry in manifest["tasks"].values() if entry.get("data")})
+    parts = [
+        f"Model {options.get('pretrained') or model.get('name') or 'unknown'}",
+        f"{model['parameters'] / 1e6:,.1f} million parameters" if model.get("parameters") else "",
+        f"engine {options['engine']}" if options.get("engine") else "",
+        f"data {', '.join(data)}" if data else "",
+        f"seed {options['seed']}" if options.get("seed") is not None else "",
+    ]
+    return ", ".join(part for part in parts if part) + "."
+
+
+def claim_words(claim: Board) -> str:
+    """A claim as a sentence without its verdict."""
+    a, b = claim["a"], claim["b"]
+    if claim["claim"] == "superior":
+        return f"{b} is better than {a}"
+    if claim["claim"] == "non_inferior":
+        return f"{b} is as good as {a} within {100 * claim['margin']:g} points"
+    return f"{b} generates fewer tokens than {a}"
+
+
+def figure_of(claim: Board) -> dict[str, Any]:
+    """Value for sorting, and text and interval for reading; all empty where there is none."""
+    value, low, high = estimate_of(claim)
+    if value is None:
+        return {"value": "", "text": "", "interval": ""}
+    cheaper = claim["claim"] == "cheaper"
+    scale, style = (1.0, ".2f") if cheaper else (100.0, "+.1f")
+    ends = "" if low is None or high is None else f"[{scale * low:{style}}, {scale * high:{style}}]"
+    text = f"{scale * value:{style}} {'x tokens' if cheaper else 'points'}"
+    return {"value": value, "text": text.replace("-", MINUS), "interval": ends.replace("-", MINUS)}
+
+
+def estimate_of(claim: Board) -> list[float | None]:
+    """Value and both ends of its interval: a token ratio where cheapness is claimed, else a difference of
+    scores, at the level that decided the claim."""
+    keys = ("difference", "ci_low_adjusted", "ci_high_adjusted")
+    if claim["claim"] == "cheaper":
+        keys = ("token_ratio", "token_ratio_low", "token_ratio_high")
+    return [claim.get(key) for key in keys]
+
+
+def cell(value: Any, style: str) -> dict[str, Any]:
+    """Value for sorting and text for reading; both empty where there is none."""
+    if value is None:
+        return {"value": "", "text": ""}
+    if style == "percent":
+        text = f"{100 * value:.1f}"
+    elif style == "p":
+        text = p_text(value).removeprefix("p ").removeprefix("= ")
+    elif style == "si":
+        text = compact(value)
+    else:
+        text = format(value, style)
+    return {"value": value, "text": text}

@@ -1,0 +1,113 @@
+"""A run folder becomes `RunData`: its manifest, and one `Columns` per (task, variant).
+
+This file knows where samples lie; `manifest` knows the manifest, `columns` a row, and nobody
+here knows statistics.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from results.errors import ResultsError
+from results.records.columns import Columns, read_samples
+from results.records.lines import lines, parse
+from results.records.manifest import read_manifest
+
+
+@dataclass(frozen=True)
+class RunData:
+    """A loaded run folder."""
+
+    folder: Path
+    manifest: dict[str, Any]
+    columns: dict[tuple[str, str], Columns]
+    """By (task, variant), in the manifest's order of tasks, then of variants."""
+    missing: tuple[tuple[str, str], ...] = ()
+    """Pairs of the manifest without a samples file (not distilled, or the run is unfinished)."""
+
+    @property
+    def tasks(self) -> list[str]:
+        return list(self.manifest["tasks"])
+
+    @property
+    def variants(self) -> list[str]:
+        return list(self.manifest["variants"])
+
+    def metrics(self, task: str) -> dict[str, dict[str, Any]]:
+        """Metrics of a task with kind, direction and aggregation, the primary one first."""
+        entry = self.manifest["tasks"][task]
+        primary = entry["primary"]
+        return {primary: entry["metrics"][primary]} | {
+            k: v for k, v in entry["metrics"].items() if k != primary
+        }
+
+
+def load_run(folder: Path) -> RunData:
+    """Load a run folder. Errors name the file, the line and the key at fault."""
+    folder = Path(folder)
+    manifest = read_manifest(folder)
+    _require_as_written(folder, manifest)
+    files = sample_files(folder, manifest)
+    columns: dict[tuple[str, str], Columns] = {}
+    missing = []
+    for task, entry in manifest["tasks"].items():
+        for variant in manifest["variants"]:
+            path = files.get((task, variant))
+            if path is None:
+                missing.append((task, variant))
+                continue
+            columns[task, variant] = read_samples(path, task, variant, list(entry["metrics"]))
+    if not columns:
+        raise ResultsError(
+            f"{folder}/samples holds no rows of the manifest's tasks; let the run finish first"
+        )
+    return RunData(folder, manifest, columns, tuple(missing))
+
+
+def _require_as_written(folder: Path, manifest: dict[str, Any]) -> None:
+    """ResultsError for a samples file that is gone, or has other content than the finished run wrote."""
+    for name, written in (manifest.get("samples") or {}).items():
+        path = folder / name
+        found = None
+        if path.is_file():
+            with path.open("rb") as handle:
+                found = hashlib.file_digest(handle, "sha256").hexdigest()
+        if found != written:
+            raise ResultsError(
+                f"{path} is not the file that the run wrote: repeat the run's command, which writes it again "
+                "from the stored calls"
+            )
+
+
+def sample_files(folder: Path, manifest: Mapping[str, Any]) -> dict[tuple[str, str], Path]:
+    """(task, variant) -> samples file, by the names in the first row of each file. Of a finished run only
+    the files that its manifest lists count; ResultsError where two hold the same."""
+    listed = [Path(folder) / name for name in manifest.get("samples") or ()]
+    found: dict[tuple[str, str], Path] = {}
+    for path in listed or sorted(filter(Path.is_file, Path(folder).glob("samples/*/*.jsonl"))):
+        with path.open("rb") as handle:
+            first = handle.readline()
+        if not first.strip():
+            continue
+        row = parse(first, path, 1)
+        task, variant = str(row.get("task", path.stem)), str(row.get("variant", path.parent.name))
+        if other := found.get((task, variant)):
+            raise ResultsError(
+                f"{other} and {path} both hold {variant} on {task}: move the one away that is a copy"
+            )
+        found[task, variant] = path
+    return found
+
+
+def iter_rows(run: RunData | Path, variant: str, task: str) -> Iterator[dict[str, Any]]:
+    """Every row of one samples file, texts and all, one at a time in file order."""
+    folder = run.folder if isinstance(run, RunData) else Path(run)
+    manifest = run.manifest if isinstance(run, RunData) else read_manifest(folder)
+    path = sample_files(folder, manifest).get((task, variant))
+    if path is None:
+        raise ResultsError(f"{folder} holds no samples of variant {variant!r} on task {task!r}")
+    yield from lines(path)

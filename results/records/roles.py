@@ -1,0 +1,154 @@
+"""Who plays which part in a run: what stands for base, s2 and distilled, who was taught, and by whom.
+
+Variants go by name where they have the usual one, else by the kind that the manifest gives them. This file
+reads the manifest alone; which rows two variants share is `results.analysis.pairing`'s business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+ALL_TASKS = "all"
+"""Task of a distillation that taught every task of the run at once."""
+CONTROL = "distilled-s1"
+"""Taught by System 1 itself: never stands for what was distilled from System 2."""
+Manifest = Mapping[str, Any]
+
+
+def standing(manifest: Manifest) -> dict[str, str]:
+    """What stands for `base`, `s2` and `distilled`: the variant of that name, else the first of that kind.
+    A part that nobody plays is left out.
+    """
+    found = {}
+    for kind in ("base", "s2", "distilled"):
+        of_kind = [
+            name
+            for name, entry in manifest["variants"].items()
+            if (entry or {}).get("kind") == kind and name != CONTROL
+        ]
+        if kind in manifest["variants"] or of_kind:
+            found[kind] = kind if kind in manifest["variants"] else of_kind[0]
+    return found
+
+
+def distillations(manifest: Manifest) -> list[dict[str, Any]]:
+    """The manifest's entries, each with its variant named."""
+    return [{"variant": "distilled", **entry} for entry in manifest.get("distillation") or []]
+
+
+def tasks_of(manifest: Manifest, entry: Mapping[str, Any]) -> list[str]:
+    """Tasks that one distillation taught: its own, or those of the run."""
+    if entry.get("task") == ALL_TASKS and ALL_TASKS not in manifest["tasks"]:
+        return [task for task in manifest["tasks"] if task in (entry.get("tasks") or manifest["tasks"])]
+    return [str(entry.get("task"))]
+
+
+def missing_seeds(manifest: Manifest) -> dict[tuple[str, str], set[int]]:
+    """(task, variant) -> seeds that were not distilled, because the filter kept too few inputs."""
+    found: dict[tuple[str, str], set[int]] = {}
+    for entry in distillations(manifest):
+        if entry.get("status") == "not_distilled":
+            for task in tasks_of(manifest, entry):
+                found.setdefault((task, entry["variant"]), set()).add(int(entry.get("seed") or 0))
+    return found
+
+
+def not_distilled(manifest: Manifest) -> set[tuple[str, str]]:
+    """(task, variant) of which no seed was distilled: its row stays, without a score."""
+    trained = {
+        (task, entry["variant"])
+        for entry in distillations(manifest)
+        if entry.get("status") != "not_distilled"
+        for task in tasks_of(manifest, entry)
+    }
+    return set(missing_seeds(manifest)) - trained
+
+
+def noise_floor(manifest: Manifest, a: str, b: str) -> bool:
+    """Whether a pair is one variant run twice: what it shows is chance alone. Two distilled variants have
+    weights of their own, whatever the manifest calls them.
+    """
+    first, second = (manifest["variants"].get(name) or {} for name in (a, b))
+    taught = {entry["variant"] for entry in distillations(manifest)}
+    if {a, b} & taught or "distilled" in (first.get("kind"), second.get("kind")):
+        return False
+    return bool(first) and all(first.get(key) == second.get(key) for key in ("weights", "method"))
+
+
+@dataclass(frozen=True)
+class Trio:
+    """Who is asked about on one task: what was distilled, the variant that taught it, and the base of both.
+
+    `base` and `teacher` are None where the run has no such row."""
+
+    task: str
+    base: str | None
+    teacher: str | None
+    distilled: str
+
+    def as_json(self) -> dict[str, str | None]:
+        return asdict(self)
+
+
+def trios(manifest: Manifest, task: str, methods: Mapping[str, str]) -> list[Trio]:
+    """What stands for distilled, and every other variant that another System 2 taught, each with its teacher.
+
+    `methods` are those of the variants that have samples of the task.
+    """
+    roles = standing(manifest)
+    variants = manifest["variants"]
+    first = roles.get("distilled")
+    if first is None:
+        return []
+    found = [Trio(task, roles.get("base"), teacher_on(manifest, task, first, methods), first)]
+    for name, entry in variants.items():
+        if (entry or {}).get("kind") != "distilled" or name in (first, CONTROL):
+            continue
+        teacher = teacher_on(manifest, task, name, methods)
+        of_s2 = teacher is not None and (variants[teacher] or {}).get("kind") == "s2"
+        if of_s2 and teacher not in [trio.teacher for trio in found]:
+            found.append(Trio(task, roles.get("base"), teacher, name))
+    return found
+
+
+def teacher_on(manifest: Manifest, task: str, variant: str, methods: Mapping[str, str]) -> str | None:
+    """The variant of the run that taught `variant` on a task; None where it is no row, or nothing taught it.
+
+    Where no record says who did, what stands for s2 is taken to have; the control was taught by base.
+    """
+    for entry in distillations(manifest):
+        if entry["variant"] == variant and task in tasks_of(manifest, entry):
+            return teacher_of(manifest, entry, methods)
+    own = manifest["variants"].get(variant) or {}
+    if own.get("kind") != "distilled" and variant != "distilled":
+        return None
+    if "teacher" in own:
+        return _named_teacher(manifest, variant)
+    return standing(manifest).get("base" if variant == CONTROL else "s2")
+
+
+def _named_teacher(manifest: Manifest, variant: str) -> str | None:
+    name = (manifest["variants"].get(variant) or {}).get("teacher")
+    return name if name in manifest["variants"] and name != variant else None
+
+
+def teacher_of(manifest: Manifest, entry: Mapping[str, Any], methods: Mapping[str, str]) -> str | None:
+    """The variant that taught a distillation: claims and break-even are against it.
+
+    The manifest names it; older ones name its method alone, and then it is the variant that answers by that.
+    `methods` are those of the variants that have samples of the task. None where no variant of the run
+    answers as the teacher did. An entry of all tasks, or without a method, was taught by what stands for s2.
+    """
+    if named := _named_teacher(manifest, entry["variant"]):
+        return named
+    roles = standing(manifest)
+    asked = entry.get("teacher_method")
+    if not isinstance(asked, str) or entry.get("task") == ALL_TASKS:
+        return roles.get("s2")
+    known = [name for name, found in manifest["variants"].items() if (found or {}).get("kind") in roles]
+    undistilled = [name for name in known if name not in {e["variant"] for e in distillations(manifest)}]
+    # What stands for a part goes first, before a second run of the same variant.
+    ordered = sorted(undistilled, key=lambda name: name not in roles.values())
+    return next((name for name in ordered if methods.get(name) == asked), None)

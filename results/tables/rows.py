@@ -1,0 +1,269 @@
+"""Rows of cells for the tables: one function per table, already formatted and escaped, not yet laid out.
+
+`render` lays them out as terminal, Markdown or LaTeX and hands in the escape function of its format.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from results.analysis import cut, reasoning
+from results.analysis.verdicts import p_text, points, shown_interval, word
+from results.records.roles import ALL_TASKS
+from results.tables import cells
+
+Leaderboard = Mapping[str, Any]
+Row = Mapping[str, Any]
+Escape = Callable[[object], str]
+
+HEADERS = ("task", "variant", "method", "metric", "n", "score % [95 %]", "tokens", "calls", "failed %")
+COST_HEADERS = (
+    "task",
+    "variant",
+    "prompt",
+    "cached",
+    "generated",
+    "tokens/correct",
+    "FLOPs/item",
+    "$/1k",
+    "$/correct",
+)
+KEPT, KEPT_CLAIM = "gain kept %", "gain kept by"
+CLAIM_HEADERS = ("task", "claim", "verdict", "estimate [interval]", "p", "could show (points)")
+DISTILLATION_HEADERS = (
+    "task",
+    "variant",
+    "teacher",
+    "inputs kept",
+    "dropped",
+    "teacher tokens",
+    "pays after (tokens)",
+    "pays after (FLOPs)",
+    "pays after ($)",
+)
+RIGHT = (
+    "n",
+    "score % [95 %]",
+    "tokens",
+    "calls",
+    "failed %",
+    *CLAIM_HEADERS[3:],
+    *COST_HEADERS[2:],
+    *DISTILLATION_HEADERS[5:],
+)
+CLAIMS = {
+    "superior": "{b} better than {a}",
+    "non_inferior": "{b} as good as {a}",
+    "cheaper": "{b} cheaper than {a}",
+}
+
+CLAIM_LEGEND = (
+    "Estimates: points, the first minus the second; for cheaper, the ratio of generated tokens (x). p with h "
+    "is after Holm, and its interval then has the level at which Holm decided; other p are unadjusted, other "
+    "intervals of 95 %. Better: the interval leaves out 0. As good as, within {margin:g} points: it lies "
+    "above -{margin:g} (p at most .025). Cheaper: it lies below 1. Could show: the smallest difference that "
+    "so many items could have shown."
+)
+KEPT_LEGEND = (
+    "Gain kept: (distilled - base) / (teacher - base), 95 % interval; not defined where the teacher gains "
+    "nothing, ? where its gain is too small to give an end."
+)
+CUT_LEGEND = "(cut): with the cut texts of the losing side counted as right, the verdict would not hold."
+BRIEF_LEGEND = (
+    "Of pairs beyond base, s2 and distilled, the tokens and what follows from a better score stand in "
+    "leaderboard.md."
+)
+DISTILLATION_LEGEND = (
+    "Pays after: queries until teacher sampling and training are paid back by what an item costs less than "
+    "with the teacher, with the 95 % interval of that saving."
+)
+
+
+def score_cells(leaderboard: Leaderboard, escape: Escape, bold: str = "{}") -> list[list[str]]:
+    """One row of cells per row of the leaderboard; names that repeat are left out, tokens on the first
+    metric.
+    """
+    marked = cells.marks(leaderboard["rows"], leaderboard["comparisons"])
+    fewest = cells.fewest_tokens(leaderboard["rows"])
+    table = []
+    for row in leaderboard["rows"]:
+        mark = marked.get((row["task"], row["variant"], row["metric"]), "")
+        score = cells.score(row)
+        score = bold.format(score) if mark == cells.BEST else score
+        tokens = cells.number(row["generated_tokens"])
+        least = (row["task"], row["variant"]) in fewest
+        tokens = bold.format(tokens) if least else tokens
+        names = [escape(row[key]) for key in ("task", "variant", "method")]
+        names[1] = " ".join([names[1], *map(escape, doubts(row))])
+        spent = [
+            f"{tokens}{escape(cells.BEST) if least else ' '}",
+            cells.number(row["calls"]),
+            cells.failures(row),
+        ]
+        if not row["primary"]:
+            names, spent = [""] * 3, [""] * 3
+        score += escape(mark) if mark else " "
+        table.append([*names, escape(row["metric"]), f"{row['n']:,}", score, *spent])
+    return table
+
+
+def narrow_score_cells(leaderboard: Leaderboard) -> tuple[list[str], list[list[str]]]:
+    """Headers and cells for a terminal: the method stands in the variant's cell, unless it is `direct`."""
+    method = HEADERS.index("method")
+    headers = [*HEADERS[:method], *HEADERS[method + 1 :]]
+    table = []
+    for row in score_cells(leaderboard, cells.plain):
+        variant = row[method - 1] if row[method] in ("", "direct") else f"{row[method - 1]} {row[method]}"
+        table.append([*row[: method - 1], variant, *row[method + 1 :]])
+    return headers, table
+
+
+def cost_cells(leaderboard: Leaderboard, escape: Escape) -> list[list[str]]:
+    """Tokens per item by kind, and what a correct answer costs, on the primary metric."""
+    return [
+        [
+            escape(row["task"]), escape(row["variant"]),
+            *(cells.number(row[key]) for key in ("prompt_tokens", "cached_tokens", "generated_tokens")),
+            cells.number(row["tokens_per_correct"]), cells.compact(row["flops_per_item"]),
+            cells.dollars(row["usd_per_1k_items"]), cells.dollars(row["usd_per_correct"]),
+        ]
+        for row in leaderboard["rows"]
+        if row["primary"]
+    ]  # fmt: skip
+
+
+def claim_cells(leaderboard: Leaderboard, escape: Escape, brief: bool = False) -> list[list[str]]:
+    """Claims on primary metrics and tokens, the whole over all tasks last.
+
+    `brief` leaves out, of pairs beyond the standing three, the tokens and what follows from a better score.
+    """
+    shown_rows = [
+        row
+        for row in [*leaderboard["comparisons"], *leaderboard["overall"]]
+        if row["primary"] or row["claim"] == "cheaper" or row.get("overall")
+    ]
+    better = {
+        (row["task"], row["a"], row["b"])
+        for row in shown_rows
+        if (row["claim"], row["verdict"]) == ("superior", "yes")
+    }
+    if brief:
+        shown_rows = [
+            row
+            for row in shown_rows
+            if not row.get("named")
+            or row["claim"] == "superior"
+            or (row["claim"] == "non_inferior" and (row["task"], row["a"], row["b"]) not in better)
+        ]
+    table: list[list[str]] = []
+    previous = None
+    for row in shown_rows:
+        claim = CLAIMS[row["claim"]].format(a=row["a"], b=row["b"])
+        if row.get("noise_floor"):
+            claim = f"noise floor: {claim}"
+        p = (
+            "-"
+            if row["p"] is None or row["claim"] == "cheaper"
+            else p_text(row["p"] if row["p_adjusted"] is None else row["p_adjusted"])
+        )
+        p = p.removeprefix("p ").removeprefix("= ") + (" h" if row["p_adjusted"] is not None else "  ")
+        if row["claim"] == "cheaper":
+            ratio, *limits = (row[key] for key in ("token_ratio", "token_ratio_low", "token_ratio_high"))
+            estimate = "-" if ratio is None else f"x{ratio:.2f}"
+            estimate += "" if None in limits else " [{:.2f}, {:.2f}]".format(*limits)
+            shown = ""
+        else:
+            low, high = shown_interval(row)
+            ends = f"[{points(low, True)}, {points(high, True)}]"
+            estimate = f"{points(row['difference'], True)} {ends}"
+            shown = "-" if row["mde"] is None else points(row["mde"])
+        task = "" if row["task"] == previous else row["task"]
+        previous = row["task"]
+        verdict = escape(word(row))
+        table.append([escape(task), escape(claim), verdict, estimate, p, shown])
+        if "gain_kept" in row:
+            table.append(["", escape(f"{KEPT_CLAIM} {row['b']}"), "", cells.kept(row), "", ""])
+    return table
+
+
+def claim_legends(leaderboard: Leaderboard) -> list[str]:
+    """What stands under the claims: only what they need."""
+    compared = [*leaderboard["comparisons"], *leaderboard["overall"]]
+    legends = [CLAIM_LEGEND.format(margin=100 * leaderboard["margin"])]
+    legends += [KEPT_LEGEND] if any("gain_kept" in row for row in compared) else []
+    return legends + ([CUT_LEGEND] if any(row.get("turned_by_cut") for row in compared) else [])
+
+
+NO_TURNS = "[no examples]"
+
+
+def doubts(row: Row) -> list[str]:
+    """The marks behind a variant's name: what makes its row doubtful."""
+    marks = {
+        cut.MARK: row.get("cut"),
+        NO_TURNS: row.get("without_turns"),
+        reasoning.MARK: row.get("no_reasoning"),
+    }
+    return [mark for mark, there in marks.items() if there]
+
+
+def footers(leaderboard: Leaderboard) -> list[str]:
+    """What stands under the scores: a sentence for each kind of mark."""
+    rows = leaderboard["rows"]
+    return [*cut.footer(rows), *_turns_footer(rows), *reasoning.footer(rows)]
+
+
+def _turns_footer(rows: Sequence[Row]) -> list[str]:
+    cases = [
+        f"{row['task']} {row['variant']} (step {', '.join(row['without_turns'])})"
+        for row in rows
+        if row["primary"] and row.get("without_turns")
+    ]
+    return [
+        f"{NO_TURNS} The task puts a description or examples before its prompt; these steps cannot use them "
+        f"and get none: {'; '.join(cases)}."
+    ] if cases else []  # fmt: skip
+
+
+def kept_by_row(leaderboard: Leaderboard) -> dict[tuple[str, str, str], Row]:
+    """(task, variant, metric) -> the comparison that says how much of the gain the variant keeps."""
+    return {
+        (row["task"], row["b"], row["metric"]): row
+        for row in leaderboard["comparisons"]
+        if "gain_kept" in row
+    }
+
+
+def teacher_text(row: Row) -> str:
+    """Who taught: a variant, or a method that has no row in the run."""
+    if row["teacher"] is not None:
+        return str(row["teacher"])
+    return f"{row['teacher_method']} (no row)" if row.get("teacher_method") else "-"
+
+
+def distillation_cells(leaderboard: Leaderboard, escape: Escape) -> list[list[str]]:
+    """Counts of each distillation and after how many queries it pays."""
+    table = []
+    for row in leaderboard["distillation"]:
+        kept = f"{row['kept']} of {row['inputs']}"
+        kept += ", not distilled" if row["status"] == "not_distilled" else ""
+        dropped = [f"{reason} {count:,}".replace("_", " ") for reason, count in row["dropped"].items()]
+        paid = [cells.pays_after(row["break_even"][unit]) for unit in ("tokens", "flops", "usd")]
+        names = [escape(distilled_name(row)), escape(row["variant"]), escape(teacher_text(row))]
+        table.append(
+            [*names, kept, escape(", ".join(dropped)) or "0", cells.compact(row["teacher_tokens"]), *paid]
+        )
+    return table
+
+
+def distilled_name(row: Row) -> str:
+    """What a distillation taught: a task, with its seed where that is not the first, or all tasks."""
+    name = "all tasks" if row["task"] == ALL_TASKS else str(row["task"])
+    return f"{name}, seed {row['seed']}" if row["seed"] else name
+
+
+def method_text(row: Row) -> str:
+    """A row of the method table as one sentence."""
+    used = " and ".join(part for part in (row["test"], row["interval"]) if part)
+    return f"{row['data']}: {used} ({row['reason']})."
