@@ -99,6 +99,23 @@ class LineParser(argparse.ArgumentParser):
         raise UserError(f"{message} (see {self.prog} --help)")
 
 
+class ShowVersion(argparse.Action):
+    """`--version`: prints the name and the installed version, and stops. Both are looked up only then."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, **_: Any) -> None:
+        super().__init__(option_strings, argparse.SUPPRESS, nargs=0, help="show name and version, and stop")
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> NoReturn:
+        from importlib import metadata
+
+        try:
+            version = metadata.version("s2d-bench")
+        except metadata.PackageNotFoundError:  # run from a source tree that is not installed
+            version = "of unknown version"
+        print(f"s2d-bench {version}")
+        parser.exit()
+
+
 def run_parser(prog: str, description: str, epilog: str) -> argparse.ArgumentParser:
     """The options of a run; absent ones are left out of the namespace, so that defaults have one home."""
     parser = LineParser(
@@ -108,6 +125,7 @@ def run_parser(prog: str, description: str, epilog: str) -> argparse.ArgumentPar
         formatter_class=argparse.RawDescriptionHelpFormatter,
         argument_default=argparse.SUPPRESS,
     )
+    parser.add_argument("--version", action=ShowVersion)
     for name, metavar, text in VALUE_OPTIONS:
         parser.add_argument(f"--{name}", metavar=metavar, help=text)
     parser.add_argument(
