@@ -19,14 +19,16 @@ from results_fixtures import make_run
 from run_fixtures import make_context, never
 from test_end_to_end import SCRIPTS, arguments_for, last_line, run_command
 
-from harness.command.run import evaluate
+from distill.teacher import filter_kinds, select
 from harness.engines.base import Engine
 from harness.errors import RunError
+from harness.evaluate import evaluate
 from harness.lm.block import KEYS, TaskConfig
 from harness.lm.tasks import load_tasks
 from harness.programs import base
 from harness.types import Request, Sampling, user
 from harness.variants import Variant
+from tasks.spec import TaskSpec
 
 README, EXTENDING = "README.md", "docs/extending.md"
 TESTED = {
@@ -116,9 +118,9 @@ def test_every_snippet_is_tested(language: str) -> None:
 def test_a_method_of_the_documents_runs(
     page: str, holds: str, method: str, steps: list[str], importable: Path
 ) -> None:
-    (importable / f"{method}_file.py").write_text(snippet(page, holds))
-    __import__(f"{method}_file")
-    done = run_command(importable, arguments_for("--models", f"base,s2:{method}", "--tasks", "coin_flip"))
+    (importable / "my_method.py").write_text(snippet(page, holds))
+    named = ["--models", f"base,s2:{method}", "--method-path", "my_method.py"]
+    done = run_command(importable, arguments_for(*named, "--tasks", "coin_flip"))
     assert done.returncode == 0, done.stderr
     samples = importable / "run" / "samples" / f"s2-{method}" / "coin_flip.jsonl"
     rows = [json.loads(line) for line in samples.read_text().splitlines()]
@@ -163,12 +165,17 @@ def test_the_task_of_the_documents_runs_three_ways(sums_folder: Path) -> None:
 # A filter, an engine, a column, a test
 
 
-def test_the_filter_of_the_documents_keeps_a_clear_lead() -> None:
+def test_the_filter_of_the_documents_keeps_a_clear_lead(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(filter_kinds, "FILTERS", dict(filter_kinds.FILTERS))
+    monkeypatch.setattr(select, "FILTERS", filter_kinds.FILTERS)
     clear_lead = executed(snippet(EXTENDING, "def clear_lead("))["clear_lead"]
     assert clear_lead(["a", "a", "a", "b"]).answer == "a"
     thin = clear_lead(["a", "a", "b", None])
     assert (thin.answer, thin.reason, thin.margin) == (None, "thin_lead", 0.25)
     assert clear_lead([None, None]).reason == "all_failed"
+    chosen = select.parse_filter("clear_lead")
+    assert chosen.kind.agree([thin], TaskSpec("t", "cot", (), str, str, {})) == "thin_lead"
+    assert "thin_lead" in filter_kinds.reasons() and "clear_lead" in filter_kinds.asked_for()
 
 
 def test_the_engine_of_the_documents_answers_a_task(tmp_path: Path) -> None:

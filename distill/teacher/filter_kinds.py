@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from distill.teacher.filters import Vote, swap_consistent
+from distill.teacher.filters import Vote, majority, swap_consistent
 from tasks.spec import TaskSpec
 
 
@@ -37,7 +37,9 @@ class Filter:
     """Which answers are kept, for the cards."""
     agree: Agree
     reasons: Mapping[str, Reason]
-    """Codes that `agree` and the vote may give."""
+    """Codes that `agree` and `vote` may give."""
+    vote: Callable[[Sequence[str | None], float], Vote] = majority
+    """Answers to one prompt, None for a failure, and the share of `--filter NAME:SHARE` -> what they say."""
     asked_for: bool = True
     """Whether `--filter` may name it; the others follow from task and variant."""
     by_votes: bool = True

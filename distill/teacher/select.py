@@ -184,7 +184,7 @@ def _vote(task: TaskData, answers: Sequence[str | None], chosen: FilterChoice) -
     """The vote over what answers mean (`vote_key`); the winner is its most common spelling, of equally
     common ones the first."""
     keys = [None if answer is None else task.spec.vote_key(answer) for answer in answers]
-    vote = majority(keys, chosen.threshold)
+    vote = chosen.kind.vote(keys, chosen.threshold)
     if vote.answer is None:
         return vote
     spellings = Counter(answer for answer, key in zip(answers, keys, strict=True) if key == vote.answer)

@@ -283,7 +283,9 @@ def _check(arguments: list[str], course: Course) -> int:
         options = replace(options, engine="scripted")  # no model was named: show what real ones are asked
     from harness.command.check import report
     from harness.lm.chosen import loaded_tasks
+    from harness.programs.outside import load_files
 
+    load_files(options.method_path)
     found = []
     for task in loaded_tasks(options):
         lines, facts = report(options, task)

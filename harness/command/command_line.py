@@ -15,7 +15,6 @@ from harness.engines import KINDS
 from harness.errors import UserError
 from harness.option_checks import check_text, refuse_keys_in_yaml
 from harness.options import BUNDLED, RunOptions, key_values
-from harness.programs.outside import load_files
 from tasks import registry
 
 VALUE_OPTIONS: tuple[tuple[str, str, str], ...] = (
@@ -162,7 +161,6 @@ def parse_options(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> 
     if "data" not in values and kind and kind.weights != "none" and options.pretrained not in BUNDLED:
         options = RunOptions.from_dict({**values, "data": "hub"})
     options.check()
-    load_files(options.method_path)
     return options
 
 
