@@ -2,7 +2,7 @@
 
 Each check looks at what sampling left and gives a sentence or nothing: what was found, why it matters, what
 to do. The thresholds are judgements, each with its reason; they decide nothing, since training goes on
-anyway. Models and files are not known here.
+anyway.
 """
 
 from __future__ import annotations

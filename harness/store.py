@@ -4,7 +4,7 @@ One SQLite file per run in write-ahead mode. A batch is committed whole, so afte
 its calls are there or none: that is what lets an engine plan the same batches again (design section 6).
 The file is checked when it is opened, and each row carries a checksum: a damaged store is named, never used.
 
-It knows nothing of programs or items beyond their ids; it never changes or deletes a row.
+No row is ever changed or deleted.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The few types that everything in `harness` and `distill` shares, from item to completion.
 
-Item -> program -> Ask -> Request -> engine -> Completion -> program -> response text.
-Nothing here knows lm-eval, torch or a file format. A large run holds a million of these: hence the slots.
+Item -> program -> Ask -> Request -> engine -> Completion -> program -> response text. A large run holds a
+million of these: hence the slots.
 """
 
 from __future__ import annotations

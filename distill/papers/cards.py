@@ -2,7 +2,7 @@
 
 `describe_task` turns what is known of one task's distillation into JSON values, `write_papers` turns those
 into the two cards; a checkpoint of several tasks has several parts. Everything a card says comes from there:
-no figure is computed from weights, no model is asked. Training and the hub client are not known here.
+no figure is computed from weights, no model is asked.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """From messages to prompt ids and from generated ids to text, with the tokenizer of the model.
 
-Every engine that holds a tokenizer goes through here, so all of them ask the same ids, end at the same
-ids and cut text at the same place (rules 1 and 2). Nothing here knows weights or an engine.
+Every engine that holds a tokenizer goes through here, so all of them ask the same ids, end at the same ids
+and cut text at the same place (rules 1 and 2).
 """
 
 from __future__ import annotations

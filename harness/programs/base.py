@@ -3,14 +3,13 @@
     @method("twice", "asks, then asks again", steps=("first", "second"))
     def twice(item: Item) -> Program:
         draft = yield Ask("first", [user(item.question)])
-        final = yield Ask("second", [user(f"{item.question}\n{draft.text}")])
+        final = yield Ask("second", [user(f"{item.question}
+{draft.text}")])
         return final.text
 
 A program yields one `Ask` and gets one `Completion`, or a list of them and gets a list in the same order.
 Step names are unique within one list: `solve:1`, `solve:2`. What stands before `:` and after the last `/`
 is the step's kind, and a task allows tokens by kind.
-
-This file knows nothing of engines, sampling, tasks or lm-eval.
 """
 
 from __future__ import annotations

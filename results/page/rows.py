@@ -1,6 +1,5 @@
 """Rows of the page's tables: leaderboard, claims, and what distillation cost.
 
-Like `page_words.py`, it turns a leaderboard into plain text and numbers, and knows neither HTML nor escaping.
 A cell is a dict of `value`, by which the table sorts, and `text`.
 """
 

@@ -1,13 +1,11 @@
 """One samples file becomes arrays, small enough for 100,000 items of each of six variants.
 
 Only figures are kept in memory; texts (prompts, steps, responses) stay on disk and are streamed by
-`sample_rows.lines`.
-Rows are sorted by (item, seed, sample), so two files with equal records in another order give equal tables.
+`results.records.lines`. Rows are sorted by (item, seed, sample), so two files with equal
+records in another order give equal tables.
 
 Arrow's JSON reader parses the figures and skips the texts. Where it refuses a file, the slower line reader of
 `results.records.lines` takes over: it accepts true and false as scores, and names the line at fault.
-
-This file knows the format of a samples row, nothing of manifests or statistics.
 """
 
 from __future__ import annotations

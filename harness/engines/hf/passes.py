@@ -1,7 +1,7 @@
 """How one pass through a model is asked for: which arguments its `forward` has, which cache it gets.
 
-Models name their cache differently, some take no positions, and some compute no logits for the last
-position alone. Batches, rows and what is done with the logits are not known here.
+Models name their cache differently, some take no positions, and some compute no logits for the last position
+alone.
 """
 
 from __future__ import annotations

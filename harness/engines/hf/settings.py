@@ -1,7 +1,4 @@
-"""What `--engine-args` and `--dtype` may say to the `hf` engine, checked before a run folder exists.
-
-It loads no weights and knows nothing of batches.
-"""
+"""What `--engine-args` and `--dtype` may say to the `hf` engine, checked before a run folder exists."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
 """One request to a server and what becomes of it: a completion, that item's error, or the end of the run.
 
-The line between the last two: what another request would get as well ends the run, because a server's
-absence must not be recorded as the failure of every item that is left. Batches and adapters are not known
-here.
+The line between the last two: what another request would get as well ends the run, because a server's absence
+must not be recorded as the failure of every item that is left.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Three things come out of a call: what `read` makes of the reply; `Rejected`, where the server understood and
 refused (a 4xx); `NoAnswer`, where nothing usable came however often it was asked. Whose fault that is, is
-decided elsewhere, and so is how many calls are under way. It knows nothing of chats or tokens.
+decided elsewhere, and so is how many calls are under way.
 """
 
 from __future__ import annotations

@@ -2,8 +2,7 @@
 
 The server holds the model and counts the tokens; its `usage` is taken as given. Calls stream in and out
 (continuous.py). What fails on one request is that item's recorded error; what would fail on all of them (a
-wrong key, a server that is gone) ends the run in one line, and the run can be continued. It knows nothing of
-tasks or programs.
+wrong key, a server that is gone) ends the run in one line, and the run can be continued.
 """
 
 from __future__ import annotations
