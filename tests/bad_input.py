@@ -122,7 +122,9 @@ OPTIONS: dict[str, Bad] = {
     "a task argument that is none": Bad(f"{COIN} --task-args dificulty=3", ("dificulty", "did you mean")),
     "a difficulty out of range": Bad(f"{COIN} --task-args difficulty=99", ("difficulty=99", "from 2 to 8")),
     "a wording that is none": Bad(f"{COIN} --task-args wording=odd", ("wording='odd'", "choose one of")),
-    "an engine argument that is none": Bad(f"{COIN} --engine-args scrip=x", ("scrip", "it takes script")),
+    "an engine argument that is none": Bad(
+        f"{COIN} --engine-args scrip=x", ("scrip", "did you mean script? there are")
+    ),
     "no rows in a batch": Bad(
         f"{COIN} --engine-args script={SCRIPT},batch_rows=0", ("batch_rows=0", "at least 1")
     ),

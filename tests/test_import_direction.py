@@ -22,7 +22,7 @@ FLOORS = {
     "harness": ("harness", "tasks", "results.schema", "results.files"),
     "harness.programs": ("harness.programs", "harness.types", "harness.errors", "tasks"),
     "harness.engines": ("harness.engines", "harness.models", "harness.types", "harness.errors",
-                        "harness.progress", "harness.storage", "harness.telemetry", "harness.option_checks",
+                        "harness.progress", "harness.storage", "harness.telemetry", "harness.option_checks", "harness.settings",
                         "tasks.thoughts"),
     "harness.types": (),
     "tasks": ("tasks",),

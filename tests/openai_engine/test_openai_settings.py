@@ -51,11 +51,11 @@ def test_an_address_is_taken_as_it_is() -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        ({"concurrency": 0}, "concurrency=0: it must be at least 1"),
+        ({"concurrency": 0}, "concurrency=0: give a whole number of at least 1"),
         ({"concurrency": 1.5}, "concurrency=1.5: give a whole number"),
         ({"timeout": -1}, "timeout=-1"),
         ({"max_retries": -1}, "max_retries=-1"),
-        ({"concurency": 4}, "concurency: the openai engine has no such argument"),
+        ({"concurency": 4}, "concurency: not known: did you mean concurrency"),
         ({"api_key": KEY}, "set S2D_API_KEY"),
     ],
 )

@@ -28,7 +28,7 @@ def check_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
     what the engine cannot run with."""
     from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
-    settings = take_arguments("hf", arguments, DEFAULTS, _LEAST)
+    settings = take_arguments(arguments, DEFAULTS, _LEAST)
     register()
     known = ["eager", *ALL_ATTENTION_FUNCTIONS.valid_keys()]
     attention = str(settings["attention"])

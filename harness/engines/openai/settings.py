@@ -46,7 +46,7 @@ def check_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
         raise UserError(
             f"--engine-args: a key comes from the environment and from nowhere else: set {KEY_VARIABLES[0]}"
         )
-    settings = take_arguments("openai", arguments, DEFAULTS, _LEAST)
+    settings = take_arguments(arguments, DEFAULTS, _LEAST)
     return {**settings, "base_url": check_base_url(str(settings["base_url"]))}
 
 
