@@ -56,8 +56,8 @@ def common_beginning(pieces: Sequence[Sequence[int]]) -> int:
 
 def group_by_prefix(prompts: Sequence[Sequence[int]], shortest: int = MIN_SHARED) -> list[PrefixGroup]:
     """Partition of all rows. A group's shared length is `shortest` ids or more, leaves each row at least one
-    id of its own, and is at least half of the shortest prompt, so that one long stranger cannot spoil a group. Rows without
-    company get length 0."""
+    id of its own, and is at least half of the shortest prompt, so that one long stranger cannot spoil a
+    group. Rows without company get length 0."""
     order = sorted(range(len(prompts)), key=lambda row: tuple(prompts[row]))
     groups: list[PrefixGroup] = []
     current: list[int] = []
