@@ -60,8 +60,9 @@ _COMPLAINS = re.compile(
     r"|(greater|less|higher|lower|more|fewer) than|below|above|minimum|maximum|reached",
     re.IGNORECASE,
 )
+_NEVER = re.compile(r"unsupported|not support|unrecogni[sz]ed|unknown", re.IGNORECASE)
 _AT_LEAST = re.compile(
-    r"(?P<equal>>=|at least|minimum(?: value)?(?: of| is)?|(?:greater|more|higher) than or equal to"
+    r"(?:>=|at least|minimum(?: value)?(?: of| is)?|(?:greater|more|higher) than or equal to"
     r"|(?:less|lower) than|below|under)[^\d.]{0,20}(?P<least>\d{1,5})"
     r"|(?:>|(?:greater|more|higher) than|above)[^\d.]{0,20}(?P<above>\d{1,5})",
     re.IGNORECASE,
@@ -174,7 +175,7 @@ def _most_stops(message: str, sent: Sequence[str]) -> int:
     found = _MOST.search(message)
     if found and 0 < int(found[1]) < len(sent):
         return int(found[1])
-    return MOST_STOPS if len(sent) > MOST_STOPS else 0
+    return MOST_STOPS if len(sent) > MOST_STOPS and not _NEVER.search(message) else 0
 
 
 def least_limit(message: str, sent: int) -> int:
