@@ -169,7 +169,11 @@ def listings(data: Any) -> None:
         except Broken:
             continue
         json.dumps(found)
-    message, parameter, code = read_error(json.dumps(data).encode())
+    error_inside(data)
+    context = context_of({"meta": data}, {"default_generation_settings": data})
+    assert context >= 0 and json.dumps(told_of_weights({"meta": data, "digest": data}, {"model_path": data}))
+    told = read_error(json.dumps(data).encode())
+    message, parameter, code = told.message, told.parameter, told.code
     assert isinstance(message, str) and all(isinstance(each, str | None) for each in (parameter, code))
 
 

@@ -30,9 +30,7 @@ def at_most_four(body: Body) -> Refusal | None:
 def openai_of_stops(body: Body) -> Refusal | None:
     if len(body.get("stop", ())) <= 4:
         return None
-    words = (
-        "Invalid 'stop': array too long. Expected an array with maximum length 4, but got length 6 instead."
-    )
+    words = "Invalid 'stop': array too long. Expected an array with maximum length 4, but got length 6."
     return refusal(words, param="stop", code="array_above_max_length")
 
 

@@ -170,16 +170,16 @@ LLAMA = {
         (LLAMA, 931, 512),
         ({"error": {"message": LLAMA["error"]["message"]}}, 931, 512),
         (
-            {"message": "This model's maximum context length is 4096 tokens. However, you requested 5000 tokens "
-             "(3000 in the messages, 2000 in the completion)."}, 3000, 4096,
+            {"message": "This model's maximum context length is 4096 tokens. However, you requested "
+             "5000 tokens (3000 in the messages, 2000 in the completion)."}, 3000, 4096,
         ),
         (
-            {"message": "This model's maximum context length is 4096 tokens. However, you requested 1024 output "
-             "tokens and your prompt contains at least 3073 input tokens"}, 0, 4096,
+            {"message": "This model's maximum context length is 4096 tokens. However, you requested 1024 "
+             "output tokens and your prompt contains at least 3073 input tokens"}, 0, 4096,
         ),
         (
-            {"message": "This model's maximum context length is 8192 tokens. However, your messages resulted in "
-             "9000 tokens.", "code": "context_length_exceeded"}, 9000, 8192,
+            {"message": "This model's maximum context length is 8192 tokens. However, your messages "
+             "resulted in 9000 tokens.", "code": "context_length_exceeded"}, 9000, 8192,
         ),
         ({"error": {"message": "prompt is too long: 210000 tokens > 200000 maximum"}}, 210000, 200000),
         ({"detail": "the input is too long"}, 0, 0),

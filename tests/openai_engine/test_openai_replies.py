@@ -8,14 +8,13 @@ from typing import Any
 
 import pytest
 from openai_calls import ask, only
-from openai_odd_server import Body, OddServer, streamed
+from openai_odd_server import Body, OddServer
 from tiny_models import request
 
 from harness.engines.openai import OpenAIEngine
 from harness.engines.openai_client import Broken
 from harness.engines.openai_completion import completion
 from harness.engines.openai_reply import Reply, read_reply
-from harness.engines.openai_stream import read_json
 from harness.errors import UserError
 from harness.types import FinishReason
 
@@ -272,33 +271,3 @@ def test_a_server_that_counts_nothing_is_refused_before_the_run(odd: OddServer, 
     odd.change = lambda reply, body: {**reply, "usage": {"prompt_tokens": 0, "completion_tokens": 0}}
     with pytest.raises(UserError, match="counts 0 tokens for a text"):
         opened_odd()
-
-
-# Streams
-
-
-def test_a_server_that_streams_whatever_it_is_asked_is_read(odd: OddServer, opened_odd: Opened) -> None:
-    whole = only(opened_odd(), "a question of several words")
-    odd.streams, odd.reasoning = True, "well, let me see"
-    engine = opened_odd()
-    done = only(engine, "a question of several words", thinking=True)
-    assert odd.chats[-1]["stream"] is False
-    assert done.text.startswith("<think>well, let me see</think>")
-    assert done.finish_reason == "stop" and done.generated_ids and done.prompt_ids
-    streamed_text = only(engine, "a question of several words")
-    assert (streamed_text.text, streamed_text.generated_tokens) == (whole.text, whole.generated_tokens)
-    odd.returns_usage = False
-    with pytest.raises(UserError, match="no usage"):
-        opened_odd()
-
-
-def test_pieces_of_a_stream_come_together() -> None:
-    reply = said("naïve café, 数学?", usage={"prompt_tokens": 9, "completion_tokens": 4, "total_tokens": 13})
-    reply["choices"][0]["token_ids"] = [5, 6, 7]
-    assert read_reply(read_json(streamed(reply))) == read_reply(reply)
-    assert read_json(b'{"a": 1}') == {"a": 1}
-    for odd in (b"data: {", b"data: 7\n", b"event: x\ndata: {]\n"):
-        with pytest.raises(ValueError):
-            read_json(odd)
-    with pytest.raises(Broken):
-        read_reply(read_json(b"data: [DONE]\n"))
