@@ -111,12 +111,14 @@ def without(
     wanted = "max_completion_tokens"
     if wanted in f"{problem.parameter} {problem.message}" and dialect.limit != wanted:
         return replace(dialect, limit=wanted)
-    for name in named(problem, body, dialect):
-        if _is_neutral(name, body, dialect):
-            if name in DEFAULTS:
-                return replace(dialect, left_out={**dialect.left_out, name: str(problem)})
-            kin = {*_OF_LLAMA_CPP} if name in _OF_LLAMA_CPP else {name}
-            return replace(dialect, optional=dialect.optional - kin)
+    about = named(problem, body, dialect)
+    needless = {name for name in about if name in dialect.optional and _is_neutral(name, body, dialect)}
+    if needless:
+        kin = {*_OF_LLAMA_CPP} if needless & _OF_LLAMA_CPP.keys() else set()
+        return replace(dialect, optional=dialect.optional - needless - kin)
+    for name in about:
+        if name in DEFAULTS and _is_neutral(name, body, dialect):
+            return replace(dialect, left_out={**dialect.left_out, name: str(problem)})
         if name == "stop":
             return replace(dialect, most_stops=_most_stops(problem.message, body["stop"]))
         if name == dialect.limit and probing and not _TOO_LONG.search(problem.message):

@@ -226,6 +226,16 @@ def test_a_stranger_to_llama_cpp_is_asked_in_vain_for_one_of_its_parameters_only
     assert len(odd.chats) == 2
 
 
+def test_all_that_one_refusal_names_is_left_out_at_once(odd: OddServer, opened_odd: Opened) -> None:
+    def refuse(body: Body) -> Refusal | None:
+        unknown = [name for name in ("top_k", "min_p", "repetition_penalty") if name in body]
+        return refusal(f"Unknown names: {', '.join(unknown)}. Cannot find field.") if unknown else None
+
+    odd.refuse = refuse
+    opened_odd()
+    assert len(odd.chats) == 2
+
+
 # Words
 
 

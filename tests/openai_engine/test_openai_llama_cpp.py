@@ -57,6 +57,11 @@ def test_other_weights_under_the_same_name_are_another_model(llama: OddServer, o
     assert len(found) == 4
 
 
+def test_parameters_are_those_that_the_server_tells(llama: OddServer, opened_odd: Opened) -> None:
+    assert opened_odd().model.parameters == 134515008
+    assert opened_odd(parameters=7_000_000_000).model.parameters == 7_000_000_000
+
+
 def test_a_tokenize_that_knows_no_messages_is_asked_once(llama: OddServer, opened_odd: Opened) -> None:
     engine = opened_odd()
     assert llama.asked_for.count("/tokenize") == 1
