@@ -1,7 +1,7 @@
 """Adapters on a server: another model name in requests, and the proof that it is another model (rule 3).
 
 vLLM lists what `--lora-modules NAME=FOLDER` serves beside the base model, with the folder as its `root`.
-Other servers list names only.
+Other servers list names only. Which requests use an adapter is not known here.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from typing import Any
 
 from harness.engines.hf.adapters import adapter_hash
 from harness.engines.openai.client import Rejected, ServerClient
-from harness.engines.openai.handshake import OF_ALL, Server, probe
+from harness.engines.openai.explained import OF_ALL
+from harness.engines.openai.handshake import Server, probe
 from harness.types import stable_hash
 
 SMALLEST_CHANGE = 1e-4

@@ -1,7 +1,7 @@
 """How long to wait before a server is asked again, and how often.
 
 Doubling waits with jitter, so that many clients do not come back together; a server that says when to come
-back (`Retry-After`) is believed.
+back (`Retry-After`) is believed. Nothing here knows HTTP beyond that header.
 """
 
 from __future__ import annotations
@@ -27,6 +27,9 @@ comes out wrong three times is most likely the request's own doing, and a time-o
 
 RETRIED_STATUS = frozenset({408, 409, 425, 429})
 """Beside every 5xx: the request was fine, the moment was not."""
+
+NOT_THERE = frozenset({501, 505})
+"""Of the 5xx: the server has no such thing, at no moment."""
 
 
 def backoff(repetition: int) -> float:
