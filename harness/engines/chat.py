@@ -176,8 +176,13 @@ class Chat:
             text = self.tokenizer.decode([each for each in ids if each not in self._dropped])
         for stop in stops:
             text = text.split(stop, 1)[0]
+        opened = self.opened_mark(prompt_ids)
+        return f"{opened}\n{text}" if opened else text
+
+    def opened_mark(self, prompt_ids: Sequence[int]) -> str:
+        """The mark of the thought in which a prompt ends; empty where it ends in none."""
         opened = self._opened_by(prompt_ids)
-        return f"{opened[0]}\n{text}" if opened else text
+        return opened[0] if opened else ""
 
     def _opened_by(self, prompt_ids: Sequence[int]) -> thoughts.Pair | None:
         """The marks of the thought in which a prompt ends."""

@@ -219,6 +219,18 @@ def test_the_end_of_turn_is_no_part_of_a_text(text: str, expected: str) -> None:
     assert completion(request((-1,)), reply, thinking=False).text == text
 
 
+def test_a_thought_that_the_prompt_opens_is_told_unless_the_server_took_it_out() -> None:
+    asked, mark = request((1,)), "<think>"
+    cut = completion(asked, Reply("Two and", None, "length", 9, 4, 0), thinking=False, opened=mark)
+    assert cut.text == "<think>\nTwo and"
+    whole = Reply("Two.</think>4", None, "stop", 9, 4, 0)
+    assert completion(asked, whole, thinking=False, opened=mark).text == "<think>\nTwo.</think>4"
+    parsed = Reply("4", "Two.", "stop", 9, 4, 0)
+    assert completion(asked, parsed, thinking=False, opened=mark).text == "4"
+    echoed = Reply("<think>Two", None, "length", 9, 4, 0)
+    assert completion(asked, echoed, thinking=False, opened=mark).text == "<think>Two"
+
+
 def test_a_server_that_hides_special_tokens_is_named_once(odd: OddServer, opened_odd: Opened) -> None:
     odd.refuses = frozenset({"skip_special_tokens"})
     engine = opened_odd()

@@ -58,7 +58,7 @@ def test_an_address_is_taken_as_it_is() -> None:
         ({"concurency": 4}, "concurency: not known: did you mean concurrency"),
         ({"api_key": KEY}, "set S2D_API_KEY"),
         ({"body.api_key": KEY}, "set S2D_API_KEY"),
-        ({"body": 1}, r"body: the openai engine has no such argument.*body\.NAME"),
+        ({"body": 1}, r"body: not known.*body\.NAME"),
         ({"body.": 1}, r"write body\.NAME=VALUE"),
         ({"body.a.": 1}, r"write body\.NAME=VALUE"),
         ({"body.temperature": 1}, "--sampling temperature=VALUE sets it"),

@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import re
 from dataclasses import replace
-from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -24,7 +23,7 @@ from harness.engines.openai.dialect import SPECIAL, Dialect, named, without
 from harness.engines.openai.explained import OF_ALL, explain_feature, explain_refusal, explain_silence
 from harness.engines.openai.handshake import Server, probe
 from harness.engines.openai.notes import Notes
-from harness.engines.openai.prompt_ids import ThinkingPrompt, is_surrogate
+from harness.engines.openai.prompt_ids import Prompts, ThinkingPrompt, is_surrogate
 from harness.engines.openai.reply import Reply, read_reply
 from harness.engines.openai.wire import cannot_be_left_out, chat_body, template_arguments
 from harness.errors import RunError, UserError
@@ -43,14 +42,20 @@ class Answerer:
     """Asks one server."""
 
     def __init__(
-        self, client: ServerClient, server: Server, day: datetime, context_length: int, notes: Notes
+        self,
+        client: ServerClient,
+        server: Server,
+        prompts: Prompts,
+        context_length: int,
+        notes: Notes,
     ) -> None:
-        """`day` is what templates that insert a date insert; a `context_length` of 0 is not known."""
+        """A `context_length` of 0 is not known."""
         self.dialect = server.dialect
         """As far as it is known by now."""
         self._client = client
         self._server = server
-        self._day = day
+        self._day = prompts.day
+        self._chat = prompts.chat
         self._context_length = context_length
         self._notes = notes
         self._one_trial = asyncio.Lock()
@@ -116,7 +121,8 @@ class Answerer:
         cut = reply.by_stop_string if reply.by_stop_string is not None else thinking and request.sampling.stop
         if reply.thoughts and not reply.text.strip() and reply.finish_reason == "stop" and not cut:
             self._notes.only_thoughts()
-        return completion(request, reply, thinking, shown=body.get(SPECIAL) is False)
+        opened = self._chat.opened_mark(request.prompt_ids) if self._chat is not None else ""
+        return completion(request, reply, thinking, body.get(SPECIAL) is False, opened)
 
     @property
     def _hides_special_tokens(self) -> bool:

@@ -15,12 +15,17 @@ _END_MARKS = re.compile(r"(?:\s*(?:<[|｜][^<>\s]{1,60}[|｜]>|</s>|<eos>|<end_o
 """What ends a turn, as text: servers that show special tokens may show the last one, too."""
 
 
-def completion(request: Request, reply: Reply, thinking: bool, shown: bool = False) -> Completion:
-    """What a reply is to the program that asked. `shown`: special tokens are left in its text."""
+def completion(
+    request: Request, reply: Reply, thinking: bool, shown: bool = False, opened: str = ""
+) -> Completion:
+    """What a reply is to the program that asked. `shown`: special tokens are left in its text. `opened`: the
+    mark of a thought in which the prompt ends, if it is known to end in one."""
     reason = reply.finish_reason
     text = _END_MARKS.sub("", reply.text) if shown and reason == "stop" else reply.text
     if thinking and reply.thoughts is not None:
         text = _with_thoughts(text, reply.thoughts, _is_closed(request, reply))
+    elif opened and reply.thoughts is None and not text.lstrip().startswith(opened):
+        text = f"{opened}\n{text}"  # without it, what is cut in its thought looks like a reply
     for stop in request.sampling.stop:
         text, found, _ = text.partition(stop)
         if found and reason != "error":

@@ -2,8 +2,7 @@
 
 The server holds the model and counts the tokens; its `usage` is taken as given. Calls stream in and out
 (continuous.py). What fails on one request is that item's recorded error; what would fail on all of them (a
-wrong key, a server that is gone) ends the run in one line, and the run can be continued. It knows nothing of
-tasks or programs.
+wrong key, a server that is gone) ends the run in one line, and the run can be continued.
 """
 
 from __future__ import annotations
@@ -53,7 +52,7 @@ class OpenAIEngine(ContinuousEngine):
         self._server = server
         self._prompts = prompts
         self._notes = Notes()
-        self._answerer = Answerer(client, server, prompts.day, info.context_length, self._notes)
+        self._answerer = Answerer(client, server, prompts, info.context_length, self._notes)
         self._adapters: dict[str, str] = {}
         if prompts.note:
             self._notes.add(prompts.note)
