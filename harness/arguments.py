@@ -60,7 +60,11 @@ NUMBER_OPTIONS: tuple[tuple[str, type, str, str], ...] = (
     ("margin", float, "POINTS", "non-inferiority margin (default: 5)"),
 )
 PAIR_OPTIONS: tuple[tuple[str, str], ...] = (
-    ("engine-args", "settings of the engine, such as batch_rows=32"),
+    (
+        "engine-args",
+        "settings of the engine, such as batch_rows=32; with openai, body.NAME=VALUE goes to the server in "
+        "each request, such as body.cache_prompt=false",
+    ),
     ("sampling", "temperature, top_p, top_k; max_tokens, max_tokens.STEP; teacher_temperature, ..."),
     ("task-args", "handed to the tasks, such as difficulty=3"),
     ("train-args", "epochs, learning_rate, batch, rank, alpha, dropout, warmup, weight_decay"),

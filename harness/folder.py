@@ -11,6 +11,7 @@ import platform
 import re
 import subprocess
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import date
 from importlib import metadata
@@ -110,6 +111,21 @@ class RunFolder:
 
     def _write_config(self, options: RunOptions) -> None:
         write_whole(self.path / "config.yaml", config_text(options))
+
+    def require_same_model(self, model: Mapping[str, Any], served: Mapping[str, Any]) -> None:
+        """UserError where calls of this run were made with another model: two would stand in one table.
+        `served` is what a server tells of its model."""
+        before = self.manifest.get("model")
+        if not isinstance(before, dict) or before.get("fingerprint") == model["fingerprint"]:
+            return
+        told = (self.manifest.get("engine") or {}).get("served") or {}
+        pairs = [(name, told.get(name), served.get(name)) for name in {**told, **served}]
+        pairs += [(name, before.get(name), model[name]) for name in ("name", "fingerprint")]
+        name, then, now = next(pair for pair in pairs if pair[1] != pair[2])
+        raise UserError(
+            f"{self.path} was begun with another model ({name}: {then}, now {now}): load or serve that one "
+            "again, or name another --output"
+        )
 
     def save(self, **more: Any) -> None:
         """Merge `more` into the manifest and write it in one step."""

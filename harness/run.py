@@ -17,7 +17,7 @@ from typing import Any
 from harness import embedded, storage
 from harness.context import Distilled, FindOrMake, RunContext
 from harness.engines import check_arguments, open_engine
-from harness.engines.base import AdapterInfo, Engine
+from harness.engines.base import AdapterInfo
 from harness.errors import UserError
 from harness.estimate import estimate, estimate_distillation
 from harness.facts import run_facts
@@ -195,10 +195,22 @@ def _opened(
                 folder.nothing_asked = True  # a model that the hub does not have, say
                 raise
             held.callback(engine.close)
-            folder.save(**run_facts(engine, tasks, variants, options))
-            yield RunContext(options, source, engine, Scheduler(engine, store), tasks), folder
-            facts = _engine_facts(engine, store, options.noise_floor)
-            folder.save(engine=facts, notes=[*folder.manifest["notes"], *facts.get("notes", [])])
+            facts = run_facts(engine, tasks, variants, options)
+            before = folder.manifest.get("engine") or {}
+            if store.count():
+                folder.require_same_model(facts["model"], facts["engine"].get("served", {}))
+                facts["engine"] = _with_notes(facts["engine"], before)
+            folder.save(**facts)
+            try:
+                yield RunContext(options, source, engine, Scheduler(engine, store), tasks), folder
+            except BaseException:
+                # The calls that were made are kept, and so is what the engine says of them.
+                with suppress(OSError):
+                    folder.save(engine=_with_notes(engine.facts(), folder.manifest["engine"]))
+                raise
+            known = _with_notes(engine.facts(), folder.manifest["engine"])
+            known = _engine_facts(known, store, options.noise_floor)
+            folder.save(engine=known, notes=[*folder.manifest["notes"], *known.get("notes", [])])
         except BaseException:
             # On a full disk the manifest cannot say so; what went wrong first is what counts.
             with suppress(OSError):
@@ -206,9 +218,16 @@ def _opened(
             raise
 
 
-def _engine_facts(engine: Engine, store: CallStore, noise_floor: bool) -> dict[str, Any]:
+def _with_notes(facts: dict[str, Any], earlier: Mapping[str, Any]) -> dict[str, Any]:
+    """`facts` of an engine with the notes of an `earlier` state or process, but for those of the run."""
+    ours = (BATCHES_VARIED, NOT_REPEATED)
+    said = [note for note in earlier.get("notes") or () if note not in ours]
+    notes = list(dict.fromkeys([*said, *facts.get("notes", [])]))
+    return {**facts, "notes": notes} if notes else facts
+
+
+def _engine_facts(facts: dict[str, Any], store: CallStore, noise_floor: bool) -> dict[str, Any]:
     """The engine's own, and whether memory made batches smaller than planned in any process of the run."""
-    facts = engine.facts()
     notes = [*facts.get("notes", [])]
     if store.batches_varied:
         facts["same_batches_same_text"] = False

@@ -54,6 +54,9 @@ _COMPLETION_COLUMNS = "key, text, finish_reason, prompt_tokens, cached_tokens, g
 
 _VARIED = "batches_varied"
 
+_UNTOLD = -1
+"""Cached tokens of a call whose engine did not say; a file of an earlier release holds no NULL there."""
+
 _COMPACT = json.JSONEncoder(separators=(",", ":"))
 
 
@@ -145,7 +148,7 @@ class CallStore:
                 if _checksum(row) != checksum:
                     raise self._damaged(f"call {row[0]} is not as it was written")
                 key, text, finish, prompt, cached, generated, error = row
-                found[key] = Completion(text, finish, prompt, generated, cached, error=error)
+                found[key] = Completion(text, finish, prompt, generated, _told(cached), error=error)
         return found
 
     def commit(
@@ -199,7 +202,7 @@ class CallStore:
                     finish_reason,
                     prompt,
                     generated,
-                    cached,
+                    _told(cached),
                     tuple(json.loads(prompt_ids)),
                     tuple(json.loads(generated_ids)),
                     error,
@@ -210,16 +213,21 @@ class CallStore:
         self._connection.close()
 
 
+def _told(cached: int) -> int | None:
+    return None if cached == _UNTOLD else cached
+
+
 def _row(phase: str, request: Request, completion: Completion, batch: str, now: float) -> tuple[Any, ...]:
+    cached = _UNTOLD if completion.cached_tokens is None else completion.cached_tokens
     return (
         request.key, phase, request.item_id, request.step, request.sample_index, request.seed,
         request.adapter, json.dumps(request.sampling.as_dict()), json.dumps(request.messages),
         _COMPACT.encode(request.prompt_ids), _COMPACT.encode(completion.generated_ids),
-        completion.text, completion.finish_reason, completion.prompt_tokens, completion.cached_tokens,
+        completion.text, completion.finish_reason, completion.prompt_tokens, cached,
         completion.generated_tokens, completion.error, batch, now,
         _checksum((
             request.key, completion.text, completion.finish_reason, completion.prompt_tokens,
-            completion.cached_tokens, completion.generated_tokens, completion.error,
+            cached, completion.generated_tokens, completion.error,
         )),
     )  # fmt: skip
 

@@ -103,8 +103,9 @@ class Completion:
     finish_reason: FinishReason
     prompt_tokens: int
     generated_tokens: int
-    cached_tokens: int = 0
-    """Prompt tokens whose keys and values the engine already had, as the engine reports it."""
+    cached_tokens: int | None = 0
+    """Prompt tokens whose keys and values the engine already had, as the engine reports it; None where it
+    does not say."""
     prompt_ids: tuple[int, ...] = ()
     generated_ids: tuple[int, ...] = ()
     error: str | None = None

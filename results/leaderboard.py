@@ -212,6 +212,7 @@ def _scored(run: RunData, columns: Columns, costs: CostModel, used: set[str]) ->
     rows = []
     usd, flops = costs.mean(columns, "usd"), costs.mean(columns, "flops")
     tokens = {name: float(columns.usage[name].mean()) for name in USAGE}
+    untold = {} if notes.tells_cached(run) else {"cached_tokens": None}
     for position, (metric, description) in enumerate(run.metrics(columns.task).items()):
         scored = sample(columns, metric)
         score = low = high = method = None
@@ -225,7 +226,7 @@ def _scored(run: RunData, columns: Columns, costs: CostModel, used: set[str]) ->
             {
                 "task": columns.task, "variant": columns.variant, "method": columns.method, "metric": metric,
                 "n": 0 if scored is None else scored.n, "score": score, "ci_low": low, "ci_high": high,
-                **tokens,
+                **tokens, **untold,
                 "failures": dict(columns.failures), "truncated": columns.truncated,
                 "usd_per_1k_items": None if usd is None else 1000 * usd, "flops_per_item": flops,
                 "tokens_per_correct": per_correct(tokens["generated_tokens"], score) if higher else None,
@@ -233,7 +234,7 @@ def _scored(run: RunData, columns: Columns, costs: CostModel, used: set[str]) ->
                 "primary": position == 0, "direction": direction, "interval": method,
                 "n_rows": columns.n_rows, "status": "scored",
                 "steps": {
-                    step: {name: total / columns.n_rows for name, total in totals.items()}
+                    step: {name: total / columns.n_rows for name, total in totals.items()} | untold
                     for step, totals in columns.steps.items()
                 },
             }

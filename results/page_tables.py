@@ -138,7 +138,7 @@ def distillation(leaderboard: Board) -> dict[str, Any] | None:
 def steps(leaderboard: Board) -> list[list[str]]:
     """task, variant, step, then calls, prompt, cached and generated tokens per item."""
     return [
-        [row["task"], row["variant"], step, *(f"{means[name]:,.1f}" for name in USAGE)]
+        [row["task"], row["variant"], step, *(cells.number(means[name]) for name in USAGE)]
         for row in leaderboard["rows"]
         if row["primary"]
         for step, means in (row.get("steps") or {}).items()

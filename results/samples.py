@@ -57,6 +57,8 @@ class Columns:
     """Words that the model wrote before its answer; NaN where the record does not say."""
     cut_calls: Mapping[str, Floats]
     """Per kind of step that was ever cut: prompt and generated tokens together of each call that was."""
+    cached_told: bool = False
+    """Whether any row says how many of its prompt tokens were cached; where none does they count as 0."""
 
     @property
     def n_rows(self) -> int:
@@ -84,7 +86,7 @@ class Columns:
             {name: values[index] for name, values in self.weights.items()},
             {name: values[index] for name, values in self.usage.items()},
             self.failures, self.steps,
-            self.cut[index], self.reasoning_words[index], self.cut_calls,
+            self.cut[index], self.reasoning_words[index], self.cut_calls, self.cached_told,
         )  # fmt: skip
 
 
@@ -118,6 +120,7 @@ def read_samples(path: Path, task: str, variant: str, metrics: Sequence[str]) ->
         usage={name: raw["usage"][name][order] for name in USAGE},
         failures=raw["failures"], steps=raw["steps"],
         cut=raw["cut"][order], reasoning_words=raw["reasoning_words"][order], cut_calls=raw["cut_calls"],
+        cached_told=raw["cached_told"],
     )  # fmt: skip
 
 
@@ -204,6 +207,7 @@ def _read_with_arrow(path: Path, metrics: Sequence[str]) -> dict[str, Any]:
         "scores": scores,
         "weights": {name: np.where(np.isnan(own), weight, own) for name, own in weights.items()},
         "usage": usage,
+        "cached_told": array("usage", "cached_tokens").null_count < len(item_id),
         "failures": {kind: int(failure.get(kind, 0)) for kind in FAILURES},
         "cut": array("truncated").fill_null(False).to_numpy(zero_copy_only=False).astype(np.bool_),
         "steps": totals, "reasoning_words": words, "cut_calls": cut_calls,

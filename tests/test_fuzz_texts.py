@@ -21,12 +21,13 @@ from hypothesis import strategies as st
 from distill.filters import parse_usc
 from distill.keep import parse_filter
 from harness.engines.openai_address import check_base_url
-from harness.engines.openai_answer import completion
-from harness.engines.openai_chat import read_reply
-from harness.engines.openai_client import Broken, read_error
+from harness.engines.openai_client import Broken
+from harness.engines.openai_completion import completion
 from harness.engines.openai_prompts import read_ids
+from harness.engines.openai_refusals import read_error
+from harness.engines.openai_reply import read_reply
 from harness.engines.openai_retry import retry_after
-from harness.engines.openai_server import read_models
+from harness.engines.openai_served import read_models
 from harness.errors import UserError, one_line
 from harness.options import key_values
 from harness.programs.base import get_method, step_kind

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,12 +21,14 @@ from harness.engines.openai_adapters import is_shown, probe_change, served_from,
 from harness.engines.openai_address import api_key
 from harness.engines.openai_answer import Answerer
 from harness.engines.openai_client import NoAnswer, Rejected, ServerClient
+from harness.engines.openai_explained import explain_refusal, explain_silence
+from harness.engines.openai_notes import Notes
 from harness.engines.openai_prompts import ORIGINS, Prompts, ThinkingPrompt, choose_prompts
-from harness.engines.openai_server import Server, explain_refusal, explain_silence, list_models, meet
+from harness.engines.openai_served import list_models
+from harness.engines.openai_server import Server, meet
 from harness.engines.openai_settings import check_arguments, model_info
 from harness.errors import RunError, UserError
 from harness.models import ModelSource
-from harness.progress import say
 from harness.types import Completion, Message, Request
 
 T = TypeVar("T")
@@ -50,12 +52,16 @@ class OpenAIEngine(ContinuousEngine):
         self._client = client
         self._server = server
         self._prompts = prompts
-        self._answerer = Answerer(client, server, prompts.day, info.context_length)
+        self._notes = Notes()
+        self._answerer = Answerer(client, server, prompts.day, info.context_length, self._notes)
         self._adapters: dict[str, str] = {}
-        self.notes: list[str] = []
-        """Plain sentences for the report."""
         if prompts.note:
-            self._note(prompts.note)
+            self._notes.add(prompts.note)
+
+    @property
+    def notes(self) -> list[str]:
+        """Plain sentences for the report."""
+        return list(self._notes.said)
 
     @classmethod
     def load(cls, source: ModelSource, arguments: dict[str, Any]) -> OpenAIEngine:
@@ -70,7 +76,7 @@ class OpenAIEngine(ContinuousEngine):
             max_retries=settings["max_retries"],
         )
         names = [str(settings["model"])] if settings["model"] else [source.name, source.location]
-        server, prompts = asyncio.run(_introduced(client, names, source))
+        server, prompts = asyncio.run(_introduced(client, names, source, settings["body"]))
         return cls(model_info(source, server, settings), settings, client, server, prompts)
 
     def prompt_ids(self, messages: Sequence[Message], thinking: bool = False) -> tuple[int, ...]:
@@ -97,7 +103,7 @@ class OpenAIEngine(ContinuousEngine):
             done = await self._answerer.answer(request, model)
         finally:
             self.execution.retries = self._client.retries
-        self.execution.shared_prefix_tokens += done.cached_tokens
+        self.execution.shared_prefix_tokens += done.cached_tokens or 0
         return done
 
     def add_adapter(self, name: str, folder: Path) -> AdapterInfo:
@@ -126,7 +132,7 @@ class OpenAIEngine(ContinuousEngine):
         )
         change, noise = measured or (0.0, 0.0)
         if measured is None:
-            self._note(
+            self._notes.add(
                 f"The server gives no log-probabilities, so it cannot be shown that {model} is another model "
                 f"than {self._server.model}."
             )
@@ -141,10 +147,6 @@ class OpenAIEngine(ContinuousEngine):
     def _listed(self) -> list[dict[str, Any]]:
         return self.call(_told(self._client, list_models(self._client)))
 
-    def _note(self, sentence: str) -> None:
-        self.notes.append(sentence)
-        say(f"note: {sentence}")
-
     def close(self) -> None:
         if self._loop is not None:
             self.cancel()
@@ -153,6 +155,7 @@ class OpenAIEngine(ContinuousEngine):
 
     def facts(self) -> dict[str, Any]:
         told = ("base_url", "concurrency", "timeout", "max_retries")
+        dialect = self._answerer.dialect
         return {
             **super().facts(),
             **{name: self._settings[name] for name in told},
@@ -160,18 +163,22 @@ class OpenAIEngine(ContinuousEngine):
             "version": self._server.version,
             "token_counts": "the server's usage",
             "prompt_ids": ORIGINS[self._prompts.origin],
-            "optional_parameters": sorted(self._server.dialect.optional),
-            "notes": list(self.notes),
+            "served": self._server.served,
+            "optional_parameters": sorted(dialect.optional),
+            "left_out": dict(dialect.left_out),
+            "most_stops": dialect.most_stops,
+            "body": dict(dialect.own),
+            "notes": self.notes,
         }
 
 
 async def _introduced(
-    client: ServerClient, names: Sequence[str], source: ModelSource
+    client: ServerClient, names: Sequence[str], source: ModelSource, own: Mapping[str, Any]
 ) -> tuple[Server, Prompts]:
     """What is known of the server before the first request, and how prompts get their ids."""
     day = datetime.fromisoformat(source.date)
     try:
-        server = await meet(client, names, day)
+        server = await meet(client, names, day, own)
         return server, await choose_prompts(client, server, source, day)
     finally:
         await client.close()

@@ -18,8 +18,8 @@ from tiny_models import request
 
 from harness.engines import openai_client
 from harness.engines.openai import OpenAIEngine
-from harness.engines.openai_answer import completion
-from harness.engines.openai_chat import Reply
+from harness.engines.openai_completion import completion
+from harness.engines.openai_reply import Reply
 from harness.errors import RunError
 from harness.programs.base import get_method
 from harness.scheduler import Job, Scheduler
