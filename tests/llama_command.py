@@ -23,6 +23,7 @@ def main() -> None:
     parser.add_argument("--slots", type=int, default=4, help="requests at once")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--lora", help="an adapter; applied where a request's field lora says so")
+    parser.add_argument("--key", help="what requests have to show; to try a key, never for a secret")
     given = parser.parse_args()
 
     settings = xllamacpp.CommonParams()
@@ -35,6 +36,8 @@ def main() -> None:
     settings.endpoint_metrics = settings.endpoint_slots = settings.endpoint_props = True
     if given.lora:
         settings.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(given.lora, 0.0)]
+    if given.key:
+        settings.api_keys = [given.key]
     server = xllamacpp.Server(settings)
     print(f"listening on {server.listening_address}", flush=True)
     signal.sigwait({signal.SIGINT, signal.SIGTERM})
