@@ -137,7 +137,8 @@ def vllm_server(folder: Path, model: str, name: str = "vllm", *more: str) -> Mod
     command = [
         *(VLLM_PYTHON, str(TESTS / "vllm_command.py"), "serve", model, "--served-model-name", "tiny"),
         *("--host", "127.0.0.1", "--port", str(port), "--dtype", "float32", "--enforce-eager"),
-        *("--max-num-seqs", str(SLOTS), "--enable-prompt-tokens-details", *more),
+        # Whole blocks are cached: of 128 tokens on CPU, more than these prompts have.
+        *("--block-size", "16", "--max-num-seqs", str(SLOTS), "--enable-prompt-tokens-details", *more),
     ]
     quiet = {"VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
     return ModelServer(name, command, port, folder / f"{name}.log", environment=quiet)
@@ -286,6 +287,16 @@ class Run:
             *(tuple(each[name] for name in row) for each in board["rows"]),
             *(tuple(each[name] for name in pair) for each in board["comparisons"]),
         ]
+
+    def items(self) -> list[tuple[str, str, str]]:
+        """Variant, task and id of every row that a program gave, and never an error."""
+        found = []
+        for path in sorted((self.folder / "samples").glob("*/*.jsonl")):
+            for line in path.read_text().splitlines():
+                row = json.loads(line)
+                assert row["failure"] != "error", row
+                found.append((path.parent.name, path.stem, row["item_id"]))
+        return found
 
     def holds(self, word: str) -> list[str]:
         """Files of the run folder that hold `word`."""
