@@ -138,7 +138,7 @@ def vllm_server(folder: Path, model: str, name: str = "vllm", *more: str) -> Mod
         *(VLLM_PYTHON, str(TESTS / "vllm_command.py"), "serve", model, "--served-model-name", "tiny"),
         *("--host", "127.0.0.1", "--port", str(port), "--dtype", "float32", "--enforce-eager"),
         # Whole blocks are cached: of 128 tokens on CPU, more than these prompts have.
-        *("--block-size", "16", "--max-num-seqs", str(SLOTS), "--enable-prompt-tokens-details", *more),
+        *("--block-size", "32", "--max-num-seqs", str(SLOTS), "--enable-prompt-tokens-details", *more),
     ]
     quiet = {"VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
     return ModelServer(name, command, port, folder / f"{name}.log", environment=quiet)
