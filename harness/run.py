@@ -20,7 +20,7 @@ from harness.engines import check_arguments, open_engine
 from harness.engines.base import AdapterInfo
 from harness.errors import UserError
 from harness.estimate import estimate, estimate_distillation
-from harness.facts import run_facts
+from harness.facts import engine_facts, run_facts, with_notes
 from harness.folder import RunFolder
 from harness.limits import LARGEST, OPTION, check_steps
 from harness.lm import TaskData, load_tasks, score
@@ -44,16 +44,6 @@ SAMPLING_KEYS = {f"{prefix}{key}": bounds for prefix in ("", "teacher_") for key
 """Keys of `--sampling` with the least and the largest value and its type; `max_tokens` and
 `max_tokens.STEP` come on top."""
 _TOKENS = (1, LARGEST, int)
-
-BATCHES_VARIED = (
-    "Memory did not suffice for some batches, which ran in smaller parts: in bfloat16 or float16 another run "
-    "may give other texts (in float32 not)."
-)
-
-NOT_REPEATED = (
-    "The engine does not promise equal texts for equal calls. By how much base differs from itself was not "
-    "measured: --noise-floor runs it twice."
-)
 
 
 def run(options: RunOptions, command: str, find_or_make: FindOrMake) -> tuple[Path, list[dict[str, Any]]]:
@@ -199,42 +189,23 @@ def _opened(
             before = folder.manifest.get("engine") or {}
             if store.count():
                 folder.require_same_model(facts["model"], facts["engine"].get("served", {}))
-                facts["engine"] = _with_notes(facts["engine"], before)
+                facts["engine"] = with_notes(facts["engine"], before)
             folder.save(**facts)
             try:
                 yield RunContext(options, source, engine, Scheduler(engine, store), tasks), folder
             except BaseException:
                 # The calls that were made are kept, and so is what the engine says of them.
                 with suppress(OSError):
-                    folder.save(engine=_with_notes(engine.facts(), folder.manifest["engine"]))
+                    folder.save(engine=with_notes(engine.facts(), folder.manifest["engine"]))
                 raise
-            known = _with_notes(engine.facts(), folder.manifest["engine"])
-            known = _engine_facts(known, store, options.noise_floor)
+            known = with_notes(engine.facts(), folder.manifest["engine"])
+            known = engine_facts(known, store, options.noise_floor)
             folder.save(engine=known, notes=[*folder.manifest["notes"], *known.get("notes", [])])
         except BaseException:
             # On a full disk the manifest cannot say so; what went wrong first is what counts.
             with suppress(OSError):
                 folder.save(status="failed")
             raise
-
-
-def _with_notes(facts: dict[str, Any], earlier: Mapping[str, Any]) -> dict[str, Any]:
-    """`facts` of an engine with the notes of an `earlier` state or process, but for those of the run."""
-    ours = (BATCHES_VARIED, NOT_REPEATED)
-    said = [note for note in earlier.get("notes") or () if note not in ours]
-    notes = list(dict.fromkeys([*said, *facts.get("notes", [])]))
-    return {**facts, "notes": notes} if notes else facts
-
-
-def _engine_facts(facts: dict[str, Any], store: CallStore, noise_floor: bool) -> dict[str, Any]:
-    """The engine's own, and whether memory made batches smaller than planned in any process of the run."""
-    notes = [*facts.get("notes", [])]
-    if store.batches_varied:
-        facts["same_batches_same_text"] = False
-        notes.append(BATCHES_VARIED)
-    elif not facts["same_batches_same_text"] and not noise_floor:
-        notes.append(NOT_REPEATED)
-    return {**facts, "notes": notes} if notes else facts
 
 
 def _phases(

@@ -24,10 +24,10 @@ from harness.engines.openai_address import check_base_url
 from harness.engines.openai_client import Broken
 from harness.engines.openai_completion import completion
 from harness.engines.openai_prompts import read_ids
-from harness.engines.openai_refusals import read_error
+from harness.engines.openai_refusals import error_inside, read_error
 from harness.engines.openai_reply import read_reply
 from harness.engines.openai_retry import retry_after
-from harness.engines.openai_served import read_models
+from harness.engines.openai_served import context_of, read_models, told_of_weights
 from harness.errors import UserError, one_line
 from harness.options import key_values
 from harness.programs.base import get_method, step_kind
@@ -169,7 +169,11 @@ def listings(data: Any) -> None:
         except Broken:
             continue
         json.dumps(found)
-    message, parameter, code = read_error(json.dumps(data).encode())
+    error_inside(data)
+    context = context_of({"meta": data}, {"default_generation_settings": data})
+    assert context >= 0 and json.dumps(told_of_weights({"meta": data, "digest": data}, {"model_path": data}))
+    told = read_error(json.dumps(data).encode())
+    message, parameter, code = told.message, told.parameter, told.code
     assert isinstance(message, str) and all(isinstance(each, str | None) for each in (parameter, code))
 
 

@@ -60,8 +60,9 @@ _COMPLAINS = re.compile(
     r"|(greater|less|higher|lower|more|fewer) than|below|above|minimum|maximum|reached",
     re.IGNORECASE,
 )
+_NEVER = re.compile(r"unsupported|not support|unrecogni[sz]ed|unknown", re.IGNORECASE)
 _AT_LEAST = re.compile(
-    r"(?P<equal>>=|at least|minimum(?: value)?(?: of| is)?|(?:greater|more|higher) than or equal to"
+    r"(?:>=|at least|minimum(?: value)?(?: of| is)?|(?:greater|more|higher) than or equal to"
     r"|(?:less|lower) than|below|under)[^\d.]{0,20}(?P<least>\d{1,5})"
     r"|(?:>|(?:greater|more|higher) than|above)[^\d.]{0,20}(?P<above>\d{1,5})",
     re.IGNORECASE,
@@ -110,12 +111,14 @@ def without(
     wanted = "max_completion_tokens"
     if wanted in f"{problem.parameter} {problem.message}" and dialect.limit != wanted:
         return replace(dialect, limit=wanted)
-    for name in named(problem, body, dialect):
-        if _is_neutral(name, body, dialect):
-            if name in DEFAULTS:
-                return replace(dialect, left_out={**dialect.left_out, name: str(problem)})
-            kin = {*_OF_LLAMA_CPP} if name in _OF_LLAMA_CPP else {name}
-            return replace(dialect, optional=dialect.optional - kin)
+    about = named(problem, body, dialect)
+    needless = {name for name in about if name in dialect.optional and _is_neutral(name, body, dialect)}
+    if needless:
+        kin = {*_OF_LLAMA_CPP} if needless & _OF_LLAMA_CPP.keys() else set()
+        return replace(dialect, optional=dialect.optional - needless - kin)
+    for name in about:
+        if name in DEFAULTS and _is_neutral(name, body, dialect):
+            return replace(dialect, left_out={**dialect.left_out, name: str(problem)})
         if name == "stop":
             return replace(dialect, most_stops=_most_stops(problem.message, body["stop"]))
         if name == dialect.limit and probing and not _TOO_LONG.search(problem.message):
@@ -174,7 +177,7 @@ def _most_stops(message: str, sent: Sequence[str]) -> int:
     found = _MOST.search(message)
     if found and 0 < int(found[1]) < len(sent):
         return int(found[1])
-    return MOST_STOPS if len(sent) > MOST_STOPS else 0
+    return MOST_STOPS if len(sent) > MOST_STOPS and not _NEVER.search(message) else 0
 
 
 def least_limit(message: str, sent: int) -> int:

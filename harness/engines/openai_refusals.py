@@ -18,12 +18,12 @@ _OVERFLOWS = re.compile(
     re.IGNORECASE,
 )
 _CONTEXT = re.compile(
-    r"context (?:length|size|window)(?: limit)?(?: is| of|:)?[ (]{0,2}(\d+)|\((\d+) > \d+ maximum",
+    r"context (?:length|size|window)(?: limit)?(?: is| of|:)?[ (]{0,2}(\d+)|tokens > (\d+) maximum",
     re.IGNORECASE,
 )
 _PROMPT = re.compile(
     r"(\d+) (?:input tokens|tokens in (?:the |your )?(?:prompt|messages)|in the (?:prompt|messages))"
-    r"|(?:resulted in|request \() ?(\d+) tokens",
+    r"|(?:resulted in|request \(|too long:) ?(\d+) tokens",
     re.IGNORECASE,
 )
 _ABOUT = re.compile(r"at least \Z", re.IGNORECASE)

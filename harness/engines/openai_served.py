@@ -107,6 +107,13 @@ def context_of(entry: Mapping[str, Any], properties: Mapping[str, Any]) -> int:
     )
 
 
+def parameters_of(entry: Mapping[str, Any]) -> int:
+    """Numbers in the weights; 0 where the server does not tell."""
+    meta = entry.get("meta")
+    told = meta.get("n_params") if isinstance(meta, dict) else None
+    return told if isinstance(told, int) and not isinstance(told, bool) and told > 0 else 0
+
+
 def is_llama_cpp(entry: Mapping[str, Any], properties: Mapping[str, Any]) -> bool:
     """Whether it is llama.cpp that serves the model."""
     return entry.get("owned_by") == "llamacpp" or "build_info" in properties

@@ -12,6 +12,7 @@ from typing import Any
 from harness.engines import take_arguments
 from harness.engines.base import ModelInfo
 from harness.engines.openai_address import KEY_VARIABLES, check_base_url
+from harness.engines.openai_served import parameters_of
 from harness.engines.openai_server import Server
 from harness.errors import UserError
 from harness.models import ModelSource
@@ -98,7 +99,7 @@ def model_info(source: ModelSource, server: Server, settings: dict[str, Any]) ->
     return ModelInfo(
         name=server.model,
         fingerprint=stable_hash(["openai", *server.identity, template]),
-        parameters=settings["parameters"] or _local_parameters(source),
+        parameters=settings["parameters"] or parameters_of(server.entry) or _local_parameters(source),
         dtype="unknown",
         template_hash=template,
         context_length=settings["context_length"] or server.context_length,
