@@ -29,6 +29,7 @@ from harness.types import Completion, user
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(900)]
 KEY = "sk-Planted-0123456789abcdef"
 SMALL = ("--models", "base,s2", "--tasks", "coin_flip,last_letter", "--limit", "12")
+SIX_STOPS = ("one", "two", "three", "four", "five", "wer")
 ONE_BY_ONE = "concurrency=1,max_retries=2"
 
 
@@ -168,9 +169,8 @@ def test_equal_seeds_give_equal_texts_and_others_do_not(opened: OpenAIEngine) ->
 
 def test_more_than_four_stops_cut_a_text_at_the_first(server: Server, local: HuggingFaceEngine) -> None:
     engine = open_engine(server)
-    stops = ("one", "two", "three", "four", "five", "wer")
-    (served,) = engine.generate([ask(engine, letters(1)[0], stop=stops)])
-    (here,) = local.generate([ask(local, letters(1)[0], stop=stops)])
+    (served,) = engine.generate([ask(engine, letters(1)[0], stop=SIX_STOPS)])
+    (here,) = local.generate([ask(local, letters(1)[0], stop=SIX_STOPS)])
     assert (served.text, served.finish_reason, served.error) == ("Ans", "stop", None)
     assert here.text == served.text
     engine.close()
@@ -318,7 +318,7 @@ def check_adapter(run: Run, local: HuggingFaceEngine) -> None:
 
 
 def test_through_a_gateway_texts_and_counts_are_equal_and_the_key_is_nowhere(
-    llama: Server, tmp_path: Path
+    llama: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     direct, run = Run(tmp_path / "direct"), Run(tmp_path / "run")
     direct.do(llama.address, *SMALL)
@@ -328,9 +328,15 @@ def test_through_a_gateway_texts_and_counts_are_equal_and_the_key_is_nowhere(
         err = run.do(proxy.address, *SMALL, key="sk-Wrong-0123456789abcdef", status=2)
         assert "refuses the key" in err and not run.calls()
         run.do(proxy.address, *SMALL, key=KEY)
+        monkeypatch.setenv("S2D_API_KEY", KEY)
+        engine = open_engine(proxy)
+        # It hands on four stops and does not say so.
+        (cut,) = engine.generate([ask(engine, letters(1)[0], stop=SIX_STOPS)])
+        engine.close()
     finally:
         proxy.stop()
     assert run.texts() == direct.texts() and run.table() == direct.table()
+    assert (cut.text, cut.finish_reason) == ("Ans", "stop")
     assert run.holds(KEY) == [] != run.holds("127.0.0.1")
 
 
