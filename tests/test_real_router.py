@@ -7,6 +7,7 @@ table of a run that nothing happened to.
 
 from __future__ import annotations
 
+import signal
 import urllib.request
 from collections import Counter
 from pathlib import Path
@@ -24,9 +25,6 @@ DONE = {
     "vllm": ("vllm:request_success_total",),
 }
 """What counts a server's work since its start."""
-
-AT_ONCE = {"llama.cpp": 8, "vllm": 3}
-"""Calls, so that the run is not over before the server is back: vLLM takes half a minute to start."""
 
 
 def pair_of(kind: str, folder: Path) -> list[ModelServer]:
@@ -48,7 +46,7 @@ def done_by(kind: str, server: ModelServer) -> float:
 def test_a_run_survives_a_server_that_dies_and_comes_back(kind: str, tmp_path: Path) -> None:
     run, whole = Run(tmp_path / "run"), Run(tmp_path / "whole")
     asked = ("--models", "base,s2", "--tasks", "coin_flip,last_letter", "--limit", "150")
-    quick, slow = (("--engine-args", f"concurrency={count}") for count in (8, AT_ONCE[kind]))
+    pace = ("--engine-args", "concurrency=8")
     servers = pair_of(kind, tmp_path)
     front = router(tmp_path, servers)
     try:
@@ -57,16 +55,20 @@ def test_a_run_survives_a_server_that_dies_and_comes_back(kind: str, tmp_path: P
         for server in servers:
             server.wait()
         front.start()
-        whole.do(front.address, *asked, *quick)
+        whole.do(front.address, *asked, *pace)
         before = [done_by(kind, server) for server in servers]
         assert min(before) > 0.2 * sum(before), "the router used one server only"
 
-        started = run.start(front.address, *asked, *slow)
-        run.wait_for(100, started)
+        started = run.start(front.address, *asked, *pace)
+        run.wait_for(150, started)
         servers[1].kill()
-        at_kill = len(run.calls())
-        servers[1].start()
+        servers[1].start(wait=False)
+        run.wait_for(300, started)
+        # vLLM takes a minute to start: the run must not be over before it is back.
+        started.send_signal(signal.SIGSTOP)
+        servers[1].wait()
         at_return = len(run.calls())
+        started.send_signal(signal.SIGCONT)
         run.end(started, 0)
         after = done_by(kind, servers[1])
     finally:
@@ -79,7 +81,4 @@ def test_a_run_survives_a_server_that_dies_and_comes_back(kind: str, tmp_path: P
     assert run.texts() == whole.texts()
     assert run.table() == whole.table()
     assert after > 0, "the server that came back was not used again"
-    assert at_kill < at_return < len(calls), "the server was not missed"
-    print(
-        f"{kind}: {len(calls)} calls, killed after {at_kill}, back after {at_return}, then {after:.0f} there"
-    )
+    print(f"{kind}: {len(calls)} calls, back after {at_return}, whole run {before}, later there {after}")
