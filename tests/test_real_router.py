@@ -66,9 +66,11 @@ def test_a_run_survives_a_server_that_dies_and_comes_back(kind: str, tmp_path: P
         run.wait_for(300, started)
         # vLLM takes a minute to start: the run must not be over before it is back.
         started.send_signal(signal.SIGSTOP)
-        servers[1].wait()
-        at_return = len(run.calls())
-        started.send_signal(signal.SIGCONT)
+        try:
+            servers[1].wait()
+            at_return = len(run.calls())
+        finally:
+            started.send_signal(signal.SIGCONT)
         run.end(started, 0)
         after = done_by(kind, servers[1])
     finally:
