@@ -32,10 +32,12 @@ def test_the_context_is_that_of_a_slot(llama: OddServer, opened_odd: Opened) -> 
     assert opened_odd().model.context_length == 512
     assert opened_odd(context_length=300).model.context_length == 300
     (_, listed), (_, properties) = llama.says_at["/v1/models"], llama.says_at["/props"]
+    context = properties["default_generation_settings"].pop("n_ctx")
+    assert opened_odd().model.context_length == 512  # of the list
     del listed["data"][0]["meta"]["n_ctx"]
-    assert opened_odd().model.context_length == 512  # of /props
-    del properties["default_generation_settings"]["n_ctx"]
     assert opened_odd().model.context_length == 0
+    properties["default_generation_settings"]["n_ctx"] = context
+    assert opened_odd().model.context_length == 512
 
 
 def test_other_weights_under_the_same_name_are_another_model(llama: OddServer, opened_odd: Opened) -> None:
