@@ -222,7 +222,15 @@ class Run:
         """Begin or continue it against a server's address (without `/v1`)."""
         environment = {name: value for name, value in os.environ.items() if not name.endswith("_API_KEY")}
         command = [
-            *(sys.executable, "-m", "harness.cli", "--engine", "openai", "--base-url", f"{address}/v1"),
+            *(
+                sys.executable,
+                "-m",
+                "harness.command.cli",
+                "--engine",
+                "openai",
+                "--base-url",
+                f"{address}/v1",
+            ),
             *("--pretrained", "tiny", "--data", "embedded", "--output", str(self.folder), *more),
         ]
         return subprocess.Popen(

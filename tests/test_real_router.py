@@ -16,7 +16,7 @@ import pytest
 from gguf_convert import write_model
 from real_servers import ModelServer, Run, llama_server, router, vllm_server
 
-from harness.models import resolve_model
+from harness.models.source import resolve_model
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(1800)]
 

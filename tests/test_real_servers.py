@@ -21,9 +21,9 @@ from real_servers import ModelServer as Server
 from real_servers import Recorder, Run, behind_gateway, gateway, llama_server, vllm_server
 from tiny_models import save_adapter
 
-from harness.engines.hf import HuggingFaceEngine
-from harness.engines.openai import OpenAIEngine
-from harness.models import resolve_model
+from harness.engines.hf.engine import HuggingFaceEngine
+from harness.engines.openai.engine import OpenAIEngine
+from harness.models.source import resolve_model
 from harness.types import Completion, user
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(900)]
