@@ -27,7 +27,7 @@ TAG = "s2d"
 """lm-eval tag, and name for `--tasks`, of all our tasks."""
 JUDGE_GROUP = "s2d_judge"
 
-MODULES: dict[str, str] = {
+_ORDERED: dict[str, str] = {
     "last_letter": "tasks.last_letter.task",
     "coin_flip": "tasks.coin_flip.task",
     "trivia_bias": "tasks.trivia_bias.task",
@@ -38,8 +38,19 @@ MODULES: dict[str, str] = {
     "judge_pandalm": "tasks.judge.task",
     "gsm8k": "tasks.gsm8k.task",
 }
-"""Short name -> module with the task's `SPEC`, in the order of every table. An entry is all that makes a task
-ours: the default, the tag, the names for people and the overlap check go by this table."""
+"""The order of every table, and the folder that holds several tasks."""
+
+
+def found(root: Path = TASK_ROOT) -> dict[str, str]:
+    """Short name -> module with the task's `SPEC`. A folder with a `task.py` is a task of its name."""
+    folders = sorted(path.parent.name for path in root.glob("*/task.py"))
+    return _ORDERED | {
+        name: f"tasks.{name}.task" for name in folders if f"tasks.{name}.task" not in _ORDERED.values()
+    }
+
+
+MODULES: dict[str, str] = found()
+"""By this table go the default, the tag, the names for people and the overlap check."""
 RENAMED = {"judge": "s2d_judge_generated"}
 """Short names whose lm-eval name is not just prefixed: there, `s2d_judge` is the group."""
 

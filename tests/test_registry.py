@@ -154,3 +154,13 @@ def test_an_entry_in_one_place_is_in_the_default_the_tag_and_the_overlap_check(
     monkeypatch.setattr(inputs, "_other_test_items", lambda name, *_: (checked.append(name), ([], None))[1])
     inputs.test_items(make_context(tmp_path, right_sum, [own_task(write_task(tmp_path / "tasks"))]))
     assert checked == [*registry.expand(["s2d"], "embedded")]
+
+
+def test_a_folder_with_a_task_file_is_a_task(tmp_path: Path) -> None:
+    for name in ("riddle", "coin_flip", "judge"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "task.py").write_text("")
+    (tmp_path / "notes").mkdir()
+    added = {name: module for name, module in registry.found(tmp_path).items() if name == "riddle"}
+    assert added == {"riddle": "tasks.riddle.task"}
+    assert list(registry.found(tmp_path)) == [*registry.found(tmp_path / "notes"), "riddle"]

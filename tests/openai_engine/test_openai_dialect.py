@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from openai_calls import ask, only
@@ -42,6 +43,25 @@ def fastapi_of_stops(body: Body) -> Refusal | None:
     if len(body.get("stop", ())) <= 2:
         return None
     return 422, {"detail": [{"loc": ["body", "stop", 2], "msg": "at most 2 items"}]}
+
+
+def test_a_server_that_goes_on_behind_a_stop_is_named_once(odd: OddServer, opened_odd: Opened) -> None:
+    """As litellm does, which hands on the first four of six without a word."""
+
+    def goes_on(reply: dict[str, Any], body: Body) -> dict[str, Any]:
+        reply["choices"][0]["message"]["content"] = "a b six c d"
+        return reply
+
+    odd.change = goes_on
+    engine = opened_odd()
+    done = engine.generate([ask(engine, f"question {number}", stop=STOPS) for number in range(3)])
+    assert {(each.text, each.finish_reason) for each in done} == {("a b ", "stop")}
+    assert [note for note in engine.facts()["notes"] if "went on behind a stop" in note] == [
+        "The server went on behind a stop string that it was sent. Texts are cut there here: they are the same, "
+        "but tokens that it generated behind the stop are counted."
+    ]
+    odd.change = lambda reply, body: reply
+    assert "went on behind" not in str(opened_odd().facts()["notes"])
 
 
 @pytest.mark.parametrize(

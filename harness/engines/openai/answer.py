@@ -121,6 +121,11 @@ class Answerer:
         cut = reply.by_stop_string if reply.by_stop_string is not None else thinking and request.sampling.stop
         if reply.thoughts and not reply.text.strip() and reply.finish_reason == "stop" and not cut:
             self._notes.only_thoughts()
+        unheeded = [
+            stop for stop in body.get("stop") or () if reply.text.partition(stop)[2].strip() and stop.strip()
+        ]
+        if unheeded:
+            self._notes.stop_not_heeded()
         opened = self._chat.opened_mark(request.prompt_ids) if self._chat is not None else ""
         return completion(request, reply, thinking, body.get(SPECIAL) is False, opened)
 

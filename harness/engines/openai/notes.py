@@ -46,6 +46,13 @@ class Notes:
             "does not end a text there, as it does with --engine hf and vllm."
         )
 
+    def stop_not_heeded(self) -> None:
+        """Of a text that goes on behind a stop that was sent: some gateways hand on the first four alone."""
+        self.add(
+            "The server went on behind a stop string that it was sent. Texts are cut there here: they are the "
+            "same, but tokens that it generated behind the stop are counted."
+        )
+
     def only_thoughts(self) -> None:
         """Of a text that is empty although the model said something."""
         self.add(
