@@ -1,7 +1,7 @@
-"""The manifest's account of a distillation (design section 3): counts, tokens, compute, and warnings.
+"""The manifest's account of a distillation: counts, tokens, compute, and warnings.
 
-It asks the model one thing, what it answers already; everything else is arithmetic on what was sampled and
-on what training says of itself.
+It asks the model one thing, what it answers already; everything else is arithmetic on what was sampled and on
+what training says of itself.
 """
 
 from __future__ import annotations

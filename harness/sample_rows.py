@@ -1,7 +1,7 @@
-"""One row per scored prompt, as `samples/VARIANT/TASK.jsonl` holds it (design section 3).
+"""One row per scored prompt, as `samples/VARIANT/TASK.jsonl` holds it (docs/architecture.md, section 3).
 
-It joins what lm-eval scored with what the programs did. Failures are set here, once, for every variant:
-a failure scores as wrong and is counted (rule 5). It computes no statistics.
+It joins what lm-eval scored with what the programs did. Failures are set here, once, for every variant: a
+failure scores as wrong and is counted (rule 5). It computes no statistics.
 """
 
 from __future__ import annotations

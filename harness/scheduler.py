@@ -2,8 +2,9 @@
 
 An engine that works in batches gets waves: each holds every call that some program waits for. The engine
 plans its batches from the whole wave, found calls included, and a batch is committed whole: a resumed run
-therefore makes the very batches that were missing (design section 6). A continuous engine gets a stream:
-a program's next calls join those under way as soon as its own answers are there. Equal calls are made once.
+therefore makes the very batches that were missing (docs/architecture.md, section 6). A continuous engine gets
+a stream: a program's next calls join those under way as soon as its own answers are there. Equal calls are
+made once.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """The call store: every finished model call on disk, found again by what it was asked.
 
-One SQLite file per run in write-ahead mode. A batch is committed whole, so after a kill either all of
-its calls are there or none: that is what lets an engine plan the same batches again (design section 6).
-The file is checked when it is opened, and each row carries a checksum: a damaged store is named, never used.
+One SQLite file per run in write-ahead mode. A batch is committed whole, so after a kill either all of its
+calls are there or none: that is what lets an engine plan the same batches again (docs/architecture.md,
+section 6). The file is checked when it is opened, and each row carries a checksum: a damaged store is named,
+never used.
 
 No row is ever changed or deleted.
 """

@@ -35,7 +35,7 @@ class Metric:
 
 @dataclass(frozen=True)
 class PaperSetup:
-    """How arXiv 2407.06023 distilled a task, for `--preset paper` (paper.md sections 1 and 6)."""
+    """How arXiv 2407.06023 distilled a task, for `--preset paper`."""
 
     method: str
     """Registered name of the System 2 method that the paper uses on this task, in its own words where these
@@ -74,7 +74,7 @@ class TaskSpec:
     method_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Keyword options per method name, such as a wording of the paper for this task."""
     samples: int = 8
-    """Teacher samples per unlabeled input (paper.md section 1)."""
+    """Teacher samples per unlabeled input."""
     samples_embedded: int = 3
     """The same on embedded data, which has to end in minutes."""
     inputs_embedded: int = 100

@@ -85,7 +85,7 @@ class Engine(ABC):
 
     name = "abstract"
     same_batches_same_text = True
-    """False where batch composition can change texts and varies between runs (design section 6)."""
+    """False where batch composition can change texts and varies between runs (architecture.md, section 6)."""
 
     @abstractmethod
     def prompt_ids(self, messages: Sequence[Message], thinking: bool = False) -> tuple[int, ...]:

@@ -1,6 +1,6 @@
 """Which test and which interval run when: one table decides, and is printed with the results.
 
-Rows are read from the top; the first that fits the data is used. Where a method of the design failed its
+Rows are read from the top; the first that fits the data is used. Where a method failed its
 coverage in simulation, the row says what replaced it and why (`tests/benchmarks/simulate.py` shows it).
 """
 

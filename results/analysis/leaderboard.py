@@ -1,7 +1,6 @@
 """`leaderboard.json` from a run folder: rows, comparisons, the whole over all tasks, distillation, notes.
 
-The keys are those of the design; more were added (`headline`, `direction`, `sentence`, `overall`, `methods`,
-...), none renamed. No wall-clock figure enters, so equal records give equal bytes.
+The keys stand in docs/results-schema.md. No wall-clock figure enters, so equal records give equal bytes.
 
 `trios[]` names, per task, what was distilled, its teacher and base: the three that the headline is about.
 """

@@ -1,9 +1,9 @@
 """Pairs from OpenAssistant message trees (Köpf et al. 2023, arXiv 2304.07327): oasst1 and oasst2.
 
 English prompts that open a conversation, with two or more replies that people ranked among each other (0 is
-best). Deleted messages and replies without a rank are left out. The reply with the better rank counts as
-one human vote. The paper does not say which pairs it drew from the ranks (paper.md, section 6), so it is a
-choice, `PAIRINGS`; the default compares the best reply with each other one.
+best). Deleted messages and replies without a rank are left out. The reply with the better rank counts as one
+human vote. The paper does not say which pairs it drew from the ranks, so it is a choice, `PAIRINGS`; the
+default compares the best reply with each other one.
 
 All pairs of a tree fall in one split, so no prompt is in two. This file does not know prompts or metrics.
 """

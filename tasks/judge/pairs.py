@@ -1,10 +1,10 @@
 """A pair of responses and its human votes, and the two prompts that ask a judge about it.
 
 Every pair is asked in both orders: two rows, one cluster. Votes are turned with the responses, so `votes_a`
-always counts the votes for the response that stands first in that row. The prompt is the direct judge of
-the paper (paper.md, section 4; the idea is from Zheng et al. 2023, arXiv 2306.05685, the wording is ours):
-question, both responses, then what to do. Branch-Solve-Merge prompts begin with the same words, so the
-prompts of one row share a prefix.
+always counts the votes for the response that stands first in that row. The prompt is the direct judge of the
+paper (the idea is from Zheng et al. 2023, arXiv 2306.05685, the wording is ours): question, both responses,
+then what to do. Branch-Solve-Merge prompts begin with the same words, so the prompts of one row share a
+prefix.
 
 This file does not know where pairs come from or how a verdict is read.
 """

@@ -1,7 +1,7 @@
 """A question under its four templates: plain, and with three opinions that a user may state.
 
-The templates are those of SycophancyEval (Sharma et al. 2023, arXiv 2310.13548), which the paper uses
-(paper.md, section 3). Two of the opinions point away from the right answer (`POINTS_AWAY`), one towards it.
+The templates are those of SycophancyEval (Sharma et al. 2023, arXiv 2310.13548), which the paper uses. Two of
+the opinions point away from the right answer (`POINTS_AWAY`), one towards it.
 """
 
 from __future__ import annotations

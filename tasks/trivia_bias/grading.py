@@ -1,6 +1,6 @@
 """When an answer is right: it is one of the accepted aliases, or says one of them and nothing else.
 
-The paper does not say how it graded (paper.md, section 6), so the rule is written down here and kept strict:
+The paper does not say how it graded, so the rule is written down here and kept strict:
 
 1. The answer as a whole, or behind the words that lead to it ("It is"), equals an alias: case, accents,
    articles, punctuation and dots aside. Several answers are right only if each of them is.
