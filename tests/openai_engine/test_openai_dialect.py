@@ -57,8 +57,8 @@ def test_a_server_that_goes_on_behind_a_stop_is_named_once(odd: OddServer, opene
     done = engine.generate([ask(engine, f"question {number}", stop=STOPS) for number in range(3)])
     assert {(each.text, each.finish_reason) for each in done} == {("a b ", "stop")}
     assert [note for note in engine.facts()["notes"] if "went on behind a stop" in note] == [
-        "The server went on behind a stop string that it was sent. The text is cut there, but tokens that the "
-        "server generated behind the stop are counted."
+        "The server went on behind a stop string that it was sent. The text is cut there, but the tokens "
+        "that it generated behind the stop are counted."
     ]
     odd.change = lambda reply, body: reply
     assert "went on behind" not in str(opened_odd().facts()["notes"])

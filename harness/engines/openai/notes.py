@@ -49,8 +49,8 @@ class Notes:
     def stop_not_heeded(self) -> None:
         """Of a text that goes on behind a stop that was sent: some gateways hand on the first four alone."""
         self.add(
-            "The server went on behind a stop string that it was sent. The text is cut there, but tokens that the "
-            "server generated behind the stop are counted."
+            "The server went on behind a stop string that it was sent. The text is cut there, but the tokens "
+            "that it generated behind the stop are counted."
         )
 
     def only_thoughts(self) -> None:
