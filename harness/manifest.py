@@ -6,7 +6,6 @@ It describes what is loaded and decides nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from harness.engines.base import Engine
 from harness.fingerprint import without_functions
@@ -15,8 +14,7 @@ from harness.options import RunOptions
 from harness.programs.base import get_method
 from harness.types import stable_hash
 from harness.variants import AGAIN, Variant, teacher_row
-
-DIRECTIONS = {True: "higher", False: "lower", None: "none"}
+from results import schema
 
 
 def named_pairs(variants: Sequence[Variant], teachers: Mapping[str, str | None]) -> list[list[str]]:
@@ -43,12 +41,12 @@ def _teacher(variant: Variant, variants: Sequence[Variant], tasks: Sequence[Task
 
 def run_facts(
     engine: Engine, tasks: Sequence[TaskData], variants: Sequence[Variant], options: RunOptions
-) -> dict[str, Any]:
+) -> schema.RunEntries:
     """Entries `model`, `engine`, `tasks`, `variants`, `comparisons` and `notes` of the manifest."""
-    described: dict[str, Any] = {}
+    described: dict[str, schema.Task] = {}
     for task in tasks:
         items = task.scored_items()
-        described[task.name] = {
+        entry: schema.Task = {
             "primary": task.spec.primary.name,
             "s2_method": task.spec.s2_method,
             "n_items": len(items),
@@ -56,7 +54,7 @@ def run_facts(
             "metrics": {
                 metric.name: {
                     "kind": metric.kind,
-                    "direction": DIRECTIONS[metric.higher_is_better],
+                    "direction": schema.DIRECTIONS[metric.higher_is_better],
                     "aggregation": "mean",
                     "description": metric.description,
                 }
@@ -68,8 +66,10 @@ def run_facts(
             ),
             "data": options.data,
             "turns": any(task.history(row) for row in task.rows("test")[:1]),
-            **task.described,
         }
+        if task.foreign:
+            entry["s2d"] = task.block
+        described[task.name] = entry
     teachers = {variant.name: _teacher(variant, variants, tasks) for variant in variants}
     return {
         "model": {

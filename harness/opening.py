@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
-from typing import Any
 
 from harness.engines import KINDS
 from harness.engines.base import Engine
@@ -21,6 +20,8 @@ from harness.scheduler import Scheduler
 from harness.session import Session
 from harness.store import CallStore
 from harness.variants import Variant
+from results.schema import Engine as EngineEntry
+from results.schema import RunKind
 
 BATCHES_VARIED = (
     "Memory did not suffice for some batches, which ran in smaller parts: in bfloat16 or float16 another run "
@@ -35,7 +36,7 @@ NOT_REPEATED = (
 
 @contextmanager
 def opened(
-    options: RunOptions, command: str, verb: str, tasks: list[TaskData], variants: Sequence[Variant]
+    options: RunOptions, command: str, verb: RunKind, tasks: list[TaskData], variants: Sequence[Variant]
 ) -> Iterator[tuple[Session, RunFolder]]:
     """Folder, store and engine of a run. Whatever ends it early leaves the manifest saying `failed`."""
     # Before the folder exists: a mistyped model must not leave a run that nobody can continue, nor a key
@@ -74,7 +75,7 @@ def opened(
             raise
 
 
-def _engine_facts(engine: Engine, store: CallStore, noise_floor: bool) -> dict[str, Any]:
+def _engine_facts(engine: Engine, store: CallStore, noise_floor: bool) -> EngineEntry:
     """The engine's own, and whether memory made batches smaller than planned in any process of the run."""
     facts = engine.facts()
     notes = [*facts.get("notes", [])]

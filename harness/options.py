@@ -12,6 +12,7 @@ from harness.engines import KINDS
 from harness.errors import UserError
 from harness.option_checks import check_texts
 from harness.storage import expanded
+from results.schema import MARGIN_POINTS
 from tasks import registry
 
 BUNDLED = ("tiny", "smollm2")
@@ -72,7 +73,7 @@ class RunOptions:
     filter: str | None = None
     """Of teacher answers; None is the task's own."""
     train_args: dict[str, Any] = field(default_factory=dict)
-    margin: float = 5.0
+    margin: float = MARGIN_POINTS
     prices: str | None = None
     allow_overlap: bool = False
     noise_floor: bool = False

@@ -19,9 +19,8 @@ from distill.papers.markdown import Markdown, environment, fenced, front_matter,
 from distill.papers.prompts import method_prompts
 from harness.folder import PACKAGES
 from harness.programs.base import get_method
-from harness.sample_rows import write_whole
-from harness.storage import file_hash
 from harness.types import Response, Sampling
+from results.files import file_hash, write_whole
 from tasks.registry import lm_eval_name
 
 if TYPE_CHECKING:

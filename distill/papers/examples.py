@@ -8,12 +8,12 @@ their own, where the caller hands some in; nothing here reads them. Who votes ho
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.types import Item
+from results.files import replacing
 
 if TYPE_CHECKING:
     from distill.teacher.select import Drawn
@@ -53,7 +53,6 @@ def write_examples(folder: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     """Write kept.parquet (rows without a reason) and dropped.parquet into `folder`, each in one step. Both
     have all columns; one without rows is for pyarrow and pandas, `datasets` refuses empty splits."""
     with_labels = any("label" in row for row in rows)
-    folder.mkdir(parents=True, exist_ok=True)
     for name, kept in (("kept", True), ("dropped", False)):
         _write(
             folder / f"{name}.parquet", [row for row in rows if (row["reason"] is None) == kept], with_labels
@@ -75,12 +74,8 @@ def _write(path: Path, rows: Sequence[Mapping[str, Any]], with_labels: bool) -> 
     }
     values = {name: [_storable(row.get(name)) for row in rows] for name in columns}
     made = pyarrow.table(values, schema=pyarrow.schema(list(columns.items())))
-    scratch = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
+    with replacing(path) as scratch:
         parquet.write_table(made, scratch, compression="zstd", row_group_size=ROWS_PER_GROUP)
-        scratch.replace(path)
-    finally:
-        scratch.unlink(missing_ok=True)
 
 
 def _storable(value: Any) -> Any:

@@ -11,8 +11,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from harness.programs.base import Method, Running, step_kind
+from harness.programs.base import Method, Running
 from harness.types import Completion, Item
+from results.schema import step_kind
 
 MOST_ROUNDS = 64
 """A program that waits for a certain reply would go on for ever."""

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from distill.papers.cards import EXAMPLES, describe_task, write_papers
 from distill.papers.examples import example_rows, write_examples
@@ -19,10 +18,11 @@ from harness.lm.task import TaskData
 from harness.programs.base import get_method
 from harness.session import Session
 from harness.types import Item
+from results.schema import Distillation
 
 
 def document(
-    context: Session, folder: Path, parts: Sequence[tuple[TeacherAsk, Sampled, dict[str, Any]]]
+    context: Session, folder: Path, parts: Sequence[tuple[TeacherAsk, Sampled, Distillation]]
 ) -> None:
     """Write the papers of a checkpoint: per task what was asked, what came of it, and its record."""
     described, rows = [], []

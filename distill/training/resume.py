@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.storage import file_hash
+from results.files import file_hash
 
 MARK = "whole.json"
 JOB = "job.json"

@@ -18,9 +18,10 @@ from harness.lm.filters import readers
 from harness.lm.gold import candidates, number
 from harness.lm.task import TaskData
 from harness.options import RunOptions
-from harness.programs.base import Method, Running, get_method, step_kind
+from harness.programs.base import Method, Running, get_method
 from harness.types import Completion, Item, Message, user
 from harness.variants import parse_variants
+from results.schema import step_kind
 
 Row = Mapping[str, Any]
 ROWS = 8

@@ -109,11 +109,11 @@ def _run(arguments: list[str], course: Course) -> int:
 def _show(folder: Path, margin: float | None, prices: Path | None, course: Course) -> int:
     """Tables of a finished run: files, the card, the JSON line."""
     from results.analysis.leaderboard import build
-    from results.files import write_all
     from results.hardware import time_text
     from results.page.build import write_page
     from results.records.manifest import read_manifest
     from results.tables.render import terminal
+    from results.tables.write import write_all
 
     leaderboard = build(folder, margin, prices)
     course.writing = True

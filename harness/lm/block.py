@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import UserError
+from harness.limits import LARGEST
 from harness.lm.catalog import bare
 from harness.programs.base import get_method
 
@@ -25,7 +26,6 @@ _TRAIN_FROM = re.compile(
     rf"(?:{_SHARE.format('before')}\s+of\s+)?(?P<split>[\w.+-]+)(?:\s*\[\s*{_SHARE.format('behind')}\s*\])?"
 )
 """`test[20%]`, or `20% of test`: YAML takes brackets for a list where a block stands in curly ones."""
-LARGEST_LIMIT = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -122,9 +122,9 @@ def _limits(value: Any, place: str) -> dict[str, int]:
     if not isinstance(value, Mapping) or not value:
         raise UserError(f"{place}: max_tokens is {value!r}: give tokens by step, such as {{reason: 2048}}")
     for step, most in value.items():
-        if isinstance(most, bool) or not isinstance(most, int) or not 1 <= most <= LARGEST_LIMIT:
+        if isinstance(most, bool) or not isinstance(most, int) or not 1 <= most <= LARGEST:
             raise UserError(
-                f"{place}: max_tokens of {step} is {most!r}: give a whole number from 1 to {LARGEST_LIMIT:,}"
+                f"{place}: max_tokens of {step} is {most!r}: give a whole number from 1 to {LARGEST:,}"
             )
     return {str(step): most for step, most in value.items()}
 

@@ -19,6 +19,7 @@ from harness.lm.own_words import Run, own_words
 from harness.lm.prompt import Prompts
 from harness.lm.rule import Rule
 from harness.types import Item, Message, stable_hash
+from results.schema import JsonObject
 from tasks import registry
 from tasks.spec import TaskSpec
 
@@ -66,9 +67,10 @@ class TaskData:
         return self.foreign.notes if self.foreign else ()
 
     @property
-    def described(self) -> dict[str, Any]:
-        """How a task that is not ours is asked, read and taught, for the manifest."""
-        return {"s2d": self.task.config.metadata["s2d"]} if self.foreign else {}
+    def block(self) -> JsonObject:
+        """The whole `s2d` block of a task that is not ours: how it is asked, read and taught."""
+        found: JsonObject = self.task.config.metadata["s2d"]
+        return found
 
     @property
     def undistillable(self) -> str | None:

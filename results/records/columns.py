@@ -22,7 +22,8 @@ import numpy as np
 import numpy.typing as npt
 
 from results.errors import ResultsError
-from results.records.lines import AGAIN, CUT, FAILURES, LARGEST, STEP_USAGE, USAGE, read_by_line, step_kind
+from results.records.lines import AGAIN, read_by_line
+from results.schema import CUT, FAILURES, LARGEST, STEP_USAGE, USAGE, step_kind
 
 Floats = npt.NDArray[np.float64]
 

@@ -28,6 +28,7 @@ from harness.errors import RunError, UserError
 from harness.models.source import ModelSource
 from harness.progress import say
 from harness.types import Completion, Message, Request
+from results import schema
 
 T = TypeVar("T")
 
@@ -151,11 +152,13 @@ class OpenAIEngine(ContinuousEngine):
             self.call(self._client.close())
         super().close()
 
-    def facts(self) -> dict[str, Any]:
-        told = ("base_url", "concurrency", "timeout", "max_retries")
+    def facts(self) -> schema.Engine:
         return {
             **super().facts(),
-            **{name: self._settings[name] for name in told},
+            "base_url": self._settings["base_url"],
+            "concurrency": self._settings["concurrency"],
+            "timeout": self._settings["timeout"],
+            "max_retries": self._settings["max_retries"],
             "model": self._server.model,
             "version": self._server.version,
             "token_counts": "the server's usage",

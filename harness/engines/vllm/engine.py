@@ -36,6 +36,7 @@ from harness.engines.vllm.settings import (
 from harness.errors import RunError, UserError
 from harness.models.source import ModelSource
 from harness.types import Completion, FinishReason, Message, Request
+from results import schema
 
 CALLS_PER_ROW = 4
 """Calls handed to vLLM for each one that it can run at once: enough that its queue is never empty."""
@@ -265,7 +266,7 @@ class VllmEngine(ContinuousEngine):
         self._stop()
         super().close()
 
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> schema.Engine:
         import vllm
 
         return {
