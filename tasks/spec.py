@@ -16,6 +16,10 @@ from typing import Any, Literal
 
 from tasks.answers import MARKER
 
+TaskRow = dict[str, Any]
+"""A row of a task's data set: its own columns by name, beside those that every task has (`item_id`, `prompt`,
+`target`, ...)."""
+
 Answer = str
 """A parsed answer, spelled as the model should say it; `TaskSpec.vote_key` says which are equal."""
 

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness.errors import UserError
+from harness.types import Settings
 
 
 def take_arguments(
     engine: str, arguments: Mapping[str, Any], known: Mapping[str, Any], least: Mapping[str, int]
-) -> dict[str, Any]:
+) -> Settings:
     """`known` defaults overlaid with `arguments`. UserError names an argument the engine does not have, and
     a number below the `least` that it may be."""
     for name, value in arguments.items():

@@ -18,6 +18,7 @@ from harness.errors import UserError
 from harness.limits import LARGEST
 from harness.lm.catalog import bare
 from harness.programs.base import get_method
+from results.schema import JsonObject
 
 ANSWER = "{answer}"
 SHIPPED_PROMPT = "shipped"
@@ -66,7 +67,7 @@ KEYS = tuple(entry.name for entry in fields(TaskBlock))
 def block_of(*layers: tuple[str, Any]) -> TaskBlock:
     """The block that several say together, each with the place where it stands; the last one wins, key by
     key. UserError names place and key of what no block can say."""
-    values: dict[str, Any] = {}
+    values: JsonObject = {}
     for place, layer in layers:
         if layer is None:
             continue

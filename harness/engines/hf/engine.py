@@ -31,7 +31,7 @@ from harness.engines.hf.settings import check_arguments, pick_dtype
 from harness.errors import RunError, UserError, one_line
 from harness.models.source import ModelSource, weights_fingerprint
 from harness.progress import say
-from harness.types import Completion, FinishReason, Message, Request, stable_hash
+from harness.types import Completion, FinishReason, Message, Request, Settings, stable_hash
 from results import schema
 
 _STOP_WINDOW = 8
@@ -44,7 +44,7 @@ class HuggingFaceEngine(Engine):
     name = "hf"
 
     def __init__(
-        self, info: ModelInfo, model: Any, chat: Chat, arguments: dict[str, Any], verdict: Verdict
+        self, info: ModelInfo, model: Any, chat: Chat, arguments: Settings, verdict: Verdict
     ) -> None:
         """`verdict` says how the model may be batched (hf_guard.py)."""
         super().__init__(info)
@@ -60,7 +60,7 @@ class HuggingFaceEngine(Engine):
         self._adapters: list[str] = []
 
     @classmethod
-    def load(cls, source: ModelSource, arguments: dict[str, Any]) -> HuggingFaceEngine:
+    def load(cls, source: ModelSource, arguments: Settings) -> HuggingFaceEngine:
         """Load weights and tokenizer, and see how the model may be batched. UserError where it cannot be had,
         has no chat template, or cannot generate."""
         from transformers.utils import logging as transformers_logging

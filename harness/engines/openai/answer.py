@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from harness.engines.base import too_long
 from harness.engines.openai.client import NoAnswer, Rejected, ServerClient
@@ -26,6 +25,7 @@ from harness.engines.openai.prompt_ids import ThinkingPrompt, is_surrogate
 from harness.engines.openai.wire import Reply, chat_body, read_reply, template_arguments, unsupported_feature
 from harness.errors import RunError, UserError
 from harness.types import Completion, FinishReason, Request
+from results.schema import JsonObject
 
 TOO_MANY = 429
 """Requests, says the server."""
@@ -77,7 +77,7 @@ class Answerer:
             )
         return completion(request, reply, thinking)
 
-    def _refused(self, problem: Rejected, body: dict[str, Any]) -> str:
+    def _refused(self, problem: Rejected, body: JsonObject) -> str:
         """The error of one item."""
         about_one = problem.status == 403 and _FILTERED.search(problem.message)
         if problem.status in OF_ALL and not about_one:

@@ -27,8 +27,9 @@ from harness.engines.openai.settings import check_arguments, model_info
 from harness.errors import RunError, UserError
 from harness.models.source import ModelSource
 from harness.progress import say
-from harness.types import Completion, Message, Request
+from harness.types import Completion, Message, Request, Settings
 from results import schema
+from results.schema import JsonObject
 
 T = TypeVar("T")
 
@@ -41,7 +42,7 @@ class OpenAIEngine(ContinuousEngine):
     def __init__(
         self,
         info: ModelInfo,
-        settings: dict[str, Any],
+        settings: Settings,
         client: ServerClient,
         server: Server,
         prompts: Prompts,
@@ -59,7 +60,7 @@ class OpenAIEngine(ContinuousEngine):
             self._note(prompts.note)
 
     @classmethod
-    def load(cls, source: ModelSource, arguments: dict[str, Any]) -> OpenAIEngine:
+    def load(cls, source: ModelSource, arguments: Settings) -> OpenAIEngine:
         """Meet the server at `arguments["base_url"]`. UserError where it cannot be used for this model."""
         settings = check_arguments(arguments)
         if source.dtype != "auto":
@@ -139,7 +140,7 @@ class OpenAIEngine(ContinuousEngine):
         self._adapters[name] = model
         return AdapterInfo(name, served_hash(entry or {"id": model}), change, noise)
 
-    def _listed(self) -> list[dict[str, Any]]:
+    def _listed(self) -> list[JsonObject]:
         return self.call(_told(self._client, list_models(self._client)))
 
     def _note(self, sentence: str) -> None:

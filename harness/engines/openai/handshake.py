@@ -24,6 +24,7 @@ from harness.engines.openai.wire import (
 )
 from harness.errors import UserError
 from harness.types import Sampling
+from results.schema import JsonObject
 
 T = TypeVar("T")
 
@@ -71,7 +72,7 @@ async def meet(client: ServerClient, names: Sequence[str], day: date) -> Server:
     return Server(model, entry, version, dialect, reply)
 
 
-async def list_models(client: ServerClient, max_retries: int | None = None) -> list[dict[str, Any]]:
+async def list_models(client: ServerClient, max_retries: int | None = None) -> list[JsonObject]:
     """Entries of `/models`; none where the server has no such list."""
     try:
         return await client.call("/models", read=read_models, max_retries=max_retries, timeout=PROBE_SECONDS)
@@ -81,7 +82,7 @@ async def list_models(client: ServerClient, max_retries: int | None = None) -> l
         raise
 
 
-def read_models(data: Any) -> list[dict[str, Any]]:
+def read_models(data: Any) -> list[JsonObject]:
     """Entries of a list of models. Raises Broken."""
     found = data.get("data") if isinstance(data, dict) else data
     if not isinstance(found, list):

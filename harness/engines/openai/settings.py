@@ -16,9 +16,9 @@ from harness.engines.openai.handshake import Server
 from harness.errors import UserError
 from harness.models.source import ModelSource
 from harness.option_checks import names_a_key
-from harness.types import stable_hash
+from harness.types import Settings, stable_hash
 
-DEFAULTS: dict[str, Any] = {
+DEFAULTS: Settings = {
     "base_url": "",
     "model": "",
     "concurrency": 64,
@@ -39,7 +39,7 @@ _LEAST = {
 }
 
 
-def check_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
+def check_arguments(arguments: Mapping[str, Any]) -> Settings:
     """The settings of `arguments` (--engine-args and `base_url`) over the defaults. UserError for what no
     server can be asked with."""
     if any(map(names_a_key, arguments)):
@@ -50,7 +50,7 @@ def check_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
     return {**settings, "base_url": check_base_url(str(settings["base_url"]))}
 
 
-def model_info(source: ModelSource, server: Server, settings: dict[str, Any]) -> ModelInfo:
+def model_info(source: ModelSource, server: Server, settings: Settings) -> ModelInfo:
     """What can be said of a model that is elsewhere."""
     template = stable_hash([server.reply.prompt_tokens, server.reply.prompt_ids])
     listed = server.entry.get("max_model_len")

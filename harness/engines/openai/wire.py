@@ -15,8 +15,9 @@ from typing import Any, TypeGuard
 
 from harness.engines.openai.client import Broken, Rejected
 from harness.types import FinishReason, Message, Sampling
+from results.schema import JsonObject
 
-NEUTRAL: dict[str, Any] = {"top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0}
+NEUTRAL: JsonObject = {"top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0}
 """Sampling that changes nothing. Servers fill what is not sent from the model's generation_config.json: for
 Qwen2.5 a repetition penalty of 1.05, which changes even greedy texts."""
 
@@ -72,7 +73,7 @@ class Reply:
     """Of the likeliest first tokens; empty where they were not asked for."""
 
 
-def template_arguments(thinking: bool, day: date) -> dict[str, Any]:
+def template_arguments(thinking: bool, day: date) -> JsonObject:
     """What the chat template is handed. Templates of Llama take the date so; without it they would insert
     today's, and a run that is continued tomorrow would ask other prompts."""
     return {"enable_thinking": thinking, "date_string": day.strftime("%d %b %Y")}
@@ -86,9 +87,9 @@ def chat_body(
     limit: int,
     seed: int,
     template: Mapping[str, Any],
-) -> dict[str, Any]:
+) -> JsonObject:
     """The JSON of a request for at most `limit` tokens."""
-    body: dict[str, Any] = {
+    body: JsonObject = {
         "model": model,
         "messages": list(messages),
         "temperature": sampling.temperature,
@@ -149,7 +150,7 @@ def _entry(data: Any, name: str, kind: type) -> Any:
     return value
 
 
-def _first(choices: list[Any]) -> dict[str, Any]:
+def _first(choices: list[Any]) -> JsonObject:
     if not choices or not isinstance(choices[0], dict):
         raise Broken("its reply has another schema: no choice")
     return choices[0]

@@ -35,7 +35,7 @@ from harness.engines.vllm.settings import (
 )
 from harness.errors import RunError, UserError
 from harness.models.source import ModelSource
-from harness.types import Completion, FinishReason, Message, Request
+from harness.types import Completion, FinishReason, Message, Request, Settings
 from results import schema
 
 CALLS_PER_ROW = 4
@@ -77,7 +77,7 @@ class VllmEngine(ContinuousEngine):
         self._numbers = count()
 
     @classmethod
-    def load(cls, source: ModelSource, arguments: dict[str, Any]) -> VllmEngine:
+    def load(cls, source: ModelSource, arguments: Settings) -> VllmEngine:
         """All but the weights, which are loaded at the first call. UserError where vLLM is missing, an
         argument is wrong, or the model cannot be had."""
         check_arguments(arguments)
