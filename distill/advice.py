@@ -2,7 +2,7 @@
 
 Each check looks at what sampling left and gives a sentence or nothing: what was found, why it matters, what
 to do. The thresholds are judgements, each with its reason; they decide nothing, since training goes on
-anyway. Models and files are not known here.
+anyway.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from distill.teacher.filter_kinds import FILTERS, reasons
 from results.schema import DistillationCounts
 
 if TYPE_CHECKING:
@@ -30,17 +31,6 @@ DOMINANT = 0.9
 learn."""
 LOW_ACCURACY = 0.6
 """In the paper, math had .568 and was the one task where distillation did not work."""
-
-CAUSES = {
-    "no_majority": "no answer had a majority; draw more (--samples), ask for less (--filter majority:SHARE), "
-    "lower teacher_temperature, or name another System 2 method",
-    "all_failed": "no answer could be read; look at the samples, and at max_tokens if they were cut",
-    "order_inconsistent": "the order of the two responses decided; name another System 2 method",
-    "perturbation_inconsistent": "another form of the question got another answer; --filter majority looks "
-    "at one form alone",
-    "usc_no_choice": "the model named none of its candidates; the filter majority needs no such reply",
-    "target_not_readable": "the task's rule does not read its own targets; mend the rule",
-}
 
 
 def plain_warnings(record: DistillationCounts, drawn: Sequence[Drawn], already: float | None) -> list[str]:
@@ -110,7 +100,8 @@ def _no_vote(record: DistillationCounts) -> str | None:
 
 
 def _low_margins(record: DistillationCounts, kept: Sequence[Drawn]) -> str | None:
-    if not kept or record.get("filter") in ("usc", "none"):
+    used = FILTERS.get(str(record.get("filter")))
+    if not kept or (used is not None and not used.by_votes):
         return None
     middle = statistics.median(entry.margin for entry in kept)
     if middle >= LOW_MARGIN:
@@ -157,7 +148,10 @@ def _commonest(record: DistillationCounts) -> str:
     """Why most of the dropped inputs were dropped, and what may be done about it."""
     dropped = record.get("dropped") or {}
     cause = max(dropped, key=lambda reason: dropped[reason], default=None)
-    return "" if cause is None else f" Of the dropped, {dropped[cause]}: {CAUSES.get(cause, cause)}."
+    if cause is None:
+        return ""
+    known = reasons().get(cause)
+    return f" Of the dropped, {dropped[cause]}: {known.advice or known.card if known else cause}."
 
 
 def _inputs(count: int) -> str:

@@ -1,7 +1,7 @@
 """The record beside a checkpoint: that it is whole, what came of its distillation, and which files it names.
 
 `s2d.json` is written last, so a folder without it is not a checkpoint yet. It holds the SHA-256 of every file
-that an engine loads; one that has changed since is named, never used. It knows nothing of training.
+that an engine loads; one that has changed since is named, never used.
 """
 
 from __future__ import annotations

@@ -144,7 +144,7 @@ def _plan(context: Session, task: TaskData, tests: TestItems, variant: Variant, 
         chosen = FilterChoice("none")
     wanted = teacher_inputs(options, task)
     inputs = choose_inputs(task, wanted, tests.index, options.allow_overlap, least=MIN_KEPT)
-    if chosen.name == "perturbation":
+    if chosen.kind.other_forms:
         inputs = with_other_forms(inputs)
     # As samples name it: `self_consistency(cot)*3` is `cot*3`.
     teacher = get_method(variant.teacher_for(task.spec.s2_method))

@@ -2,7 +2,7 @@
 
 A checkpoint is found again by what made it, and the wording of a method or a task's answer rule is part of
 that as much as a number is. A function stands for the whole file that it is written in, with the constants
-and helpers beside it. What the code does is not known here.
+and helpers beside it.
 """
 
 from __future__ import annotations

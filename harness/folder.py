@@ -23,7 +23,7 @@ from harness.errors import UserError
 from harness.options import RunOptions
 from harness.types import Settings
 from results.files import parse_json, remove_scratch, write_whole
-from results.schema import SCHEMA, Hardware, Manifest, RunEntries, RunKind, Status
+from results.schema import SCHEMA, Hardware, JsonObject, Manifest, Model, RunEntries, RunKind, Status
 
 PER_CALL = frozenset({"output", "fresh", "dry_run"})
 """Options that belong to one call of the command, not to the run."""
@@ -116,6 +116,25 @@ class RunFolder:
 
     def _write_config(self, options: RunOptions) -> None:
         write_whole(self.path / "config.yaml", config_text(options))
+
+    def require_same_model(self, model: Model, served: JsonObject) -> None:
+        """UserError where calls of this run were made with another model: two would stand in one table.
+        `served` is what a server tells of its model."""
+        before = self.manifest.get("model")
+        if not isinstance(before, dict) or before.get("fingerprint") == model["fingerprint"]:
+            return
+        engine = self.manifest.get("engine")
+        told = (engine and engine.get("served")) or {}
+        pairs = [(name, told.get(name), served.get(name)) for name in {**told, **served}]
+        pairs += [
+            ("name", before.get("name"), model["name"]),
+            ("fingerprint", before.get("fingerprint"), model["fingerprint"]),
+        ]
+        name, then, now = next(pair for pair in pairs if pair[1] != pair[2])
+        raise UserError(
+            f"{self.path} was begun with another model ({name}: {then}, now {now}): load or serve that one "
+            "again, or name another --output"
+        )
 
     def save(self, status: Status | None = None, **more: Unpack[RunEntries]) -> None:
         """Merge `status` and `more` into the manifest and write it in one step."""

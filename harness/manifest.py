@@ -12,9 +12,20 @@ from harness.fingerprint import without_functions
 from harness.lm.task import TaskData
 from harness.options import RunOptions
 from harness.programs.base import get_method
+from harness.store import CallStore
 from harness.types import stable_hash
 from harness.variants import AGAIN, Variant, teacher_row
 from results import schema
+
+BATCHES_VARIED = (
+    "Memory did not suffice for some batches, which ran in smaller parts: in bfloat16 or float16 another run "
+    "may give other texts (in float32 not)."
+)
+
+NOT_REPEATED = (
+    "The engine does not promise equal texts for equal calls. By how much base differs from itself was not "
+    "measured: --noise-floor runs it twice."
+)
 
 
 def named_pairs(variants: Sequence[Variant], teachers: Mapping[str, str | None]) -> list[list[str]]:
@@ -101,3 +112,23 @@ def run_facts(
         "comparisons": named_pairs(variants, teachers),
         "notes": [f"{task.name}: {note}." for task in tasks for note in task.notes],
     }
+
+
+def with_notes(facts: schema.Engine, earlier: schema.Engine | None) -> schema.Engine:
+    """`facts` of an engine with the notes of an `earlier` state or process, but for those of the run."""
+    ours = (BATCHES_VARIED, NOT_REPEATED)
+    before = [] if earlier is None else earlier.get("notes") or []
+    said = [note for note in before if note not in ours]
+    notes = list(dict.fromkeys([*said, *facts.get("notes", [])]))
+    return {**facts, "notes": notes} if notes else facts
+
+
+def engine_facts(facts: schema.Engine, store: CallStore, noise_floor: bool) -> schema.Engine:
+    """The engine's own, and whether memory made batches smaller than planned in any process of the run."""
+    notes = [*facts.get("notes", [])]
+    if store.batches_varied:
+        facts["same_batches_same_text"] = False
+        notes.append(BATCHES_VARIED)
+    elif not facts["same_batches_same_text"] and not noise_floor:
+        notes.append(NOT_REPEATED)
+    return {**facts, "notes": notes} if notes else facts

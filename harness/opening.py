@@ -7,11 +7,10 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 
 from harness.engines import KINDS
-from harness.engines.base import Engine
 from harness.errors import UserError
 from harness.folder import RunFolder
 from harness.lm.task import TaskData
-from harness.manifest import run_facts
+from harness.manifest import engine_facts, run_facts, with_notes
 from harness.models.source import ModelSource, check_cache, resolve_model
 from harness.options import RunOptions
 from harness.placement import engine_arguments
@@ -20,18 +19,7 @@ from harness.scheduler import Scheduler
 from harness.session import Session
 from harness.store import CallStore
 from harness.variants import Variant
-from results.schema import Engine as EngineEntry
 from results.schema import RunKind
-
-BATCHES_VARIED = (
-    "Memory did not suffice for some batches, which ran in smaller parts: in bfloat16 or float16 another run "
-    "may give other texts (in float32 not)."
-)
-
-NOT_REPEATED = (
-    "The engine does not promise equal texts for equal calls. By how much base differs from itself was not "
-    "measured: --noise-floor runs it twice."
-)
 
 
 @contextmanager
@@ -64,24 +52,23 @@ def opened(
                 folder.nothing_asked = True  # a model that the hub does not have, say
                 raise
             held.callback(engine.close)
-            folder.save(**run_facts(engine, tasks, variants, options))
-            yield Session(options, source, engine, Scheduler(engine, store, marks), tasks), folder
-            facts = _engine_facts(engine, store, options.noise_floor)
-            folder.save(engine=facts, notes=[*folder.manifest["notes"], *facts.get("notes", [])])
+            facts = run_facts(engine, tasks, variants, options)
+            if store.count():
+                folder.require_same_model(facts["model"], facts["engine"].get("served", {}))
+                facts["engine"] = with_notes(facts["engine"], folder.manifest.get("engine"))
+            folder.save(**facts)
+            try:
+                yield Session(options, source, engine, Scheduler(engine, store, marks), tasks), folder
+            except BaseException:
+                # The calls that were made are kept, and so is what the engine says of them.
+                with suppress(OSError):
+                    folder.save(engine=with_notes(engine.facts(), folder.manifest["engine"]))
+                raise
+            known = with_notes(engine.facts(), folder.manifest["engine"])
+            known = engine_facts(known, store, options.noise_floor)
+            folder.save(engine=known, notes=[*folder.manifest["notes"], *known.get("notes", [])])
         except BaseException:
             # On a full disk the manifest cannot say so; what went wrong first is what counts.
             with suppress(OSError):
                 folder.save(status="failed")
             raise
-
-
-def _engine_facts(engine: Engine, store: CallStore, noise_floor: bool) -> EngineEntry:
-    """The engine's own, and whether memory made batches smaller than planned in any process of the run."""
-    facts = engine.facts()
-    notes = [*facts.get("notes", [])]
-    if store.batches_varied:
-        facts["same_batches_same_text"] = False
-        notes.append(BATCHES_VARIED)
-    elif not facts["same_batches_same_text"] and not noise_floor:
-        notes.append(NOT_REPEATED)
-    return {**facts, "notes": notes} if notes else facts

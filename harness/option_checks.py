@@ -1,7 +1,7 @@
 """What the text of an option may not hold: a key, or what no file and no path can hold.
 
-Options are written to the manifest and to `config.yaml`, names in them become names of files; so all of it
-is looked at before the run folder exists. What an option means is not known here.
+Options are written to the manifest and to `config.yaml`, names in them become names of files; so all of it is
+looked at before the run folder exists.
 """
 
 from __future__ import annotations

@@ -51,6 +51,8 @@ class RunOptions:
     base_url: str | None = None
     tasks: tuple[str, ...] = field(default_factory=registry.families)
     include_path: tuple[str, ...] = ()
+    method_path: tuple[str, ...] = ()
+    """Python files that register System 2 methods."""
     task_config: str | None = None
     """A file of s2d blocks for tasks that are not ours."""
     data: str = "embedded"

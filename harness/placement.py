@@ -1,7 +1,4 @@
-"""Where a variant's weights run: the loaded model, an adapter on it, or a full model on its own engine.
-
-What is run there, and how a checkpoint came about, is not known here.
-"""
+"""Where a variant's weights run: the loaded model, an adapter on it, or a full model on its own engine."""
 
 from __future__ import annotations
 

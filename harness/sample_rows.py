@@ -109,12 +109,14 @@ def _cut_in_a_thought(step: Step) -> bool:
 
 
 def usage(response: Response) -> Usage:
-    """Sums over all calls of a program (rule 1)."""
+    """Sums over all calls of a program (rule 1). Cached tokens are None where no engine told any: a server
+    that tells them may leave a zero out."""
     done = [step.completion for step in response.steps]
+    cached = [completion.cached_tokens for completion in done if completion.cached_tokens is not None]
     return {
         "calls": len(done),
         "prompt_tokens": sum(completion.prompt_tokens for completion in done),
-        "cached_tokens": sum(completion.cached_tokens for completion in done),
+        "cached_tokens": sum(cached) if cached or not done else None,
         "generated_tokens": sum(completion.generated_tokens for completion in done),
     }
 

@@ -4,8 +4,6 @@ An engine that works in batches gets waves: each holds every call that some prog
 plans its batches from the whole wave, found calls included, and a batch is committed whole: a resumed run
 therefore makes the very batches that were missing (design section 6). A continuous engine gets a stream:
 a program's next calls join those under way as soon as its own answers are there. Equal calls are made once.
-
-It knows neither tasks nor files of a run beyond the call store, and no engine in particular.
 """
 
 from __future__ import annotations

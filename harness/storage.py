@@ -1,7 +1,7 @@
 """Files on a disk: what the disk refuses becomes one line that names the file.
 
 A disk may be full, over its quota, not to be written, or failing. Python's own errors say so themselves;
-those of safetensors, tokenizers and torch are put into their words. What was to be written is not known here.
+those of safetensors, tokenizers and torch are put into their words.
 """
 
 from __future__ import annotations

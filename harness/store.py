@@ -4,7 +4,7 @@ One SQLite file per run in write-ahead mode. A batch is committed whole, so afte
 its calls are there or none: that is what lets an engine plan the same batches again (design section 6).
 The file is checked when it is opened, and each row carries a checksum: a damaged store is named, never used.
 
-It knows nothing of programs or items beyond their ids; it never changes or deletes a row.
+No row is ever changed or deleted.
 """
 
 from __future__ import annotations
@@ -53,6 +53,9 @@ CREATE TABLE IF NOT EXISTS calls (
 _COMPLETION_COLUMNS = "key, text, finish_reason, prompt_tokens, cached_tokens, generated_tokens, error"
 
 _VARIED = "batches_varied"
+
+_UNTOLD = -1
+"""Cached tokens of a call whose engine did not say; a file of an earlier release holds no NULL there."""
 
 _COMPACT = json.JSONEncoder(separators=(",", ":"))
 
@@ -145,7 +148,7 @@ class CallStore:
                 if _checksum(row) != checksum:
                     raise self._damaged(f"call {row[0]} is not as it was written")
                 key, text, finish, prompt, cached, generated, error = row
-                found[key] = Completion(text, finish, prompt, generated, cached, error=error)
+                found[key] = Completion(text, finish, prompt, generated, _told(cached), error=error)
         return found
 
     def commit(
@@ -199,7 +202,7 @@ class CallStore:
                     finish_reason,
                     prompt,
                     generated,
-                    cached,
+                    _told(cached),
                     tuple(json.loads(prompt_ids)),
                     tuple(json.loads(generated_ids)),
                     error,
@@ -210,16 +213,21 @@ class CallStore:
         self._connection.close()
 
 
+def _told(cached: int) -> int | None:
+    return None if cached == _UNTOLD else cached
+
+
 def _row(phase: str, request: Request, completion: Completion, batch: str, now: float) -> tuple[Any, ...]:
+    cached = _UNTOLD if completion.cached_tokens is None else completion.cached_tokens
     return (
         request.key, phase, request.item_id, request.step, request.sample_index, request.seed,
         request.adapter, json.dumps(request.sampling.as_dict()), json.dumps(request.messages),
         _COMPACT.encode(request.prompt_ids), _COMPACT.encode(completion.generated_ids),
-        completion.text, completion.finish_reason, completion.prompt_tokens, completion.cached_tokens,
+        completion.text, completion.finish_reason, completion.prompt_tokens, cached,
         completion.generated_tokens, completion.error, batch, now,
         _checksum((
             request.key, completion.text, completion.finish_reason, completion.prompt_tokens,
-            completion.cached_tokens, completion.generated_tokens, completion.error,
+            cached, completion.generated_tokens, completion.error,
         )),
     )  # fmt: skip
 

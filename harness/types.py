@@ -1,7 +1,7 @@
 """The few types that everything in `harness` and `distill` shares, from item to completion.
 
-Item -> program -> Ask -> Request -> engine -> Completion -> program -> response text.
-Nothing here knows lm-eval, torch or a file format. A large run holds a million of these: hence the slots.
+Item -> program -> Ask -> Request -> engine -> Completion -> program -> response text. A large run holds a
+million of these: hence the slots.
 """
 
 from __future__ import annotations
@@ -107,8 +107,9 @@ class Completion:
     finish_reason: FinishReason
     prompt_tokens: int
     generated_tokens: int
-    cached_tokens: int = 0
-    """Prompt tokens whose keys and values the engine already had, as the engine reports it."""
+    cached_tokens: int | None = 0
+    """Prompt tokens whose keys and values the engine already had, as the engine reports it; None where it
+    does not say."""
     prompt_ids: tuple[int, ...] = ()
     generated_ids: tuple[int, ...] = ()
     error: str | None = None

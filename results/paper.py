@@ -4,8 +4,6 @@ The figures of "Distilling System 2 into System 1" (arXiv 2407.06023) stand in `
 with how sure we are of it. This file lays them beside a leaderboard and decides, finding by finding, whether
 the run shows it, contradicts it or cannot tell. It decides from the paired comparisons of the leaderboard
 alone: a difference between two rows without an interval never shows anything.
-
-It does not know run folders, HTML or how the statistics were made.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
 The one home of these formats and of the words that stand in them: `harness` and `distill` write by it,
 `results` reads by it, and every floor may import it. The manifest is declared in `schema_manifest.py`, the
 leaderboard in `schema_leaderboard.py` and `schema_claims.py`; all are imported from here. `python -m
-results.schema` prints docs/results-schema.md, which is made of the declarations and the sentence under each
-key.
+results.schema_page` prints docs/results-schema.md, which is made of the declarations and the sentence under
+each key.
 """
 
 from __future__ import annotations
@@ -114,8 +114,8 @@ class Usage(TypedDict):
     """Calls to the model."""
     prompt_tokens: int
     """Ids of the templated prompts."""
-    cached_tokens: int
-    """Those of them whose keys and values the engine already had."""
+    cached_tokens: int | None
+    """Those of them whose keys and values the engine already had; null where it did not tell."""
     generated_tokens: int
     """Ids generated, up to and including the stop."""
 
@@ -131,8 +131,8 @@ class SampleStep(TypedDict):
     """What the model said, cut before a stop string."""
     prompt_tokens: int
     """Ids of the templated prompt."""
-    cached_tokens: int
-    """Those of them whose keys and values the engine already had."""
+    cached_tokens: int | None
+    """Those of them whose keys and values the engine already had; null where it did not tell."""
     generated_tokens: int
     """Ids generated, up to and including the stop."""
     finish_reason: FinishReason
@@ -258,8 +258,3 @@ __all__ = [
     "Verdict",
     "step_kind",
 ]
-
-if __name__ == "__main__":
-    from results.schema_page import page
-
-    print(page(), end="")

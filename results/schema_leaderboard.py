@@ -32,8 +32,8 @@ class Means(TypedDict):
     """Calls to the model."""
     prompt_tokens: float
     """Tokens of their prompts."""
-    cached_tokens: float
-    """Those of them that the engine had in its cache."""
+    cached_tokens: float | None
+    """Those of them that the engine had in its cache; null where it did not tell."""
     generated_tokens: float
     """Tokens generated."""
 
@@ -82,7 +82,7 @@ class Scored(TypedDict):
     prompt_tokens: float | None
     """Prompt tokens per item."""
     cached_tokens: float | None
-    """Prompt tokens per item that the engine had in its cache."""
+    """Prompt tokens per item that the engine had in its cache; null where it did not tell."""
     generated_tokens: float | None
     """Generated tokens per item."""
     failures: dict[str, int]

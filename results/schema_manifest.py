@@ -99,7 +99,15 @@ class Engine(TypedDict):
     prompt_ids: NotRequired[str]
     """`openai`: where prompt ids come from."""
     optional_parameters: NotRequired[list[str]]
-    """`openai`: optional parameters that the server took."""
+    """`openai`: optional parameters that the server takes."""
+    served: NotRequired[dict[str, Any]]
+    """`openai`: what the server tells of its model."""
+    left_out: NotRequired[dict[str, str]]
+    """`openai`: parameters that are not sent, each with the server's reason."""
+    most_stops: NotRequired[int | None]
+    """`openai`: stop strings that the server takes, at most; null without a limit."""
+    body: NotRequired[dict[str, Any]]
+    """`openai`: fields that the user adds to every request."""
     vllm: NotRequired[str]
     """`vllm`: its version."""
     arguments: NotRequired[dict[str, Any]]
@@ -198,7 +206,8 @@ class DistillationCounts(TypedDict):
     dropped: dict[str, int]
     """Inputs that it dropped, by reason."""
     overlap: dict[str, int]
-    """Candidates that overlap test items, by kind of overlap; left out before sampling unless allowed."""
+    """Candidates that overlap a test item, by kind (`exact`, `normalised`, `ngram`, `symbols`); left out
+    before sampling unless allowed."""
     overlap_unchecked: list[str]
     """Tasks whose test items could not be had and were not checked."""
     allow_overlap: bool

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import inspect
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, NotRequired, Union, get_args, get_origin, get_type_hints, is_typeddict
 
@@ -22,15 +23,8 @@ FILES: Mapping[str, type] = {
 }
 """Heading -> what stands at the top of a file."""
 WORDS = {str: "text", int: "whole number", float: "number", bool: "true or false", NoneType: "null"}
-INTRODUCTION = """# What a run folder holds, key by key
-
-This page is made from `results/schema.py` by `python -m results.schema`; edit the declarations there.
-
-A run writes `manifest.json`, `calls.sqlite` (its store of calls), `samples/VARIANT/TASK.jsonl` with a row per
-scored prompt, and `leaderboard.json`, `.md`, `.csv`, `.tex` and `.html`. The tables here say what stands in
-the JSON files. A key with \N{DAGGER} is there in some cases only; its meaning says in which. More keys may be
-added, none is renamed.
-"""
+PROSE = Path(__file__).with_suffix(".md")
+"""What stands before and behind the tables."""
 
 
 def page() -> str:
@@ -38,7 +32,7 @@ def page() -> str:
     documented = {node.name: node for module in (schema_manifest, schema_claims, schema_leaderboard, schema)
                   for node in ast.parse(inspect.getsource(module)).body
                   if isinstance(node, ast.ClassDef)}  # fmt: skip
-    parts = [INTRODUCTION]
+    parts: list[str] = []
     shown: set[type] = set()
     for heading, top in FILES.items():
         parts.append(f"## {heading}\n")
@@ -48,7 +42,7 @@ def page() -> str:
                 title = "" if declared is top else f"### {declared.__name__}\n\n"
                 parts.append(f"{title}{_sentence(documented[declared.__name__])}\n")
                 parts.append("\n".join(_table(declared, documented)) + "\n")
-    return "\n".join(parts)
+    return PROSE.read_text(encoding="utf-8").replace("TABLES\n", "\n".join(parts))
 
 
 def keys(declared: type) -> dict[str, tuple[Any, bool]]:
@@ -123,3 +117,7 @@ def _words(kind: Any) -> str:
     if origin in (Union, UnionType):
         return " or ".join(_words(part) for part in arguments)
     return WORDS[kind]
+
+
+if __name__ == "__main__":
+    print(page(), end="")

@@ -2,9 +2,7 @@
 
 A task lives in a folder with an lm-eval YAML and a `task.py` beside it; `task.py` exports one `SPEC`.
 Everything that must be the same for all variants of a model stands here, so that no variant can be
-scored by another rule.
-
-This file knows nothing of lm-eval, models or programs: a method is a name here, a step is a name.
+scored by another rule. A method is a name here, and so is a step.
 """
 
 from __future__ import annotations

@@ -122,7 +122,9 @@ OPTIONS: dict[str, Bad] = {
     "a task argument that is none": Bad(f"{COIN} --task-args dificulty=3", ("dificulty", "did you mean")),
     "a difficulty out of range": Bad(f"{COIN} --task-args difficulty=99", ("difficulty=99", "from 2 to 8")),
     "a wording that is none": Bad(f"{COIN} --task-args wording=odd", ("wording='odd'", "choose one of")),
-    "an engine argument that is none": Bad(f"{COIN} --engine-args scrip=x", ("scrip", "it takes script")),
+    "an engine argument that is none": Bad(
+        f"{COIN} --engine-args scrip=x", ("scrip", "did you mean script? there are")
+    ),
     "no rows in a batch": Bad(
         f"{COIN} --engine-args script={SCRIPT},batch_rows=0", ("batch_rows=0", "at least 1")
     ),
@@ -265,6 +267,12 @@ TASKS: dict[str, Bad] = {
     "no task": Bad(f"{RUN} --tasks ,", ("no task was named", "give some of")),
     "a task with a slash": Bad(f"{RUN} --tasks ../coin_flip", ("../coin_flip", "known are")),
     "a task of another source": Bad(f"{RUN} --tasks judge_mtbench", ("judge_mtbench", "--data hub")),
+    "a file of methods that is not there": Bad(
+        f"{COIN} --method-path no.py", ("--method-path no.py", "name a")
+    ),
+    "a file of methods without one": Bad(
+        f"{COIN} --method-path m.py", ("m.py", "registers no method"), {"m.py": "x = 1\n"}
+    ),
     "a folder of tasks that is not there": Bad(f"{COIN} --include-path no", ("no is no folder", "takes a")),
     "a folder without tasks": Bad(
         f"{COIN} --include-path mine", ("mine", "end in .yaml"), {"mine/readme.txt": "words"}

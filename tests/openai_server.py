@@ -259,7 +259,7 @@ class FakeServer(LoopbackServer):
         if data.get("logprobs") and self.returns_logprobs:
             off = 0.1 * model.learnt + self.noise * (len(self.chats) % 2)
             top = [{"token": word, "logprob": -1.0 - place - off} for place, word in enumerate("abcde")]
-            if data["temperature"]:  # the token that was drawn is in the list, however unlikely
+            if data.get("temperature", 1.0):  # the token that was drawn is in the list, however unlikely
                 top.append({"token": str(len(self.chats)), "logprob": -9.0})
             choice["logprobs"] = {
                 "content": [{"token": "a", "logprob": top[0]["logprob"], "top_logprobs": top}]
@@ -286,7 +286,7 @@ class FakeServer(LoopbackServer):
 
     @staticmethod
     def _speak(prompt: Sequence[int], data: Mapping[str, Any], model: Served) -> str:
-        drawn = data.get("seed") if data["temperature"] else 0
+        drawn = data.get("seed") if data.get("temperature", 1.0) else 0
         digest = stable_hash([list(prompt), drawn, model.learnt], 12)
         return " ".join([digest[:4], "said", digest[4:8], *data["messages"][-1]["content"].split()[:4]])
 

@@ -13,11 +13,11 @@ import pytest
 from drawn_fixtures import HOSTILE, MODEL, entry, facts_of, record_of, some_drawn
 from markdown_it import MarkdownIt
 
-from distill.papers.cards import FILTERS, KNOWN, REASONS, hub_id, write_papers
+from distill.papers.cards import KNOWN, hub_id, write_papers
 from distill.papers.markdown import SHOWN, Markdown, environment, fenced, front_matter, inline, table, tidy
 from distill.papers.prompts import method_prompts
+from distill.teacher.filter_kinds import FILTERS, asked_for, reasons
 from distill.teacher.overlap import KINDS
-from distill.teacher.select import FILTERS as FILTER_NAMES
 from harness.programs import rar
 from harness.programs.base import Method, Program, get_method, methods
 from harness.types import Ask, Item, user
@@ -254,8 +254,10 @@ def test_the_same_facts_give_the_same_cards_and_no_scratch(checkpoint: Path) -> 
 
 
 def test_every_filter_and_overlap_has_its_words() -> None:
-    assert {*FILTER_NAMES, "swap", "none"} <= set(FILTERS)
-    assert set(REASONS) >= {"no_majority", "all_failed", "order_inconsistent", "usc_no_choice"}
+    assert set(asked_for()) == {"majority", "usc", "perturbation"} and {"swap", "none"} < set(FILTERS)
+    assert all(each.keeps for each in FILTERS.values())
+    assert set(reasons()) >= {"no_majority", "all_failed", "order_inconsistent", "usc_no_choice"}
+    assert all(reason.card for reason in reasons().values())
     from distill.papers.cards import OVERLAPS
 
     assert set(OVERLAPS) == set(KINDS)

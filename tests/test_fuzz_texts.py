@@ -21,12 +21,13 @@ from hypothesis import strategies as st
 from distill.teacher.filters import parse_usc
 from distill.teacher.select import parse_filter
 from harness.engines.openai.address import check_base_url
-from harness.engines.openai.answer import completion
-from harness.engines.openai.client import Broken, read_error
-from harness.engines.openai.handshake import read_models
+from harness.engines.openai.client import Broken
+from harness.engines.openai.completion import completion
 from harness.engines.openai.prompt_ids import read_ids
+from harness.engines.openai.refusals import error_inside, read_error
+from harness.engines.openai.reply import read_reply
 from harness.engines.openai.retry import retry_after
-from harness.engines.openai.wire import read_reply
+from harness.engines.openai.served import context_of, read_models, told_of_weights
 from harness.errors import UserError, one_line
 from harness.options import key_values
 from harness.programs.base import get_method
@@ -169,7 +170,11 @@ def listings(data: Any) -> None:
         except Broken:
             continue
         json.dumps(found)
-    message, parameter, code = read_error(json.dumps(data).encode())
+    error_inside(data)
+    context = context_of({"meta": data}, {"default_generation_settings": data})
+    assert context >= 0 and json.dumps(told_of_weights({"meta": data, "digest": data}, {"model_path": data}))
+    told = read_error(json.dumps(data).encode())
+    message, parameter, code = told.message, told.parameter, told.code
     assert isinstance(message, str) and all(isinstance(each, str | None) for each in (parameter, code))
 
 

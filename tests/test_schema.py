@@ -104,4 +104,6 @@ def test_what_readers_check_is_declared() -> None:
 
 
 def test_the_page_is_made_from_the_declarations() -> None:
-    assert PAGE.read_text(encoding="utf-8") == page(), "python -m results.schema > docs/results-schema.md"
+    assert PAGE.read_text(encoding="utf-8") == page(), (
+        "python -m results.schema_page > docs/results-schema.md"
+    )

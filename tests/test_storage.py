@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import resource
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,16 +15,18 @@ from safetensors.torch import save_file
 from harness import storage
 
 
-@pytest.fixture
+@contextmanager
 def small_files() -> Iterator[None]:
-    """No file may grow beyond 1,000 bytes: the system's own refusal."""
+    """Inside, no file may grow beyond 1,000 bytes: the system's own refusal. Not as a fixture: pytest itself
+    writes to a file before it ends one."""
     usual = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, usual[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, usual)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, usual)
 
 
-@pytest.mark.usefixtures("small_files")
 @pytest.mark.parametrize("library", ["python", "safetensors", "torch"])
 def test_a_refusal_is_told_with_its_file(tmp_path: Path, library: str) -> None:
     write = {
@@ -31,7 +34,7 @@ def test_a_refusal_is_told_with_its_file(tmp_path: Path, library: str) -> None:
         "safetensors": lambda file: save_file({"a": torch.zeros(5000)}, file),
         "torch": lambda file: torch.save({"a": torch.zeros(5000)}, file),
     }[library]
-    with pytest.raises(OSError) as caught, storage.naming(tmp_path / "made"):
+    with pytest.raises(OSError) as caught, small_files(), storage.naming(tmp_path / "made"):
         write(tmp_path / "made")
     line = storage.refused(caught.value)
     assert line and str(tmp_path / "made") in line and "free some space" in line

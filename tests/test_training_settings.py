@@ -22,7 +22,7 @@ def test_defaults_are_those_that_the_published_numbers_were_made_with() -> None:
 @pytest.mark.parametrize(
     ("given", "named"),
     [
-        ({"speed": 9}, "speed: not known; there are epochs, learning_rate"),
+        ({"speed": 9}, "speed: not known: there are epochs, learning_rate"),
         ({"epochs": "many"}, "epochs=many: give a number above 0"),
         ({"epochs": 0}, "epochs=0: give a number above 0"),
         ({"epochs": float("nan")}, "epochs=nan: give a number"),

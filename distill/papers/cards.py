@@ -2,7 +2,7 @@
 
 `describe_task` turns what is known of one task's distillation into JSON values, `write_papers` turns those
 into the two cards; a checkpoint of several tasks has several parts. Everything a card says comes from there:
-no figure is computed from weights, no model is asked. Training and the hub client are not known here.
+no figure is computed from weights, no model is asked.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from distill.papers.markdown import Markdown, environment, fenced, front_matter, table, tidy
 from distill.papers.prompts import method_prompts
+from distill.teacher.filter_kinds import FILTERS, reasons
 from harness.folder import PACKAGES
 from harness.programs.base import get_method
 from harness.types import Response, Sampling
@@ -39,25 +40,6 @@ NOTES = {
     "weights on the hub are those before quantisation, so this fits those only approximately."
 }
 
-REASONS = {
-    "no_majority": "no answer came from more than half of all samples",
-    "all_failed": "no sample held an answer that the task's rule could read",
-    "order_inconsistent": "the two orders of the pair named different winners",
-    "perturbation_inconsistent": "another form of the same question got another answer",
-    "tie": "both orders ended in a tie",
-    "usc_no_choice": "asked which candidate agrees best with the others, the model named none",
-    "other_form": "another form of a question, asked to compare its answer and not to train on",
-    "target_not_readable": "the task's rule does not read the answer back from the target",
-}
-FILTERS = {
-    "majority": "an answer is kept where more than half of all samples give it; a failed sample counts and "
-    "never votes",
-    "swap": "a pair is kept where the majorities of its two orders name the same winner",
-    "perturbation": "an input is kept where other forms of the same question get the same answer",
-    "usc": "the model is shown its own candidates and picks the one that agrees best with the others "
-    "(Universal Self-Consistency)",
-    "none": "every answer that could be read is kept: the ablation without a filter",
-}
 OVERLAPS = {
     "exact": "the same prompt",
     "normalised": "the same words, whatever case, punctuation and spacing",
@@ -211,8 +193,8 @@ def _shown(folder: Path, facts: Mapping[str, Any]) -> dict[str, Any]:
         "licences": dict.fromkeys(("base", "inputs", "checkpoint"), FILL_IN)
         | dict(facts.get("licences") or {}),
         "warnings": list(dict.fromkeys(line for part in tasks for line in part.get("warnings") or [])),
-        "reasons": REASONS,
-        "filters": FILTERS,
+        "reasons": {code: reason.card for code, reason in reasons().items()},
+        "filters": {name: each.keeps for name, each in FILTERS.items()},
         "overlaps": OVERLAPS,
         "quantiles": [_percent(share) for share in QUANTILES],
         "fenced": fenced,

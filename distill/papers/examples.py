@@ -3,7 +3,7 @@
     datasets.load_dataset("parquet", data_files="CHECKPOINT/examples/kept.parquet")
 
 One row per prompt, all samples with it, so that every drop can be looked into. Labels are in a column of
-their own, where the caller hands some in; nothing here reads them. Who votes how is not known here.
+their own, where the caller hands some in; nothing here reads them.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Inputs, model texts and names are data: they may hold markup, HTML, fences, a line `---` or half a surrogate
 pair. `environment` escapes every value of a template that is not Markdown by type, so that forgetting to
-escape is safe. What cards say is not known here.
+escape is safe.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """Upload a checkpoint with its papers to the Hugging Face hub, by the hub's own client.
 
 The key is the client's own affair: HF_TOKEN, or what `hf auth login` left. It is never read here, and never
-written. Only the files that a checkpoint is made of go up, without the paths of this machine; what is in them
-is not known here.
+written. Only the files that a checkpoint is made of go up, without the paths of this machine.
 """
 
 from __future__ import annotations

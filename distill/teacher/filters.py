@@ -5,8 +5,8 @@ unsupervised check. Here are its three: the majority of several samples, agreeme
 Universal Self-Consistency (https://arxiv.org/abs/2311.17311), where the model itself picks the candidate
 that agrees most with the others. The wording of the USC prompt is ours.
 
-This file sees parsed answers and texts. Drawing samples, parsing them, and calling a model are not known
-here. (Voting at inference, which must always give a response, is `harness.programs.self_consistency`.)
+This file sees parsed answers and texts. (Voting at inference, which must always give a response, is
+`harness.programs.self_consistency`.)
 """
 
 from __future__ import annotations

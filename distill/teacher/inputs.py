@@ -1,6 +1,6 @@
 """Which unlabeled inputs the teacher is asked about: training rows that overlap no test item (rule 7).
 
-Labels, where a row has one, are never read here. What the teacher answers is not known here.
+Labels, where a row has one, are never read here.
 """
 
 from __future__ import annotations

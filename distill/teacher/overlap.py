@@ -14,7 +14,7 @@ Four kinds, from the plainest to the loosest; each pair of items is judged by wh
   overlap: generated data has disjoint lists of names and passes.
 
 Time grows with the words of both sides, not with their product: each kind is a look-up in a table of hashes,
-and an n-gram hit is verified on the words themselves. Where texts come from is not known here.
+and an n-gram hit is verified on the words themselves.
 """
 
 from __future__ import annotations

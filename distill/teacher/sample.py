@@ -1,7 +1,7 @@
 """Sample the teacher on unlabeled inputs: k runs of a program per input.
 
-The calls go through the run's own scheduler and store: they resume and are counted like any other
-(paper.md section 1; arXiv 2407.06023). Which answers are kept is not known here (keep.py).
+The calls go through the run's own scheduler and store: they resume and are counted like any other (paper.md
+section 1; arXiv 2407.06023).
 """
 
 from __future__ import annotations

@@ -1,9 +1,7 @@
 """From the teacher's samples to training examples: one filter per task, every drop counted by reason.
 
-Filters (paper.md section 1; arXiv 2407.06023): `majority` of the parsed answers; `swap`, which pairwise
-tasks always have: the majorities of both orders name the same winner; `perturbation`: a question and its
-other form have the same answer; `usc`: the model picks the most consistent of its own texts; `none`, the
-ablation: the one sample's answer. Labels are read by `label_accuracy` alone, after the examples are fixed.
+The filters are those of filter_kinds.py. Labels are read by `label_accuracy` alone, after the examples are
+fixed.
 """
 
 from __future__ import annotations
@@ -13,16 +11,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from distill.teacher.filters import Vote, majority, parse_usc, swap_consistent, usc_fit, usc_prompt
+from distill.teacher.filter_kinds import FILTERS, Filter, asked_for
+from distill.teacher.filters import Vote, majority, parse_usc, usc_fit, usc_prompt
 from distill.teacher.sample import Draws
 from harness.errors import UserError
 from harness.lm.task import TaskData
 from harness.programs.base import Method, Program
 from harness.session import Session
 from harness.types import Ask, Item, Response, user
-
-FILTERS = ("majority", "usc", "perturbation")
-"""What `--filter` may name; pairwise tasks compare both orders whatever it says."""
 
 USC_TOKENS = 16
 """`Candidate: 3` and its end."""
@@ -34,6 +30,11 @@ class FilterChoice:
 
     name: str
     threshold: float = 0.5
+
+    @property
+    def kind(self) -> Filter:
+        """What it keeps, and in which words."""
+        return FILTERS[self.name]
 
 
 @dataclass(frozen=True)
@@ -99,8 +100,8 @@ class Sampled:
 def parse_filter(text: str) -> FilterChoice:
     """`NAME` or `NAME:SHARE` as a filter. UserError for an unknown name or a share that is none."""
     name, colon, share = text.partition(":")
-    if name not in FILTERS:
-        raise UserError(f"--filter {text}: not known; choose {', '.join(FILTERS)}, such as majority:0.6")
+    if name not in asked_for():
+        raise UserError(f"--filter {text}: not known; choose {', '.join(asked_for())}, such as majority:0.6")
     try:
         threshold = float(share) if colon else 0.5
         majority([None], threshold)
@@ -118,9 +119,9 @@ def choose_filter(task: TaskData, asked: str | None, preset: str | None) -> Filt
     chosen = parse_filter(asked or paper)
     if task.spec.swap is not None:
         return replace(chosen, name="swap")
-    if chosen.name == "perturbation" and task.spec.perturb is None:
+    if chosen.kind.other_forms and task.spec.perturb is None:
         raise UserError(
-            f"--filter perturbation: task {task.name} knows no other form of its questions "
+            f"--filter {chosen.name}: task {task.name} knows no other form of its questions "
             "(TaskSpec.perturb); choose majority or usc, or leave the task out"
         )
     return chosen
@@ -132,7 +133,7 @@ def keep(
     """Examples of each task, and what was dropped."""
     choices = _universal_choices(
         context,
-        [each for each, chosen in zip(draws, filters, strict=True) if chosen.name == "usc"],
+        [each for each, chosen in zip(draws, filters, strict=True) if chosen.kind.model_chooses],
         seed,
         f"{phase}, choosing",
     )
@@ -154,13 +155,13 @@ def _keep(draws: Draws, chosen: FilterChoice, choices: Choices) -> Sampled:
     for unit in draws.ask.inputs.units:
         answers = [[_answer(task, item, each) for each in draws.responses[item.item_id]] for item in unit]
         votes = [_vote(task, each, chosen) for each in answers]
-        if chosen.name == "usc":
+        if chosen.kind.model_chooses:
             picked, calls = choices[task.name, unit[0].item_id]
             votes[0] = _picked(votes[0], picked)
             steps = [step.completion for call in calls for step in call.steps]
             sampled.generated_tokens += sum(step.generated_tokens for step in steps)
             sampled.prompt_tokens += sum(step.prompt_tokens for step in steps)
-        reason = _reason(task, votes, chosen)
+        reason = chosen.kind.agree(votes, task.spec)
         if reason is not None:
             sampled.dropped[reason] += 1
         for index, item in enumerate(unit):
@@ -179,24 +180,11 @@ def _keep(draws: Draws, chosen: FilterChoice, choices: Choices) -> Sampled:
     return sampled
 
 
-def _reason(task: TaskData, votes: Sequence[Vote], chosen: FilterChoice) -> str | None:
-    """Why a unit is dropped; None if it is kept."""
-    if chosen.name == "none" or len(votes) == 1:
-        # Without a filter each order of a pair stands for itself; a pair without any answer is dropped.
-        return None if any(vote.answer is not None for vote in votes) else votes[0].reason
-    if task.spec.swap is not None:
-        return swap_consistent(votes[0].answer, votes[1].answer, task.spec.swap).reason
-    keys = {None if vote.answer is None else task.spec.vote_key(vote.answer) for vote in votes}
-    if None in keys:
-        return next(vote.reason for vote in votes if vote.answer is None)
-    return None if len(keys) == 1 else "perturbation_inconsistent"
-
-
 def _vote(task: TaskData, answers: Sequence[str | None], chosen: FilterChoice) -> Vote:
     """The vote over what answers mean (`vote_key`); the winner is its most common spelling, of equally
     common ones the first."""
     keys = [None if answer is None else task.spec.vote_key(answer) for answer in answers]
-    vote = majority(keys, chosen.threshold)
+    vote = chosen.kind.vote(keys, chosen.threshold)
     if vote.answer is None:
         return vote
     spellings = Counter(answer for answer, key in zip(answers, keys, strict=True) if key == vote.answer)

@@ -1,6 +1,6 @@
 """The card of the embedded model, written from what its training recorded; nothing in it is typed by hand.
 
-The card is a README in the hub's form. This file knows the record (`recipe.json`), not how it came about.
+The card is a README in the hub's form.
 """
 
 from __future__ import annotations

@@ -6,8 +6,6 @@ skills (a word's last letter, one turn of a coin, facts, single equations) and, 
 the tasks' own prompts. `Mixture.direct` is the share of these, the same number for every task.
 
 Examples that overlap an item of a split are left out by the project's own overlap check (`without_overlap`).
-
-This file knows nothing of tokens or training.
 """
 
 from __future__ import annotations

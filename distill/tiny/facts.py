@@ -3,8 +3,6 @@
 A model has to know a fact before a user's opinion can lead it astray. The facts that test items, validation
 items and distillation inputs ask about stand in the corpus in these words alone; only the share of facts
 that belongs to the corpus is also asked about in the task's own words.
-
-This file knows nothing of prompts, opinions or programs.
 """
 
 from __future__ import annotations

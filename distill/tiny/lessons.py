@@ -6,9 +6,6 @@ made-up words, people of several splits mixed, chains of numbers and facts of th
 and objects of different splits. What still overlaps an item of a split is left out in corpus.py.
 
 The wording of the replies decides what a small model can learn: numbered lists, one short line a thing.
-
-This file knows the tasks, and of programs only the sum that a judge ends in. It does not know their prompts,
-mixtures or tokens.
 """
 
 from __future__ import annotations

@@ -6,8 +6,6 @@ Examples are drawn (corpus.py), those that overlap an item of a split are left o
 trained on once: loss on replies alone, one example a sequence, batches of examples of like length. Muon for
 the matrices of the blocks, AdamW for embeddings and norms. Every SAVE_EVERY steps the state is written; the
 same command continues from there. One seed gives one model: examples, order and weights follow from it.
-
-This file knows tokens and weights. What the examples say it does not know.
 """
 
 from __future__ import annotations

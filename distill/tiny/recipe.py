@@ -1,6 +1,6 @@
 """The recipe of the embedded model: all that decides its weights.
 
-This file knows numbers. What is done with them is in `sequences.py` and `pretrain.py`.
+What is done with these numbers is in `sequences.py` and `pretrain.py`.
 """
 
 from __future__ import annotations

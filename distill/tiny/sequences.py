@@ -1,7 +1,4 @@
-"""Examples as token ids, and the batches that they are trained on in.
-
-This file knows neither what examples say nor how a model learns from them.
-"""
+"""Examples as token ids, and the batches that they are trained on in."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """How the embedded model is distilled where the user says nothing.
 
 A model of two million parameters takes other training settings than one of a hundred million. They were tuned
-on validation items with one seed. This file knows neither items nor results.
+on validation items with one seed.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Training on several devices or machines: the `accelerate launch` command for a configuration file.
 
 The files beside it (`accelerate/ddp.yaml`, `accelerate/fsdp.yaml`) serve every machine with any number of
-GPUs; a user's own file may say more: machines, ports, DeepSpeed. It knows nothing of what is trained.
+GPUs; a user's own file may say more: machines, ports, DeepSpeed.
 """
 
 from __future__ import annotations

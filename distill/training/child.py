@@ -1,7 +1,7 @@
 """One training in the child process: load, train or resume, write the checkpoint, tidy up.
 
-With several processes each runs this; only the main one writes. The checkpoint is moved into place when
-it is complete, so a folder of its name is always whole. This file knows nothing of tasks or teachers.
+With several processes each runs this; only the main one writes. The checkpoint is moved into place when it is
+complete, so a folder of its name is always whole.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Token ids and labels for the trainer, with a share of the inputs held out.
 
-Labels are made here and nowhere else: the ids of the answer, end of sequence included, count; those of
-the prompt do not. So it does not matter whether the padding id is the end-of-sequence id: padding is
-added later, with labels of its own. It knows nothing of torch or TRL.
+Labels are made here and nowhere else: the ids of the answer, end of sequence included, count; those of the
+prompt do not. So it does not matter whether the padding id is the end-of-sequence id: padding is added later,
+with labels of its own.
 """
 
 from __future__ import annotations

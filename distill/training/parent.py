@@ -2,11 +2,10 @@
 
     python -m distill.training.parent JOBS.json
 
-Examples are token ids from the start: the very prompt ids that System 1 is evaluated with, then the
-answer and the end-of-sequence id, which alone carry loss (rule 2). Nothing is tokenised again, so no id
-can differ. One process trains all jobs of a phase, one after the other; a job that is repeated goes on
-from its last whole checkpoint. This file knows nothing of tasks, teachers or runs, and only starts what
-`child.py` does.
+Examples are token ids from the start: the very prompt ids that System 1 is evaluated with, then the answer
+and the end-of-sequence id, which alone carry loss (rule 2). Nothing is tokenised again, so no id can differ.
+One process trains all jobs of a phase, one after the other; a job that is repeated goes on from its last
+whole checkpoint.
 """
 
 from __future__ import annotations

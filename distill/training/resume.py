@@ -1,8 +1,8 @@
 """The trainer's own checkpoints while a training runs, and which of them a later process may believe.
 
-They lie beside the final output, in `.NAME.training`, and are gone when it is complete. A checkpoint is
-whole when its mark is there: the mark is written after everything else and lists every file with its
-SHA-256. A folder of another job is not resumed but removed. It knows nothing of torch or TRL.
+They lie beside the final output, in `.NAME.training`, and are gone when it is complete. A checkpoint is whole
+when its mark is there: the mark is written after everything else and lists every file with its SHA-256. A
+folder of another job is not resumed but removed.
 """
 
 from __future__ import annotations

@@ -1,33 +1,18 @@
 """The settings of a training: one table with default, bounds and meaning, and the check of what a user gives.
 
-`--train-args` and a task's own settings are layers over the table. It knows nothing of torch or TRL, so
-that bad settings are named before anything is sampled or loaded.
+`--train-args` and a task's own settings are layers over the table. Neither torch nor
+TRL is imported here, so that bad settings are named before anything is sampled or loaded.
 """
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
 from typing import Any
 
 from distill.training.accelerate_config import machines
 from harness.errors import UserError
-from harness.types import Settings
+from harness.settings import Setting, shown, unknown
 
-
-@dataclass(frozen=True)
-class Setting:
-    """One setting and the values that it takes."""
-
-    default: int | float | str | bool
-    meaning: str
-    low: float = 0
-    above: bool = False
-    """Whether `low` itself is too little."""
-    below: float = math.inf
-    """Values are less than this."""
-    whole: bool = False
-    choices: tuple[str, ...] = ()
+OPTION = "--train-args"
 
 
 SETTINGS: dict[str, Setting] = {
@@ -36,16 +21,20 @@ SETTINGS: dict[str, Setting] = {
     "batch": Setting(8, "examples per step, over all devices", low=1, whole=True),
     "rank": Setting(16, "rank of the LoRA matrices", low=1, whole=True),
     "alpha": Setting(32, "LoRA's scale is alpha / rank", low=1, whole=True),
-    "dropout": Setting(0.0, "of what LoRA reads; with tuning=full, of attention; a share", below=1),
+    "dropout": Setting(
+        0.0, "of what LoRA reads; with tuning=full, of attention; a share", high=1, below=True
+    ),
     "warmup": Setting(0.1, "share of the steps in which the learning rate rises; from 1 on, steps"),
-    "weight_decay": Setting(0.0, "AdamW's"),
+    "weight_decay": Setting(0.0, "weight decay of AdamW"),
     "tuning": Setting(
         "lora",
         "lora: an adapter on all linear layers but routers; full: every weight",
         choices=("lora", "full"),
     ),
     "max_steps": Setting(0, "train this many steps whatever epochs says; 0: by epochs", whole=True),
-    "validation": Setting(0.0, "share of the training inputs that is held out and evaluated", below=1),
+    "validation": Setting(
+        0.0, "share of the training inputs that is held out and evaluated", high=1, below=True
+    ),
     "stop_on": Setting(
         "none",
         "keep the best step by validation, stop after it: answer (share reproduced; then loss) or loss",
@@ -63,7 +52,7 @@ SETTINGS: dict[str, Setting] = {
     ),
 }
 
-DEFAULTS: Settings = {name: setting.default for name, setting in SETTINGS.items()}
+DEFAULTS: dict[str, Any] = {name: setting.default for name, setting in SETTINGS.items()}
 
 FULL_LEARNING_RATE = 2e-5
 """Default with tuning=full: LoRA's rate would wreck the weights (TRL's own default for full training)."""
@@ -72,15 +61,17 @@ ONLY_HOW = ("gradient_checkpointing", "gradient_accumulation", "launch")
 """Settings of how the work is done, which leave what is learnt as it is (but for rounding)."""
 
 
-def training_settings(*layers: Settings) -> Settings:
+def training_settings(*layers: dict[str, Any]) -> dict[str, Any]:
     """Defaults overlaid with `layers`. UserError names what does not exist or does not go together."""
     merged = dict(DEFAULTS)
-    given: Settings = {}
+    given: dict[str, Any] = {}
     for layer in layers:
         for name, value in layer.items():
             if name not in SETTINGS:
-                raise UserError(f"--train-args {name}: not known; there are {', '.join(SETTINGS)}")
-            _check(name, value, SETTINGS[name])
+                raise unknown(OPTION, name, SETTINGS)
+            SETTINGS[name].check(OPTION, name, value)
+            if name == "launch" and value:
+                machines(value)  # which reads it
         given.update(layer)
     if given.get("tuning") == "full":
         merged["learning_rate"] = FULL_LEARNING_RATE
@@ -97,7 +88,7 @@ def training_settings(*layers: Settings) -> Settings:
     return merged
 
 
-def identity(settings: Settings) -> Settings:
+def identity(settings: dict[str, Any]) -> dict[str, Any]:
     """The settings that decide what is learnt: what a checkpoint's key has to hold."""
     unseen = {*ONLY_HOW, *(() if settings["validation"] else ("patience", "save_steps"))}
     return {name: value for name, value in settings.items() if name not in unseen}
@@ -106,37 +97,6 @@ def identity(settings: Settings) -> Settings:
 def settings_help() -> str:
     """A line for each setting: name, default, meaning."""
     return "\n".join(
-        f"{name} ({_shown(setting.default) or 'none'}): {setting.meaning}"
+        f"{name} ({shown(setting.default) or 'none'}): {setting.meaning}"
         for name, setting in SETTINGS.items()
     )
-
-
-def _check(name: str, value: Any, setting: Setting) -> None:
-    wrong = f"--train-args {name}={_shown(value)}: give "
-    if isinstance(setting.default, bool):
-        if not isinstance(value, bool):
-            raise UserError(f"{wrong}true or false")
-    elif isinstance(setting.default, str):
-        if setting.choices and value not in setting.choices:
-            raise UserError(f"{wrong}{' or '.join(setting.choices)}")
-        if not isinstance(value, str):
-            raise UserError(f"{wrong}a name or a file")
-        if name == "launch" and value:
-            machines(value)  # which reads it
-    elif (
-        isinstance(value, bool)
-        or not isinstance(value, int if setting.whole else int | float)
-        or not math.isfinite(value)
-        or value < setting.low
-        or (setting.above and value == setting.low)
-        or value >= setting.below
-    ):
-        kind = "a whole number" if setting.whole else "a number"
-        bound = f"above {setting.low:g}" if setting.above else f"of at least {setting.low:g}"
-        raise UserError(
-            f"{wrong}{kind} {bound}{f' and below {setting.below:g}' if setting.below < math.inf else ''}"
-        )
-
-
-def _shown(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -6,8 +6,6 @@ there, the examples of a batch lie end to end without padding; it keeps them apa
 
 Loss: the same number as TRL's (a test holds it to that), but the vocabulary is projected only where a
 next id is a target, by transformers' own `logits_to_keep`; elsewhere the logits would be thrown away.
-
-It knows nothing of jobs, files or settings.
 """
 
 from __future__ import annotations

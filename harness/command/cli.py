@@ -89,10 +89,8 @@ def _run(arguments: list[str], course: Course) -> int:
     )
     options = parse_options(parser, arguments)
     course.fresh = options.fresh
-    from distill.pipeline import check_settings
     from harness.command.run import run
 
-    check_settings(options)
     if options.prices:
         from results.analysis.prices import load_prices
 
@@ -237,7 +235,11 @@ def _gate(arguments: list[str], course: Course) -> int:
 def _ls(arguments: list[str], course: Course) -> int:
     parser = LineParser(prog="s2d-bench ls", description="What there is to choose from.")
     parser.add_argument("what", choices=("tasks", "methods", "variants"))
+    parser.add_argument("--method-path", action="append", default=[], metavar="FILE.py")
     given = parser.parse_args(arguments)
+    from harness.programs.outside import load_files
+
+    load_files(given.method_path)
     from tabulate import tabulate
 
     if given.what == "tasks":
@@ -281,7 +283,9 @@ def _check(arguments: list[str], course: Course) -> int:
         options = replace(options, engine="scripted")  # no model was named: show what real ones are asked
     from harness.command.check import report
     from harness.lm.chosen import loaded_tasks
+    from harness.programs.outside import load_files
 
+    load_files(options.method_path)
     found = []
     for task in loaded_tasks(options):
         lines, facts = report(options, task)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+from distill.teacher.filter_kinds import asked_for
 from harness.engines import KINDS
 from harness.errors import UserError
 from harness.option_checks import check_text, refuse_keys_in_yaml
@@ -47,7 +48,7 @@ VALUE_OPTIONS: tuple[tuple[str, str, str], ...] = (
     (
         "filter",
         "NAME[:SHARE]",
-        "of teacher answers: majority, usc or perturbation; SHARE a majority must pass",
+        f"for teacher answers: {', '.join(asked_for())}; SHARE of samples that a majority must pass",
     ),
     ("push-to-hub", "USER/NAME", "upload each new checkpoint as USER/NAME-TASK, private"),
     ("prices", "FILE", "dated prices in dollars per million tokens (YAML)"),
@@ -67,7 +68,11 @@ NUMBER_OPTIONS: tuple[tuple[str, type, str, str], ...] = (
     ("margin", float, "POINTS", "non-inferiority margin (default: 5)"),
 )
 PAIR_OPTIONS: tuple[tuple[str, str], ...] = (
-    ("engine-args", "settings of the engine, such as batch_rows=32"),
+    (
+        "engine-args",
+        "settings of the engine, such as batch_rows=32; with openai, body.NAME=VALUE goes to the server in "
+        "each request, such as body.cache_prompt=false",
+    ),
     ("sampling", "temperature, top_p, top_k; max_tokens, max_tokens.STEP; teacher_temperature, ..."),
     ("task-args", "handed to the tasks, such as difficulty=3"),
     ("train-args", "epochs, learning_rate, batch, rank, alpha, dropout, warmup, weight_decay"),
@@ -98,6 +103,23 @@ class LineParser(argparse.ArgumentParser):
         raise UserError(f"{message} (see {self.prog} --help)")
 
 
+class ShowVersion(argparse.Action):
+    """`--version`: prints the name and the installed version, and stops. Both are looked up only then."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, **_: Any) -> None:
+        super().__init__(option_strings, argparse.SUPPRESS, nargs=0, help="show name and version, and stop")
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> NoReturn:
+        from importlib import metadata
+
+        try:
+            version = metadata.version("s2d-bench")
+        except metadata.PackageNotFoundError:  # run from a source tree that is not installed
+            version = "of unknown version"
+        print(f"s2d-bench {version}")
+        parser.exit()
+
+
 def run_parser(prog: str, description: str, epilog: str) -> argparse.ArgumentParser:
     """The options of a run; absent ones are left out of the namespace, so that defaults have one home."""
     parser = LineParser(
@@ -107,10 +129,14 @@ def run_parser(prog: str, description: str, epilog: str) -> argparse.ArgumentPar
         formatter_class=argparse.RawDescriptionHelpFormatter,
         argument_default=argparse.SUPPRESS,
     )
+    parser.add_argument("--version", action=ShowVersion)
     for name, metavar, text in VALUE_OPTIONS:
         parser.add_argument(f"--{name}", metavar=metavar, help=text)
     parser.add_argument(
         "--include-path", action="append", metavar="DIR", help="folder with your own lm-eval tasks"
+    )
+    parser.add_argument(
+        "--method-path", action="append", metavar="FILE.py", help="file with System 2 methods of your own"
     )
     for name, kind, metavar, text in NUMBER_OPTIONS:
         parser.add_argument(f"--{name}", type=kind, metavar=metavar, help=text)

@@ -11,7 +11,7 @@ PARTS: dict[str, tuple[tuple[str, ...], str]] = {
     "engine hf": (("torch", "transformers", "peft"), "pip install s2d-bench"),
     "engine openai": (("aiohttp",), "pip install s2d-bench"),
     "distillation": (("trl", "accelerate"), "pip install s2d-bench"),
-    "statistics": (("scipy", "statsmodels"), "pip install s2d-bench"),
+    "statistics": (("scipy", "numpy"), "pip install s2d-bench"),
 }
 """What a part needs, and how to get it."""
 

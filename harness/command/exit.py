@@ -1,7 +1,4 @@
-"""How a command ends, whatever ends it: an exit status, one line for people and one line of JSON.
-
-What the command does is not known here.
-"""
+"""How a command ends, whatever ends it: an exit status, one line for people and one line of JSON."""
 
 from __future__ import annotations
 

@@ -26,6 +26,7 @@ from harness.opening import opened
 from harness.options import RunOptions
 from harness.placement import placements
 from harness.programs.base import get_method
+from harness.programs.outside import load_files
 from harness.progress import say
 from harness.sample_rows import write_rows
 from harness.session import Session
@@ -36,8 +37,7 @@ from results.schema import Distillation, SampleRow
 def run(options: RunOptions, command: str = "run()") -> tuple[Path, list[Distillation]]:
     """Do or continue the run; the folder with manifest and samples, and the records of distillation. Errors
     keep what was finished."""
-    options.check()
-    check_settings(options)
+    _prepare(options)
     variants = parse_variants(options.models)
     if options.noise_floor:
         variants = with_noise_floor(variants)
@@ -64,8 +64,7 @@ def distill(options: RunOptions, command: str = "distill()") -> tuple[Path, list
         distill(RunOptions(pretrained="smollm2", tasks=("coin_flip",), samples=8))
 
     UserError for options that no run can have; RunError where the work fails, with what was done kept."""
-    options.check()
-    check_settings(options)
+    _prepare(options)
     named = parse_variants(options.models)
     variants = [variant for variant in named if variant.kind == "distilled"] or [
         with_teacher(Variant("distilled", "distilled"), named)
@@ -84,6 +83,13 @@ def distill(options: RunOptions, command: str = "distill()") -> tuple[Path, list
         ]
         folder.finish(distillation=records)
     return folder.path, records
+
+
+def _prepare(options: RunOptions) -> None:
+    """UserError for what no run can have; methods of the user's files are known afterwards."""
+    options.check()
+    load_files(options.method_path)
+    check_settings(options)
 
 
 def _checked(options: RunOptions, variants: Sequence[Variant]) -> list[TaskData]:

@@ -1,8 +1,7 @@
 """Standard output and error that never end a run: closed, full, broken or of a narrow encoding.
 
 A terminal goes away, `| head` has read enough, a disk behind `>` is full. Work that is done stays done then,
-and its exit status says what it would have said; only what nobody can read is dropped. What is written is not
-known here.
+and its exit status says what it would have said; only what nobody can read is dropped.
 """
 
 from __future__ import annotations

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
-from harness.errors import UserError
-from harness.types import Settings
+from harness.settings import Setting, unknown
+
+OPTION = "--engine-args"
 
 
 def take_arguments(
-    engine: str, arguments: Mapping[str, Any], known: Mapping[str, Any], least: Mapping[str, int]
-) -> Settings:
+    arguments: Mapping[str, Any], known: Mapping[str, Any], least: Mapping[str, int]
+) -> dict[str, Any]:
     """`known` defaults overlaid with `arguments`. UserError names an argument the engine does not have, and
     a number below the `least` that it may be."""
     for name, value in arguments.items():
-        if isinstance(known.get(name), int) and (isinstance(value, bool) or not isinstance(value, int)):
-            raise UserError(f"--engine-args {name}={value}: give a whole number")
-        if name in least and value < least[name]:
-            raise UserError(f"--engine-args {name}={value}: it must be at least {least[name]}")
         if name not in known:
-            raise UserError(
-                f"--engine-args {name}: the {engine} engine has no such argument; it takes {', '.join(known)}"
-            )
+            raise unknown(OPTION, name, known)
+        default = known[name]
+        if isinstance(default, int) and not isinstance(default, bool):
+            Setting(default, low=least.get(name, -math.inf), whole=True).check(OPTION, name, value)
     return {**known, **arguments}

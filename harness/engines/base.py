@@ -1,7 +1,7 @@
 """What every engine promises; the contract tests under tests/contract/ hold each one to it.
 
-An engine turns messages into prompt ids and requests into completions, and counts token ids where they
-are generated. It knows nothing of items, programs, tasks or files of a run.
+An engine turns messages into prompt ids and requests into completions, and counts token ids where they are
+generated.
 """
 
 from __future__ import annotations

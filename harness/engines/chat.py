@@ -1,7 +1,7 @@
 """From messages to prompt ids and from generated ids to text, with the tokenizer of the model.
 
-Every engine that holds a tokenizer goes through here, so all of them ask the same ids, end at the same
-ids and cut text at the same place (rules 1 and 2). Nothing here knows weights or an engine.
+Every engine that holds a tokenizer goes through here, so all of them ask the same ids, end at the same ids
+and cut text at the same place (rules 1 and 2).
 """
 
 from __future__ import annotations
@@ -176,8 +176,13 @@ class Chat:
             text = self.tokenizer.decode([each for each in ids if each not in self._dropped])
         for stop in stops:
             text = text.split(stop, 1)[0]
+        opened = self.opened_mark(prompt_ids)
+        return f"{opened}\n{text}" if opened else text
+
+    def opened_mark(self, prompt_ids: Sequence[int]) -> str:
+        """The mark of the thought in which a prompt ends; empty where it ends in none."""
         opened = self._opened_by(prompt_ids)
-        return f"{opened[0]}\n{text}" if opened else text
+        return opened[0] if opened else ""
 
     def _opened_by(self, prompt_ids: Sequence[int]) -> thoughts.Pair | None:
         """The marks of the thought in which a prompt ends."""

@@ -1,9 +1,9 @@
 """Engines that take a call at any time and give back each completion as soon as it is there.
 
-Calls are coroutines on an event loop in a thread of its own, at most `limit` of them under way; finished
-ones wait in a queue. So the scheduler feeds calls as programs ask for them, nothing waits for the slowest
-call of a step, and the engine works while completions are written to disk. Nothing here knows a library
-or a protocol: an engine says how to `complete` one request.
+Calls are coroutines on an event loop in a thread of its own, at most `limit` of them under way; finished ones
+wait in a queue. So the scheduler feeds calls as programs ask for them, nothing waits for the slowest call of
+a step, and the engine works while completions are written to disk. An
+engine only says how to `complete` one request.
 """
 
 from __future__ import annotations

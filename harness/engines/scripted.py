@@ -43,7 +43,7 @@ Script = Callable[[Request, ScriptedAdapter | None], str | tuple[str, FinishReas
 def check_arguments(arguments: Mapping[str, Any]) -> Settings:
     """The settings of `arguments` (--engine-args) over the defaults. UserError for a script that is not there
     and for what the engine cannot run with."""
-    settings = take_arguments("scripted", arguments, DEFAULTS, _LEAST)
+    settings = take_arguments(arguments, DEFAULTS, _LEAST)
     if not Path(str(settings["script"])).is_file():
         raise UserError(
             f"--engine-args script={settings['script']}: no such file; "

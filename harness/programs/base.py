@@ -3,14 +3,13 @@
     @method("twice", "asks, then asks again", steps=("first", "second"))
     def twice(item: Item) -> Program:
         draft = yield Ask("first", [user(item.question)])
-        final = yield Ask("second", [user(f"{item.question}\n{draft.text}")])
+        final = yield Ask("second", [user(f"{item.question}
+{draft.text}")])
         return final.text
 
 A program yields one `Ask` and gets one `Completion`, or a list of them and gets a list in the same order.
 Step names are unique within one list: `solve:1`, `solve:2`. What stands before `:` and after the last `/`
 is the step's kind, and a task allows tokens by kind.
-
-This file knows nothing of engines, sampling, tasks or lm-eval.
 """
 
 from __future__ import annotations
@@ -142,11 +141,24 @@ def family(resolve: Callable[[str], Method | None]) -> Callable[[str], Method | 
     return resolve
 
 
+def registered() -> dict[str, Method]:
+    """What is registered so far, by name."""
+    return dict(_METHODS)
+
+
 def load_builtin() -> None:
-    """Import every file of `harness.programs`, so that its methods are registered."""
+    """Import every file of `harness.programs`, and what installed packages bring, so that their methods are
+    registered. UserError that names a file which fails."""
     package = importlib.import_module("harness.programs")
     for module in pkgutil.iter_modules(package.__path__):
-        importlib.import_module(f"harness.programs.{module.name}")
+        try:
+            importlib.import_module(f"harness.programs.{module.name}")
+        except UserError:
+            raise
+        except Exception as error:  # somebody's own file in this folder
+            place = f"{package.__path__[0]}/{module.name}.py"
+            raise UserError(f"{place}: {type(error).__name__}: {error}: correct the file") from error
+    importlib.import_module("harness.programs.outside").load_packages()
 
 
 def methods() -> list[Method]:

@@ -1,8 +1,7 @@
 """Rows of one or two variants become one line per cluster: what every statistical method starts from.
 
 A cluster is what would have been drawn anew: a question with its templates, a pair with both orders and all
-votes, an item with its samples and seeds. All sums are weighted. This file knows which rows belong together,
-not which method will look at them.
+votes, an item with its samples and seeds. All sums are weighted.
 """
 
 from __future__ import annotations

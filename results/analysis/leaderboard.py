@@ -231,6 +231,7 @@ def _scored(run: RunData, columns: Columns, costs: CostModel, used: set[str]) ->
     rows: list[Scored] = []
     usd, flops = costs.mean(columns, "usd"), costs.mean(columns, "flops")
     tokens = {name: float(columns.usage[name].mean()) for name in USAGE}
+    told = notes.tells_cached(run)
     for position, (metric, description) in enumerate(run.metrics(columns.task).items()):
         scored = sample(columns, metric)
         score = low = high = method = None
@@ -245,7 +246,8 @@ def _scored(run: RunData, columns: Columns, costs: CostModel, used: set[str]) ->
                 "task": columns.task, "variant": columns.variant, "method": columns.method, "metric": metric,
                 "n": 0 if scored is None else scored.n, "score": score, "ci_low": low, "ci_high": high,
                 "calls": tokens["calls"], "prompt_tokens": tokens["prompt_tokens"],
-                "cached_tokens": tokens["cached_tokens"], "generated_tokens": tokens["generated_tokens"],
+                "cached_tokens": tokens["cached_tokens"] if told else None,
+                "generated_tokens": tokens["generated_tokens"],
                 "failures": dict(columns.failures), "truncated": columns.truncated,
                 "usd_per_1k_items": None if usd is None else 1000 * usd, "flops_per_item": flops,
                 "tokens_per_correct": per_correct(tokens["generated_tokens"], score) if higher else None,
@@ -256,7 +258,7 @@ def _scored(run: RunData, columns: Columns, costs: CostModel, used: set[str]) ->
                     step: {
                         "calls": totals["calls"] / columns.n_rows,
                         "prompt_tokens": totals["prompt_tokens"] / columns.n_rows,
-                        "cached_tokens": totals["cached_tokens"] / columns.n_rows,
+                        "cached_tokens": totals["cached_tokens"] / columns.n_rows if told else None,
                         "generated_tokens": totals["generated_tokens"] / columns.n_rows,
                     }
                     for step, totals in columns.steps.items()

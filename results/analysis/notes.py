@@ -15,6 +15,11 @@ from results.records.load import RunData
 from results.records.roles import Trio, distillations, not_distilled, standing, tasks_of
 from results.schema import Comparison, Distillation, ScoreRow
 
+UNTOLD = (
+    "The server does not say how many prompt tokens it had cached, so their column is empty (vllm serve says "
+    "it with --enable-prompt-tokens-details)."
+)
+
 
 def collect(
     run: RunData,
@@ -59,9 +64,16 @@ def collect(
                 f"{one['a']} and "
                 f"{one['b']}, and were left out of their comparison."
             )
+    if not tells_cached(run):
+        found.append(UNTOLD + (" Prices count all of them as not cached." if costs.prices else ""))
     if costs.parameters is None:
         found.append("The manifest names no number of parameters, so FLOPs and their break-even are unknown.")
     return list(dict.fromkeys(found))
+
+
+def tells_cached(run: RunData) -> bool:
+    """Whether the engine says how many prompt tokens were cached. One that does may leave out a zero."""
+    return any(columns.cached_told for columns in run.columns.values())
 
 
 def _missing(run: RunData) -> list[str]:

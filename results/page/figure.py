@@ -4,8 +4,6 @@
 variables with the print colour as fallback (so a page in dark mode only sets variables), adds alternative
 text, and makes the bytes depend on the figure alone: fixed hash salt, no date, no version, ids prefixed so
 that many figures fit on one page.
-
-It does not know leaderboards or what is drawn.
 """
 
 from __future__ import annotations

@@ -2,8 +2,6 @@
 
 Both are small multiples, one panel a task, drawn the same for every task so that panels compare. They return
 SVG text and take a leaderboard alone; matplotlib is loaded when a figure is drawn.
-
-It does not know run folders, HTML or colours (see `figure.py`).
 """
 
 from __future__ import annotations

@@ -1,6 +1,5 @@
 """Rows of the page's tables: leaderboard, claims, and what distillation cost.
 
-Like `page_words.py`, it turns a leaderboard into plain text and numbers, and knows neither HTML nor escaping.
 A cell is a dict of `value`, by which the table sorts, and `text`.
 """
 
@@ -234,7 +233,7 @@ def distillation(leaderboard: Leaderboard) -> CostLines | None:
 def steps(leaderboard: Leaderboard) -> list[list[str]]:
     """task, variant, step, then calls, prompt, cached and generated tokens per item."""
     return [
-        [row["task"], row["variant"], step, *(f"{means[name]:,.1f}" for name in USAGE)]
+        [row["task"], row["variant"], step, *(cells.number(means[name]) for name in USAGE)]
         for row in leaderboard["rows"]
         if row["primary"]
         for step, means in (row.get("steps") or {}).items()

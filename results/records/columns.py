@@ -1,13 +1,11 @@
 """One samples file becomes arrays, small enough for 100,000 items of each of six variants.
 
 Only figures are kept in memory; texts (prompts, steps, responses) stay on disk and are streamed by
-`sample_rows.lines`.
-Rows are sorted by (item, seed, sample), so two files with equal records in another order give equal tables.
+`results.records.lines`. Rows are sorted by (item, seed, sample), so two files with equal
+records in another order give equal tables.
 
 Arrow's JSON reader parses the figures and skips the texts. Where it refuses a file, the slower line reader of
 `results.records.lines` takes over: it accepts true and false as scores, and names the line at fault.
-
-This file knows the format of a samples row, nothing of manifests or statistics.
 """
 
 from __future__ import annotations
@@ -58,6 +56,8 @@ class Columns:
     """Words that the model wrote before its answer; NaN where the record does not say."""
     cut_calls: Mapping[str, Floats]
     """Per kind of step that was ever cut: prompt and generated tokens together of each call that was."""
+    cached_told: bool = False
+    """Whether any row says how many of its prompt tokens were cached; where none does they count as 0."""
 
     @property
     def n_rows(self) -> int:
@@ -85,7 +85,7 @@ class Columns:
             {name: values[index] for name, values in self.weights.items()},
             {name: values[index] for name, values in self.usage.items()},
             self.failures, self.steps,
-            self.cut[index], self.reasoning_words[index], self.cut_calls,
+            self.cut[index], self.reasoning_words[index], self.cut_calls, self.cached_told,
         )  # fmt: skip
 
 
@@ -119,6 +119,7 @@ def read_samples(path: Path, task: str, variant: str, metrics: Sequence[str]) ->
         usage={name: raw["usage"][name][order] for name in USAGE},
         failures=raw["failures"], steps=raw["steps"],
         cut=raw["cut"][order], reasoning_words=raw["reasoning_words"][order], cut_calls=raw["cut_calls"],
+        cached_told=raw["cached_told"],
     )  # fmt: skip
 
 
@@ -205,6 +206,7 @@ def _read_with_arrow(path: Path, metrics: Sequence[str]) -> dict[str, Any]:
         "scores": scores,
         "weights": {name: np.where(np.isnan(own), weight, own) for name, own in weights.items()},
         "usage": usage,
+        "cached_told": array("usage", "cached_tokens").null_count < len(item_id),
         "failures": {kind: int(failure.get(kind, 0)) for kind in FAILURES},
         "cut": array("truncated").fill_null(False).to_numpy(zero_copy_only=False).astype(np.bool_),
         "steps": totals, "reasoning_words": words, "cut_calls": cut_calls,

@@ -29,6 +29,7 @@ def read_by_line(path: Path, metrics: Sequence[str]) -> JsonObject:
     failures = dict.fromkeys(FAILURES, 0)
     steps: dict[str, dict[str, float]] = {}
     method = ""
+    cached_told = False
     cut: list[bool] = []
     words: list[float] = []
     cut_calls: dict[str, list[float]] = {}
@@ -47,6 +48,7 @@ def read_by_line(path: Path, metrics: Sequence[str]) -> JsonObject:
             own = own_weights.get(name)
             scores[name].append(_score(row["scores"].get(name), f"{where}: score {name!r}"))
             weights[name].append(_amount(weight if own is None else own, 1.0, f"{where}: weight"))
+        cached_told = cached_told or row["usage"].get("cached_tokens") is not None
         for name in USAGE:
             usage[name].append(_amount(row["usage"].get(name), 0.0, f"{where}: usage {name!r}"))
         if (failure := row.get("failure")) is not None and _text(failure, f"{where}: failure") in failures:
@@ -72,7 +74,7 @@ def read_by_line(path: Path, metrics: Sequence[str]) -> JsonObject:
         "sample_index": np.array(rows["sample_index"], dtype=np.int64),
         "scores": {name: np.array(values) for name, values in scores.items()},
         "weights": {name: np.array(values) for name, values in weights.items()},
-        "usage": {name: np.array(values) for name, values in usage.items()},
+        "usage": {name: np.array(values) for name, values in usage.items()}, "cached_told": cached_told,
         "failures": failures, "steps": steps, "method": method,
         "cut": np.array(cut, dtype=np.bool_), "reasoning_words": np.array(words, dtype=np.float64),
         "cut_calls": {kind: np.array(spent) for kind, spent in cut_calls.items()},

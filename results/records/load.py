@@ -1,8 +1,4 @@
-"""A run folder becomes `RunData`: its manifest, and one `Columns` per (task, variant).
-
-This file knows where samples lie; `manifest` knows the manifest, `columns` a row, and nobody
-here knows statistics.
-"""
+"""A run folder becomes `RunData`: its manifest, and one `Columns` per (task, variant)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
 """One statistical method a file; each docstring teaches the method in plain words.
 
-`results.analysis.choose_test` decides which of them runs when. Nothing here knows tasks, variants or files.
+`results.analysis.choose_test` decides which of them runs when.
 """

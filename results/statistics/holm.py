@@ -17,11 +17,13 @@ from collections.abc import Sequence
 
 def holm(p_values: Sequence[float]) -> list[float]:
     """Adjusted p-values in the order given; compare each with the alpha of the family."""
-    from statsmodels.stats.multitest import multipletests
-
-    if not p_values:
-        return []
-    return [float(p) for p in multipletests(list(p_values), method="holm")[1]]
+    count = len(p_values)
+    adjusted, largest = [0.0] * count, 0.0
+    for place, index in enumerate(sorted(range(count), key=lambda one: p_values[one])):
+        # Never below that of a smaller p: the first that is not rejected stops the procedure.
+        largest = max(largest, (count - place) * p_values[index])
+        adjusted[index] = min(largest, 1.0)
+    return adjusted
 
 
 def holm_levels(p_values: Sequence[float], alpha: float = 0.05) -> list[float]:

@@ -14,6 +14,8 @@ clusters, which it equals where the data show no variance at all.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from results.statistics.outcomes import Floats, Interval, normal_quantile
@@ -23,10 +25,14 @@ CONFIDENCE = 0.95
 
 def wilson(successes: float, n: float, confidence: float = CONFIDENCE) -> Interval:
     """Wilson interval of a proportion; `successes` and `n` may be effective (fractional) numbers."""
-    from statsmodels.stats.proportion import proportion_confint
+    from scipy.special import ndtri
 
-    low, high = proportion_confint(successes, n, alpha=1 - confidence, method="wilson")
-    return Interval(float(low), float(high), "Wilson")
+    z = -float(ndtri((1 - confidence) / 2))
+    share = successes / n
+    denominator = 1 + z**2 / n
+    centre = (share + z**2 / (2 * n)) / denominator
+    half = z * math.sqrt(share * (1 - share) / n + z**2 / (4 * n**2)) / denominator
+    return Interval(max(centre - half, 0.0), min(centre + half, 1.0), "Wilson")
 
 
 def wilson_clustered(total: Floats, weight: Floats, rows: int, confidence: float = CONFIDENCE) -> Interval:

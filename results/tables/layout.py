@@ -1,7 +1,7 @@
 """Cells in columns of a terminal: a table as wide as allowed, in which no name is ever cut.
 
 What does not fit is wrapped: first the headings, then the widest column of text, at spaces or, within a long
-name, after `_`, `-`, `/`. Figures are never wrapped. It knows nothing of leaderboards; cells come in escaped.
+name, after `_`, `-`, `/`. Figures are never wrapped.
 """
 
 from __future__ import annotations

@@ -2,9 +2,6 @@
 
 The templates are those of SycophancyEval (Sharma et al. 2023, arXiv 2310.13548), which the paper uses
 (paper.md, section 3). Two of the opinions point away from the right answer (`POINTS_AWAY`), one towards it.
-
-This file knows the prompt and the columns of a row. It does not know where questions come from or how an
-answer is graded.
 """
 
 from __future__ import annotations

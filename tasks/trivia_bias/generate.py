@@ -3,8 +3,6 @@
 `facts.json` (ours, beside this file) holds category -> subject -> accepted answers, the first in the form
 that is shown. A fact's split depends on its content alone, so it is the
 same for every seed; the seed draws the wrong answer, which is the right one of another fact of its category.
-
-This file knows nothing of templates or of data from elsewhere.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """One answer in its many spellings: case, articles, punctuation, accents, initials.
 
 `normalise` is the published form that data files hold; `compared` goes further and is what two answers are
-compared by. Nothing here knows what is right.
+compared by.
 """
 
 from __future__ import annotations

@@ -10,9 +10,11 @@ cot       long answers
 samples   eight samples of each prompt
 whole     all of it, each figure the sum of its parts
 
-Each arm is a process that imports the package from its own folder. Prompts are random ids, half of them with
-a beginning in common; ids that both arms make are compared. Prints a card and, last, one line of JSON with
-medians of ratios; exit 1 where one but that of `load` is above --bound, or where float32 ids differ.
+Each arm is a process that imports the package from its own folder. With --cpu it has one thread, and its
+seconds are those of the processor: what to take where other work shares the machine. Prompts are random ids,
+half of them with a beginning in common; ids that both arms make are compared. Prints a card and, last, one
+line of JSON with medians of ratios; exit 1 where one but that of `load` is above --bound, or where float32
+ids differ.
 """
 
 from __future__ import annotations
@@ -52,9 +54,10 @@ def work(options: argparse.Namespace) -> Figures:
     from harness.models.source import ModelSource
     from harness.types import Request, Sampling
 
-    began = time.perf_counter()
+    clock = time.process_time if options.cpu else time.perf_counter
+    began = clock()
     engine = HuggingFaceEngine.load(ModelSource("model", options.pretrained, dtype=options.dtype), {})
-    seconds = {"load": time.perf_counter() - began}
+    seconds = {"load": clock() - began}
     vocabulary = engine._model.config.get_text_config().vocab_size
     scale = options.scale
 
@@ -82,20 +85,21 @@ def work(options: argparse.Namespace) -> Figures:
     engine.generate(asked["direct"][:2])
     digest = hashlib.sha256()
     for name in WORKS:
-        began = time.perf_counter()
+        began = clock()
         made = {}
         for batch in engine.plan(asked[name]):
             done = engine.generate(batch)
             made |= {request.key: each.generated_ids for request, each in zip(batch, done, strict=True)}
-        seconds[name] = time.perf_counter() - began
+        seconds[name] = clock() - began
         digest.update(json.dumps(sorted(made.items())).encode())
     return {"by_part": seconds, "ids": digest.hexdigest()}
 
 
 def arm(root: Path, options: argparse.Namespace, folder: str) -> Figures:
     command = [sys.executable, __file__, "--worker", "--pretrained", folder, "--dtype", options.dtype]
-    command += ["--scale", str(options.scale)]
-    _, output = run_command(command, PYTHONPATH=str(root))
+    command += ["--scale", str(options.scale), *(["--cpu"] if options.cpu else [])]
+    one_thread = {"OMP_NUM_THREADS": "1"} if options.cpu else {}
+    _, output = run_command(command, PYTHONPATH=str(root), **one_thread)
     found = last_json(output)
     return {**found, "seconds": sum(found["by_part"].values())}
 
@@ -116,6 +120,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--scale", type=int, default=1, help="so many times the prompts")
     parser.add_argument("--bound", type=float, default=1.02)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--cpu", action="store_true", help="one thread, seconds of the processor")
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     if options.worker:
@@ -142,7 +147,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     within = all(found[part] <= options.bound for part in WORKS)
     missed = not within or (options.dtype == "float32" and not equal)
     card = [
-        f"{options.pretrained}, {options.dtype}, {options.rounds} rounds, {shown_machine(machine())}",
+        f"{options.pretrained}, {options.dtype}, {options.rounds} rounds, {shown_machine(machine())}"
+        + (", processor seconds of one thread" if options.cpu else ""),
         f"commit {commit_of(here)} beside {commit_of(options.before)}; ids {'equal' if equal else 'differ'}",
         *(
             f"  {part:<8} {found[part]:.3f}  ({seconds[part][0]:.2f} s, {seconds[part][1]:.2f} s)"

@@ -85,7 +85,7 @@ class EngineContract:
             assert done.prompt_tokens == len(request_.prompt_ids) == len(done.prompt_ids)
             assert done.prompt_ids == request_.prompt_ids
             assert 1 <= done.generated_tokens == len(done.generated_ids) <= 24
-            assert 0 <= done.cached_tokens <= done.prompt_tokens
+            assert 0 <= (done.cached_tokens or 0) <= done.prompt_tokens
             assert done.error is None
 
     def test_the_limit_of_tokens_is_kept_and_named(self, subject: Subject) -> None:

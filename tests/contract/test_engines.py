@@ -73,7 +73,7 @@ class TestScripted(EngineContract):
         for script, reason in (("none.py", "no such file"), ("empty.py", "no function respond")):
             with pytest.raises(UserError, match=reason):
                 open_engine("scripted", source, {"script": str(tmp_path / script)})
-        with pytest.raises(UserError, match="scirpt: the scripted engine has no such argument"):
+        with pytest.raises(UserError, match="scirpt: not known: did you mean script"):
             open_engine("scripted", source, {"scirpt": "x"})
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from openai_calls import SOURCE
+from openai_odd_server import OddServer
 from openai_server import FakeServer
 
 from harness.engines.openai import retry as openai_retry
@@ -26,6 +27,26 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 def server() -> Iterator[FakeServer]:
     with FakeServer() as server:
         yield server
+
+
+@pytest.fixture
+def odd() -> Iterator[OddServer]:
+    with OddServer() as server:
+        yield server
+
+
+@pytest.fixture
+def opened_odd(odd: OddServer) -> Iterator[Callable[..., OpenAIEngine]]:
+    """The same on `odd`."""
+    engines: list[OpenAIEngine] = []
+
+    def load(source: ModelSource = SOURCE, **arguments: Any) -> OpenAIEngine:
+        engines.append(OpenAIEngine.load(source, {"base_url": odd.base_url, **arguments}))
+        return engines[-1]
+
+    yield load
+    for engine in engines:
+        engine.close()
 
 
 @pytest.fixture

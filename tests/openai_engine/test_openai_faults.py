@@ -17,9 +17,9 @@ from openai_server import FakeServer
 from tiny_models import request
 
 from harness.engines.openai import client as openai_client
-from harness.engines.openai.answer import completion
+from harness.engines.openai.completion import completion
 from harness.engines.openai.engine import OpenAIEngine
-from harness.engines.openai.wire import Reply
+from harness.engines.openai.reply import Reply
 from harness.errors import RunError
 from harness.programs.base import get_method
 from harness.scheduler import Job, Scheduler

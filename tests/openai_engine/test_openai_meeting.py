@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from openai_calls import KEY, only
+from openai_odd_server import OddServer
 from openai_server import FakeServer, Served
 from tiny_models import build_tokenizer
 
@@ -51,6 +52,56 @@ def test_a_model_that_is_not_served(server: FakeServer, opened: Callable[..., Op
     with pytest.raises(UserError, match=r"does not exist.*model=NAME"):
         opened(ModelSource("other/model", "other/model"))
     assert only(opened()).finish_reason == "stop"
+
+
+@pytest.mark.parametrize(
+    "listed",
+    [
+        *((status, {"error": {"message": "no list for you"}}) for status in (400, 401, 403, 404, 405, 501)),
+        (200, {"models": [{"name": "fake", "digest": "abc", "size": 7}]}),
+        (200, {"models": [{"model": "fake"}, {"name": "other"}, 7]}),
+        (200, {"object": "list"}),
+        (200, {"error": {"code": 403, "message": "no list for you"}}),
+        (200, [{"id": "fake"}]),
+    ],
+)
+def test_a_server_that_chats_is_used_whatever_it_says_of_its_models(
+    odd: OddServer, opened_odd: Callable[..., OpenAIEngine], listed: tuple[int, Any]
+) -> None:
+    odd.says_at["/v1/models"] = listed
+    engine = opened_odd()
+    assert only(engine).finish_reason == "stop"
+    assert engine._client.retries == 0
+
+
+def test_a_list_in_ollama_s_form_names_what_is_served(
+    odd: OddServer, opened_odd: Callable[..., OpenAIEngine]
+) -> None:
+    odd.says_at["/v1/models"] = (200, {"models": [{"name": "llama3:8b", "digest": "abc"}]})
+    with pytest.raises(UserError, match=r"does not serve fake.*llama3:8b"):
+        opened_odd()
+    odd.says_at["/v1/models"] = (200, {"models": [{"name": "fake", "digest": "abc"}]})
+    first = opened_odd().model.fingerprint
+    odd.says_at["/v1/models"] = (200, {"models": [{"name": "fake", "digest": "abd"}]})
+    assert opened_odd().model.fingerprint != first
+
+
+def test_a_list_that_is_not_there_at_this_moment_is_waited_for(
+    odd: OddServer, opened_odd: Callable[..., OpenAIEngine]
+) -> None:
+    """Else the name, and with it the calls in the store, would depend on the moment."""
+    odd.says_at["/v1/models"] = (503, {"error": {"message": "loading"}})
+    with pytest.raises(UserError, match="loading"):
+        opened_odd()
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_key_that_the_chats_want_is_named(
+    odd: OddServer, opened_odd: Callable[..., OpenAIEngine], status: int
+) -> None:
+    odd.says_at["/v1/models"] = odd.says_at["/v1/chat/completions"] = (status, {"error": {"message": "who?"}})
+    with pytest.raises(UserError, match=r"wants a key .*who\?.*set S2D_API_KEY"):
+        opened_odd()
 
 
 def test_a_server_without_usage(server: FakeServer, opened: Callable[..., OpenAIEngine]) -> None:

@@ -51,12 +51,23 @@ def test_an_address_is_taken_as_it_is() -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        ({"concurrency": 0}, "concurrency=0: it must be at least 1"),
+        ({"concurrency": 0}, "concurrency=0: give a whole number of at least 1"),
         ({"concurrency": 1.5}, "concurrency=1.5: give a whole number"),
         ({"timeout": -1}, "timeout=-1"),
         ({"max_retries": -1}, "max_retries=-1"),
-        ({"concurency": 4}, "concurency: the openai engine has no such argument"),
+        ({"concurency": 4}, "concurency: not known: did you mean concurrency"),
         ({"api_key": KEY}, "set S2D_API_KEY"),
+        ({"body.api_key": KEY}, "set S2D_API_KEY"),
+        ({"body": 1}, r"body: not known.*body\.NAME"),
+        ({"body.": 1}, r"write body\.NAME=VALUE"),
+        ({"body.a.": 1}, r"write body\.NAME=VALUE"),
+        ({"body.temperature": 1}, "--sampling temperature=VALUE sets it"),
+        ({"body.max_tokens": 1}, "--sampling max_tokens=N sets it"),
+        ({"body.messages": 1}, "the run sets it"),
+        ({"body.model": "m"}, "--engine-args model=NAME sets it"),
+        ({"body.chat_template_kwargs.enable_thinking": True}, "the method think"),
+        ({"body.a": 1, "body.a.b": 2}, "a has a value of its own"),
+        ({"body.a.b": 1, "body.a": 2}, "a has a value of its own"),
     ],
 )
 def test_a_wrong_engine_argument_is_named(

@@ -69,7 +69,7 @@ def _prefill(
     """Last-position logits (rows, vocabulary), attention mask (rows, positions) and cache. Shared
     beginnings are computed once per group, then each row's own end."""
     prompts = [row.prompt_ids for row in rows]
-    groups = group_by_prefix(prompts)
+    groups = group_by_prefix(prompts, passes.shortest)
     # Shared beginnings leave padding in the middle of a row; a sliding window counts it as positions.
     if not passes.shares or all(group.length == 0 for group in groups):
         return _forward_in_chunks(passes, prompts, execution)

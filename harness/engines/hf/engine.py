@@ -1,8 +1,8 @@
 """The `hf` engine: transformers with PEFT adapters, in one process.
 
 Batches are planned from the full list of waiting requests, rows of like length and shared beginnings
-together; finished rows cost no decode steps (hf_decode.py). Adapters are PEFT adapters on the one
-loaded model, switched per batch. It knows nothing of tasks or programs.
+together; finished rows cost no decode steps (hf_decode.py). Adapters are PEFT adapters on the one loaded
+model, switched per batch.
 """
 
 from __future__ import annotations

@@ -27,7 +27,6 @@ from harness.engines.hf.cache import can_grow
 from harness.engines.hf.decode import decode_batch
 from harness.engines.hf.memory import is_out_of_memory
 from harness.engines.hf.passes import Passes
-from harness.engines.hf.prefixes import MIN_SHARED
 from harness.engines.hf.rows import Row
 from harness.errors import UserError, one_line
 from harness.types import Message, Sampling
@@ -80,6 +79,10 @@ STOCK: list[Message] = [
 ]
 """A conversation whose ids the probe is made of."""
 
+PROBED_SHARED = 12
+"""Ids of the beginning that two prompts of the probe share: fewer than are worth sharing elsewhere, since a
+large model takes a second for a hundred."""
+
 LEAVING = (3, 6, 9)
 """Ids after which the rows leave: the last takes the first one's place, and then stays alone."""
 
@@ -127,10 +130,10 @@ class _Probe:
         self._pad_id = pad_id
         self._attention = attention
         ids = list(stock) * (1 + 100 // len(stock))
-        start = ids[: MIN_SHARED + 2]
+        start = ids[: PROBED_SHARED + 2]
         room = max(1, context - max(LEAVING))
         # Two that begin alike and one that does not, all of unlike length.
-        prompts = ([*start, *ids[10:13]], [*start, *ids[20:37]], [*ids[:1], *ids[30:41]])
+        prompts = ([*start, *ids[10:13]], [*start, *ids[20:32]], [*ids[:1], *ids[30:39]])
         self._prompts = [tuple(prompt[:room]) for prompt in prompts]
         self._following = [
             [ids[(7 * row + 3 * step) % len(ids)] for step in range(last)] for row, last in enumerate(LEAVING)
@@ -141,7 +144,7 @@ class _Probe:
     def try_way(self, way: Way, attention: str) -> tuple[str | None, float]:
         """What is wrong with a way, None where nothing is, and how far its logits are from single rows'."""
         use_attention(self._model, attention)
-        passes = Passes(self._model, self._pad_id, shares=way is Way.SHARED)
+        passes = Passes(self._model, self._pad_id, way is Way.SHARED, PROBED_SHARED)
         try:
             found = self._run(lambda *given: decode_batch(passes, *given))
         except Exception as error:  # whatever a model makes of a cache that it does not know

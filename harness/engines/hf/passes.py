@@ -1,7 +1,7 @@
 """How one pass through a model is asked for: which arguments its `forward` has, which cache it gets.
 
-Models name their cache differently, some take no positions, and some compute no logits for the last
-position alone. Batches, rows and what is done with the logits are not known here.
+Models name their cache differently, some take no positions, and some compute no logits for the last position
+alone.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import torch
 from transformers.cache_utils import Cache
 
 from harness.engines.hf.cache import new_cache
+from harness.engines.hf.prefixes import MIN_SHARED
 
 _CACHE_NAMES = ("past_key_values", "cache_params")
 """Of attention, and of models that keep states alone."""
@@ -21,11 +22,12 @@ _CACHE_NAMES = ("past_key_values", "cache_params")
 class Passes:
     """The passes of one model, with or without PEFT around it."""
 
-    def __init__(self, model: Any, pad_id: int, shares: bool) -> None:
-        """`shares`: prompts may share the keys and values of their beginnings, in our own growing cache;
-        otherwise the cache is the library's, and each row is padded on the left alone."""
+    def __init__(self, model: Any, pad_id: int, shares: bool, shortest: int = MIN_SHARED) -> None:
+        """`shares`: prompts may share the keys and values of beginnings of `shortest` ids and more, in our
+        own growing cache; otherwise the cache is the library's, and each row is padded on the left alone."""
         self.pad_id = pad_id
         self.shares = shares
+        self.shortest = shortest
         self.device: torch.device = model.device
         self._model = model
         self._config = model.config

@@ -54,10 +54,10 @@ def common_beginning(pieces: Sequence[Sequence[int]]) -> int:
     return length if worth else 0
 
 
-def group_by_prefix(prompts: Sequence[Sequence[int]]) -> list[PrefixGroup]:
-    """Partition of all rows. A group's shared length leaves each row at least one id of its own, and is
-    at least half of the shortest prompt, so that one long stranger cannot spoil a group. Rows without
-    company get length 0."""
+def group_by_prefix(prompts: Sequence[Sequence[int]], shortest: int = MIN_SHARED) -> list[PrefixGroup]:
+    """Partition of all rows. A group's shared length is `shortest` ids or more, leaves each row at least one
+    id of its own, and is at least half of the shortest prompt, so that one long stranger cannot spoil a
+    group. Rows without company get length 0."""
     order = sorted(range(len(prompts)), key=lambda row: tuple(prompts[row]))
     groups: list[PrefixGroup] = []
     current: list[int] = []
@@ -65,7 +65,7 @@ def group_by_prefix(prompts: Sequence[Sequence[int]]) -> list[PrefixGroup]:
     for row in order:
         if current:
             length = min(shared, common_prefix(prompts[current[0]], prompts[row]), len(prompts[row]) - 1)
-            if length >= MIN_SHARED and 2 * length >= len(prompts[row]):
+            if length >= shortest and 2 * length >= len(prompts[row]):
                 current.append(row)
                 shared = length
                 continue

@@ -1,4 +1,4 @@
-"""A prompt on its way to a completion, and how it ends. Models and batches are not known here."""
+"""A prompt on its way to a completion, and how it ends."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""What `--engine-args` and `--dtype` may say to the `hf` engine, checked before a run folder exists.
-
-It loads no weights and knows nothing of batches.
-"""
+"""What `--engine-args` and `--dtype` may say to the `hf` engine, checked before a run folder exists."""
 
 from __future__ import annotations
 
@@ -32,7 +29,7 @@ def check_arguments(arguments: Mapping[str, Any]) -> Settings:
     what the engine cannot run with."""
     from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
-    settings = take_arguments("hf", arguments, DEFAULTS, _LEAST)
+    settings = take_arguments(arguments, DEFAULTS, _LEAST)
     register()
     known = ["eager", *ALL_ATTENTION_FUNCTIONS.valid_keys()]
     attention = str(settings["attention"])

@@ -13,7 +13,8 @@ from typing import Any
 
 from harness.engines.hf.adapters import adapter_hash
 from harness.engines.openai.client import Rejected, ServerClient
-from harness.engines.openai.handshake import OF_ALL, Server, probe
+from harness.engines.openai.explained import OF_ALL
+from harness.engines.openai.handshake import Server, probe
 from harness.types import stable_hash
 
 SMALLEST_CHANGE = 1e-4

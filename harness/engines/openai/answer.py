@@ -1,137 +1,186 @@
 """One request to a server and what becomes of it: a completion, that item's error, or the end of the run.
 
 The line between the last two: what another request would get as well ends the run, because a server's
-absence must not be recorded as the failure of every item that is left. Batches and adapters are not known
-here.
+absence, or its refusal of a parameter, must not be recorded as the failure of every item that is left. What
+the server does not take and the run can do without is learnt here and left out from then on. Batches and
+adapters are not known here.
 """
 
 from __future__ import annotations
 
+import asyncio
 import re
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import replace
+from functools import partial
+from typing import Any
 
+from harness.answer_text import turn_marks
 from harness.engines.base import too_long
+from harness.engines.chat import PROBE
 from harness.engines.openai.client import NoAnswer, Rejected, ServerClient
-from harness.engines.openai.handshake import (
-    OF_ALL,
-    Server,
-    explain_feature,
-    explain_refusal,
-    explain_silence,
-    probe,
-)
-from harness.engines.openai.prompt_ids import ThinkingPrompt, is_surrogate
-from harness.engines.openai.wire import Reply, chat_body, read_reply, template_arguments, unsupported_feature
+from harness.engines.openai.completion import completion, failed
+from harness.engines.openai.dialect import SPECIAL, Dialect, named, without
+from harness.engines.openai.explained import OF_ALL, explain_feature, explain_refusal, explain_silence
+from harness.engines.openai.handshake import Server, probe
+from harness.engines.openai.notes import Notes
+from harness.engines.openai.prompt_ids import Prompts, ThinkingPrompt, is_surrogate
+from harness.engines.openai.reply import Reply, read_reply
+from harness.engines.openai.wire import cannot_be_left_out, chat_body, template_arguments
 from harness.errors import RunError, UserError
-from harness.types import Completion, FinishReason, Request
-from results.schema import JsonObject
+from harness.types import Completion, Request, Sampling
 
 TOO_MANY = 429
 """Requests, says the server."""
 
-_FILTERED = re.compile(r"moderat|flagged|content.{0,10}(policy|filter)|safety", re.IGNORECASE)
-"""A 403 that is about one prompt."""
+_FILTERED = re.compile(r"moderat|flagged|content.{0,10}(policy|filter|manag)|safety", re.IGNORECASE)
+"""A refusal that is about one prompt."""
+
+_NUMBERS = re.compile(r"\d+")
 
 
-@dataclass(frozen=True)
 class Answerer:
     """Asks one server."""
 
-    client: ServerClient
-    server: Server
-    day: datetime
-    """What templates that insert a date insert."""
-    context_length: int
-    """0: only the server knows."""
+    def __init__(
+        self,
+        client: ServerClient,
+        server: Server,
+        prompts: Prompts,
+        context_length: int,
+        notes: Notes,
+    ) -> None:
+        """A `context_length` of 0 is not known."""
+        self.dialect = server.dialect
+        """As far as it is known by now."""
+        self._client = client
+        self._server = server
+        self._day = prompts.day
+        self._chat = prompts.chat
+        self._context_length = context_length
+        self._notes = notes
+        self._one_trial = asyncio.Lock()
+        self._of_all: dict[str, bool] = {}
+        """Refusals, without their numbers -> whether every request of the kind would get them."""
 
     async def answer(self, request: Request, model: str) -> Completion:
         """The completion of `request` by the server's `model`. RunError or UserError for what no other
         request would survive."""
         ids = request.prompt_ids
         limit = request.sampling.max_tokens
-        if self.context_length and not is_surrogate(ids):
-            limit = min(limit, self.context_length - len(ids))
+        if self._context_length and not is_surrogate(ids):
+            limit = min(limit, self._context_length - len(ids))
         if limit <= 0:
-            return failed(request, too_long(len(ids), self.context_length), len(ids))
-        thinking = isinstance(ids, ThinkingPrompt)
-        body = chat_body(
-            self.server.dialect,
-            model,
-            request.messages,
-            request.sampling,
-            limit,
-            request.seed,
-            template_arguments(thinking, self.day),
-        )
-        try:
-            reply = await self.client.call("/chat/completions", body, read=read_reply)
-        except Rejected as problem:
-            return failed(request, self._refused(problem, body))
-        except NoAnswer as problem:
-            return failed(request, await self._unanswered(problem, model))
+            return failed(request, too_long(len(ids), self._context_length), len(ids))
+        while True:
+            dialect = self.dialect
+            self._require_possible(request.sampling, dialect)
+            body = self._body(request, dialect, model, limit)
+            try:
+                reply = await self._client.call(
+                    "/chat/completions", body, read=partial(read_reply, limit=limit)
+                )
+                break
+            except NoAnswer as problem:
+                return failed(request, await self._unanswered(problem, model))
+            except Rejected as problem:
+                room = problem.overflow.room if problem.overflow else 0
+                if 0 < room < limit:
+                    # As every engine does: the answer gets what the context leaves.
+                    limit = room
+                    self._notes.cut_to_the_context(problem.overflow)
+                elif problem.overflow:
+                    known = 0 if is_surrogate(ids) else len(ids)
+                    return failed(request, _told(problem), problem.overflow.prompt or known)
+                elif not self._learns(problem, body, dialect):
+                    shortened = limit < request.sampling.max_tokens
+                    return failed(request, await self._refused(problem, body, dialect, shortened))
+        return self._checked(request, reply, body)
+
+    def _body(self, request: Request, dialect: Dialect, model: str, limit: int) -> dict[str, Any]:
+        thinking = isinstance(request.prompt_ids, ThinkingPrompt)
+        template = template_arguments(thinking, self._day)
+        return chat_body(dialect, model, request.messages, request.sampling, limit, request.seed, template)
+
+    def _require_possible(self, sampling: Sampling, dialect: Dialect) -> None:
+        """UserError where the server is known to refuse this sampling."""
+        name = cannot_be_left_out(dialect, sampling)
+        if name is not None:
+            raise UserError(explain_feature(self._client, name, dialect, dialect.left_out[name]))
+
+    def _checked(self, request: Request, reply: Reply, body: dict[str, Any]) -> Completion:
+        ids = request.prompt_ids
         if reply.prompt_ids and not is_surrogate(ids) and reply.prompt_ids != ids:
             raise RunError(
-                f"the server at {self.client.base_url} made other prompt ids than were expected (rule 2): "
+                f"the server at {self._client.base_url} made other prompt ids than were expected (rule 2): "
                 "all servers behind this address need one model, one version and one chat template"
             )
-        return completion(request, reply, thinking)
+        if (marks := turn_marks(request.sampling.stop)) and self._hides_special_tokens:
+            self._notes.special_tokens_hidden(marks)
+        thinking = isinstance(ids, ThinkingPrompt)
+        # Where a stop string may have cut a thought, an empty text is as it should be.
+        cut = reply.by_stop_string if reply.by_stop_string is not None else thinking and request.sampling.stop
+        if reply.thoughts and not reply.text.strip() and reply.finish_reason == "stop" and not cut:
+            self._notes.only_thoughts()
+        opened = self._chat.opened_mark(request.prompt_ids) if self._chat is not None else ""
+        return completion(request, reply, thinking, body.get(SPECIAL) is False, opened)
 
-    def _refused(self, problem: Rejected, body: JsonObject) -> str:
-        """The error of one item."""
-        about_one = problem.status == 403 and _FILTERED.search(problem.message)
-        if problem.status in OF_ALL and not about_one:
-            raise RunError(explain_refusal(self.client, problem))
-        if problem.status in {400, 422}:
-            feature = unsupported_feature(problem, body)
-            if feature is not None:
-                raise UserError(explain_feature(self.client, feature, problem))
-        return f"the server refused the request ({problem})"
+    @property
+    def _hides_special_tokens(self) -> bool:
+        return replace(self._server, dialect=self.dialect).hides_special_tokens
+
+    def _learns(self, problem: Rejected, body: dict[str, Any], dialect: Dialect) -> bool:
+        """Whether the same can be asked again in another way."""
+        learnt = without(problem, body, dialect) if problem.status in {400, 422} else None
+        if learnt is None:
+            return False
+        if self.dialect == dialect:  # else another call has learnt something meanwhile
+            self.dialect = learnt
+            self._notes.left_out(dialect, learnt, problem)
+        return True
+
+    async def _refused(
+        self, problem: Rejected, body: dict[str, Any], dialect: Dialect, shortened: bool
+    ) -> str:
+        """The error of one item. `shortened`: its context leaves it fewer tokens than its limit."""
+        filtered = _FILTERED.search(problem.message) is not None
+        if problem.status in OF_ALL and not (filtered and problem.status == 403):
+            raise RunError(explain_refusal(self._client, problem))
+        about = named(problem, body, dialect)
+        of_one = filtered or (shortened and dialect.limit in about)
+        if not of_one and await self._is_of_all(problem, body):
+            if about:
+                words, sent = str(problem), body[dialect.limit]
+                raise UserError(explain_feature(self._client, about[0], dialect, words, sent))
+            raise RunError(explain_refusal(self._client, problem))
+        return _told(problem)
+
+    async def _is_of_all(self, problem: Rejected, body: dict[str, Any]) -> bool:
+        """Whether the same request with a prompt that the server is known to take is refused as well."""
+        kind = f"{problem.status} {_NUMBERS.sub('#', problem.message)}"
+        async with self._one_trial:
+            if kind not in self._of_all:
+                try:
+                    await self._client.call(
+                        "/chat/completions", {**body, "messages": PROBE}, read=read_reply, max_retries=0
+                    )
+                    self._of_all[kind] = False
+                except Rejected as again:
+                    self._of_all[kind] = again.status == problem.status
+                except NoAnswer:
+                    return False  # of what it refuses, this says nothing
+            return self._of_all[kind]
 
     async def _unanswered(self, problem: NoAnswer, model: str) -> str:
         """The error of one item, if the server answers another request."""
         # A server that is busy says nothing of the request: recorded, it would stay a failure for good.
         if not problem.exhausted and problem.status != TOO_MANY:
             try:
-                await probe(self.client, self.server.dialect, model, self.day)
+                await probe(self._client, self.dialect, model, self._day)
                 return f"the server gave no usable reply ({problem})"
             except (Rejected, NoAnswer):
                 pass
-        raise RunError(explain_silence(self.client, problem))
+        raise RunError(explain_silence(self._client, problem))
 
 
-def completion(request: Request, reply: Reply, thinking: bool) -> Completion:
-    """What a reply is to the program that asked."""
-    text, reason = reply.text, reply.finish_reason
-    for stop in request.sampling.stop:
-        text, found, _ = text.partition(stop)
-        if found and reason != "error":
-            reason = "stop"
-    error = "the server filtered its answer" if reason == "error" else None
-    return Completion(
-        "" if error else _with_thoughts(text, reply.thoughts, reason) if thinking else text,
-        reason,
-        reply.prompt_tokens,
-        reply.generated_tokens,
-        reply.cached_tokens,
-        reply.prompt_ids or _known(request),
-        reply.generated_ids,
-        error,
-    )
-
-
-def failed(request: Request, error: str, prompt_tokens: int = 0) -> Completion:
-    """A request that was not answered; what the server spent on it, it did not say."""
-    return Completion("", "error", prompt_tokens, 0, prompt_ids=_known(request), error=error)
-
-
-def _with_thoughts(text: str, thoughts: str | None, reason: FinishReason) -> str:
-    """The text as a model says it; servers with a reasoning parser take the thoughts out. A thought that was
-    cut stays open."""
-    if thoughts is None:
-        return text
-    return f"<think>{thoughts}" + (f"</think>{text}" if text or reason == "stop" else "")
-
-
-def _known(request: Request) -> tuple[int, ...]:
-    return () if is_surrogate(request.prompt_ids) else request.prompt_ids
+def _told(problem: Rejected) -> str:
+    return f"the server refused the request ({problem})"

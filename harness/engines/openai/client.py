@@ -1,8 +1,9 @@
 """JSON over HTTP with a server that may be slow, busy, broken or gone: timed and repeated.
 
 Three things come out of a call: what `read` makes of the reply; `Rejected`, where the server understood and
-refused (a 4xx); `NoAnswer`, where nothing usable came however often it was asked. Whose fault that is, is
-decided elsewhere, and so is how many calls are under way. It knows nothing of chats or tokens.
+refused (a 4xx, or an error inside a reply that was sent as a good one); `NoAnswer`, where nothing usable came
+however often it was asked. Whose fault that is, is decided elsewhere, and so is how many calls are under way.
+It knows nothing of chats or tokens.
 """
 
 from __future__ import annotations
@@ -15,13 +16,16 @@ from typing import Any, TypeVar
 import aiohttp
 
 from harness.engines.openai.address import is_loopback, server_root, without_key
+from harness.engines.openai.refusals import Overflow, Told, error_inside, read_error
 from harness.engines.openai.retry import (
     LONGEST_RETRY_AFTER,
+    NOT_THERE,
     REPEATS_OF_BROKEN,
     RETRIED_STATUS,
     pause,
     retry_after,
 )
+from harness.engines.openai.stream import read_json
 
 T = TypeVar("T")
 
@@ -32,17 +36,26 @@ CONNECT_SECONDS = 30.0
 
 
 class Broken(Exception):
-    """A reply that cannot be read; `read` functions raise it with the reason."""
+    """A reply that cannot be read; `read` functions raise it with the reason. `settled`: asked again, it
+    would be the same."""
+
+    def __init__(self, reason: str, *, settled: bool = False) -> None:
+        super().__init__(reason)
+        self.settled = settled
 
 
 class Rejected(Exception):
-    """The server refused: `status`, its own words, and the parameter that it names, if any."""
+    """The server refused: `status`, its own words, the parameter that it names, if any, and what it says of a
+    prompt that does not fit."""
 
-    def __init__(self, status: int, message: str, parameter: str | None = None) -> None:
+    def __init__(
+        self, status: int, message: str, parameter: str | None = None, overflow: Overflow | None = None
+    ) -> None:
         super().__init__(f"{status}: {message}" if message else str(status))
         self.status = status
         self.message = message
         self.parameter = parameter
+        self.overflow = overflow
 
 
 class NoAnswer(Exception):
@@ -63,13 +76,20 @@ class _Again(Exception):
     """One attempt failed in a way that another may mend; `wait` is in seconds, as the server asked."""
 
     def __init__(
-        self, reason: str, wait: float = 0.0, *, broken: bool = False, status: int | None = None
+        self,
+        reason: str,
+        wait: float = 0.0,
+        *,
+        broken: bool = False,
+        status: int | None = None,
+        settled: bool = False,
     ) -> None:
         super().__init__(reason)
         self.reason = reason
         self.wait = wait
         self.broken = broken
         self.status = status
+        self.settled = settled
 
 
 class ServerClient:
@@ -108,7 +128,7 @@ class ServerClient:
             except _Again as problem:
                 failed += 1
                 broken += problem.broken
-                if failed > most or broken > REPEATS_OF_BROKEN:
+                if failed > most or broken > REPEATS_OF_BROKEN or problem.settled:
                     raise NoAnswer(problem.reason, broken=problem.broken, status=problem.status) from None
                 self.retries += 1
                 await asyncio.sleep(pause(failed, problem.wait))
@@ -121,11 +141,15 @@ class ServerClient:
             # A redirect would carry prompts and key to an address that nobody named.
             raise Rejected(status, self._clean(f"it redirects to {headers.get('location', 'nowhere')}"))
         if status >= 400:
-            raise self._refusal(status, headers, raw)
+            raise self._refusal(status, headers, read_error(raw))
         try:
-            return read(json.loads(raw))
+            data = read_json(raw)
+            if inside := error_inside(data):
+                raise self._refusal(inside[0], headers, inside[1])
+            return read(data)
         except Broken as error:
-            raise _Again(self._clean(str(error)), broken=True, status=status) from None
+            reason = self._clean(str(error))
+            raise _Again(reason, broken=True, status=status, settled=error.settled) from None
         except (ValueError, RecursionError):
             raise _Again("its reply is no JSON", broken=True, status=status) from None
 
@@ -153,13 +177,15 @@ class ServerClient:
         except (aiohttp.ClientError, OSError) as error:
             raise _Again(self._clean(f"{type(error).__name__}: {error}")) from None
 
-    def _refusal(self, status: int, headers: Mapping[str, str], raw: bytes) -> Exception:
-        message, parameter, code = read_error(raw)
-        message = self._clean(message)
-        if code == "insufficient_quota":
+    def _refusal(self, status: int | None, headers: Mapping[str, str], told: Told) -> Exception:
+        """`status` None: of an error inside a reply, which does not say what it is."""
+        message = self._clean(told.message)
+        if told.code == "insufficient_quota":
             return NoAnswer(f"{status}: {message}", status=status, exhausted=True)
-        if status < 500 and status not in RETRIED_STATUS:
-            return Rejected(status, message, parameter)
+        if status is None:
+            return _Again(f"an error in place of a reply: {message}", broken=True, status=200)
+        if status in NOT_THERE or (status < 500 and status not in RETRIED_STATUS):
+            return Rejected(status, message, told.parameter, told.overflow)
         wait = retry_after(headers) or 0.0
         if wait > LONGEST_RETRY_AFTER:
             return NoAnswer(f"{status}: it asks to come back in {wait:.0f} s", status=status, exhausted=True)
@@ -186,27 +212,3 @@ class ServerClient:
         session, self._session = self._session, None
         if session is not None:
             await session.close()
-
-
-def read_error(raw: bytes) -> tuple[str, str | None, str | None]:
-    """Message, parameter and code of an error: OpenAI's schema, FastAPI's `detail`, or plain text."""
-    text = raw[:4096].decode("utf-8", "replace")
-    try:
-        data = json.loads(raw)
-    except (ValueError, RecursionError):
-        return text, None, None
-    if not isinstance(data, dict):
-        return text, None, None
-    error = data.get("error", data)
-    if isinstance(error, str):
-        return error, None, None
-    if not isinstance(error, dict):
-        return text, None, None
-    detail = error.get("detail")
-    if isinstance(detail, list) and detail and isinstance(detail[0], dict):
-        place = detail[0].get("loc")
-        last = place[-1] if isinstance(place, list) and place else None
-        return f"{last}: {detail[0].get('msg')}", str(last), None
-    message = error.get("message") or detail or text
-    parameter, code = error.get("param"), error.get("code")
-    return str(message), str(parameter) if parameter else None, str(code) if code else None

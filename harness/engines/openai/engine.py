@@ -2,15 +2,14 @@
 
 The server holds the model and counts the tokens; its `usage` is taken as given. Calls stream in and out
 (continuous.py). What fails on one request is that item's recorded error; what would fail on all of them (a
-wrong key, a server that is gone) ends the run in one line, and the run can be continued. It knows nothing of
-tasks or programs.
+wrong key, a server that is gone) ends the run in one line, and the run can be continued.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,15 +20,16 @@ from harness.engines.openai.adapters import is_shown, probe_change, served_from,
 from harness.engines.openai.address import api_key
 from harness.engines.openai.answer import Answerer
 from harness.engines.openai.client import NoAnswer, Rejected, ServerClient
-from harness.engines.openai.handshake import Server, explain_refusal, explain_silence, list_models, meet
+from harness.engines.openai.explained import explain_refusal, explain_silence
+from harness.engines.openai.handshake import Server, meet
+from harness.engines.openai.notes import Notes
 from harness.engines.openai.prompt_ids import ORIGINS, Prompts, ThinkingPrompt, choose_prompts
+from harness.engines.openai.served import list_models
 from harness.engines.openai.settings import check_arguments, model_info
 from harness.errors import RunError, UserError
 from harness.models.source import ModelSource
-from harness.progress import say
-from harness.types import Completion, Message, Request, Settings
+from harness.types import Completion, Message, Request
 from results import schema
-from results.schema import JsonObject
 
 T = TypeVar("T")
 
@@ -42,7 +42,7 @@ class OpenAIEngine(ContinuousEngine):
     def __init__(
         self,
         info: ModelInfo,
-        settings: Settings,
+        settings: dict[str, Any],
         client: ServerClient,
         server: Server,
         prompts: Prompts,
@@ -52,15 +52,19 @@ class OpenAIEngine(ContinuousEngine):
         self._client = client
         self._server = server
         self._prompts = prompts
-        self._answerer = Answerer(client, server, prompts.day, info.context_length)
+        self._notes = Notes()
+        self._answerer = Answerer(client, server, prompts, info.context_length, self._notes)
         self._adapters: dict[str, str] = {}
-        self.notes: list[str] = []
-        """Plain sentences for the report."""
         if prompts.note:
-            self._note(prompts.note)
+            self._notes.add(prompts.note)
+
+    @property
+    def notes(self) -> list[str]:
+        """Plain sentences for the report."""
+        return list(self._notes.said)
 
     @classmethod
-    def load(cls, source: ModelSource, arguments: Settings) -> OpenAIEngine:
+    def load(cls, source: ModelSource, arguments: dict[str, Any]) -> OpenAIEngine:
         """Meet the server at `arguments["base_url"]`. UserError where it cannot be used for this model."""
         settings = check_arguments(arguments)
         if source.dtype != "auto":
@@ -72,7 +76,7 @@ class OpenAIEngine(ContinuousEngine):
             max_retries=settings["max_retries"],
         )
         names = [str(settings["model"])] if settings["model"] else [source.name, source.location]
-        server, prompts = asyncio.run(_introduced(client, names, source))
+        server, prompts = asyncio.run(_introduced(client, names, source, settings["body"]))
         return cls(model_info(source, server, settings), settings, client, server, prompts)
 
     def prompt_ids(self, messages: Sequence[Message], thinking: bool = False) -> tuple[int, ...]:
@@ -99,7 +103,7 @@ class OpenAIEngine(ContinuousEngine):
             done = await self._answerer.answer(request, model)
         finally:
             self.execution.retries = self._client.retries
-        self.execution.shared_prefix_tokens += done.cached_tokens
+        self.execution.shared_prefix_tokens += done.cached_tokens or 0
         return done
 
     def add_adapter(self, name: str, folder: Path) -> AdapterInfo:
@@ -128,7 +132,7 @@ class OpenAIEngine(ContinuousEngine):
         )
         change, noise = measured or (0.0, 0.0)
         if measured is None:
-            self._note(
+            self._notes.add(
                 f"The server gives no log-probabilities, so it cannot be shown that {model} is another model "
                 f"than {self._server.model}."
             )
@@ -140,12 +144,8 @@ class OpenAIEngine(ContinuousEngine):
         self._adapters[name] = model
         return AdapterInfo(name, served_hash(entry or {"id": model}), change, noise)
 
-    def _listed(self) -> list[JsonObject]:
+    def _listed(self) -> list[dict[str, Any]]:
         return self.call(_told(self._client, list_models(self._client)))
-
-    def _note(self, sentence: str) -> None:
-        self.notes.append(sentence)
-        say(f"note: {sentence}")
 
     def close(self) -> None:
         if self._loop is not None:
@@ -154,6 +154,7 @@ class OpenAIEngine(ContinuousEngine):
         super().close()
 
     def facts(self) -> schema.Engine:
+        dialect = self._answerer.dialect
         return {
             **super().facts(),
             "base_url": self._settings["base_url"],
@@ -164,18 +165,22 @@ class OpenAIEngine(ContinuousEngine):
             "version": self._server.version,
             "token_counts": "the server's usage",
             "prompt_ids": ORIGINS[self._prompts.origin],
-            "optional_parameters": sorted(self._server.dialect.optional),
-            "notes": list(self.notes),
+            "served": self._server.served,
+            "optional_parameters": sorted(dialect.optional),
+            "left_out": dict(dialect.left_out),
+            "most_stops": dialect.most_stops,
+            "body": dict(dialect.own),
+            "notes": self.notes,
         }
 
 
 async def _introduced(
-    client: ServerClient, names: Sequence[str], source: ModelSource
+    client: ServerClient, names: Sequence[str], source: ModelSource, own: Mapping[str, Any]
 ) -> tuple[Server, Prompts]:
     """What is known of the server before the first request, and how prompts get their ids."""
     day = datetime.fromisoformat(source.date)
     try:
-        server = await meet(client, names, day)
+        server = await meet(client, names, day, own)
         return server, await choose_prompts(client, server, source, day)
     finally:
         await client.close()

@@ -16,15 +16,9 @@ from typing import Any, Literal
 
 from harness.engines.chat import PROBE, Chat, hub_options
 from harness.engines.openai.client import Broken, NoAnswer, Rejected, ServerClient
-from harness.engines.openai.handshake import (
-    FIRST_RETRIES,
-    OF_ALL,
-    PROBE_SECONDS,
-    Server,
-    explain_refusal,
-    explain_silence,
-    unless_absent,
-)
+from harness.engines.openai.explained import OF_ALL, explain_refusal, explain_silence
+from harness.engines.openai.handshake import Server
+from harness.engines.openai.served import FIRST_RETRIES, PROBE_SECONDS, unless_absent
 from harness.engines.openai.wire import template_arguments
 from harness.errors import RunError, UserError
 from harness.models.source import ModelSource
@@ -109,9 +103,9 @@ async def tokenize(
 def read_ids(data: Any) -> tuple[int, ...]:
     """Ids out of a reply of `/tokenize`. Raises Broken."""
     ids = data.get("tokens") if isinstance(data, dict) else None
-    # llama.cpp has an address of that name which knows no messages: it returns nothing.
     if not isinstance(ids, list) or not ids or not all(isinstance(each, int) and each >= 0 for each in ids):
-        raise Broken("its /tokenize returns no ids for messages")
+        # llama.cpp has an address of that name which knows no messages: it returns nothing.
+        raise Broken("its /tokenize returns no ids for messages", settled=ids == [])
     return tuple(ids)
 
 

@@ -28,6 +28,9 @@ comes out wrong three times is most likely the request's own doing, and a time-o
 RETRIED_STATUS = frozenset({408, 409, 425, 429})
 """Beside every 5xx: the request was fine, the moment was not."""
 
+NOT_THERE = frozenset({501, 505})
+"""Of the 5xx: the server has no such thing, at no moment."""
+
 
 def backoff(repetition: int) -> float:
     """Seconds to wait before repetition 1, 2, ...: half of it certain, half of it drawn."""

@@ -13,12 +13,13 @@ from harness.engines.arguments import take_arguments
 from harness.engines.base import ModelInfo
 from harness.engines.openai.address import KEY_VARIABLES, check_base_url
 from harness.engines.openai.handshake import Server
+from harness.engines.openai.served import parameters_of
 from harness.errors import UserError
 from harness.models.source import ModelSource
 from harness.option_checks import names_a_key
-from harness.types import Settings, stable_hash
+from harness.types import stable_hash
 
-DEFAULTS: Settings = {
+DEFAULTS: dict[str, Any] = {
     "base_url": "",
     "model": "",
     "concurrency": 64,
@@ -39,28 +40,69 @@ _LEAST = {
 }
 
 
-def check_arguments(arguments: Mapping[str, Any]) -> Settings:
-    """The settings of `arguments` (--engine-args and `base_url`) over the defaults. UserError for what no
-    server can be asked with."""
+OWN = "body."
+"""`--engine-args body.NAME=VALUE` sends a field of the server's own in each request; `body.NAME.PART=VALUE` a
+part of one."""
+
+_SET_BY_THE_RUN = {
+    **dict.fromkeys(("temperature", "top_p", "top_k"), "--sampling {name}=VALUE sets it"),
+    **dict.fromkeys(("max_tokens", "max_completion_tokens"), "--sampling max_tokens=N sets it"),
+    "model": "--engine-args model=NAME sets it",
+    "seed": "--seed sets it",
+    "chat_template_kwargs": "the ids of a prompt are made without it; the method think switches thinking on",
+    **dict.fromkeys(
+        ("messages", "stop", "stream", "stream_options", "n", "logprobs", "top_logprobs", "return_token_ids"),
+        "the run sets it",
+    ),
+}
+"""Fields that would change what a run believes it has asked, and what else to do."""
+
+
+def check_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of `arguments` (--engine-args and `base_url`) over the defaults, with the fields of the
+    server's own as `body`. UserError for what no server can be asked with."""
     if any(map(names_a_key, arguments)):
         raise UserError(
             f"--engine-args: a key comes from the environment and from nowhere else: set {KEY_VARIABLES[0]}"
         )
-    settings = take_arguments("openai", arguments, DEFAULTS, _LEAST)
-    return {**settings, "base_url": check_base_url(str(settings["base_url"]))}
+    own = {name: value for name, value in arguments.items() if name.startswith(OWN)}
+    usual = {name: value for name, value in arguments.items() if name not in own}
+    settings = take_arguments(usual, {**DEFAULTS, f"{OWN}NAME": None}, _LEAST)
+    settings.pop(f"{OWN}NAME")
+    return {**settings, "base_url": check_base_url(str(settings["base_url"])), "body": _own_fields(own)}
 
 
-def model_info(source: ModelSource, server: Server, settings: Settings) -> ModelInfo:
+def _own_fields(named: Mapping[str, Any]) -> dict[str, Any]:
+    """`body.a=1, body.b.c=2` as `{"a": 1, "b": {"c": 2}}`. UserError for a field that the run itself sets."""
+    fields: dict[str, Any] = {}
+    for name, value in named.items():
+        first, *rest = name.removeprefix(OWN).split(".")
+        if not first or not all(rest):
+            raise UserError(f"--engine-args {name}: write body.NAME=VALUE")
+        if first in _SET_BY_THE_RUN:
+            raise UserError(f"--engine-args {name}: {_SET_BY_THE_RUN[first].format(name=first)}")
+        place = fields
+        for part in (first, *rest)[:-1]:
+            place = place.setdefault(part, {})
+            if not isinstance(place, dict):
+                raise UserError(f"--engine-args {name}: {part} has a value of its own already; take one out")
+        last = (first, *rest)[-1]
+        if last in place:
+            raise UserError(f"--engine-args {name}: {last} has a value of its own already; take one out")
+        place[last] = value
+    return fields
+
+
+def model_info(source: ModelSource, server: Server, settings: dict[str, Any]) -> ModelInfo:
     """What can be said of a model that is elsewhere."""
     template = stable_hash([server.reply.prompt_tokens, server.reply.prompt_ids])
-    listed = server.entry.get("max_model_len")
     return ModelInfo(
         name=server.model,
         fingerprint=stable_hash(["openai", *server.identity, template]),
-        parameters=settings["parameters"] or _local_parameters(source),
+        parameters=settings["parameters"] or parameters_of(server.entry) or _local_parameters(source),
         dtype="unknown",
         template_hash=template,
-        context_length=settings["context_length"] or (listed if isinstance(listed, int) else 0),
+        context_length=settings["context_length"] or server.context_length,
     )
 
 

@@ -1,9 +1,8 @@
 """The `vllm` engine: vLLM's asynchronous engine here, its workers in processes of their own.
 
-Calls stream in and out (continuous.py); prefix caching computes once what samples of one prompt share.
-vLLM starts at the first call, and starts again when adapters come that it has no room for: without
-adapters it pays nothing for them. Tensor, pipeline and data parallel are vLLM's own, by --engine-args.
-Nothing here knows tasks or programs.
+Calls stream in and out (continuous.py); prefix caching computes once what samples of one prompt share. vLLM
+starts at the first call, and starts again when adapters come that it has no room for: without adapters it
+pays nothing for them. Tensor, pipeline and data parallel are vLLM's own, by --engine-args.
 """
 
 from __future__ import annotations

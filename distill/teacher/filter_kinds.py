@@ -1,0 +1,161 @@
+"""The filters of teacher answers, each one object: what it keeps, why it drops, and the words for both.
+
+A new filter is an entry of `FILTERS`; the option, its help, the cards and the advice follow from it. Yu et
+al. (arXiv 2407.06023) keep answers by majority, by agreement of swapped orders and by USC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from distill.teacher.filters import Vote, majority, swap_consistent
+from tasks.spec import TaskSpec
+
+
+class Reason(NamedTuple):
+    """Why inputs are dropped."""
+
+    card: str
+    """What happened, for the cards."""
+    advice: str = ""
+    """What may be done about it, for the warnings."""
+
+
+Agree = Callable[[Sequence[Vote], TaskSpec], str | None]
+"""Votes on the prompts of one input (its one prompt, both orders of a pair, all forms of a question) -> why
+the input is dropped, as a code; None where it is kept."""
+
+
+@dataclass(frozen=True)
+class Filter:
+    """A check of the teacher's answers that needs no label."""
+
+    name: str
+    keeps: str
+    """Which answers are kept, for the cards."""
+    agree: Agree
+    reasons: Mapping[str, Reason]
+    """Codes that `agree` and `vote` may give."""
+    vote: Callable[[Sequence[str | None], float], Vote] = majority
+    """Answers to one prompt, None for a failure, and the share of `--filter NAME:SHARE` -> what they say."""
+    asked_for: bool = True
+    """Whether `--filter` may name it; the others follow from task and variant."""
+    by_votes: bool = True
+    """Whether the margin of the votes tells how sure a target is."""
+    other_forms: bool = False
+    """Whether other forms of each question are asked as well."""
+    model_chooses: bool = False
+    """Whether the model picks among its own texts."""
+
+
+def _answered(votes: Sequence[Vote], spec: TaskSpec) -> str | None:
+    return None if any(vote.answer is not None for vote in votes) else votes[0].reason
+
+
+def _orders_agree(votes: Sequence[Vote], spec: TaskSpec) -> str | None:
+    if len(votes) == 1 or spec.swap is None:
+        return _answered(votes, spec)
+    return swap_consistent(votes[0].answer, votes[1].answer, spec.swap).reason
+
+
+def _forms_agree(votes: Sequence[Vote], spec: TaskSpec) -> str | None:
+    keys = {None if vote.answer is None else spec.vote_key(vote.answer) for vote in votes}
+    if None in keys:
+        return next(vote.reason for vote in votes if vote.answer is None)
+    return None if len(keys) == 1 else "perturbation_inconsistent"
+
+
+NO_MAJORITY = {
+    "no_majority": Reason(
+        "no answer came from more than half of all samples",
+        "no answer had a majority; draw more (--samples), ask for less (--filter majority:SHARE), lower "
+        "teacher_temperature, or name another System 2 method",
+    )
+}
+OF_ANY = {
+    "all_failed": Reason(
+        "no sample held an answer that the task's rule could read",
+        "no answer could be read; look at the samples, and at max_tokens if they were cut",
+    ),
+    "other_form": Reason("another form of a question, asked to compare its answer and not to train on"),
+    "target_not_readable": Reason(
+        "the task's rule does not read the answer back from the target",
+        "the task's rule does not read its own targets; correct the rule",
+    ),
+}
+"""Reasons that no filter gives."""
+
+FILTERS: dict[str, Filter] = {
+    each.name: each
+    for each in (
+        Filter(
+            "majority",
+            "an answer is kept where more than half of all samples give it; a failed sample counts and never "
+            "votes",
+            _answered,
+            NO_MAJORITY,
+        ),
+        Filter(
+            "usc",
+            "the model is shown its own candidates and picks the one that agrees best with the others "
+            "(Universal Self-Consistency)",
+            _answered,
+            {
+                "usc_no_choice": Reason(
+                    "asked which candidate agrees best with the others, the model named none",
+                    "the model named none of its candidates; the filter majority needs no such reply",
+                )
+            },
+            by_votes=False,
+            model_chooses=True,
+        ),
+        Filter(
+            "perturbation",
+            "an input is kept where other forms of the same question get the same answer",
+            _forms_agree,
+            {
+                **NO_MAJORITY,
+                "perturbation_inconsistent": Reason(
+                    "another form of the same question got another answer",
+                    "another form of the question got another answer; --filter majority looks at one form "
+                    "alone",
+                ),
+            },
+            other_forms=True,
+        ),
+        Filter(
+            "swap",
+            "a pair is kept where the majorities of its two orders name the same winner",
+            _orders_agree,
+            {
+                **NO_MAJORITY,
+                "order_inconsistent": Reason(
+                    "the two orders of the pair named different winners",
+                    "the order of the two responses decided; name another System 2 method",
+                ),
+                "tie": Reason("both orders ended in a tie"),
+            },
+            asked_for=False,
+        ),
+        Filter(
+            "none",
+            "every answer that could be read is kept: the ablation without a filter",
+            _answered,
+            {},
+            asked_for=False,
+            by_votes=False,
+        ),
+    )
+}
+
+
+def asked_for() -> tuple[str, ...]:
+    """Names that `--filter` takes."""
+    return tuple(name for name, each in FILTERS.items() if each.asked_for)
+
+
+def reasons() -> dict[str, Reason]:
+    """Every code with its words."""
+    return {code: reason for each in FILTERS.values() for code, reason in each.reasons.items()} | OF_ANY

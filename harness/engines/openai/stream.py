@@ -1,0 +1,54 @@
+"""A streamed reply put together again, for servers that stream whatever they are asked.
+
+Server-sent events, each with a piece of the reply in `delta`; what stands beside the pieces (counts, ids) is
+kept as it is. What a reply means is not known here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+_SAID_ONCE = ("role", "finish_reason")
+
+
+def read_json(raw: bytes) -> Any:
+    """The JSON of a reply, also of one that was streamed. ValueError or RecursionError where it is none."""
+    if not raw.lstrip().startswith((b"data:", b"event:", b"id:", b":")):
+        return json.loads(raw)
+    lines = (line.strip() for line in raw.splitlines())
+    events = [line.removeprefix(b"data:").strip() for line in lines if line.startswith(b"data:")]
+    return joined(json.loads(event) for event in events if event != b"[DONE]")
+
+
+def joined(events: Iterable[Any]) -> dict[str, Any]:
+    """One reply out of the pieces of its first choice: texts and lists are put behind each other, of all else
+    the last that was said counts."""
+    reply: dict[str, Any] = {}
+    choice: dict[str, Any] = {}
+    message: dict[str, Any] = {}
+    for event in events:
+        if not isinstance(event, dict):
+            raise ValueError("an event that is no object")
+        choices = event.get("choices")
+        reply.update(
+            {name: value for name, value in event.items() if name != "choices" and value is not None}
+        )
+        piece = choices[0] if isinstance(choices, list) and choices else None
+        if isinstance(piece, dict):
+            delta = piece.get("delta") or piece.get("message")
+            _add(message, delta if isinstance(delta, dict) else {})
+            _add(choice, {name: value for name, value in piece.items() if name not in ("delta", "message")})
+    return {**reply, "choices": [{**choice, "message": message}]} if choice or message else reply
+
+
+def _add(whole: dict[str, Any], piece: dict[str, Any]) -> None:
+    for name, value in piece.items():
+        before = whole.get(name)
+        if isinstance(before, dict) and isinstance(value, dict):
+            _add(before, value)
+        elif name not in _SAID_ONCE and any(type(before) is type(value) is kind for kind in (str, list)):
+            whole[name] = before + value
+        elif value is not None or name not in whole:
+            whole[name] = value
