@@ -21,9 +21,7 @@ from harness.types import Item, Response, Step
 from results.files import write_whole
 from results.schema import CUT, LARGEST, Failure, SampleRow, SampleStep, Usage
 from tasks import thoughts
-
-RawScores = dict[str, Any]
-"""What process_results of a task gave for one row, by metric, before it is a number."""
+from tasks.spec import RawScores
 
 
 def build_rows(

@@ -13,11 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from results.schema import FinishReason
-
-Settings = dict[str, Any]
-"""Name -> value, as users write them behind `--engine-args`, `--sampling`, `--task-args` or `--train-args`;
-whoever owns the names checks the values."""
+from results.schema import FinishReason, Settings
 
 Message = dict[str, str]
 """A chat message: `{"role": ..., "content": ...}`."""

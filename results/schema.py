@@ -9,7 +9,7 @@ each key.
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypedDict, get_args
+from typing import Literal, TypedDict, get_args
 
 from results.schema_claims import (
     RATIO_KEYS,
@@ -59,6 +59,7 @@ from results.schema_manifest import (
     Engine,
     Execution,
     Hardware,
+    JsonObject,
     Manifest,
     Method,
     Metric,
@@ -67,15 +68,12 @@ from results.schema_manifest import (
     RunEntries,
     RunKind,
     RunStart,
+    Settings,
     Status,
     Task,
     Variant,
     VariantKind,
 )
-
-JsonObject = dict[str, Any]
-"""An object of JSON or YAML that somebody else wrote (a server, a hub, a user): whoever uses a value looks at
-it first."""
 
 SCHEMA = 1
 """Version of manifest, samples rows and leaderboard."""
@@ -243,6 +241,7 @@ __all__ = [
     "SampleStep",
     "ScoreRow",
     "Scored",
+    "Settings",
     "Share",
     "Sides",
     "Status",

@@ -8,6 +8,14 @@ from __future__ import annotations
 
 from typing import Any, Literal, NotRequired, TypedDict
 
+JsonObject = dict[str, Any]
+"""An object of JSON or YAML that somebody else wrote (a server, a hub, a user): whoever uses a value looks at
+it first."""
+
+Settings = dict[str, Any]
+"""Name -> value, as users write them: options, `--engine-args`, `--sampling`, `--task-args`, `--train-args`;
+whoever owns the names checks the values."""
+
 Status = Literal["running", "finished", "failed"]
 RunKind = Literal["run", "distill"]
 Direction = Literal["higher", "lower", "none"]
@@ -100,17 +108,17 @@ class Engine(TypedDict):
     """`openai`: where prompt ids come from."""
     optional_parameters: NotRequired[list[str]]
     """`openai`: optional parameters that the server takes."""
-    served: NotRequired[dict[str, Any]]
+    served: NotRequired[JsonObject]
     """`openai`: what the server tells of its model."""
     left_out: NotRequired[dict[str, str]]
     """`openai`: parameters that are not sent, each with the server's reason."""
     most_stops: NotRequired[int | None]
     """`openai`: stop strings that the server takes, at most; null without a limit."""
-    body: NotRequired[dict[str, Any]]
+    body: NotRequired[JsonObject]
     """`openai`: fields that the user adds to every request."""
     vllm: NotRequired[str]
     """`vllm`: its version."""
-    arguments: NotRequired[dict[str, Any]]
+    arguments: NotRequired[Settings]
     """`vllm`: its engine arguments."""
     max_num_seqs: NotRequired[int]
     """`vllm`: sequences at a time."""
@@ -152,7 +160,7 @@ class Task(TypedDict):
     """Where items come from: `embedded`, `hub` or a folder."""
     turns: bool
     """Whether turns (a description, examples) stand before the prompts."""
-    s2d: NotRequired[dict[str, Any]]
+    s2d: NotRequired[JsonObject]
     """How a task that is not built in is asked, read and taught; the keys of an `s2d` block."""
 
 
@@ -222,7 +230,7 @@ class DistillationCounts(TypedDict):
     """Share of targets that the task's labels call right; used for nothing. Null without labels."""
     already_given: float | None
     """Share of targets that the model gives before training; null where it was not asked."""
-    settings: dict[str, Any]
+    settings: Settings
     """Training settings: name -> value."""
 
 
@@ -286,7 +294,7 @@ class RunStart(TypedDict):
     """`running`: at work, or killed."""
     command: str
     """The command line."""
-    options: dict[str, Any]
+    options: Settings
     """Every option with its value; names as in a `--config` file."""
     versions: dict[str, str]
     """Python and the packages that have a say, with their versions."""

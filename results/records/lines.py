@@ -9,24 +9,46 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
+import numpy.typing as npt
 
 from results.errors import ResultsError
 from results.files import parse_json
-from results.schema import CUT, FAILURES, LARGEST, STEP_USAGE, USAGE, JsonObject, step_kind
+from results.schema import CUT, FAILURES, LARGEST, STEP_USAGE, USAGE, JsonObject, UsageKey, step_kind
 
+Floats = npt.NDArray[np.float64]
 AGAIN = "delete the file and resume the run"
 
 
-def read_by_line(path: Path, metrics: Sequence[str]) -> JsonObject:
+class Figures(TypedDict):
+    """The figures of a samples file in file order, as both readers of it leave them; arrays have a value per
+    row. `Columns` says what they mean."""
+
+    item_id: npt.NDArray[np.str_]
+    cluster_id: npt.NDArray[np.str_]
+    seed: npt.NDArray[np.int64]
+    sample_index: npt.NDArray[np.int64]
+    method: str
+    scores: dict[str, Floats]
+    weights: dict[str, Floats]
+    usage: dict[UsageKey, Floats]
+    cached_told: bool
+    failures: dict[str, int]
+    steps: dict[str, dict[str, float]]
+    cut: npt.NDArray[np.bool_]
+    reasoning_words: Floats
+    cut_calls: dict[str, Floats]
+
+
+def read_by_line(path: Path, metrics: Sequence[str]) -> Figures:
     """The figures of a samples file, as `columns` reads them, with errors that name line and key."""
     rows: dict[str, list[Any]] = {key: [] for key in ("item_id", "cluster_id", "seed", "sample_index")}
     scores: dict[str, list[float]] = {name: [] for name in metrics}
     weights: dict[str, list[float]] = {name: [] for name in metrics}
-    usage: dict[str, list[float]] = {name: [] for name in USAGE}
-    failures = dict.fromkeys(FAILURES, 0)
+    usage: dict[UsageKey, list[float]] = {name: [] for name in USAGE}
+    failures: dict[str, int] = dict.fromkeys(FAILURES, 0)
     steps: dict[str, dict[str, float]] = {}
     method = ""
     cached_told = False

@@ -32,7 +32,7 @@ from tasks.judge.answer import MARK, answer
 from tasks.judge.examples import EXAMPLES
 from tasks.judge.pairs import JUDGE_GENERATED, Pair, rows
 from tasks.sources import data_source, hub_rows, local_file, read_rows, to_splits, whole_number
-from tasks.spec import Metric, PaperSetup, TaskRow, TaskSpec
+from tasks.spec import Metric, PaperSetup, RawScores, TaskRow, TaskSpec
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -120,12 +120,12 @@ class Score(float):
         return score
 
 
-def process_results(doc: Mapping[str, Any], results: Sequence[str]) -> dict[str, Any]:
+def process_results(doc: Mapping[str, Any], results: Sequence[str]) -> RawScores:
     """Scores of one response; `inconsistency` is [pair, winner], to be compared within the pair."""
     verdict = SPEC.answer(results[0])
     votes_for = {"A": doc["votes_a"], "B": doc["votes_b"], "C": doc["votes_tie"]}
     agreeing = votes_for[verdict] if verdict else 0
-    scores: dict[str, Any] = {
+    scores: RawScores = {
         "agreement": Score(agreeing / doc["n"], doc["weight"]),
         "inconsistency": [doc["cluster_id"], _winner(verdict, doc["order"])],
         "first_position": float(verdict == "A"),

@@ -28,8 +28,9 @@ from harness.engines.openai.served import list_models
 from harness.engines.openai.settings import check_arguments, model_info
 from harness.errors import RunError, UserError
 from harness.models.source import ModelSource
-from harness.types import Completion, Message, Request
+from harness.types import Completion, Message, Request, Settings
 from results import schema
+from results.schema import JsonObject
 
 T = TypeVar("T")
 
@@ -42,7 +43,7 @@ class OpenAIEngine(ContinuousEngine):
     def __init__(
         self,
         info: ModelInfo,
-        settings: dict[str, Any],
+        settings: Settings,
         client: ServerClient,
         server: Server,
         prompts: Prompts,
@@ -64,7 +65,7 @@ class OpenAIEngine(ContinuousEngine):
         return list(self._notes.said)
 
     @classmethod
-    def load(cls, source: ModelSource, arguments: dict[str, Any]) -> OpenAIEngine:
+    def load(cls, source: ModelSource, arguments: Settings) -> OpenAIEngine:
         """Meet the server at `arguments["base_url"]`. UserError where it cannot be used for this model."""
         settings = check_arguments(arguments)
         if source.dtype != "auto":
@@ -144,7 +145,7 @@ class OpenAIEngine(ContinuousEngine):
         self._adapters[name] = model
         return AdapterInfo(name, served_hash(entry or {"id": model}), change, noise)
 
-    def _listed(self) -> list[dict[str, Any]]:
+    def _listed(self) -> list[JsonObject]:
         return self.call(_told(self._client, list_models(self._client)))
 
     def close(self) -> None:
