@@ -10,65 +10,27 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping, Sequence
-from typing import Literal, TypedDict
 
 from results.analysis.verdicts import known, p_text
-from results.paper_figures import PaperFigure, PaperFinding, PaperSource, PaperSystem, PaperTask, published
+from results.paper_figures import (
+    Beside,
+    Finding,
+    Line,
+    PaperFigure,
+    PaperFinding,
+    PaperSystem,
+    PaperTask,
+    Seen,
+    TaskBeside,
+    published,
+)
 from results.schema import MARGIN_POINTS, ClaimName, Comparison, Leaderboard, ScoreRow, Verdict
 from results.tables.cells import plain
 
-Seen = Literal["shows", "contradicts", "cannot_tell"]
 WORDS: dict[Seen, str] = {"shows": "shows", "contradicts": "contradicts", "cannot_tell": "cannot tell"}
 MARKS = {"two_sources": "*", "one_source": "", "memory": "?"}
 LEGEND = "* found in two independent notes, ? from memory only, no mark: one careful note. Scores in percent."
 COLUMNS = 100
-
-
-class Line(TypedDict):
-    """A row of the paper beside the run's: scores in percent, tokens per item; None where a side has none."""
-
-    system: str
-    variant: str | None
-    model: str | None
-    votes: int
-    metric: str
-    paper_score: PaperFigure | None
-    paper_tokens: PaperFigure | None
-    run_score: float | None
-    run_interval: list[float]
-    run_tokens: float | None
-
-
-class TaskBeside(TypedDict):
-    """The rows of a task; `stand_in` where the paper's task is another one."""
-
-    task: str
-    paper_task: str
-    title: str
-    stand_in: bool
-    rows: list[Line]
-
-
-class Finding(TypedDict):
-    """A finding of the paper: whether the run shows it, and why."""
-
-    task: str
-    text: str
-    paper: str
-    """The paper's figures, in words."""
-    verdict: Seen
-    why: str
-    compared: bool
-    """Whether the run compares the two."""
-
-
-class Beside(TypedDict):
-    """The paper beside a run."""
-
-    source: PaperSource
-    certainty: dict[str, str]
-    tasks: list[TaskBeside]
-    findings: list[Finding]
 
 
 def beside(leaderboard: Leaderboard) -> Beside:

@@ -1,4 +1,4 @@
-"""The published figures of the paper, as `published/paper.json` holds them."""
+"""The published figures of the paper: as `published/paper.json` holds them, and beside those of a run."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Literal, NotRequired, TypedDict
 
+Seen = Literal["shows", "contradicts", "cannot_tell"]
 PAPER_FILE = Path(__file__).with_name("published") / "paper.json"
 
 
@@ -82,6 +83,53 @@ class Published(TypedDict):
     """What each word for certainty means."""
     tasks: dict[str, PaperTask]
     findings: list[PaperFinding]
+
+
+class Line(TypedDict):
+    """A row of the paper beside the run's: scores in percent, tokens per item; None where a side has none."""
+
+    system: str
+    variant: str | None
+    model: str | None
+    votes: int
+    metric: str
+    paper_score: PaperFigure | None
+    paper_tokens: PaperFigure | None
+    run_score: float | None
+    run_interval: list[float]
+    run_tokens: float | None
+
+
+class TaskBeside(TypedDict):
+    """The rows of a task; `stand_in` where the paper's task is another one."""
+
+    task: str
+    paper_task: str
+    title: str
+    stand_in: bool
+    rows: list[Line]
+
+
+class Finding(TypedDict):
+    """A finding of the paper: whether the run shows it, and why."""
+
+    task: str
+    text: str
+    paper: str
+    """The paper's figures, in words."""
+    verdict: Seen
+    why: str
+    compared: bool
+    """Whether the run compares the two."""
+
+
+class Beside(TypedDict):
+    """The paper beside a run."""
+
+    source: PaperSource
+    certainty: dict[str, str]
+    tasks: list[TaskBeside]
+    findings: list[Finding]
 
 
 def published() -> Published:

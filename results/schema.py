@@ -1,10 +1,10 @@
 """What a run folder holds: its manifest, the rows of its samples files, its leaderboard.
 
 The one home of these formats and of the words that stand in them: `harness` and `distill` write by it,
-`results` reads by it, and every floor may import it. The manifest is declared in `schema_manifest.py`, the
-leaderboard in `schema_leaderboard.py` and `schema_claims.py`; all are imported from here. `python -m
-results.schema_page` prints docs/results-schema.md, which is made of the declarations and the sentence under
-each key.
+`results` reads by it, and every floor may import it. The manifest is declared in `schema_manifest.py` and
+`schema_distillation.py`, the leaderboard in `schema_leaderboard.py` and `schema_claims.py`; all are imported
+from here. `python -m results.schema_page` makes docs/results-schema.md of the declarations and the sentence
+under each key.
 """
 
 from __future__ import annotations
@@ -30,6 +30,13 @@ from results.schema_claims import (
     Unit,
     Verdict,
 )
+from results.schema_distillation import (
+    Distillation,
+    DistillationAccount,
+    DistillationCounts,
+    JsonObject,
+    Settings,
+)
 from results.schema_leaderboard import (
     Board,
     BreakEven,
@@ -53,13 +60,9 @@ from results.schema_manifest import (
     DIRECTIONS,
     Batches,
     Direction,
-    Distillation,
-    DistillationAccount,
-    DistillationCounts,
     Engine,
     Execution,
     Hardware,
-    JsonObject,
     Manifest,
     Method,
     Metric,
@@ -68,7 +71,6 @@ from results.schema_manifest import (
     RunEntries,
     RunKind,
     RunStart,
-    Settings,
     Status,
     Task,
     Variant,

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, NotRequired, Union, get_args, get_origin, get_type_hints, is_typeddict
 
-from results import schema, schema_claims, schema_leaderboard, schema_manifest
+from results import schema, schema_claims, schema_distillation, schema_leaderboard, schema_manifest
 
 FILES: Mapping[str, type] = {
     "`manifest.json`": schema.Manifest,
@@ -22,6 +22,7 @@ FILES: Mapping[str, type] = {
     "The last line of `s2d-bench compare`": schema.Compared,
 }
 """Heading -> what stands at the top of a file."""
+MODULES = (schema_distillation, schema_manifest, schema_claims, schema_leaderboard, schema)
 WORDS = {str: "text", int: "whole number", float: "number", bool: "true or false", NoneType: "null"}
 PROSE = Path(__file__).with_suffix(".md")
 """What stands before and behind the tables."""
@@ -29,9 +30,12 @@ PROSE = Path(__file__).with_suffix(".md")
 
 def page() -> str:
     """The whole document, as Markdown."""
-    documented = {node.name: node for module in (schema_manifest, schema_claims, schema_leaderboard, schema)
-                  for node in ast.parse(inspect.getsource(module)).body
-                  if isinstance(node, ast.ClassDef)}  # fmt: skip
+    documented = {
+        node.name: node
+        for module in MODULES
+        for node in ast.parse(inspect.getsource(module)).body
+        if isinstance(node, ast.ClassDef)
+    }
     parts: list[str] = []
     shown: set[type] = set()
     for heading, top in FILES.items():

@@ -15,21 +15,19 @@ from results.analysis import choose_test as methods
 from results.analysis import cut, kept, notes, overall, reasoning
 from results.analysis.claims import Comparisons
 from results.analysis.clusters import sample
-from results.analysis.cost import CostModel, break_even, per_correct
+from results.analysis.cost import CostModel, per_correct
+from results.analysis.distilled import distillation_rows, methods_on
 from results.analysis.headline import headline
-from results.analysis.pairing import of_seed, paired
+from results.analysis.pairing import paired
 from results.analysis.prices import Prices, load_prices
 from results.errors import ResultsError
 from results.records.columns import Columns
 from results.records.load import RunData, load_run
 from results.records.roles import (
     Trio,
-    distillations,
     noise_floor,
     not_distilled,
     standing,
-    tasks_of,
-    teacher_of,
     teacher_on,
     trios,
 )
@@ -41,8 +39,6 @@ from results.schema import (
     Board,
     ClaimName,
     Comparison,
-    Distillation,
-    DistillationRow,
     Leaderboard,
     Manifest,
     NoReasoning,
@@ -135,7 +131,7 @@ def from_run(
         "rows": rows,
         "comparisons": found,
         "overall": whole,
-        "distillation": distillation(run, costs),
+        "distillation": distillation_rows(run, costs),
         "methods": methods.as_rows(used),
         "notes": notes.collect(run, rows, found, costs, apart, of_task),
     }
@@ -153,11 +149,6 @@ def default_pairs(run: RunData, of_task: Sequence[Trio]) -> dict[Pair, tuple[Cla
         wanted.append(("base", trio.base, "distilled", trio.distilled))
         wanted.append(("s2", trio.teacher, "distilled", trio.distilled))
     return {(a, b): PAIR_CLAIMS[one, other] for one, a, other, b in wanted if a and b and a != b}
-
-
-def methods_on(run: RunData, task: str) -> dict[str, str]:
-    """Methods of the variants that have samples of a task."""
-    return {name: of.method for (of_task, name), of in run.columns.items() if of_task == task}
 
 
 def add_gain_kept(
@@ -281,46 +272,3 @@ def _not_distilled(run: RunData, task: str, variant: str) -> Scored:
         "direction": description.get("direction", "higher"), "n_rows": 0, "status": "not_distilled",
         "steps": {},
     }  # fmt: skip
-
-
-def distillation(run: RunData, costs: CostModel) -> list[DistillationRow]:
-    """The manifest's distillations with their break-even against the variant that taught them."""
-    rows: list[DistillationRow] = []
-    for entry in distillations(run.manifest):
-        teachers = {
-            teacher_of(run.manifest, entry, methods_on(run, task)) for task in tasks_of(run.manifest, entry)
-        }
-        checkpoint = entry.get("checkpoint")
-        done = entry.get("status") != "not_distilled"
-        rows.append(
-            {
-                "task": entry.get("task"), "variant": entry["variant"], "seed": entry.get("seed"),
-                "status": entry.get("status"), "teacher_method": entry.get("teacher_method"),
-                "teacher_tokens": entry.get("teacher_tokens"),
-                "teacher_prompt_tokens": entry.get("teacher_prompt_tokens"),
-                "samples_per_input": entry.get("samples_per_input"), "inputs": entry.get("inputs"),
-                "kept": entry.get("kept"), "dropped": entry.get("dropped") or {},
-                "train_tokens": entry.get("train_tokens"), "train_flops": entry.get("train_flops"),
-                "teacher_flops": entry.get("teacher_flops"),
-                "pseudo_label_accuracy": entry.get("pseudo_label_accuracy"),
-                # Named by content, so the last part says it all; the rest of the path is the machine's.
-                "checkpoint": Path(checkpoint).name if checkpoint else None,
-                "reason": entry.get("reason"),
-                "teacher": teachers.pop() if len(teachers) == 1 else None,
-                "break_even": break_even(costs, entry, taught(run, entry) if done else []),
-            }
-        )  # fmt: skip
-    return rows
-
-
-def taught(run: RunData, entry: Distillation) -> list[tuple[Columns, Columns]]:
-    """Rows of teacher and student, for every task that a distillation taught, of its own seed."""
-    found = []
-    for task in tasks_of(run.manifest, entry):
-        teacher = teacher_of(run.manifest, entry, methods_on(run, task))
-        both = paired(run, task, teacher, entry["variant"]) if teacher else None
-        if both is not None and entry.get("seed") is not None:
-            both = of_seed(both[0], entry["seed"]), of_seed(both[1], entry["seed"])
-        if both is not None and both[0].n_rows:
-            found.append(both)
-    return found

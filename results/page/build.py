@@ -27,8 +27,8 @@ from results.page.figure import PRINT_COLORS
 from results.page.items import BUDGET, LIMIT, Scan, differing_items, scan_run
 from results.page.latency import in_words
 from results.page.plots import primary_points, score_against_tokens, step_use, tokens_by_step, variant_styles
-from results.paper import LEGEND, Finding, beside, marked
-from results.paper_figures import PaperSource
+from results.paper import LEGEND, beside, marked
+from results.paper_figures import Finding, PaperSource
 from results.records.manifest import read_manifest
 from results.schema import Leaderboard, Manifest
 from results.tables import rows as table_rows
