@@ -12,17 +12,17 @@ import re
 import shlex
 import sys
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import takewhile
 from pathlib import Path
-from typing import Any
 
 from harness.command.command_line import LineParser, parse_options, path_argument, run_parser
 from harness.command.exit import Course, guarded
 from harness.errors import UserError, one_line
 from harness.option_checks import refuse_typed_keys
 from harness.telemetry import switch_off_telemetry
+from results.schema import Distillation
 
 EXAMPLES = """examples:
   s2d-bench --models base,s2,distilled
@@ -160,7 +160,7 @@ def _distill(arguments: list[str], course: Course) -> int:
     return 0
 
 
-def _push(records: Sequence[Mapping[str, Any]], prefix: str | None) -> list[str]:
+def _push(records: Sequence[Distillation], prefix: str | None) -> list[str]:
     """Upload checkpoints as `PREFIX-TASK`, each folder once; the addresses."""
     if prefix is None:
         return []
