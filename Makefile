@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 DATA ?= ../shared/data
 BENCH ?= --limit 200
 
-.PHONY: setup bench test test-slow test-vllm tiny-model vllm benchmark simulate soak fuzz audit clean
+.PHONY: setup bench test test-slow test-vllm servers test-servers tiny-model vllm benchmark simulate soak fuzz audit clean
 
 setup: $(VENV)/.ready
 
@@ -23,15 +23,15 @@ test: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests -m "not slow and not vllm" --data=$(DATA) -n 2 --dist worksteal
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests -m "not slow and not vllm and not servers" --data=$(DATA) -n 2 --dist worksteal
 
 # What loads SmolLM2 wants both cores for itself; small trainings and browsers share them.
 LARGE := tests/test_real_model.py tests/test_lm_eval_parity.py
 
 test-slow: setup
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests -m "slow and not vllm and not soak" $(LARGE:%=--ignore=%) \
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests -m "slow and not vllm and not servers and not soak" $(LARGE:%=--ignore=%) \
 		--data=$(DATA) -n 2 --dist loadfile --durations=10
-	$(BIN)/python -m pytest $(LARGE) -m "slow and not vllm and not soak" --data=$(DATA) --durations=5
+	$(BIN)/python -m pytest $(LARGE) -m "slow and not vllm and not servers and not soak" --data=$(DATA) --durations=5
 
 # The embedded model from random weights: about an hour on one core. Stopped, it goes on where it was.
 tiny-model: setup
@@ -45,6 +45,19 @@ vllm: setup
 
 test-vllm: vllm
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests -m "vllm and not soak" --data=$(DATA) --durations=5
+
+# llama.cpp's server, litellm's proxy and vLLM's router, pinned, in an environment of their own.
+SERVERS := .venv-servers
+servers: $(SERVERS)/.ready
+
+$(SERVERS)/.ready: constraints-servers.txt
+	$(PYTHON) -m venv $(SERVERS)
+	$(SERVERS)/bin/pip install --quiet --no-deps --requirement constraints-servers.txt
+	touch $@
+
+# The openai engine against all of them, killed and brought back: some minutes.
+test-servers: vllm servers
+	S2D_SERVERS=$(SERVERS) OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests -m servers --data=$(DATA) --durations=5
 
 # Every benchmark at full size, on an idle machine: about an hour on 2 cores. BENCHMARK=--quick takes minutes;
 # --only NAME,... some of them; --base-url names a running vllm serve for the openai engine.
@@ -66,7 +79,7 @@ soak: setup
 FUZZ_SECONDS ?= 420
 fuzz: setup
 	S2D_FUZZ_SECONDS=$(FUZZ_SECONDS) OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/test_hostile_text.py \
-		tests/test_fuzz_texts.py tests/test_fuzz_files.py -m "not slow and not vllm" --durations=5
+		tests/test_fuzz_texts.py tests/test_fuzz_files.py -m "not slow and not vllm and not servers" --durations=5
 
 # The pinned versions against the Python advisory database, which needs network; fails where one could not be
 # asked about.
@@ -76,4 +89,4 @@ audit:
 	$(VENV)/audit/bin/pip-audit --requirement constraints.txt --no-deps --disable-pip --strict
 
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(SERVERS) build dist .pytest_cache .mypy_cache .ruff_cache

@@ -57,9 +57,14 @@ def block(page: str, language: str, holds: str) -> str:
     return found
 
 
+def _joined(text: str) -> str:
+    """Lines that end in a backslash go on in the next one."""
+    return re.sub(r"\\\n\s*", "", text)
+
+
 def commands(page: str) -> list[list[str]]:
     """Every `s2d-bench ...` of a page, in words: lines of code, and what stands in backticks."""
-    code = [(line or inline).split(" # ")[0] for line, inline in _COMMAND.findall(read(page))]
+    code = [(line or inline).split(" # ")[0] for line, inline in _COMMAND.findall(_joined(read(page)))]
     return [shlex.split(line) for line in code]
 
 

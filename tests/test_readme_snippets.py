@@ -49,6 +49,7 @@ TESTED = {
         (EXTENDING, "task: sums"),
         ("docs/distillation.md", "distributed_type"),
         ("docs/lm-eval-tasks.md", "--task-config"),
+        ("docs/servers.md", "model_list:"),
     ),
 }
 """Language -> page and a text of each block that a test below runs."""
@@ -288,3 +289,10 @@ def test_the_block_of_the_documents_is_read(tmp_path: Path) -> None:
     file.write_text(snippet("docs/lm-eval-tasks.md", "--task-config", "yaml"))
     _, layer = TaskConfig.read(str(file)).layer("squad_completion")
     assert set(layer) == set(KEYS)
+
+
+def test_the_gateway_of_the_documents_names_base_and_adapter() -> None:
+    listed = yaml.safe_load(snippet("docs/servers.md", "model_list:", "yaml"))["model_list"]
+    sent = {each["model_name"]: each["litellm_params"]["extra_body"] for each in listed}
+    assert {name: body["lora"][0]["scale"] for name, body in sent.items()} == {"MODEL": 0.0, "tuned": 1.0}
+    assert not any(body["cache_prompt"] for body in sent.values()), "the adapter would read the base's cache"
