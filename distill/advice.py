@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from distill.teacher.filter_kinds import FILTERS, reasons
+from results.schema import DistillationCounts
 
 if TYPE_CHECKING:
     from distill.teacher.select import Drawn
@@ -32,7 +33,7 @@ LOW_ACCURACY = 0.6
 """In the paper, math had .568 and was the one task where distillation did not work."""
 
 
-def plain_warnings(record: Mapping[str, Any], drawn: Sequence[Drawn], already: float | None) -> list[str]:
+def plain_warnings(record: DistillationCounts, drawn: Sequence[Drawn], already: float | None) -> list[str]:
     """Sentences on what speaks against this distillation; empty where nothing does.
 
     `record` has `inputs`, `kept`, `dropped`, `filter`, `samples_per_input`, `pseudo_label_accuracy`; `drawn`
@@ -52,7 +53,7 @@ def plain_warnings(record: Mapping[str, Any], drawn: Sequence[Drawn], already: f
     return [sentence for sentence in found if sentence is not None]
 
 
-def _nothing_kept(record: Mapping[str, Any]) -> str | None:
+def _nothing_kept(record: DistillationCounts) -> str | None:
     inputs = record["inputs"]
     if record["kept"]:
         return None
@@ -64,7 +65,7 @@ def _nothing_kept(record: Mapping[str, Any]) -> str | None:
     return f"None of {_inputs(inputs)} was kept, so there is nothing to learn from.{_commonest(record)}"
 
 
-def _low_kept(record: Mapping[str, Any]) -> str | None:
+def _low_kept(record: DistillationCounts) -> str | None:
     inputs, kept = record["inputs"], record["kept"]
     if not inputs or kept / inputs >= LOW_KEPT:
         return None
@@ -74,7 +75,7 @@ def _low_kept(record: Mapping[str, Any]) -> str | None:
     )
 
 
-def _few_inputs(record: Mapping[str, Any]) -> str | None:
+def _few_inputs(record: DistillationCounts) -> str | None:
     kept = record["kept"]
     if not kept or kept >= FEW_INPUTS:
         return None
@@ -89,7 +90,7 @@ def _few_inputs(record: Mapping[str, Any]) -> str | None:
     )
 
 
-def _no_vote(record: Mapping[str, Any]) -> str | None:
+def _no_vote(record: DistillationCounts) -> str | None:
     if record.get("filter", "majority") != "majority" or record["samples_per_input"] > 1:
         return None
     return (
@@ -98,7 +99,7 @@ def _no_vote(record: Mapping[str, Any]) -> str | None:
     )
 
 
-def _low_margins(record: Mapping[str, Any], kept: Sequence[Drawn]) -> str | None:
+def _low_margins(record: DistillationCounts, kept: Sequence[Drawn]) -> str | None:
     used = FILTERS.get(str(record.get("filter")))
     if not kept or (used is not None and not used.by_votes):
         return None
@@ -133,7 +134,7 @@ def _one_target(kept: Sequence[Drawn]) -> str | None:
     )
 
 
-def _low_accuracy(record: Mapping[str, Any]) -> str | None:
+def _low_accuracy(record: DistillationCounts) -> str | None:
     accuracy = record.get("pseudo_label_accuracy")
     if accuracy is None or accuracy >= LOW_ACCURACY:
         return None
@@ -143,7 +144,7 @@ def _low_accuracy(record: Mapping[str, Any]) -> str | None:
     )
 
 
-def _commonest(record: Mapping[str, Any]) -> str:
+def _commonest(record: DistillationCounts) -> str:
     """Why most of the dropped inputs were dropped, and what may be done about it."""
     dropped = record.get("dropped") or {}
     cause = max(dropped, key=lambda reason: dropped[reason], default=None)

@@ -10,11 +10,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from harness.errors import UserError
-from harness.sample_rows import write_whole
-from harness.storage import file_hash
+from results.files import file_hash, parse_json, write_whole
+from results.schema import Distillation
 
 RECORD_FILE = "s2d.json"
 SCHEMA = 1
@@ -27,27 +26,26 @@ class Distilled:
     """What distillation left for one task: a checkpoint, or the reason why there is none."""
 
     folder: Path | None
-    record: dict[str, Any]
+    record: Distillation
     """The entry of the manifest's `distillation`."""
 
 
-def write_record(folder: Path, records: Mapping[str, Any]) -> None:
+def write_record(folder: Path, records: Mapping[str, Distillation]) -> None:
     """Say that the checkpoint in `folder` is complete; `records` are the manifest's entries by task."""
     text = json.dumps({"schema": SCHEMA, "records": records, "files": _digests(folder)}, indent=1)
     write_whole(folder / RECORD_FILE, text)
 
 
-def read_record(folder: Path) -> dict[str, Any] | None:
+def read_record(folder: Path) -> dict[str, Distillation] | None:
     """The entries by task of a complete checkpoint; None where there is none. UserError where it is damaged
     or of another version."""
     file = folder / RECORD_FILE
     if not file.is_file():
         return None
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))
+        found = parse_json(file.read_text(encoding="utf-8"))
         schema = found.get("schema", 0)
-    # JSON that is none or no mapping, bytes that are no text; brackets as deep.
-    except (ValueError, AttributeError, RecursionError) as error:
+    except (ValueError, AttributeError) as error:  # the second: it is JSON, but not an object
         raise _refused(folder, f"{RECORD_FILE} cannot be read") from error
     if schema != SCHEMA:
         raise _refused(folder, f"it is of version {schema}, this is version {SCHEMA}")

@@ -7,7 +7,6 @@ what training says of itself.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from distill.advice import plain_warnings
 from distill.teacher.plan import ASKED_BEFORE
@@ -17,7 +16,8 @@ from distill.training.job import TrainingJob
 from harness.lm.task import TaskData
 from harness.programs.base import get_method
 from harness.session import Session
-from harness.types import stable_hash
+from harness.types import Settings, stable_hash
+from results.schema import Distillation, DistillationAccount, DistillationCounts
 
 
 def already_given(
@@ -44,13 +44,13 @@ def already_given(
 def account(
     context: Session,
     ask: TeacherAsk,
-    settings: Mapping[str, Any],
+    settings: Settings,
     sampled: Sampled,
     job: TrainingJob | None,
     kept: int,
     already: float | None,
     unchecked: Mapping[str, str],
-) -> dict[str, Any]:
+) -> DistillationAccount:
     """A task's entry in the manifest's `distillation`, without variant, seed and checkpoint."""
     parameters = context.engine.model.parameters
     used = dict(job.settings) if job else dict(settings)
@@ -58,7 +58,7 @@ def account(
     trained = ids * _passes(used, len(job.prompts) if job else 0)
     # Forward and backward: 6 FLOPs per parameter and token; LoRA has no gradient of the frozen weights.
     per_token = 6.0 if used.get("tuning") == "full" else 4.0
-    record: dict[str, Any] = {
+    counts: DistillationCounts = {
         "task": sampled.task,
         "status": "trained" if job else "not_distilled",
         "teacher_method": sampled.method,
@@ -82,13 +82,11 @@ def account(
         "settings": used,
     }
     if ask.inputs.why_none:
-        record |= {"reason": ask.inputs.why_none, "warnings": []}
-    else:
-        record["warnings"] = plain_warnings(record, sampled.drawn, already)
-    return record
+        return {**counts, "reason": ask.inputs.why_none, "warnings": []}
+    return {**counts, "warnings": plain_warnings(counts, sampled.drawn, already)}
 
 
-def as_trained(records: Sequence[dict[str, Any]], tokens: int, apart: bool) -> None:
+def as_trained(records: Sequence[Distillation], tokens: int, apart: bool) -> None:
     """Put into the records of one checkpoint the `tokens` that its training counted. What was planned is more
     where examples are held out or too long, or training stops early. `apart`: the tasks' examples are others,
     and each task has its share of the tokens; else (the parts of judging) all of them are every task's.
@@ -100,7 +98,7 @@ def as_trained(records: Sequence[dict[str, Any]], tokens: int, apart: bool) -> N
         record["train_tokens"] = round(record["train_tokens"] * share)
 
 
-def _passes(settings: Mapping[str, Any], examples: int) -> float:
+def _passes(settings: Settings, examples: int) -> float:
     """How often each example is trained on."""
     steps = int(settings.get("max_steps") or 0)
     if not steps or not examples:

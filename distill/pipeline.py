@@ -14,7 +14,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -49,8 +48,9 @@ from harness.options import RunOptions
 from harness.programs.base import get_method
 from harness.progress import say
 from harness.session import Session
-from harness.types import stable_hash
+from harness.types import Settings, stable_hash
 from harness.variants import Variant, parse_variants
+from results.schema import Distillation
 from tasks.registry import source_files
 
 MIN_KEPT = 8
@@ -63,7 +63,7 @@ class _Plan:
 
     ask: TeacherAsk
     filter: FilterChoice
-    settings: dict[str, Any]
+    settings: Settings
     key: str
     folder: Path = Path()
     distilled: Distilled | None = None
@@ -105,14 +105,17 @@ def find_or_make(context: Session, variant: Variant, seed: int) -> dict[str, Dis
             if records := found[plan.folder]:
                 # Parts of judging share a checkpoint: the part that made it stands for the others.
                 record = records.get(plan.task.name) or next(iter(records.values()))
-                named = {"task": plan.task.name, "variant": variant.name, "seed": seed}
-                now = {
+                now: Distillation = {
+                    **record,
+                    "task": plan.task.name,
+                    "variant": variant.name,
+                    "seed": seed,
                     "checkpoint": str(plan.folder),
                     "overlap": plan.inputs.overlapping,
                     "overlap_unchecked": sorted(tests.unchecked),
                     "allow_overlap": context.options.allow_overlap,
                 }
-                plan.distilled = Distilled(plan.folder, {**record, **named, **now})
+                plan.distilled = Distilled(plan.folder, now)
         missing = [plan for plan in plans if plan.distilled is None]
         if missing:
             _make(context, variant, seed, missing, tests)
@@ -212,10 +215,13 @@ def _make(context: Session, variant: Variant, seed: int, plans: list[_Plan], tes
         if (sum(counts) if together else kept) >= MIN_KEPT:
             job = training_job(context, plan.task, found.examples, plan.folder, plan.settings, seed)
             add_job(jobs, job, variant.name if together else plan.task.name)
-        record = account(
-            context, plan.ask, plan.settings, found, job, kept, given.get(plan.task.name), tests.unchecked
-        )
-        record |= {"variant": variant.name, "seed": seed, "checkpoint": str(plan.folder) if job else None}
+        already = given.get(plan.task.name)
+        record: Distillation = {
+            **account(context, plan.ask, plan.settings, found, job, kept, already, tests.unchecked),
+            "variant": variant.name,
+            "seed": seed,
+            "checkpoint": str(plan.folder) if job else None,
+        }
         plan.distilled = Distilled(plan.folder if job else None, record)
         for warning in record["warnings"]:
             say(f"{plan.task.name}, {variant.name}: {warning}")

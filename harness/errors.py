@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import unicodedata
+from results.files import one_line
+
+__all__ = ["RunError", "UserError", "one_line"]
 
 
 class UserError(Exception):
@@ -11,10 +13,3 @@ class UserError(Exception):
 
 class RunError(Exception):
     """A run that failed: exit status 1, everything finished is kept."""
-
-
-def one_line(text: object) -> str:
-    """`text` as one line for a terminal or a log: what a name, a file or a library holds can neither steer
-    the terminal (control and bidirectional characters become `?`) nor forge a second line."""
-    line = " ".join(str(text).split())
-    return "".join("?" if unicodedata.category(sign) in ("Cc", "Cf", "Cs", "Co") else sign for sign in line)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import islice
-from typing import Any
 
 from harness.engines.base import AdapterInfo
 from harness.lm.score import asked, score
@@ -13,6 +12,7 @@ from harness.programs.base import get_method
 from harness.sample_rows import build_rows
 from harness.session import Session
 from harness.variants import Variant
+from results.schema import SampleRow
 
 
 def evaluate(
@@ -21,7 +21,7 @@ def evaluate(
     seed: int,
     tasks: Sequence[TaskData],
     adapters: Mapping[str, AdapterInfo | None],
-) -> dict[str, list[dict[str, Any]]]:
+) -> dict[str, list[SampleRow]]:
     """Sample rows of one variant by task; all tasks go through one stream of batches."""
     methods = {task.name: get_method(variant.method_for(task.spec.s2_method)) for task in tasks}
     jobs = [

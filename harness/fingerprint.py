@@ -18,8 +18,8 @@ from typing import Any
 
 from harness.programs import base
 from harness.programs.base import Method, get_method
-from harness.storage import file_hash
 from harness.types import stable_hash
+from results.files import file_hash
 
 
 def files_hash(paths: Iterable[Path]) -> str:

@@ -11,20 +11,20 @@ import platform
 import re
 import subprocess
 import time
-from collections.abc import Mapping
 from contextlib import suppress
 from datetime import date
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from filelock import FileLock, Timeout
 
 from harness.errors import UserError
 from harness.options import RunOptions
-from harness.sample_rows import remove_scratch, write_whole
+from harness.types import Settings
+from results.files import parse_json, remove_scratch, write_whole
+from results.schema import SCHEMA, Hardware, JsonObject, Manifest, Model, RunEntries, RunKind, Status
 
-SCHEMA = 1
 PER_CALL = frozenset({"output", "fresh", "dry_run"})
 """Options that belong to one call of the command, not to the run."""
 PACKAGES = ("s2d-bench", "torch", "transformers", "lm-eval", "peft", "trl", "datasets", "scipy", "vllm")
@@ -33,16 +33,18 @@ PACKAGES = ("s2d-bench", "torch", "transformers", "lm-eval", "peft", "trl", "dat
 class RunFolder:
     """One run on disk. `open` finds or makes it."""
 
+    manifest: Manifest
+    """As the file has it; there once the folder is taken up."""
+
     def __init__(self, path: Path, lock: FileLock) -> None:
         self.path = path
         self._lock = lock
         self._is_new = self._is_new_folder = False
         self.nothing_asked = False
         """No call was made, nor will be: whoever mends the command would be refused by its folder."""
-        self.manifest: dict[str, Any] = {}
 
     @classmethod
-    def open(cls, options: RunOptions, command: str, kind: str = "run") -> RunFolder:
+    def open(cls, options: RunOptions, command: str, kind: RunKind = "run") -> RunFolder:
         """The folder of `--output`, else the newest unfinished run with these options, else a new one.
 
         UserError where another process holds it or its options differ."""
@@ -69,7 +71,7 @@ class RunFolder:
             raise
         return folder
 
-    def _take_up(self, options: RunOptions, command: str, kind: str) -> None:
+    def _take_up(self, options: RunOptions, command: str, kind: RunKind) -> None:
         found = read_manifest(self.path)
         if found is not None and options.fresh:
             raise UserError(
@@ -91,8 +93,7 @@ class RunFolder:
                 )
             _refuse_other_options(self.path, found.get("options", {}), options)
         remove_scratch(self.path)
-        self.manifest = {
-            **(found or {}),
+        begun: Manifest = {
             "schema": SCHEMA,
             "kind": kind,
             "run": self.path.resolve().name,
@@ -103,37 +104,45 @@ class RunFolder:
             "git_commit": _git_commit(),
             "hardware": _hardware(),
             # Templates that insert a date get this one, also when the run is continued tomorrow.
-            "template_date": (found or {}).get("template_date") or time.strftime("%Y-%m-%d", time.gmtime()),
-            "started": (found or {}).get("started") or time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            "template_date": time.strftime("%Y-%m-%d", time.gmtime()),
+            "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         }
+        if found is not None:
+            begun["template_date"] = found.get("template_date") or begun["template_date"]
+            begun["started"] = found.get("started") or begun["started"]
+        self.manifest = {**found, **begun} if found is not None else begun
         self.save()
         self._write_config(options)
 
     def _write_config(self, options: RunOptions) -> None:
         write_whole(self.path / "config.yaml", config_text(options))
 
-    def require_same_model(self, model: Mapping[str, Any], served: Mapping[str, Any]) -> None:
+    def require_same_model(self, model: Model, served: JsonObject) -> None:
         """UserError where calls of this run were made with another model: two would stand in one table.
         `served` is what a server tells of its model."""
         before = self.manifest.get("model")
         if not isinstance(before, dict) or before.get("fingerprint") == model["fingerprint"]:
             return
-        told = (self.manifest.get("engine") or {}).get("served") or {}
+        engine = self.manifest.get("engine")
+        told = (engine and engine.get("served")) or {}
         pairs = [(name, told.get(name), served.get(name)) for name in {**told, **served}]
-        pairs += [(name, before.get(name), model[name]) for name in ("name", "fingerprint")]
+        pairs += [
+            ("name", before.get("name"), model["name"]),
+            ("fingerprint", before.get("fingerprint"), model["fingerprint"]),
+        ]
         name, then, now = next(pair for pair in pairs if pair[1] != pair[2])
         raise UserError(
             f"{self.path} was begun with another model ({name}: {then}, now {now}): load or serve that one "
             "again, or name another --output"
         )
 
-    def save(self, **more: Any) -> None:
-        """Merge `more` into the manifest and write it in one step."""
-        self.manifest.update(more)
+    def save(self, status: Status | None = None, **more: Unpack[RunEntries]) -> None:
+        """Merge `status` and `more` into the manifest and write it in one step."""
+        self.manifest = {**self.manifest, "status": status or self.manifest["status"], **more}
         text = json.dumps(self.manifest, indent=1, ensure_ascii=False, default=str)
         write_whole(self.path / "manifest.json", text + "\n")
 
-    def finish(self, **more: Any) -> None:
+    def finish(self, **more: Unpack[RunEntries]) -> None:
         """`save`, and the run counts as finished once its page is written, which is written last. A page
         of an earlier state, which `report` left, goes first."""
         (self.path / "leaderboard.html").unlink(missing_ok=True)
@@ -170,17 +179,17 @@ def config_text(options: RunOptions) -> str:
     return text if yaml.safe_load(text) == values else yaml.safe_dump(values, sort_keys=True)
 
 
-def read_manifest(path: Path) -> dict[str, Any] | None:
+def read_manifest(path: Path) -> Manifest | None:
     """The manifest of a run folder; None where there is none. UserError for one that cannot be read."""
     file = path / "manifest.json"
     if not file.is_file():
         return None
     try:
-        manifest = json.loads(file.read_text(encoding="utf-8"))
-    # JSON that is none, bytes that are no text, numbers of thousands of digits; brackets as deep.
-    except (ValueError, RecursionError) as error:
+        manifest = parse_json(file.read_text(encoding="utf-8"))
+    except ValueError as error:
         raise UserError(f"{file} is damaged ({error}): restore it, or name another --output") from error
-    if not isinstance(manifest, dict) or manifest.get("schema") != SCHEMA:
+    schema = manifest.get("schema") if isinstance(manifest, dict) else None
+    if schema != SCHEMA:
         raise UserError(f"{file} is of another version: use the release that wrote it, or another --output")
     if not isinstance(manifest.get("options", {}), dict) or not _is_date(manifest.get("template_date")):
         raise UserError(f"{file} is damaged (options or template_date): restore it, or name another --output")
@@ -195,7 +204,7 @@ def _is_date(value: Any) -> bool:
         return False
 
 
-def _refuse_other_options(path: Path, before: dict[str, Any], options: RunOptions) -> None:
+def _refuse_other_options(path: Path, before: Settings, options: RunOptions) -> None:
     now = json.loads(json.dumps(options.compared()))
     differing = [name for name, value in now.items() if before.get(name, value) != value]
     if differing:
@@ -237,7 +246,7 @@ def _find_or_name(options: RunOptions, kind: str) -> Path:
     return path
 
 
-def _is_done(path: Path, manifest: dict[str, Any]) -> bool:
+def _is_done(path: Path, manifest: Manifest) -> bool:
     # The page is written last.
     tables = manifest.get("kind") == "distill" or (path / "leaderboard.html").is_file()
     return manifest.get("status") == "finished" and tables
@@ -262,7 +271,7 @@ def _git_commit() -> str | None:
     return done.stdout.strip() or None if done else None
 
 
-def _hardware() -> dict[str, Any]:
+def _hardware() -> Hardware:
     import psutil
 
     name = platform.processor() or platform.machine()

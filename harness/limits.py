@@ -1,6 +1,6 @@
 """How many tokens a step may generate: what the user asks for, else the task, else what real models need.
 
-Limits go by kinds of steps (`reason`, `respond`, ...; `harness.programs.base.step_kind`). An engine cuts a
+Limits go by kinds of steps (`reason`, `respond`, ...; `results.schema.step_kind`). An engine cuts a
 limit to what the context leaves behind the prompt. A method's own `Ask(max_tokens=...)` stands above all of
 this; that is the scheduler's business.
 """

@@ -6,7 +6,6 @@ It describes what is loaded and decides nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from harness.engines.base import Engine
 from harness.fingerprint import without_functions
@@ -16,6 +15,7 @@ from harness.programs.base import get_method
 from harness.store import CallStore
 from harness.types import stable_hash
 from harness.variants import AGAIN, Variant, teacher_row
+from results import schema
 
 BATCHES_VARIED = (
     "Memory did not suffice for some batches, which ran in smaller parts: in bfloat16 or float16 another run "
@@ -26,8 +26,6 @@ NOT_REPEATED = (
     "The engine does not promise equal texts for equal calls. By how much base differs from itself was not "
     "measured: --noise-floor runs it twice."
 )
-
-DIRECTIONS = {True: "higher", False: "lower", None: "none"}
 
 
 def named_pairs(variants: Sequence[Variant], teachers: Mapping[str, str | None]) -> list[list[str]]:
@@ -54,12 +52,12 @@ def _teacher(variant: Variant, variants: Sequence[Variant], tasks: Sequence[Task
 
 def run_facts(
     engine: Engine, tasks: Sequence[TaskData], variants: Sequence[Variant], options: RunOptions
-) -> dict[str, Any]:
+) -> schema.RunEntries:
     """Entries `model`, `engine`, `tasks`, `variants`, `comparisons` and `notes` of the manifest."""
-    described: dict[str, Any] = {}
+    described: dict[str, schema.Task] = {}
     for task in tasks:
         items = task.scored_items()
-        described[task.name] = {
+        entry: schema.Task = {
             "primary": task.spec.primary.name,
             "s2_method": task.spec.s2_method,
             "n_items": len(items),
@@ -67,7 +65,7 @@ def run_facts(
             "metrics": {
                 metric.name: {
                     "kind": metric.kind,
-                    "direction": DIRECTIONS[metric.higher_is_better],
+                    "direction": schema.DIRECTIONS[metric.higher_is_better],
                     "aggregation": "mean",
                     "description": metric.description,
                 }
@@ -79,8 +77,10 @@ def run_facts(
             ),
             "data": options.data,
             "turns": any(task.history(row) for row in task.rows("test")[:1]),
-            **task.described,
         }
+        if task.foreign:
+            entry["s2d"] = task.block
+        described[task.name] = entry
     teachers = {variant.name: _teacher(variant, variants, tasks) for variant in variants}
     return {
         "model": {
@@ -114,15 +114,16 @@ def run_facts(
     }
 
 
-def with_notes(facts: dict[str, Any], earlier: Mapping[str, Any]) -> dict[str, Any]:
+def with_notes(facts: schema.Engine, earlier: schema.Engine | None) -> schema.Engine:
     """`facts` of an engine with the notes of an `earlier` state or process, but for those of the run."""
     ours = (BATCHES_VARIED, NOT_REPEATED)
-    said = [note for note in earlier.get("notes") or () if note not in ours]
+    before = [] if earlier is None else earlier.get("notes") or []
+    said = [note for note in before if note not in ours]
     notes = list(dict.fromkeys([*said, *facts.get("notes", [])]))
     return {**facts, "notes": notes} if notes else facts
 
 
-def engine_facts(facts: dict[str, Any], store: CallStore, noise_floor: bool) -> dict[str, Any]:
+def engine_facts(facts: schema.Engine, store: CallStore, noise_floor: bool) -> schema.Engine:
     """The engine's own, and whether memory made batches smaller than planned in any process of the run."""
     notes = [*facts.get("notes", [])]
     if store.batches_varied:

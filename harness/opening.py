@@ -19,11 +19,12 @@ from harness.scheduler import Scheduler
 from harness.session import Session
 from harness.store import CallStore
 from harness.variants import Variant
+from results.schema import RunKind
 
 
 @contextmanager
 def opened(
-    options: RunOptions, command: str, verb: str, tasks: list[TaskData], variants: Sequence[Variant]
+    options: RunOptions, command: str, verb: RunKind, tasks: list[TaskData], variants: Sequence[Variant]
 ) -> Iterator[tuple[Session, RunFolder]]:
     """Folder, store and engine of a run. Whatever ends it early leaves the manifest saying `failed`."""
     # Before the folder exists: a mistyped model must not leave a run that nobody can continue, nor a key
@@ -52,10 +53,9 @@ def opened(
                 raise
             held.callback(engine.close)
             facts = run_facts(engine, tasks, variants, options)
-            before = folder.manifest.get("engine") or {}
             if store.count():
                 folder.require_same_model(facts["model"], facts["engine"].get("served", {}))
-                facts["engine"] = with_notes(facts["engine"], before)
+                facts["engine"] = with_notes(facts["engine"], folder.manifest.get("engine"))
             folder.save(**facts)
             try:
                 yield Session(options, source, engine, Scheduler(engine, store, marks), tasks), folder

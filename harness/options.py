@@ -12,6 +12,8 @@ from harness.engines import KINDS
 from harness.errors import UserError
 from harness.option_checks import check_texts
 from harness.storage import expanded
+from harness.types import Settings
+from results.schema import MARGIN_POINTS
 from tasks import registry
 
 BUNDLED = ("tiny", "smollm2")
@@ -45,7 +47,7 @@ class RunOptions:
     models: str = "base,s2,distilled"
     pretrained: str = "tiny"
     engine: str = "hf"
-    engine_args: dict[str, Any] = field(default_factory=dict)
+    engine_args: Settings = field(default_factory=dict)
     base_url: str | None = None
     tasks: tuple[str, ...] = field(default_factory=registry.families)
     include_path: tuple[str, ...] = ()
@@ -60,8 +62,8 @@ class RunOptions:
     output: str | None = None
     fresh: bool = False
     dry_run: bool = False
-    sampling: dict[str, Any] = field(default_factory=dict)
-    task_args: dict[str, Any] = field(default_factory=dict)
+    sampling: Settings = field(default_factory=dict)
+    task_args: Settings = field(default_factory=dict)
     dtype: str = "auto"
     revision: str | None = None
     trust_remote_code: bool = False
@@ -73,8 +75,8 @@ class RunOptions:
     samples: int | None = None
     filter: str | None = None
     """Of teacher answers; None is the task's own."""
-    train_args: dict[str, Any] = field(default_factory=dict)
-    margin: float = 5.0
+    train_args: Settings = field(default_factory=dict)
+    margin: float = MARGIN_POINTS
     prices: str | None = None
     allow_overlap: bool = False
     noise_floor: bool = False
@@ -124,18 +126,18 @@ class RunOptions:
         opening, comma, closing = (self.thought_marks or "").partition(",")
         return (opening, closing) if comma else None
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> Settings:
         """JSON-able, as the manifest keeps it."""
         return {
             name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()
         }
 
-    def compared(self) -> dict[str, Any]:
+    def compared(self) -> Settings:
         """What must be equal for a run to be continued."""
         return {name: value for name, value in self.as_dict().items() if name not in NOT_COMPARED}
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> RunOptions:
+    def from_dict(cls, values: Settings) -> RunOptions:
         """Options from a YAML file or a manifest. UserError names an unknown one."""
         known = {entry.name: str(entry.type) for entry in fields(cls)}
         for name in values:
@@ -153,7 +155,7 @@ _PLAIN: dict[str, tuple[type | tuple[type, ...], str]] = {
     "int": (int, "a whole number"),
     "float": ((int, float), "a number"),
     "bool": (bool, "true or false"),
-    "dict[str, Any]": (dict, "`name: value` lines, or name=value separated by commas"),
+    "Settings": (dict, "`name: value` lines, or name=value separated by commas"),
 }
 
 
@@ -180,9 +182,9 @@ def _typed(name: str, value: Any, annotation: str) -> Any:
     return value
 
 
-def key_values(text: str, option: str) -> dict[str, Any]:
+def key_values(text: str, option: str) -> Settings:
     """`a=1,b=x` as a dictionary; numbers, true and false are read as such. UserError for another form."""
-    pairs: dict[str, Any] = {}
+    pairs: Settings = {}
     for part in text.split(","):
         if not part.strip():
             continue

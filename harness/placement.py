@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from harness.engines import open_engine
 from harness.engines.base import AdapterInfo, Engine, adapter_name
@@ -14,6 +13,7 @@ from harness.errors import UserError
 from harness.models.source import resolve_model
 from harness.options import RunOptions
 from harness.session import Session
+from harness.types import Settings
 from harness.variants import SERVED, Variant
 
 Placement = tuple[Session, dict[str, AdapterInfo | None]]
@@ -41,7 +41,7 @@ def placements(
         yield session, dict.fromkeys(every)
 
 
-def engine_arguments(options: RunOptions) -> dict[str, Any]:
+def engine_arguments(options: RunOptions) -> Settings:
     """`--engine-args` and the address of a server."""
     address = {} if options.base_url is None else {"base_url": options.base_url}
     return {**options.engine_args, **address}

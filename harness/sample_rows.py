@@ -9,10 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
-import re
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +17,11 @@ from harness.answer_text import reasoning_words
 from harness.errors import UserError
 from harness.lm.score import Scored
 from harness.lm.task import TaskData
-from harness.types import Response, Step
+from harness.types import Item, Response, Step
+from results.files import write_whole
+from results.schema import CUT, LARGEST, Failure, SampleRow, SampleStep, Usage
 from tasks import thoughts
-
-LARGEST_SCORE = 1e15
-"""What `results` reads as a number, too: squares of it are added up."""
-
-_SCRATCH = re.compile(r"\..+\.(jsonl?|yaml|md|csv|tex|html)\.\w+")
-"""Names under which this file and `results` write before they rename."""
+from tasks.spec import RawScores
 
 
 def build_rows(
@@ -37,15 +31,16 @@ def build_rows(
     seed: int,
     scored: Sequence[Scored],
     responses: Sequence[Response],
-) -> list[dict[str, Any]]:
+) -> list[SampleRow]:
     """Rows of one task and variant in the order of the task's test split.
 
     `scored` has an entry per row and filter; scores of other filters than the one that reads the answer are
     named `metric,filter`.
     """
-    scores = _scores(task, scored)
-    rows = []
-    for place, (item, response) in enumerate(zip(task.scored_items(), responses, strict=True)):
+    items = task.scored_items()
+    scores = _scores(task, items, scored)
+    rows: list[SampleRow] = []
+    for place, (item, response) in enumerate(zip(items, responses, strict=True)):
         row = item.fields
         answer = None if response.error is not None else task.spec.answer_of(response.text, row)
         target = task.task.doc_to_target(row)
@@ -69,42 +64,37 @@ def build_rows(
                 "failure": failure(response, answer),
                 "reasoning_words": reasoning_words(response.steps, task.spec.answer_mark),
                 "truncated": any(
-                    step.completion.finish_reason == "length" or _cut_in_a_thought(step)
-                    for step in response.steps
+                    step.completion.finish_reason == CUT or _cut_in_a_thought(step) for step in response.steps
                 ),
                 "error": response.error,
                 "usage": usage(response),
-                "steps": [
-                    {
-                        "name": step.name,
-                        "messages": step.messages,
-                        "text": step.completion.text,
-                        "prompt_tokens": step.completion.prompt_tokens,
-                        "cached_tokens": step.completion.cached_tokens,
-                        "generated_tokens": step.completion.generated_tokens,
-                        "finish_reason": step.completion.finish_reason,
-                    }
-                    for step in response.steps
-                ],
+                "steps": [_step(step) for step in response.steps],
             }
         )
-    _settle_pairs(task, rows)
-    for row in rows:
-        row["scores"] = {
-            metric: _number(score, f"task {task.name}, item {row['item_id']}: {metric}")
-            for metric, score in row["scores"].items()
-        }
     return rows
 
 
-def failure(response: Response, answer: str | None) -> str | None:
+def _step(step: Step) -> SampleStep:
+    done = step.completion
+    return {
+        "name": step.name,
+        "messages": step.messages,
+        "text": done.text,
+        "prompt_tokens": done.prompt_tokens,
+        "cached_tokens": done.cached_tokens,
+        "generated_tokens": done.generated_tokens,
+        "finish_reason": done.finish_reason,
+    }
+
+
+def failure(response: Response, answer: str | None) -> Failure | None:
     """Why a response has no answer: `error`, `empty`, `truncated`, `stopped` (a stop of the task came before
     any answer), `no_answer`; None where it has one."""
     if response.error is not None:
         return "error"
     if answer is not None:
         return None
-    if response.finish_reason == "length" or (response.steps and _cut_in_a_thought(response.steps[-1])):
+    if response.finish_reason == CUT or (response.steps and _cut_in_a_thought(response.steps[-1])):
         return "truncated"
     if response.stopped:
         return "stopped"
@@ -116,7 +106,7 @@ def _cut_in_a_thought(step: Step) -> bool:
     return thoughts.split(step.completion.text).unclosed
 
 
-def usage(response: Response) -> dict[str, int | None]:
+def usage(response: Response) -> Usage:
     """Sums over all calls of a program (rule 1). Cached tokens are None where no engine told any: a server
     that tells them may leave a zero out."""
     done = [step.completion for step in response.steps]
@@ -129,28 +119,36 @@ def usage(response: Response) -> dict[str, int | None]:
     }
 
 
-def _scores(task: TaskData, scored: Sequence[Scored]) -> list[dict[str, Any]]:
+def _scores(task: TaskData, items: Sequence[Item], scored: Sequence[Scored]) -> list[dict[str, float | None]]:
+    """Scores by metric of every row, as numbers."""
     filters = list(dict.fromkeys(each.filter for each in scored))
     # The filter that reads the answer; its scores are the ones that are named without a filter.
     reads = task.foreign.rule.reader.name if task.foreign else filters[0]
-    scores: list[dict[str, Any]] = [{} for _ in task.indices]
+    raw: list[RawScores] = [{} for _ in items]
     for each in scored:
         suffix = "" if each.filter == reads else f",{each.filter}"
         for metric, value in each.scores.items():
-            scores[each.place][metric + suffix] = task.figure(metric, value)
-    return scores
+            raw[each.place][metric + suffix] = task.figure(metric, value)
+    _settle_pairs(task, items, raw)
+    return [
+        {
+            metric: _number(score, f"task {task.name}, item {item.item_id}: {metric}")
+            for metric, score in scores.items()
+        }
+        for item, scores in zip(items, raw, strict=True)
+    ]
 
 
-def _settle_pairs(task: TaskData, rows: Sequence[dict[str, Any]]) -> None:
+def _settle_pairs(task: TaskData, items: Sequence[Item], raw: Sequence[RawScores]) -> None:
     """Turn the raw `[pair, token]` values of pair metrics into 0 (tokens of the cluster agree) or 1."""
     for metric in task.spec.metrics:
         if metric.aggregation != "pair_disagreement":
             continue
         tokens: dict[str, set[str]] = {}
-        for row in rows:
-            tokens.setdefault(row["cluster_id"], set()).add(str(row["scores"][metric.name][1]))
-        for row in rows:
-            row["scores"][metric.name] = float(len(tokens[row["cluster_id"]]) > 1)
+        for item, scores in zip(items, raw, strict=True):
+            tokens.setdefault(item.cluster_id, set()).add(str(scores[metric.name][1]))
+        for item, scores in zip(items, raw, strict=True):
+            scores[metric.name] = float(len(tokens[item.cluster_id]) > 1)
 
 
 def _number(score: Any, place: str) -> float | None:
@@ -160,42 +158,17 @@ def _number(score: Any, place: str) -> float | None:
         figure = float(score)
     except (TypeError, ValueError, OverflowError):
         return None
-    if math.isfinite(figure) and abs(figure) > LARGEST_SCORE:
+    if math.isfinite(figure) and abs(figure) > LARGEST:
         raise UserError(
-            f"{place} is {figure:g}: a score is a number up to {LARGEST_SCORE:g}: mend process_results in "
+            f"{place} is {figure:g}: a score is a number up to {LARGEST:g}: mend process_results in "
             "the task's Python and repeat the command; finished calls are kept"
         )
     return figure if math.isfinite(figure) else None
 
 
-def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> str:
+def write_rows(path: Path, rows: Sequence[SampleRow]) -> str:
     """Write JSON lines in one step: the file is the old one or the new one, never a part. Returns the
     SHA-256 of what was written."""
     text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
     write_whole(path, text)
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Replace a file in one step. OSError that names the file where the disk refuses; no scratch stays."""
-    scratch = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with scratch.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        scratch.replace(path)
-    except BaseException as error:
-        with suppress(OSError):
-            scratch.unlink()
-        if isinstance(error, OSError):
-            raise OSError(error.errno, error.strerror or str(error), str(path)) from error
-        raise
-
-
-def remove_scratch(folder: Path) -> None:
-    """Remove what killed processes left half-written in a run folder, which one process holds."""
-    for path in folder.rglob(".*.*"):
-        if _SCRATCH.fullmatch(path.name) and path.is_file():
-            path.unlink(missing_ok=True)

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from harness.engines.base import AdapterInfo, Engine
 from harness.engines.continuous import ContinuousEngine
 from harness.errors import RunError, UserError
-from harness.programs.base import Method, Running, Vote, step_kind
+from harness.programs.base import Method, Running, Vote
 from harness.progress import Progress
 from harness.store import CallStore, call_key
 from harness.types import (
@@ -32,6 +32,7 @@ from harness.types import (
     Step,
     derive_seed,
 )
+from results.schema import step_kind
 from tasks import thoughts
 
 REPEAT_OFFSET = 1_000_000

@@ -1,4 +1,4 @@
-"""Files on a disk: the hash of one, and what the disk refuses as one line that names it.
+"""Files on a disk: what the disk refuses becomes one line that names the file.
 
 A disk may be full, over its quota, not to be written, or failing. Python's own errors say so themselves;
 those of safetensors, tokenizers and torch are put into their words.
@@ -7,7 +7,6 @@ those of safetensors, tokenizers and torch are put into their words.
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import re
 import shutil
@@ -33,12 +32,6 @@ _OF_TORCH = "inline_container.cc"
 
 _LITTLE = 1 << 26
 """Bytes; where less is free, the disk is taken to be full."""
-
-
-def file_hash(path: Path) -> str:
-    """SHA-256 of a file's bytes, in hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def expanded(path: str) -> Path:

@@ -11,12 +11,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
+
+from results.schema import FinishReason, Settings
 
 Message = dict[str, str]
 """A chat message: `{"role": ..., "content": ...}`."""
-
-FinishReason = Literal["stop", "length", "error"]
 
 
 def _plain(value: Any) -> str:
@@ -57,7 +57,7 @@ class Sampling:
     stop: tuple[str, ...] = ()
     """Strings that end a completion; the text is cut before the first, the ids keep it."""
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> Settings:
         return dict(vars(self))  # `asdict` copies deeply, which cost a fifth of a call's accounting
 
 

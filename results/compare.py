@@ -12,7 +12,6 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -20,12 +19,13 @@ from results.analysis import choose_test as methods
 from results.analysis.claims import Comparisons
 from results.analysis.clusters import keys
 from results.analysis.cost import CostModel
-from results.analysis.leaderboard import MARGIN_POINTS, NAMED_CLAIMS
+from results.analysis.leaderboard import NAMED_CLAIMS
 from results.analysis.prices import load_prices
 from results.errors import ResultsError
 from results.records.columns import Columns
 from results.records.lm_eval import log_files, read_logs
 from results.records.load import load_run
+from results.schema import MARGIN_POINTS, SCHEMA, ClaimTable, Compared, LeftOut, Metric, Paired
 from results.tables import cells
 from results.tables import render as tables
 from results.tables import rows as table_rows
@@ -38,7 +38,7 @@ class Side:
     name: str
     columns: Mapping[tuple[str, str], Columns]
     """By (task, variant)."""
-    metrics: Mapping[str, Mapping[str, Mapping[str, Any]]]
+    metrics: Mapping[str, Mapping[str, Metric]]
     parameters: int | None
     has_tokens: bool
 
@@ -50,7 +50,7 @@ class Side:
         return [variant for of_task, variant in self.columns if of_task == task]
 
 
-def compare(a: Path, b: Path, margin: float | None = None, prices: Path | None = None) -> dict[str, Any]:
+def compare(a: Path, b: Path, margin: float | None = None, prices: Path | None = None) -> Compared:
     """Paired comparison of two run folders, or of two lm-eval logs (files or folders).
 
     Variants of one name are compared; where each side has one variant, these two, whatever their names.
@@ -66,7 +66,8 @@ def compare(a: Path, b: Path, margin: float | None = None, prices: Path | None =
     same_size = first.parameters if first.parameters == second.parameters else None
     costs = CostModel(same_size, known)
     claims = NAMED_CLAIMS if first.has_tokens and second.has_tokens else NAMED_CLAIMS[:2]
-    left_out, used = [], set[str]()
+    left_out: list[LeftOut] = []
+    used: set[str] = set()
     compared = Comparisons(points / 100, costs, used)
     for task, one, other in matched(first, second):
         columns = first.columns[task, one], second.columns[task, other]
@@ -79,7 +80,7 @@ def compare(a: Path, b: Path, margin: float | None = None, prices: Path | None =
         compared.add(*paired, shared, claims, names=names)
     rows = compared.decide()
     return {
-        "schema": 1,
+        "schema": SCHEMA,
         "a": first.name,
         "b": second.name,
         "margin": points / 100,
@@ -94,7 +95,7 @@ def load_side(path: Path) -> Side:
     """A run folder, or lm-eval logs."""
     if (path / "manifest.json").is_file():
         run = load_run(path)
-        parameters = (run.manifest.get("model") or {}).get("parameters")
+        parameters = run.manifest["model"].get("parameters")
         return Side(
             name=str(run.manifest["run"]),
             columns=run.columns,
@@ -136,7 +137,7 @@ def labels(first: Side, second: Side, one: str, other: str) -> tuple[str, str]:
     return f"{runs[0]}/{one}", f"{runs[1]}/{other}"
 
 
-def intersect(a: Columns, b: Columns) -> tuple[tuple[Columns, Columns], dict[str, int]]:
+def intersect(a: Columns, b: Columns) -> tuple[tuple[Columns, Columns], Paired]:
     """Both with only the rows that both have, in one order, and the counts of rows paired and left out."""
     ours, theirs = set(a.seed.tolist()), set(b.seed.tolist())
     if len(ours) == len(theirs) or not ours & theirs:
@@ -160,7 +161,7 @@ def intersect(a: Columns, b: Columns) -> tuple[tuple[Columns, Columns], dict[str
     index_a, index_b = (
         np.array([places[key] for key in both], dtype=np.int64) for places in (places_a, places_b)
     )
-    count = {"paired": len(both), "only_a": a.n_rows - len(both), "only_b": b.n_rows - len(both)}
+    count: Paired = {"paired": len(both), "only_a": a.n_rows - len(both), "only_b": b.n_rows - len(both)}
     return (a.take(index_a), b.take(index_b)), count
 
 
@@ -169,7 +170,7 @@ def _seeds_in_order(columns: Columns) -> Columns:
     return replace(columns, seed=np.unique(columns.seed, return_inverse=True)[1].astype(np.int64))
 
 
-def _notes(first: Side, second: Side, left_out: Sequence[Mapping[str, Any]]) -> list[str]:
+def _notes(first: Side, second: Side, left_out: Sequence[LeftOut]) -> list[str]:
     notes = [
         f"{row['task']}, {row['a']} and {row['b']}: {row['paired']:,} rows paired; left out: "
         f"{row['only_a']:,} that "
@@ -181,18 +182,23 @@ def _notes(first: Side, second: Side, left_out: Sequence[Mapping[str, Any]]) -> 
     return notes
 
 
-def render(compared: Mapping[str, Any], width: int = 100) -> str:
+def render(compared: Compared, width: int = 100) -> str:
     """The comparison as text of at most `width` columns."""
     parts = [f"A: {cells.plain(compared['a'])}", f"B: {cells.plain(compared['b'])}", ""]
-    parts += [tables.claims_text({**compared, "overall": []}, width), ""]
+    claims: ClaimTable = {
+        "margin": compared["margin"],
+        "comparisons": compared["comparisons"],
+        "overall": [],
+    }
+    parts += [tables.claims_text(claims, width), ""]
     sentences = [row["sentence"] for row in compared["comparisons"] if row["primary"]] + list(
         compared["notes"]
     )
     for sentence in sentences:
         parts += textwrap.wrap(cells.plain(sentence), width, initial_indent="- ", subsequent_indent="  ")
     parts += ["", "Methods used"]
-    for row in compared["methods"]:
-        if row["used"]:
-            text = cells.plain(table_rows.method_text(row))
+    for method in compared["methods"]:
+        if method["used"]:
+            text = cells.plain(table_rows.method_text(method))
             parts += textwrap.wrap(text, width, initial_indent="- ", subsequent_indent="  ")
     return "\n".join(parts) + "\n"

@@ -22,18 +22,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from results.analysis.leaderboard import from_run
 from results.analysis.prices import load_prices
+from results.analysis.verdicts import Claim
 from results.errors import ResultsError
-from results.policy import ALL, Rule, read_policy
+from results.files import one_line
+from results.policy import ALL, Kind, Rule, read_policy
 from results.records.load import RunData, load_run
-from results.tables.cells import plain
+from results.schema import RATIO_KEYS, ClaimName, Leaderboard, Verdict
 
 Status = Literal["holds", "fails", "cannot_tell"]
 EXIT_CODES: dict[Status, int] = {"holds": 0, "fails": 1, "cannot_tell": 3}
-OF_VERDICT: dict[str, Status] = {"yes": "holds", "no": "fails", "cannot_tell": "cannot_tell"}
+OF_VERDICT: dict[Verdict, Status] = {"yes": "holds", "no": "fails", "cannot_tell": "cannot_tell"}
 WORDS: dict[Status, str] = {"holds": "holds", "fails": "FAILS", "cannot_tell": "cannot tell"}
 
 
@@ -54,13 +56,13 @@ def check(run_folder: Path, policy_path: Path, prices: Path | None = None) -> Ga
     run = load_run(run_folder)
     for rule in rules:
         _require_known(rule, run, policy_path)
-    extra: dict[tuple[str, str], tuple[str, ...]] = {}
+    extra: dict[tuple[str, str], tuple[ClaimName, ...]] = {}
     for rule in rules:
         if rule.kind in CLAIM_OF:
             claim = CLAIM_OF[rule.kind]
             extra[rule.a, rule.b] = tuple(dict.fromkeys((*extra.get((rule.a, rule.b), ()), claim)))
     known = load_prices(prices) if prices else None
-    boards: dict[float | None, Mapping[str, Any]] = {}
+    boards: dict[float | None, Leaderboard] = {}
     judged: list[tuple[Status, str]] = []
     if run.manifest.get("status") not in (None, "finished"):
         text = f"the run is {run.manifest['status']}, not finished: repeat its command, then ask again."
@@ -71,11 +73,16 @@ def check(run_folder: Path, policy_path: Path, prices: Path | None = None) -> Ga
             boards[margin] = from_run(run, margin, known, exact=True, extra=extra)
         judged += judge(rule, run, boards[margin])
     status = combine([each for each, _ in judged])
-    lines = tuple(f"{WORDS[each]:<11}  {plain(line)}" for each, line in judged)
+    lines = tuple(f"{WORDS[each]:<11}  {one_line(line)}" for each, line in judged)
     return GateOutcome(status, EXIT_CODES[status], lines)
 
 
-CLAIM_OF = {"superior": "superior", "non_inferior": "non_inferior", "cheaper": "cheaper", "ratio": "cheaper"}
+CLAIM_OF: dict[Kind, ClaimName] = {
+    "superior": "superior",
+    "non_inferior": "non_inferior",
+    "cheaper": "cheaper",
+    "ratio": "cheaper",
+}
 
 
 def combine(found: Sequence[Status]) -> Status:
@@ -85,11 +92,11 @@ def combine(found: Sequence[Status]) -> Status:
     return "cannot_tell" if "cannot_tell" in found else "holds"
 
 
-def judge(rule: Rule, run: RunData, board: Mapping[str, Any]) -> list[tuple[Status, str]]:
+def judge(rule: Rule, run: RunData, board: Leaderboard) -> list[tuple[Status, str]]:
     """Status and reason of a rule, on each task that it speaks of."""
     if rule.kind == "overlap":
         return [_overlap(rule, run)]
-    rows = board["comparisons"]
+    rows: Sequence[Claim] = board["comparisons"]
     if rule.task == ALL and len(run.tasks) > 1:
         rows = board["overall"]
     elif rule.task not in (None, ALL):
@@ -109,17 +116,16 @@ def judge(rule: Rule, run: RunData, board: Mapping[str, Any]) -> list[tuple[Stat
     return judged + missing
 
 
-def _claim(rule: Rule, row: Mapping[str, Any]) -> tuple[Status, str]:
+def _claim(rule: Rule, row: Claim) -> tuple[Status, str]:
     return OF_VERDICT[row["verdict"]], f"{rule.text}: {row['sentence']}"
 
 
-def _ratio(rule: Rule, row: Mapping[str, Any]) -> tuple[Status, str]:
-    name = {"tokens": "token"}.get(rule.unit, rule.unit)
-    value, low, high = (row[f"{name}_ratio{end}"] for end in ("", "_low", "_high"))
+def _ratio(rule: Rule, row: Claim) -> tuple[Status, str]:
+    value, low, high = (row.get(key) for key in RATIO_KEYS[rule.unit])
     if value is None or rule.number is None:
         hint = "give --prices" if rule.unit == "usd" else "the records do not hold it"
         return "cannot_tell", f"{rule.text}: the ratio is unknown on {row['task']} ({hint})."
-    if high is None:
+    if low is None or high is None:
         return "cannot_tell", f"{rule.text}: ratio {value:.3f} without an interval, on {row['task']}."
     reason = f"{rule.text}: ratio {value:.3f}, 95 % interval {low:.3f} to {high:.3f}, on {row['task']}."
     if high <= rule.number:
@@ -128,7 +134,7 @@ def _ratio(rule: Rule, row: Mapping[str, Any]) -> tuple[Status, str]:
 
 
 def _overlap(rule: Rule, run: RunData) -> tuple[Status, str]:
-    trained = [e for e in run.manifest.get("distillation") or [] if e.get("status") != "not_distilled"]
+    trained = [e for e in run.manifest["distillation"] if e.get("status") != "not_distilled"]
     if not trained:
         return "holds", f"{rule.text}: nothing was trained."
     if any(entry.get("allow_overlap") or entry.get("overlap") is None for entry in trained):
@@ -138,9 +144,9 @@ def _overlap(rule: Rule, run: RunData) -> tuple[Status, str]:
         names = ", ".join(unchecked)
         return "cannot_tell", f"{rule.text}: the test items of {names} could not be had and were not checked."
     # A mapping counts candidates that were left out before sampling, by kind; a number counts what remained.
-    counts = [entry["overlap"] for entry in trained]
+    counts: list[object] = [entry["overlap"] for entry in trained]
     left_out = sum(sum(count.values()) for count in counts if isinstance(count, Mapping))
-    remained = sum(int(count) for count in counts if not isinstance(count, Mapping))
+    remained = sum(int(count) for count in counts if isinstance(count, int | float))
     reason = (
         f"{remained:,} training inputs overlap test items ({left_out:,} candidates were left out before)."
     )

@@ -11,20 +11,19 @@ bandwidth / weights tokens per second, and a batch that many times its rows. FLO
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping
-from typing import Any
 
+from results.schema import Manifest
 from results.tables import cells
 
 BYTES = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2, "float8": 1, "int8": 1}
 
 
-def time_text(manifest: Mapping[str, Any], width: int = 100) -> str:
+def time_text(manifest: Manifest, width: int = 100) -> str:
     """The sentences of `time_lines` for a terminal; empty where nothing was timed."""
     return "\n".join(textwrap.fill(line, width, subsequent_indent="  ") for line in time_lines(manifest))
 
 
-def time_lines(manifest: Mapping[str, Any]) -> list[str]:
+def time_lines(manifest: Manifest) -> list[str]:
     """Sentences on phases, engine and limit; empty where nothing was timed."""
     lines = [line for line in (_phases(manifest), _engine(manifest)) if line]
     limit = single_sequence_limit(manifest)
@@ -36,9 +35,9 @@ def time_lines(manifest: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def single_sequence_limit(manifest: Mapping[str, Any]) -> float | None:
+def single_sequence_limit(manifest: Manifest) -> float | None:
     """Tokens per second that memory bandwidth allows one sequence; None where a figure is unknown."""
-    model, hardware = manifest.get("model") or {}, manifest.get("hardware") or {}
+    model, hardware = manifest["model"], manifest["hardware"]
     parameters, size = model.get("parameters"), BYTES.get(str(model.get("dtype")).removeprefix("torch."))
     bandwidth = hardware.get("memory_bandwidth_gbs")
     if not parameters or not size or not bandwidth:
@@ -46,9 +45,9 @@ def single_sequence_limit(manifest: Mapping[str, Any]) -> float | None:
     return float(bandwidth) * 1e9 / (float(parameters) * size)
 
 
-def _phases(manifest: Mapping[str, Any]) -> str:
+def _phases(manifest: Manifest) -> str:
     """Seconds by variant. Those of a distilled one hold its teacher's sampling and its training."""
-    timing = {name: float(value) for name, value in (manifest.get("timing") or {}).items()
+    timing = {name: float(value) for name, value in manifest["timing"].items()
               if isinstance(value, (int, float))}  # fmt: skip
     total = timing.pop("total", sum(timing.values()))
     if total <= 0:
@@ -62,9 +61,9 @@ def _phases(manifest: Mapping[str, Any]) -> str:
     )
 
 
-def _engine(manifest: Mapping[str, Any]) -> str:
+def _engine(manifest: Manifest) -> str:
     """What the engine did in the seconds in which it worked."""
-    done = manifest.get("execution") or {}
+    done = manifest["execution"]
     seconds, generated = float(done.get("seconds") or 0), float(done.get("generated_tokens") or 0)
     if seconds <= 0 or not generated:
         return ""
@@ -73,7 +72,7 @@ def _engine(manifest: Mapping[str, Any]) -> str:
         f"Engine: {generated:,.0f} tokens generated and {prompt:,.0f} prompt tokens read in "
         f"{seconds:,.1f} s, {generated / seconds:,.0f} generated tokens/s"
     )
-    parameters = (manifest.get("model") or {}).get("parameters")
+    parameters = manifest["model"].get("parameters")
     if parameters:
         speed = 2.0 * float(parameters) * (generated + prompt) / seconds
         line += f", {cells.compact(speed)}FLOP/s of asked work"

@@ -8,40 +8,40 @@ alone: a difference between two rows without an interval never shows anything.
 
 from __future__ import annotations
 
-import json
 import textwrap
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
 
-from results.analysis.verdicts import p_text
+from results.analysis.verdicts import known, p_text
+from results.paper_figures import (
+    Beside,
+    Finding,
+    Line,
+    PaperFigure,
+    PaperFinding,
+    PaperSystem,
+    PaperTask,
+    Seen,
+    TaskBeside,
+    published,
+)
+from results.schema import MARGIN_POINTS, ClaimName, Comparison, Leaderboard, ScoreRow, Verdict
 from results.tables.cells import plain
 
-PAPER_FILE = Path(__file__).with_name("published") / "paper.json"
-WORDS = {"shows": "shows", "contradicts": "contradicts", "cannot_tell": "cannot tell"}
+WORDS: dict[Seen, str] = {"shows": "shows", "contradicts": "contradicts", "cannot_tell": "cannot tell"}
 MARKS = {"two_sources": "*", "one_source": "", "memory": "?"}
 LEGEND = "* found in two independent notes, ? from memory only, no mark: one careful note. Scores in percent."
 COLUMNS = 100
 
 
-def published() -> dict[str, Any]:
-    """The paper's figures: `source`, `certainty`, `tasks{NAME: {rows[]}}`, `findings[]`. Scores in
-    percent."""
-    document: dict[str, Any] = json.loads(PAPER_FILE.read_text(encoding="utf-8"))
-    return document
-
-
-def beside(leaderboard: Mapping[str, Any]) -> dict[str, Any]:
+def beside(leaderboard: Leaderboard) -> Beside:
     """Lay the paper's rows beside those of a run.
 
-    Returns `source`, `certainty`, `tasks[]` with `task, paper_task, title, stand_in, rows[]` (scores in
-    percent, tokens per item; null where one side has no such row) and `findings[]` with `task, text, paper,
-    verdict, why, compared`, where verdict is shows, contradicts or cannot_tell. Tasks that the paper does not
-    have are left out.
+    Tasks that the paper does not have are left out.
     """
     paper = published()
-    tasks, findings = [], []
-    for task in dict.fromkeys(row["task"] for row in leaderboard.get("rows", [])):
+    tasks: list[TaskBeside] = []
+    findings: list[Finding] = []
+    for task in dict.fromkeys(row["task"] for row in leaderboard["rows"]):
         name = _paper_task(task, paper["tasks"])
         if name is None:
             continue
@@ -72,7 +72,7 @@ def beside(leaderboard: Mapping[str, Any]) -> dict[str, Any]:
     return {"source": paper["source"], "certainty": paper["certainty"], "tasks": tasks, "findings": findings}
 
 
-def render(laid: Mapping[str, Any]) -> str:
+def render(laid: Beside) -> str:
     """The result of `beside` as text for a terminal of 100 columns."""
     from tabulate import tabulate
 
@@ -121,18 +121,18 @@ def render(laid: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def marked(figure: Mapping[str, Any] | None) -> str:
+def marked(figure: PaperFigure | None) -> str:
     """A published figure with the mark of its certainty; empty where the paper gives none."""
     return "" if figure is None else f"{figure['value']}{MARKS[figure['certainty']]}"
 
 
-def _paper_task(task: str, tasks: Mapping[str, Any]) -> str | None:
+def _paper_task(task: str, tasks: Mapping[str, PaperTask]) -> str | None:
     if task in tasks:
         return task
     return next((name for name, entry in tasks.items() if task in entry["also"]), None)
 
 
-def _metric_names(task: str, entry: Mapping[str, Any], leaderboard: Mapping[str, Any]) -> dict[str, str]:
+def _metric_names(task: str, entry: PaperTask, leaderboard: Leaderboard) -> dict[str, str]:
     """Paper metric -> metric of the run. The primary one is the first row's; others go by a part of their
     name."""
     ours = list(dict.fromkeys(row["metric"] for row in leaderboard["rows"] if row["task"] == task))
@@ -145,17 +145,17 @@ def _metric_names(task: str, entry: Mapping[str, Any], leaderboard: Mapping[str,
 
 
 def _line(
-    system: Mapping[str, Any],
+    system: PaperSystem,
     metric: str,
     ours: str | None,
     task: str,
-    leaderboard: Mapping[str, Any],
+    leaderboard: Leaderboard,
     method: str,
-) -> dict[str, Any]:
+) -> Line:
     """`method` is the paper's System 2 on this task."""
     row = _row(leaderboard, task, system["variant"], ours)
     other = _other_method(row, method, task, leaderboard)
-    score, ends = row.get("score"), [row.get("ci_low"), row.get("ci_high")]
+    score, ends = (None, []) if row is None else (row["score"], [row["ci_low"], row["ci_high"]])
     return {
         "system": system["system"] + (f" (this run: {other})" if other else ""),
         "variant": system["variant"],
@@ -166,46 +166,42 @@ def _line(
         "paper_tokens": system["generated_tokens"],
         "run_score": None if score is None else 100 * score,
         "run_interval": [100 * end for end in ends if end is not None],
-        "run_tokens": row.get("generated_tokens"),
+        "run_tokens": None if row is None else row["generated_tokens"],
     }
 
 
-def _row(
-    leaderboard: Mapping[str, Any], task: str, variant: str | None, metric: str | None
-) -> Mapping[str, Any]:
-    """The run's row, empty where it has none."""
-    for row in leaderboard["rows"]:
-        if (row["task"], row["variant"], row["metric"]) == (task, variant, metric):
-            return dict(row)
-    return {}
+def _row(leaderboard: Leaderboard, task: str, variant: str | None, metric: str | None) -> ScoreRow | None:
+    """The run's row; None where it has none."""
+    of_run = (row for row in leaderboard["rows"] if row["task"] == task)
+    return next((row for row in of_run if (row["variant"], row["metric"]) == (variant, metric)), None)
 
 
-def _other_method(
-    row: Mapping[str, Any], method: str, task: str, leaderboard: Mapping[str, Any]
-) -> str | None:
+def _other_method(row: ScoreRow | None, method: str, task: str, leaderboard: Leaderboard) -> str | None:
     """The System 2 that stands in a row of ours, or taught it, where it is not the paper's."""
-    of_teacher = _row(leaderboard, task, row.get("teacher"), row.get("metric")) or row
-    used = str(of_teacher.get("method") or method)
-    asked = row.get("variant") == "s2" or row.get("teacher") is not None
+    if row is None:
+        return None
+    of_teacher = _row(leaderboard, task, row["teacher"], row["metric"]) or row
+    used = of_teacher["method"] or method
+    asked = row["variant"] == "s2" or row["teacher"] is not None
     return used if asked and used.removesuffix("_paper") != method and used != "direct" else None
 
 
 def _finding(
-    finding: Mapping[str, Any],
+    finding: PaperFinding,
     task: str,
-    entry: Mapping[str, Any],
+    entry: PaperTask,
     metrics: Mapping[str, str],
-    leaderboard: Mapping[str, Any],
-) -> dict[str, Any]:
+    leaderboard: Leaderboard,
+) -> Finding:
     expects, metric = finding["expects"], finding.get("metric", entry["primary"])
     claims = {
         claim["claim"]: claim
-        for claim in leaderboard.get("comparisons", [])
+        for claim in leaderboard["comparisons"]
         if (claim["task"], claim["a"], claim["b"]) == (task, finding["a"], finding["b"])
         and (claim["claim"] == "cheaper" or claim["metric"] == metrics.get(metric))
     }
     verdict, why = _decide(expects, claims, finding["a"], finding["b"])
-    rows = (_row(leaderboard, task, finding[side], metrics.get(metric)) for side in ("a", "b"))
+    rows = (_row(leaderboard, task, side, metrics.get(metric)) for side in (finding["a"], finding["b"]))
     other = next(filter(None, (_other_method(row, entry["method"], task, leaderboard) for row in rows)), None)
     if other and claims:
         why += f" System 2 is {other} here, {entry['method']} in the paper."
@@ -213,9 +209,9 @@ def _finding(
         next(
             row["generated_tokens"] if expects == "cheaper" else row["metrics"][metric]
             for row in entry["rows"]
-            if row["variant"] == finding[side]
+            if row["variant"] == side
         )
-        for side in ("a", "b")
+        for side in (finding["a"], finding["b"])
     ]
     unit = "\N{NO-BREAK SPACE}tokens" if expects == "cheaper" else "\N{NO-BREAK SPACE}%"
     paper = f"{marked(sides[0])} to {marked(sides[1])}{unit}"
@@ -229,51 +225,49 @@ def _finding(
     }
 
 
-def _decide(expects: str, claims: Mapping[str, Mapping[str, Any]], a: str, b: str) -> tuple[str, str]:
+def _decide(expects: str, claims: Mapping[ClaimName, Comparison], a: str, b: str) -> tuple[Seen, str]:
     """Verdict and its reason. `lower` and `no_gain` read the interval of the difference."""
-    wanted = {"cheaper": ("cheaper",), "as_good": ("non_inferior",)}.get(
-        expects, ("superior", "non_inferior")
-    )
-    claim = next((claims[name] for name in wanted if name in claims), None)
+    wanted: dict[str, ClaimName] = {"cheaper": "cheaper", "as_good": "non_inferior"}
+    in_turn: tuple[ClaimName, ...] = (wanted[expects],) if expects in wanted else ("superior", "non_inferior")
+    claim = next((claims[name] for name in in_turn if name in claims), None)
     if claim is None:
         return "cannot_tell", f"{a} and {b} are not compared."
     if expects == "cheaper":
-        ratio, *ends = (claim.get(key) for key in ("token_ratio", "token_ratio_low", "token_ratio_high"))
-        if ratio is None or None in ends:
+        ratio, least, most = claim["token_ratio"], claim["token_ratio_low"], claim["token_ratio_high"]
+        if ratio is None or least is None or most is None:
             return "cannot_tell", f"no token ratio of {b} over {a}."
-        why = f"tokens of {b} over those of {a}: {ratio:.2f} [{ends[0]:.2f}, {ends[1]:.2f}]."
+        why = f"tokens of {b} over those of {a}: {ratio:.2f} [{least:.2f}, {most:.2f}]."
         return _as_finding(claim["verdict"]), why
-    # At the level that decided the claim, where it is one of a leaderboard.
-    low, high = (claim.get(f"ci_{end}_adjusted", claim.get(f"ci_{end}")) for end in ("low", "high"))
-    if low is None or high is None:
-        return "cannot_tell", f"no interval for {b} minus {a}."
+    low, high = claim["ci_low_adjusted"], claim["ci_high_adjusted"]
     why = f"{b} minus {a}: {100 * claim['difference']:+.1f} points [{100 * low:+.1f}, {100 * high:+.1f}]"
     if expects == "as_good":
-        return _as_finding(claim["verdict"]), why + f", margin {100 * claim['margin']:g} points."
-    seen = (
-        f"; a difference of {100 * claim['mde']:.1f} points could have been seen" if claim.get("mde") else ""
-    )
+        return _as_finding(claim["verdict"]), why + f", margin {100 * known(claim['margin']):g} points."
+    mde = claim["mde"]
+    seen = f"; a difference of {100 * mde:.1f} points could have been seen" if mde else ""
     if expects == "no_gain":
-        margin = claims.get("non_inferior", claim).get("margin") or 0.05
+        margin = claims.get("non_inferior", claim)["margin"] or MARGIN_POINTS / 100
         if claim["verdict"] == "yes" if claim["claim"] == "superior" else low > 0:
             return "contradicts", why + "."
         if high < margin:
             return "shows", why + f": a gain of {100 * margin:g} points is ruled out."
         return "cannot_tell", why + f": a gain of {100 * margin:g} points is not ruled out."
+    verdict: Seen
     if expects == "lower":
         verdict = "shows" if high < 0 else "contradicts" if low > 0 else "cannot_tell"
     elif claim["claim"] == "superior":
         verdict = "contradicts" if high < 0 else _as_finding(claim["verdict"])
-        if verdict == "cannot_tell" and low > 0 and claim.get("p_adjusted") is not None:
-            seen = f"; {p_text(claim['p_adjusted'])} after Holm's correction over the whole leaderboard"
+        p = claim["p_adjusted"]
+        if verdict == "cannot_tell" and low > 0 and p is not None:
+            seen = f"; {p_text(p)} after Holm's correction over the whole leaderboard"
     else:
         # Only non-inferiority was claimed of this pair; its interval is that of the same difference.
         verdict = "contradicts" if high < 0 else "shows" if low > 0 else "cannot_tell"
     return verdict, why + (seen if verdict == "cannot_tell" else "") + "."
 
 
-def _as_finding(verdict: str) -> str:
-    return {"yes": "shows", "no": "contradicts"}.get(verdict, "cannot_tell")
+def _as_finding(verdict: Verdict) -> Seen:
+    seen: dict[Verdict, Seen] = {"yes": "shows", "no": "contradicts", "cannot_tell": "cannot_tell"}
+    return seen[verdict]
 
 
 def _number(value: float | None, interval: Sequence[float] = ()) -> str:

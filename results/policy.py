@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Literal
 
 from results.errors import ResultsError
+from results.schema import UNITS, Unit
 
 NAME = r'(?:"[^"]+"|\S+)'
 NUMBER = r"(?:\d+(?:\.\d*)?|\.\d+)"
@@ -54,7 +55,7 @@ class Rule:
     b: str = ""
     number: float | None = None
     """Margin in points of `non_inferior`, bound of `ratio`."""
-    unit: str = "tokens"
+    unit: Unit = "tokens"
     task: str | None = None
     """None: every task; `all`: all tasks together."""
 
@@ -94,7 +95,7 @@ def parse_rule(text: str, path: Path) -> Rule:
                 a=_unquoted(found.get("a")) or "",
                 b=_unquoted(found.get("b")) or "",
                 number=None if number is None else float(number),
-                unit=found.get("unit") or "tokens",
+                unit=next((unit for unit in UNITS if unit == found.get("unit")), "tokens"),
                 task=_unquoted(found.get("task")),
             )
             if kind == "non_inferior" and rule.number is not None and not 0 < rule.number < 100:

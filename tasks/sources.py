@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from tasks.errors import TaskError
+from tasks.spec import TaskRow
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -101,7 +102,7 @@ def read_rows(path: Path) -> list[Row]:
     return rows
 
 
-def _parse_object(line: bytes, where: str) -> dict[str, Any]:
+def _parse_object(line: bytes, where: str) -> TaskRow:
     try:
         value = json.loads(line)
         if b"\\u" in line:
@@ -203,7 +204,7 @@ def to_splits(
     """
     given = {"train": train, "validation": validation, "test": test}
     seen: dict[str, str] = {}
-    kept: dict[str, list[dict[str, Any]]] = {}
+    kept: dict[str, list[TaskRow]] = {}
     dropped: dict[str, int] = {}
     for split in reversed(SPLITS):
         kept[split], dropped[split] = [], 0
@@ -227,7 +228,7 @@ def to_splits(
     return _datasets(kept, {split: " ".join(sentences[split]) for split in SPLITS})
 
 
-def _standard(task: str, row: Mapping[str, Any]) -> dict[str, Any]:
+def _standard(task: str, row: Mapping[str, Any]) -> TaskRow:
     for key in REQUIRED:
         require(row, key, str)
     standard = {
@@ -241,9 +242,7 @@ def _standard(task: str, row: Mapping[str, Any]) -> dict[str, Any]:
     return {**standard, **row, "weight": float(row.get("weight", 1.0))}
 
 
-def _datasets(
-    rows: Mapping[str, list[dict[str, Any]]], descriptions: Mapping[str, str]
-) -> dict[str, Dataset]:
+def _datasets(rows: Mapping[str, list[TaskRow]], descriptions: Mapping[str, str]) -> dict[str, Dataset]:
     """One `Dataset` per split, all with the union of the columns, so that an empty split has them too."""
     from datasets import Dataset, DatasetInfo, Features, List, Value
 

@@ -14,6 +14,13 @@ from typing import Any, Literal
 
 from tasks.answers import MARKER
 
+TaskRow = dict[str, Any]
+"""A row of a task's data set: its own columns by name, beside those that every task has (`item_id`, `prompt`,
+`target`, ...)."""
+
+RawScores = dict[str, Any]
+"""What `process_results` of a task gives for one row, by metric, before it is a number."""
+
 Answer = str
 """A parsed answer, spelled as the model should say it; `TaskSpec.vote_key` says which are equal."""
 

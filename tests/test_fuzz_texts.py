@@ -30,7 +30,7 @@ from harness.engines.openai.retry import retry_after
 from harness.engines.openai.served import context_of, read_models, told_of_weights
 from harness.errors import UserError, one_line
 from harness.options import key_values
-from harness.programs.base import get_method, step_kind
+from harness.programs.base import get_method
 from harness.programs.bsm import add_scores, parse_criteria, parse_pair, parse_score
 from harness.programs.direct import think
 from harness.programs.rar import strip_quotes
@@ -39,6 +39,7 @@ from harness.types import Completion, Item, Request, Sampling, stable_hash
 from harness.variants import parse_variants
 from results.errors import ResultsError
 from results.policy import parse_rule
+from results.schema import step_kind
 from tasks import registry
 from tasks.answers import after_marker, first_line, last_line
 from tasks.gsm8k.task import last_number, marked_number

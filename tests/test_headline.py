@@ -11,11 +11,11 @@ from markupsafe import escape
 from page_fixtures import build_run
 from results_fixtures import VARIANTS, FakeTask, FakeVariant, distillation, edit_rows, make_run
 
-from results import files as write
 from results.analysis import leaderboard
 from results.analysis.headline import headline
 from results.page import build as page
 from results.tables import render as tables
+from results.tables import write
 
 NAMES = {"superior": "base", "non_inferior": "s2", "cheaper": "s2"}
 

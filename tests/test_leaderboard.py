@@ -20,12 +20,12 @@ from results_fixtures import (
     make_run,
 )
 
-from results import files as write
 from results.analysis import leaderboard
 from results.errors import ResultsError
+from results.files import write_whole
 from results.gate import check
 from results.page.build import write_page
-from results.tables import cells
+from results.tables import cells, write
 from results.tables import render as tables
 
 ROW_KEYS = {
@@ -185,14 +185,14 @@ def test_order_of_rows_does_not_change_a_byte(tmp_path: Path, run: Path) -> None
 
 
 def test_no_half_written_file_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    target = write.write_text(tmp_path / "leaderboard.md", "old")
+    target = write_whole(tmp_path / "leaderboard.md", "old")
 
     def fail(self: Path, other: Path) -> None:
         raise OSError("disk full")
 
     monkeypatch.setattr(Path, "replace", fail)
     with pytest.raises(OSError, match="disk full"):
-        write.write_text(target, "new")
+        write_whole(target, "new")
     assert [path.name for path in tmp_path.iterdir()] == ["leaderboard.md"]
     assert target.read_text() == "old"
 

@@ -14,7 +14,7 @@ from results.paper import LEGEND, beside, published, render
 def row(task: str, variant: str, score: float, metric: str = "m", tokens: float = 10.0) -> dict[str, Any]:
     return {
         "task": task, "variant": variant, "metric": metric, "score": score, "ci_low": score - 0.1,
-        "ci_high": score + 0.1, "generated_tokens": tokens,
+        "ci_high": score + 0.1, "generated_tokens": tokens, "method": "direct", "teacher": None,
     }  # fmt: skip
 
 
@@ -23,7 +23,9 @@ def claim(
 ) -> dict[str, Any]:
     return {
         "task": task, "metric": "m", "claim": name, "a": a, "b": b, "verdict": verdict,
-        "difference": (low + high) / 2, "ci_low": low, "ci_high": high, "margin": 0.05, "mde": 0.1, **more,
+        "difference": (low + high) / 2, "ci_low": low, "ci_high": high, "margin": 0.05, "mde": 0.1,
+        "ci_low_adjusted": low, "ci_high_adjusted": high, "p_adjusted": None,
+        "token_ratio": None, "token_ratio_low": None, "token_ratio_high": None, **more,
     }  # fmt: skip
 
 
@@ -103,7 +105,7 @@ def test_another_system_2_than_the_paper_s_is_named() -> None:
         s2 = {**row("coin_flip", "s2", 0.9), "method": method, "teacher": None}
         distilled = {**row("coin_flip", "distilled", 0.8), "method": "direct", "teacher": "s2"}
         base = {**row("coin_flip", "base", 0.5), "method": "direct", "teacher": None}
-        laid = beside({"rows": [base, s2, distilled]})["tasks"][0]["rows"]
+        laid = beside({"rows": [base, s2, distilled], "comparisons": []})["tasks"][0]["rows"]
         return [each["system"] for each in laid if each["run_score"] is not None and each["model"] is None]
 
     def whys(method: str) -> list[str]:
@@ -127,7 +129,8 @@ def test_rows_meet_by_task_variant_and_metric() -> None:
         "rows": [
             row("trivia_bias", "base", 0.5, "biased_accuracy"),
             row("trivia_bias", "base", 0.7, "unbiased_accuracy"),
-        ]
+        ],
+        "comparisons": [],
     }
     rows = {(r["variant"], r["metric"]): r for r in beside(board)["tasks"][0]["rows"]}
     biased, unbiased = rows["base", "accuracy_biased"], rows["base", "accuracy_unbiased"]
@@ -137,13 +140,13 @@ def test_rows_meet_by_task_variant_and_metric() -> None:
 
 
 def test_a_stand_in_for_the_papers_data_is_said_to_be_one() -> None:
-    laid = beside({"rows": [row("judge", "base", 0.5)]})
+    laid = beside({"rows": [row("judge", "base", 0.5)], "comparisons": []})
     assert laid["tasks"][0]["stand_in"] and laid["tasks"][0]["paper_task"] == "judge_oasst2"
     assert "the paper's figures are of pairwise judging, OASST2" in render(laid)
 
 
 def test_tasks_that_the_paper_lacks_are_left_out() -> None:
-    laid = beside({"rows": [row("my_task", "base", 0.5)]})
+    laid = beside({"rows": [row("my_task", "base", 0.5)], "comparisons": []})
     assert laid["tasks"] == [] and laid["findings"] == []
     assert "none of the paper's tasks" in render(laid)
 
@@ -170,7 +173,7 @@ def test_a_gain_that_the_correction_takes_back_says_so() -> None:
 
 def test_votes_stand_beside_a_run_that_took_votes() -> None:
     def systems(*variants: str) -> list[tuple[str, int]]:
-        laid = beside({"rows": [row("gsm8k", name, 0.3) for name in variants]})
+        laid = beside({"rows": [row("gsm8k", name, 0.3) for name in variants], "comparisons": []})
         return [(found["system"], found["votes"]) for found in laid["tasks"][0]["rows"] if found["run_score"]]
 
     assert systems("base", "s2") == [("System 1 (8-shot, no CoT)", 1), ("System 2, CoT zero-shot", 1)]

@@ -101,7 +101,7 @@ def test_alternative_text_gives_the_figures(board: dict[str, Any]) -> None:
     svg = score_against_tokens(board, "coin_flip")
     row = primary_points(board)["coin_flip"][0]
     assert 'role="img"' in svg
-    assert f"base {100 * row['score']:.1f} %" in svg
+    assert f"base {100 * row.score:.1f} %" in svg
     assert "s2 141.0 tokens (branch 40.0, solve 90.0, merge 11.0)." in tokens_by_step(USE)
 
 
@@ -115,14 +115,17 @@ def test_names_are_text_in_figures() -> None:
 
 def test_front_holds_what_nothing_cheaper_beats() -> None:
     rows = [point("base", 5, 0.3), point("s2", 90, 0.6), point("distilled", 6, 0.58), point("bad", 50, 0.4)]
-    assert [row["variant"] for row in pareto_front(rows)] == ["base", "distilled", "s2"]
-    same = [point("one", 5, 0.3), point("two", 5, 0.4), point("three", 9, 0.4)]
-    assert [row["variant"] for row in pareto_front(same)] == ["two"]
+    assert front_of(rows) == ["base", "distilled", "s2"]
+    assert front_of([point("one", 5, 0.3), point("two", 5, 0.4), point("three", 9, 0.4)]) == ["two"]
+
+
+def front_of(rows: list[dict[str, Any]]) -> list[str]:
+    return [found.variant for found in pareto_front(primary_points({"rows": rows})["t"])]
 
 
 def test_only_the_first_row_of_a_variant_is_plotted() -> None:
     rows = [point("base", 5, 0.3), {**point("base", 5, 0.9), "metric": "other"}]
-    assert [row["metric"] for row in primary_points({"rows": rows})["t"]] == ["m"]
+    assert [found.score for found in primary_points({"rows": rows})["t"]] == [0.3]
 
 
 @pytest.mark.parametrize(

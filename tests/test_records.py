@@ -12,8 +12,9 @@ import pytest
 from harness.errors import UserError
 from harness.lm.score import Scored
 from harness.lm.task import TaskData
-from harness.sample_rows import build_rows, failure, usage, write_rows, write_whole
+from harness.sample_rows import build_rows, failure, usage, write_rows
 from harness.types import Completion, Response, Step, user
+from results.files import write_whole
 from tasks.spec import Metric, TaskSpec
 
 ACCURACY = Metric("accuracy", "binary", "right or not")
@@ -195,7 +196,7 @@ def test_rows_are_written_one_a_line_whatever_they_say(tmp_path: Path) -> None:
 def test_a_file_is_the_old_one_or_the_new_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "rows.jsonl"
     write_whole(file, "old")
-    monkeypatch.setattr("harness.sample_rows.os.fsync", lambda _: (_ for _ in ()).throw(OSError("disk full")))
+    monkeypatch.setattr("results.files.os.fsync", lambda _: (_ for _ in ()).throw(OSError("disk full")))
     with pytest.raises(OSError, match="disk full"):
         write_whole(file, "new " * 1000)
     assert file.read_text() == "old"

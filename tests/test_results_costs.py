@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 from results_fixtures import VARIANTS, FakeTask, FakeVariant, distillation, make_run
 
-from results import files as write
 from results import hardware
 from results.analysis import leaderboard
 from results.errors import ResultsError
 from results.page import build as page
 from results.records import load
 from results.tables import render as tables
+from results.tables import write
 
 
 @pytest.fixture(scope="module")

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from results_fixtures import VARIANTS, FakeTask, FakeVariant, distillation, edit_rows, make_run
 
-from results import files as write
 from results.analysis import leaderboard
 from results.errors import ResultsError
 from results.page import build as page
 from results.tables import render as tables
+from results.tables import write
 
 TWO = (
     *VARIANTS[:2],

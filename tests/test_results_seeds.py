@@ -8,13 +8,12 @@ from typing import Any
 import pytest
 from results_fixtures import VARIANTS, FakeTask, FakeVariant, distillation, edit_rows, make_run
 
-from results import files as write
 from results.analysis import leaderboard
 from results.analysis.overall import NAME
 from results.errors import ResultsError
 from results.page import build as page
 from results.paper import beside
-from results.tables import cells
+from results.tables import cells, write
 from results.tables import render as tables
 from results.tables import rows as table_rows
 

@@ -16,13 +16,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from distill.papers.markdown import Markdown, environment, fenced, front_matter, table, tidy
+from distill.papers.parts import Facts, TaskPart, WholeSample
 from distill.papers.prompts import method_prompts
 from distill.teacher.filter_kinds import FILTERS, reasons
 from harness.folder import PACKAGES
 from harness.programs.base import get_method
-from harness.sample_rows import write_whole
-from harness.storage import file_hash
 from harness.types import Response, Sampling
+from results.files import file_hash, write_whole
+from results.schema import Distillation, JsonObject
 from tasks.registry import lm_eval_name
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ OVERLAPS = {
 
 
 def describe_task(
-    record: Mapping[str, Any],
+    record: Distillation,
     drawn: Sequence[Drawn],
     *,
     sampling: Mapping[str, Sampling],
@@ -58,7 +59,7 @@ def describe_task(
     target: Callable[[str], str],
     vote: Callable[[str], str | None] | None = None,
     sample: Response | None = None,
-) -> dict[str, Any]:
+) -> TaskPart:
     """One task's part of the papers, as JSON values: `record` (the manifest's entry) and what it leaves out.
 
     `sampling` is the teacher's, by step kind; `options` are the method's on this task; `target` writes an
@@ -94,12 +95,11 @@ def describe_task(
     }
 
 
-def write_papers(folder: Path, facts: Mapping[str, Any]) -> None:
+def write_papers(folder: Path, facts: Facts) -> None:
     """Write README.md and examples/README.md into a checkpoint's folder, each in one step.
 
-    `facts`: `model` (name, fingerprint, template_hash, dtype, parameters; optional revision, template_date),
-    `tasks` (parts by `describe_task`), optional `training` (else the folder's training.json), `versions`
-    (else what is installed) and `licences` (`base`, `inputs`, `checkpoint`; else fields to fill in).
+    Facts that are left out: `training` is read from the folder's training.json, `versions` are those that are
+    installed, `licences` are fields to fill in.
     """
     shown = _shown(folder, facts)
     templates = environment()
@@ -128,7 +128,7 @@ def package_versions() -> dict[str, str]:
     return found
 
 
-def _shown(folder: Path, facts: Mapping[str, Any]) -> dict[str, Any]:
+def _shown(folder: Path, facts: Facts) -> dict[str, object]:
     """What the templates see."""
     model = dict(facts["model"])
     tasks = list(facts["tasks"])
@@ -204,7 +204,7 @@ def _shown(folder: Path, facts: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _whole_sample(entry: Drawn, sample: Response) -> dict[str, Any]:
+def _whole_sample(entry: Drawn, sample: Response) -> WholeSample:
     return {
         "steps": [
             {
@@ -247,11 +247,11 @@ def _figure(value: object) -> object:
     return f"{value:.4g}" if isinstance(value, float) else value
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def _read_json(path: Path) -> JsonObject:
     """The object in a JSON file; empty where there is no such file."""
     if not path.is_file():
         return {}
-    values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    values: JsonObject = json.loads(path.read_text(encoding="utf-8"))
     return values
 
 

@@ -8,12 +8,13 @@ their own, where the caller hands some in; nothing here reads them.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from distill.papers.parts import ExampleRow
 from harness.types import Item
+from results.files import replacing
 
 if TYPE_CHECKING:
     from distill.teacher.select import Drawn
@@ -27,11 +28,12 @@ def example_rows(
     drawn: Sequence[Drawn],
     target: Callable[[str], str],
     label: Callable[[Item], object] | None = None,
-) -> list[dict[str, Any]]:
+) -> list[ExampleRow]:
     """A row per prompt, in the order drawn. `target` writes an answer as System 1 should say it; `label`
     gives the task's own label of an item, for people who look into the data, and is used for nothing."""
-    return [
-        {
+    rows: list[ExampleRow] = []
+    for entry in drawn:
+        row: ExampleRow = {
             "task": task,
             "item_id": entry.item.item_id,
             "cluster_id": entry.item.cluster_id,
@@ -43,24 +45,24 @@ def example_rows(
             "reason": entry.reason,
             "samples": list(entry.texts),
             "answers": list(entry.answers),
-            **({} if label is None else {"label": str(label(entry.item))}),
         }
-        for entry in drawn
-    ]
+        if label is not None:
+            row["label"] = str(label(entry.item))
+        rows.append(row)
+    return rows
 
 
-def write_examples(folder: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+def write_examples(folder: Path, rows: Sequence[ExampleRow]) -> None:
     """Write kept.parquet (rows without a reason) and dropped.parquet into `folder`, each in one step. Both
     have all columns; one without rows is for pyarrow and pandas, `datasets` refuses empty splits."""
     with_labels = any("label" in row for row in rows)
-    folder.mkdir(parents=True, exist_ok=True)
     for name, kept in (("kept", True), ("dropped", False)):
         _write(
             folder / f"{name}.parquet", [row for row in rows if (row["reason"] is None) == kept], with_labels
         )
 
 
-def _write(path: Path, rows: Sequence[Mapping[str, Any]], with_labels: bool) -> None:
+def _write(path: Path, rows: Sequence[ExampleRow], with_labels: bool) -> None:
     import pyarrow
     from pyarrow import parquet
 
@@ -75,12 +77,8 @@ def _write(path: Path, rows: Sequence[Mapping[str, Any]], with_labels: bool) -> 
     }
     values = {name: [_storable(row.get(name)) for row in rows] for name in columns}
     made = pyarrow.table(values, schema=pyarrow.schema(list(columns.items())))
-    scratch = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
+    with replacing(path) as scratch:
         parquet.write_table(made, scratch, compression="zstd", row_group_size=ROWS_PER_GROUP)
-        scratch.replace(path)
-    finally:
-        scratch.unlink(missing_ok=True)
 
 
 def _storable(value: Any) -> Any:

@@ -11,8 +11,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from harness.programs.base import Method, Running, step_kind
+from distill.papers.parts import PromptShown
+from harness.programs.base import Method, Running
 from harness.types import Completion, Item
+from results.schema import step_kind
 
 MOST_ROUNDS = 64
 """A program that waits for a certain reply would go on for ever."""
@@ -23,7 +25,7 @@ def method_prompts(
     item: Item,
     options: Mapping[str, Any],
     vote: Callable[[str], str | None] | None = None,
-) -> list[dict[str, Any]]:
+) -> list[PromptShown]:
     """`step` and `messages` of the first ask of each kind of step.
 
     Fields of the item are shown as `{name}`; where the method cannot do with that, `item` stands in itself.
@@ -48,9 +50,9 @@ def method_prompts(
 
 def _asked(
     method: Method, item: Item, options: Mapping[str, Any], vote: Callable[[str], str | None] | None
-) -> list[dict[str, Any]]:
+) -> list[PromptShown]:
     running = Running(method.start(item, options, vote), method.name)
-    asked: dict[str, dict[str, Any]] = {}
+    asked: dict[str, PromptShown] = {}
     for _ in range(MOST_ROUNDS):
         if not running.asks:
             break

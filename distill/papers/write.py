@@ -6,26 +6,27 @@ It gathers what a run knows of each task's part and hands it to cards.py and exa
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from distill.papers.cards import EXAMPLES, describe_task, write_papers
 from distill.papers.examples import example_rows, write_examples
+from distill.papers.parts import ExampleRow, ModelShown, TaskPart
 from distill.teacher.sample import TeacherAsk
 from distill.teacher.select import Sampled
 from harness.lm.task import TaskData
 from harness.programs.base import get_method
 from harness.session import Session
 from harness.types import Item
+from results.schema import Distillation
 
 
 def document(
-    context: Session, folder: Path, parts: Sequence[tuple[TeacherAsk, Sampled, dict[str, Any]]]
+    context: Session, folder: Path, parts: Sequence[tuple[TeacherAsk, Sampled, Distillation]]
 ) -> None:
     """Write the papers of a checkpoint: per task what was asked, what came of it, and its record."""
-    described, rows = [], []
+    described: list[TaskPart] = []
+    rows: list[ExampleRow] = []
     for ask, sampled, record in parts:
         task, method = ask.inputs.task, get_method(ask.method)
         sampling = context.sampling(task, teacher=True, votes=method.votes)
@@ -42,8 +43,15 @@ def document(
         )
         rows += example_rows(sampled.task, sampled.drawn, task.spec.target, partial(_label, task))
     write_examples(folder / EXAMPLES, rows)
-    model = {
-        **asdict(context.engine.model),
+    loaded = context.engine.model
+    model: ModelShown = {
+        "name": loaded.name,
+        "fingerprint": loaded.fingerprint,
+        "parameters": loaded.parameters,
+        "dtype": loaded.dtype,
+        "template_hash": loaded.template_hash,
+        "context_length": loaded.context_length,
+        "folder": loaded.folder,
         "revision": context.source.revision,
         "template_date": context.source.date,
     }

@@ -23,9 +23,10 @@ from distill.teacher.inputs import overlap_item
 from distill.teacher.overlap import OverlapItem, split_overlapping
 from distill.tiny import facts, lessons
 from harness.embedded import TASKS, embedded_spec
-from harness.programs.base import Running, get_method, step_kind
+from harness.programs.base import Running, get_method
 from harness.programs.s2a import WORDINGS
 from harness.types import Completion, Item, stable_hash
+from results.schema import step_kind
 from tasks import registry
 from tasks.names import NAMES
 from tasks.sources import SPLITS, rng

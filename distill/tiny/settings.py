@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from harness.types import Settings
+
 FULL: Mapping[str, Any] = {"tuning": "full", "learning_rate": 1e-3, "epochs": 8, "batch": 16}
 TRAIN_ARGS: Mapping[str, Mapping[str, Any]] = {
     "last_letter": FULL,
@@ -21,6 +23,6 @@ TRAIN_ARGS: Mapping[str, Mapping[str, Any]] = {
 """Short name of a task -> layer over the defaults."""
 
 
-def train_args(pretrained: str, task: str) -> dict[str, Any]:
+def train_args(pretrained: str, task: str) -> Settings:
     """The layer for a task of a model; empty for any other model than `tiny`."""
     return dict(TRAIN_ARGS.get(task, {})) if pretrained == "tiny" else {}

@@ -10,9 +10,9 @@ import os
 import site
 import sys
 from pathlib import Path
-from typing import Any
 
 from harness.errors import UserError
+from results.schema import JsonObject
 
 SHIPPED = Path(__file__).parent / "accelerate"
 
@@ -80,7 +80,7 @@ def _number(path: Path, name: str, default: int) -> int:
     return value or default
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path) -> JsonObject:
     import yaml
 
     try:

@@ -15,6 +15,7 @@ from typing import Any
 from harness.engines.hf.load import empty_model, load_config, quantisation
 from harness.errors import UserError, one_line
 from harness.models.source import ModelSource
+from harness.types import Settings
 
 _REFUSED = re.compile(r"Module '(\w+)' is incompatible")
 """PEFT's word on a layer that only seems to be a linear one (Mamba's)."""
@@ -54,7 +55,7 @@ def adapter_settings(build: Callable[[], Any], settings: Mapping[str, Any]) -> A
     adapt them."""
     from peft import LoraConfig, get_peft_model
 
-    plain: dict[str, Any] = {
+    plain: Settings = {
         "r": settings["rank"],
         "lora_alpha": settings["alpha"],
         "lora_dropout": settings["dropout"],

@@ -22,6 +22,7 @@ from distill.training.settings import DEFAULTS
 from harness import storage
 from harness.engines.hf.load import auto_class, empty_model
 from harness.errors import RunError
+from harness.types import Settings
 
 PACKAGES = ("torch", "transformers", "trl", "peft", "accelerate")
 
@@ -101,11 +102,11 @@ def train(job: TrainingJob) -> None:
     state.wait_for_everyone()
 
 
-def _source(job: TrainingJob) -> dict[str, Any]:
+def _source(job: TrainingJob) -> Settings:
     return {"revision": job.revision, "trust_remote_code": job.trust_remote_code}
 
 
-def _described(job: TrainingJob, settings: dict[str, Any]) -> Any:
+def _described(job: TrainingJob, settings: Settings) -> Any:
     """The model's configuration, as it is trained."""
     from transformers import AutoConfig
 
@@ -118,7 +119,7 @@ def _described(job: TrainingJob, settings: dict[str, Any]) -> Any:
     return config
 
 
-def _load(job: TrainingJob, settings: dict[str, Any], config: Any) -> tuple[Any, bool]:
+def _load(job: TrainingJob, settings: Settings, config: Any) -> tuple[Any, bool]:
     """The model, and whether its batches can lie end to end."""
     import torch
 
@@ -144,7 +145,7 @@ def _dtype(job: TrainingJob) -> Any:
     return getattr(torch, job.dtype)
 
 
-def _config(job: TrainingJob, settings: dict[str, Any], folder: Path, evaluated: bool) -> Any:
+def _config(job: TrainingJob, settings: Settings, folder: Path, evaluated: bool) -> Any:
     import torch
 
     from distill.training.trainer import SFTConfig
@@ -200,11 +201,11 @@ def _config(job: TrainingJob, settings: dict[str, Any], folder: Path, evaluated:
 
 def _facts(
     trainer: Any,
-    settings: dict[str, Any],
+    settings: Settings,
     examples: Examples,
     totals: dict[str, float],
     last: Resumable | None,
-) -> dict[str, Any]:
+) -> Settings:
     """What `training.json` says. Tokens are of all epochs, prompt and target; padding came on top."""
     state = trainer.state
     evaluations = [
@@ -233,10 +234,10 @@ def _facts(
 
 def _save(
     model: Any,
-    weights: dict[str, Any],
+    weights: Settings,
     draft: Path,
     job: TrainingJob,
-    settings: dict[str, Any],
+    settings: Settings,
     generation: Any,
 ) -> None:
     """An adapter, or a full model with its tokenizer, as the base model's own files describe it: the

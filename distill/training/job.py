@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import Any
 
-from harness.types import stable_hash
+from harness.types import Settings, stable_hash
 
 
 @dataclass
@@ -23,7 +22,7 @@ class TrainingJob:
     seed: int
     trust_remote_code: bool = False
     revision: str | None = None
-    settings: dict[str, Any] = field(default_factory=dict)
+    settings: Settings = field(default_factory=dict)
     groups: list[str] = field(default_factory=list)
     """Cluster of each example: what is held out for validation is whole clusters. Empty: equal prompts."""
 

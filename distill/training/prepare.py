@@ -14,10 +14,10 @@ from distill.teacher.select import Example
 from distill.training.job import TrainingJob
 from harness.lm.task import TaskData
 from harness.session import Session
-from harness.types import Item, user
+from harness.types import Item, Settings, user
 
 
-def paper_settings(task: TaskData) -> dict[str, Any]:
+def paper_settings(task: TaskData) -> Settings:
     """What `--preset paper` trains with, as far as the paper says; tokens per step become examples once
     their lengths are known (`training_job`)."""
     paper = task.spec.paper

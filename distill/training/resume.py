@@ -12,9 +12,9 @@ import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from harness.storage import file_hash
+from results.files import file_hash
+from results.schema import JsonObject
 
 MARK = "whole.json"
 JOB = "job.json"
@@ -68,7 +68,7 @@ def last_whole(folder: Path) -> Resumable | None:
     return None
 
 
-def _believed(checkpoint: Path) -> dict[str, Any] | None:
+def _believed(checkpoint: Path) -> JsonObject | None:
     """The mark, where it is there and every file is still as it says."""
     mark = _read(checkpoint / MARK)
     totals = mark.get("totals")
@@ -103,7 +103,7 @@ def _digests(checkpoint: Path) -> dict[str, str]:
     }
 
 
-def _read(file: Path) -> dict[str, Any]:
+def _read(file: Path) -> JsonObject:
     """The mapping in a file; empty where there is none."""
     try:
         found = json.loads(file.read_text(encoding="utf-8"))

@@ -6,11 +6,10 @@ TRL is imported here, so that bad settings are named before anything is sampled 
 
 from __future__ import annotations
 
-from typing import Any
-
 from distill.training.accelerate_config import machines
 from harness.errors import UserError
 from harness.settings import Setting, shown, unknown
+from harness.types import Settings
 
 OPTION = "--train-args"
 
@@ -52,7 +51,7 @@ SETTINGS: dict[str, Setting] = {
     ),
 }
 
-DEFAULTS: dict[str, Any] = {name: setting.default for name, setting in SETTINGS.items()}
+DEFAULTS: Settings = {name: setting.default for name, setting in SETTINGS.items()}
 
 FULL_LEARNING_RATE = 2e-5
 """Default with tuning=full: LoRA's rate would wreck the weights (TRL's own default for full training)."""
@@ -61,10 +60,10 @@ ONLY_HOW = ("gradient_checkpointing", "gradient_accumulation", "launch")
 """Settings of how the work is done, which leave what is learnt as it is (but for rounding)."""
 
 
-def training_settings(*layers: dict[str, Any]) -> dict[str, Any]:
+def training_settings(*layers: Settings) -> Settings:
     """Defaults overlaid with `layers`. UserError names what does not exist or does not go together."""
     merged = dict(DEFAULTS)
-    given: dict[str, Any] = {}
+    given: Settings = {}
     for layer in layers:
         for name, value in layer.items():
             if name not in SETTINGS:
@@ -88,7 +87,7 @@ def training_settings(*layers: dict[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def identity(settings: dict[str, Any]) -> dict[str, Any]:
+def identity(settings: Settings) -> Settings:
     """The settings that decide what is learnt: what a checkpoint's key has to hold."""
     unseen = {*ONLY_HOW, *(() if settings["validation"] else ("patience", "save_steps"))}
     return {name: value for name, value in settings.items() if name not in unseen}

@@ -104,14 +104,20 @@ class DistillTrainer(SFTTrainer):
         finally:
             self.data_collator = flattening
 
-    def training_step(self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None) -> Any:
+    def training_step(
+        self, model: Any, inputs: dict[str, torch.Tensor], num_items_in_batch: Any = None
+    ) -> Any:
         real = inputs["attention_mask"].sum() if "attention_mask" in inputs else inputs["input_ids"].numel()
         loss = super().training_step(model, inputs, num_items_in_batch)
         self.meter.add(real, inputs["input_ids"].numel(), loss)
         return loss
 
     def compute_loss(
-        self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
+        self,
+        model: Any,
+        inputs: dict[str, torch.Tensor],
+        return_outputs: bool = False,
+        num_items_in_batch: Any = None,
     ) -> Any:
         """Negative log-likelihood of the target ids, over their number in the whole step."""
         positions, wanted = _targets(inputs["labels"])
@@ -127,7 +133,7 @@ class DistillTrainer(SFTTrainer):
         return loss / num_items_in_batch
 
     def prediction_step(
-        self, model: Any, inputs: dict[str, Any], prediction_loss_only: bool, ignore_keys: Any = None
+        self, model: Any, inputs: dict[str, torch.Tensor], prediction_loss_only: bool, ignore_keys: Any = None
     ) -> tuple[None, torch.Tensor, torch.Tensor]:
         """Per example: negative log-likelihood, number of target ids, and whether all are the argmax.
 
@@ -147,7 +153,7 @@ class DistillTrainer(SFTTrainer):
     def create_model_card(self, *_: Any, **__: Any) -> None:
         """No card in the trainer's own checkpoints: the distilled one gets its papers elsewhere."""
 
-    def _logits(self, model: Any, inputs: dict[str, Any], positions: torch.Tensor) -> torch.Tensor:
+    def _logits(self, model: Any, inputs: dict[str, torch.Tensor], positions: torch.Tensor) -> torch.Tensor:
         """Rows x positions x vocabulary, in float32 as transformers' own loss has them."""
         given = {name: value for name, value in inputs.items() if name != "labels"}
         if self._can_slice:

@@ -18,9 +18,11 @@ from harness.lm.filters import readers
 from harness.lm.gold import candidates, number
 from harness.lm.task import TaskData
 from harness.options import RunOptions
-from harness.programs.base import Method, Running, get_method, step_kind
+from harness.programs.base import Method, Running, get_method
 from harness.types import Completion, Item, Message, user
 from harness.variants import parse_variants
+from results.schema import step_kind
+from tasks.spec import TaskRow
 
 Row = Mapping[str, Any]
 ROWS = 8
@@ -41,7 +43,7 @@ class RoundTrip:
     held: bool
 
 
-def report(options: RunOptions, task: TaskData) -> tuple[list[str], dict[str, Any]]:
+def report(options: RunOptions, task: TaskData) -> tuple[list[str], TaskRow]:
     """Lines for people and the facts for scripts. The facts' `round_trip` says whether it holds, `reason` why
     not, or why nothing can be distilled although it does."""
     row = task.rows("test")[task.indices[0]]
@@ -111,7 +113,7 @@ def _answers(task: TaskData, row: Mapping[str, Any]) -> list[str]:
     )
 
 
-def _spread(task: TaskData) -> list[dict[str, Any]]:
+def _spread(task: TaskData) -> list[TaskRow]:
     rows = task.rows("test")
     step = max(1, len(task.indices) // ROWS)
     return [rows[index] for index in task.indices[::step][:ROWS]]

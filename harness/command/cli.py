@@ -12,17 +12,17 @@ import re
 import shlex
 import sys
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import takewhile
 from pathlib import Path
-from typing import Any
 
 from harness.command.command_line import LineParser, parse_options, path_argument, run_parser
 from harness.command.exit import Course, guarded
 from harness.errors import UserError, one_line
 from harness.option_checks import refuse_typed_keys
 from harness.telemetry import switch_off_telemetry
+from results.schema import Distillation
 
 EXAMPLES = """examples:
   s2d-bench --models base,s2,distilled
@@ -107,11 +107,11 @@ def _run(arguments: list[str], course: Course) -> int:
 def _show(folder: Path, margin: float | None, prices: Path | None, course: Course) -> int:
     """Tables of a finished run: files, the card, the JSON line."""
     from results.analysis.leaderboard import build
-    from results.files import write_all
     from results.hardware import time_text
     from results.page.build import write_page
     from results.records.manifest import read_manifest
     from results.tables.render import terminal
+    from results.tables.write import write_all
 
     leaderboard = build(folder, margin, prices)
     course.writing = True
@@ -160,7 +160,7 @@ def _distill(arguments: list[str], course: Course) -> int:
     return 0
 
 
-def _push(records: Sequence[Mapping[str, Any]], prefix: str | None) -> list[str]:
+def _push(records: Sequence[Distillation], prefix: str | None) -> list[str]:
     """Upload checkpoints as `PREFIX-TASK`, each folder once; the addresses."""
     if prefix is None:
         return []

@@ -15,6 +15,7 @@ from harness.engines import KINDS
 from harness.errors import UserError
 from harness.option_checks import check_text, refuse_keys_in_yaml
 from harness.options import BUNDLED, RunOptions, key_values
+from harness.types import Settings
 from tasks import registry
 
 VALUE_OPTIONS: tuple[tuple[str, str, str], ...] = (
@@ -168,7 +169,7 @@ def parse_options(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> 
     return options
 
 
-def _read_config(path: Path) -> dict[str, Any]:
+def _read_config(path: Path) -> Settings:
     import yaml
 
     try:

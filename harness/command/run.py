@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from distill.checkpoint import Distilled
 from distill.pipeline import check_settings, find_or_make
@@ -32,9 +31,10 @@ from harness.progress import say
 from harness.sample_rows import write_rows
 from harness.session import Session
 from harness.variants import Variant, check_teachers, parse_variants, with_noise_floor, with_teacher
+from results.schema import Distillation, SampleRow
 
 
-def run(options: RunOptions, command: str = "run()") -> tuple[Path, list[dict[str, Any]]]:
+def run(options: RunOptions, command: str = "run()") -> tuple[Path, list[Distillation]]:
     """Do or continue the run; the folder with manifest and samples, and the records of distillation. Errors
     keep what was finished."""
     _prepare(options)
@@ -57,7 +57,7 @@ def run(options: RunOptions, command: str = "run()") -> tuple[Path, list[dict[st
     return folder.path, records
 
 
-def distill(options: RunOptions, command: str = "distill()") -> tuple[Path, list[dict[str, Any]]]:
+def distill(options: RunOptions, command: str = "distill()") -> tuple[Path, list[Distillation]]:
     """Distil every task of `options` and evaluate nothing: the run folder, and a record per task and seed
     whose `checkpoint` is a folder or None. The Python function behind `s2d-bench distill`:
 
@@ -134,15 +134,15 @@ def _check_variants(variants: Sequence[Variant], options: RunOptions) -> None:
 
 def _phases(
     session: Session, folder: RunFolder, variants: Sequence[Variant]
-) -> tuple[list[dict[str, Any]], dict[str, float], dict[str, str]]:
+) -> tuple[list[Distillation], dict[str, float], dict[str, str]]:
     """All variants of all seeds; those without training first, so that the engine loads once a phase.
     Returns the records of distillation, seconds by variant, and the SHA-256 of each samples file."""
     # Files of an earlier process are written again, and count for nothing until the run is finished.
     folder.save(samples={})
-    records: list[dict[str, Any]] = []
+    records: list[Distillation] = []
     timing: dict[str, float] = {}
     samples: dict[str, str] = {}
-    rows: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    rows: dict[tuple[str, str], list[SampleRow]] = {}
     seeds = range(session.options.seed, session.options.seed + session.options.seeds)
     ordered = sorted(variants, key=lambda variant: variant.kind == "distilled")
     for variant in ordered:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal
 
+from harness.types import Settings
+
 if TYPE_CHECKING:
     from harness.engines.base import Engine
     from harness.models.source import ModelSource
@@ -33,7 +35,7 @@ class EngineKind:
     """Arguments that change no text, or that the name of the weights covers: with any of their values a
     checkpoint is the same."""
 
-    def open(self, source: ModelSource, arguments: dict[str, Any]) -> Engine:
+    def open(self, source: ModelSource, arguments: Settings) -> Engine:
         """The engine with its model. UserError for an argument that it does not have."""
         loaded: Engine = getattr(import_module(self.module), self.class_name).load(source, arguments)
         return loaded
@@ -89,6 +91,6 @@ KINDS: dict[str, EngineKind] = {
 }  # fmt: skip
 
 
-def open_engine(name: str, source: ModelSource, arguments: dict[str, Any]) -> Engine:
+def open_engine(name: str, source: ModelSource, arguments: Settings) -> Engine:
     """The engine of that name with the model loaded. UserError for an argument that it does not have."""
     return KINDS[name].open(source, arguments)

@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness.settings import Setting, unknown
+from harness.types import Settings
 
 OPTION = "--engine-args"
 
 
 def take_arguments(
     arguments: Mapping[str, Any], known: Mapping[str, Any], least: Mapping[str, int]
-) -> dict[str, Any]:
+) -> Settings:
     """`known` defaults overlaid with `arguments`. UserError names an argument the engine does not have, and
     a number below the `least` that it may be."""
     for name, value in arguments.items():

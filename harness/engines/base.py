@@ -11,9 +11,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from harness.types import Completion, Message, Request
+from results import schema
 
 
 def adapter_name(*parts: object) -> str:
@@ -70,9 +70,20 @@ class Execution:
     generated_tokens: int = 0
     prompt_tokens: int = 0
 
-    def as_dict(self) -> dict[str, float]:
-        share = self.useful_decode_rows / self.decode_rows if self.decode_rows else 1.0
-        return {**self.__dict__, "useful_decode_share": share}
+    def as_dict(self) -> schema.Execution:
+        """For the manifest."""
+        return {
+            "padding_tokens": self.padding_tokens,
+            "decode_rows": self.decode_rows,
+            "useful_decode_rows": self.useful_decode_rows,
+            "shared_prefix_tokens": self.shared_prefix_tokens,
+            "retries": self.retries,
+            "splits": self.splits,
+            "seconds": self.seconds,
+            "generated_tokens": self.generated_tokens,
+            "prompt_tokens": self.prompt_tokens,
+            "useful_decode_share": self.useful_decode_rows / self.decode_rows if self.decode_rows else 1.0,
+        }
 
 
 @dataclass
@@ -126,6 +137,6 @@ class Engine(ABC):
         """Release the model."""
         self.awake = False
 
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> schema.Engine:
         """What the manifest records of the engine."""
         return {"engine": self.name, "same_batches_same_text": self.same_batches_same_text}

@@ -21,10 +21,10 @@ from harness.engines.arguments import take_arguments
 from harness.engines.base import AdapterInfo, Engine, ModelInfo, too_long
 from harness.errors import RunError, UserError
 from harness.models.source import ModelSource
-from harness.types import Completion, FinishReason, Message, Request, stable_hash
+from harness.types import Completion, FinishReason, Message, Request, Settings, stable_hash
 
 END_ID = 0
-DEFAULTS: dict[str, Any] = {"script": "", "context": 100_000, "batch_rows": 64}
+DEFAULTS: Settings = {"script": "", "context": 100_000, "batch_rows": 64}
 _LEAST = {"context": 1, "batch_rows": 1}
 
 ADAPTER_FILE = "scripted_adapter.json"
@@ -40,7 +40,7 @@ class ScriptedAdapter:
 Script = Callable[[Request, ScriptedAdapter | None], str | tuple[str, FinishReason]]
 
 
-def check_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
+def check_arguments(arguments: Mapping[str, Any]) -> Settings:
     """The settings of `arguments` (--engine-args) over the defaults. UserError for a script that is not there
     and for what the engine cannot run with."""
     settings = take_arguments(arguments, DEFAULTS, _LEAST)
@@ -70,7 +70,7 @@ class ScriptedEngine(Engine):
         self._adapters: dict[str, ScriptedAdapter] = {}
 
     @classmethod
-    def load(cls, source: ModelSource, arguments: dict[str, Any]) -> ScriptedEngine:
+    def load(cls, source: ModelSource, arguments: Settings) -> ScriptedEngine:
         """Import the script; no weights are loaded. UserError where it is missing or has no `respond`."""
         settings = check_arguments(arguments)
         path = Path(str(settings["script"]))

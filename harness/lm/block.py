@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import UserError
+from harness.limits import LARGEST
 from harness.lm.catalog import bare
 from harness.programs.base import get_method
+from results.schema import JsonObject
 
 ANSWER = "{answer}"
 SHIPPED_PROMPT = "shipped"
@@ -25,7 +27,6 @@ _TRAIN_FROM = re.compile(
     rf"(?:{_SHARE.format('before')}\s+of\s+)?(?P<split>[\w.+-]+)(?:\s*\[\s*{_SHARE.format('behind')}\s*\])?"
 )
 """`test[20%]`, or `20% of test`: YAML takes brackets for a list where a block stands in curly ones."""
-LARGEST_LIMIT = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ KEYS = tuple(entry.name for entry in fields(TaskBlock))
 def block_of(*layers: tuple[str, Any]) -> TaskBlock:
     """The block that several say together, each with the place where it stands; the last one wins, key by
     key. UserError names place and key of what no block can say."""
-    values: dict[str, Any] = {}
+    values: JsonObject = {}
     for place, layer in layers:
         if layer is None:
             continue
@@ -122,9 +123,9 @@ def _limits(value: Any, place: str) -> dict[str, int]:
     if not isinstance(value, Mapping) or not value:
         raise UserError(f"{place}: max_tokens is {value!r}: give tokens by step, such as {{reason: 2048}}")
     for step, most in value.items():
-        if isinstance(most, bool) or not isinstance(most, int) or not 1 <= most <= LARGEST_LIMIT:
+        if isinstance(most, bool) or not isinstance(most, int) or not 1 <= most <= LARGEST:
             raise UserError(
-                f"{place}: max_tokens of {step} is {most!r}: give a whole number from 1 to {LARGEST_LIMIT:,}"
+                f"{place}: max_tokens of {step} is {most!r}: give a whole number from 1 to {LARGEST:,}"
             )
     return {str(step): most for step, most in value.items()}
 

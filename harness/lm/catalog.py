@@ -13,9 +13,9 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from harness.errors import UserError
+from results.schema import JsonObject
 
 PREFIX = "lm_eval:"
 """Before the name of a task of the installed lm-eval: `--tasks lm_eval:triviaqa`."""
@@ -60,11 +60,11 @@ def find(name: str) -> dict[str, Path]:
     return found
 
 
-def config_of(path: Path) -> dict[str, Any]:
+def config_of(path: Path) -> JsonObject:
     """A task file with its includes, functions as text."""
     from lm_eval.tasks._yaml_loader import load_yaml
 
-    config: dict[str, Any] = load_yaml(path, resolve_func=False)
+    config: JsonObject = load_yaml(path, resolve_func=False)
     return config
 
 
@@ -94,7 +94,7 @@ def _find(name: str, asked: str, above: tuple[str, ...]) -> Iterator[tuple[str, 
             yield from listed
 
 
-def _members(group: dict[str, Any], asked: str) -> Iterator[str]:
+def _members(group: JsonObject, asked: str) -> Iterator[str]:
     """Names that a group lists. One with settings of its own is another task, which has no file."""
     listed = group.get("task")
     for member in [listed] if isinstance(listed, str) else listed or ():

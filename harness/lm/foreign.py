@@ -20,6 +20,7 @@ from harness.lm.prompt import Prompts
 from harness.lm.rule import Rule
 from harness.lm.search import choose_rule
 from harness.lm.task import Foreign, TaskData, content_id, turns_before
+from results.schema import JsonObject
 from tasks.spec import Metric, TaskSpec
 
 DEFAULT_METHOD = "cot"
@@ -202,7 +203,7 @@ def _spec(
     )  # fmt: skip
 
 
-def _identity(block: TaskBlock, rule: Rule, training: str) -> dict[str, Any]:
+def _identity(block: TaskBlock, rule: Rule, training: str) -> JsonObject:
     """What the block and the search came to: part of what names a checkpoint, and of the manifest."""
     return {
         "method": block.method or DEFAULT_METHOD,

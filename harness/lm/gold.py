@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from harness.lm.filters import Reader
+from tasks.spec import RawScores
 
 LONG = 25
 """Words. An answer of more is a text, of which no two samples are word for word the same."""
@@ -64,7 +65,7 @@ def _texts(value: Any) -> Iterator[str]:
             yield from _texts(each)
 
 
-def scores(task: Any, reader: Reader, text: str, row: Mapping[str, Any]) -> dict[str, Any] | None:
+def scores(task: Any, reader: Reader, text: str, row: Mapping[str, Any]) -> RawScores | None:
     """What the task's own rule gives a text that `reader` reads, by metric; None where it raises."""
     try:
         given = task.process_results(copy.deepcopy(dict(row)), [reader.raw(text, row)])

@@ -19,8 +19,9 @@ from harness.lm.own_words import Run, own_words
 from harness.lm.prompt import Prompts
 from harness.lm.rule import Rule
 from harness.types import Item, Message, stable_hash
+from results.schema import JsonObject
 from tasks import registry
-from tasks.spec import TaskSpec
+from tasks.spec import TaskRow, TaskSpec
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class TaskData:
     """Runs of words that the prompts of a task that is not ours have in common."""
     requests: list[Any] | None = field(default=None, repr=False)
     """lm-eval's own, one per scored row, once they are built (score.py)."""
-    _rows: dict[str, list[dict[str, Any]]] = field(default_factory=dict, repr=False)
+    _rows: dict[str, list[TaskRow]] = field(default_factory=dict, repr=False)
     _items: dict[str, list[Item]] = field(default_factory=dict, repr=False)
 
     @property
@@ -66,16 +67,17 @@ class TaskData:
         return self.foreign.notes if self.foreign else ()
 
     @property
-    def described(self) -> dict[str, Any]:
-        """How a task that is not ours is asked, read and taught, for the manifest."""
-        return {"s2d": self.task.config.metadata["s2d"]} if self.foreign else {}
+    def block(self) -> JsonObject:
+        """The whole `s2d` block of a task that is not ours: how it is asked, read and taught."""
+        found: JsonObject = self.task.config.metadata["s2d"]
+        return found
 
     @property
     def undistillable(self) -> str | None:
         """Why nothing can be distilled, as sentences; None where it can."""
         return self.spec.undistillable or (self.foreign.training.why_none if self.foreign else None)
 
-    def rows(self, split: str) -> list[dict[str, Any]]:
+    def rows(self, split: str) -> list[TaskRow]:
         """All rows of `train`, `validation` or `test`; empty where the task has no such split."""
         if split not in self._rows:
             source = {

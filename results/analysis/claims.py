@@ -12,27 +12,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Unpack
 
 from results.analysis import choose_test as methods
 from results.analysis import clusters as samplesets
 from results.analysis import cut, verdicts
 from results.analysis.cost import CostModel
-from results.analysis.verdicts import Verdict
 from results.records.columns import Columns
+from results.schema import UNITS, ClaimName, ClaimOutcome, Comparison, Metric, PairMarks, Unit, Verdict
 from results.statistics.holm import holm, holm_levels
 from results.statistics.noninferiority import non_inferior
 from results.statistics.outcomes import Interval
 from results.statistics.test_based import agreeing
-
-Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class ScoreClaim:
     """A row about scores with what it was made of."""
 
-    row: Row
+    row: Comparison
     seen: methods.Difference
     a: Columns
     b: Columns
@@ -49,21 +47,19 @@ class Comparisons:
     """Keys of the method table that were used."""
     exact: bool = False
     """The exact McNemar test, for gates."""
-    rows: list[Row] = field(default_factory=list)
+    rows: list[Comparison] = field(default_factory=list)
     scores: list[ScoreClaim] = field(default_factory=list)
 
     def add(
-        self, a: Columns, b: Columns, metrics: Mapping[str, Mapping[str, Any]], claims: Sequence[str],
-        names: tuple[str, str] | None = None, **keys: Any,
+        self, a: Columns, b: Columns, metrics: Mapping[str, Metric], claims: Sequence[ClaimName],
+        names: tuple[str, str] | None = None, **marks: Unpack[PairMarks],
     ) -> None:  # fmt: skip
         """All claims of two variants with equal rows (see `samplesets.require_same_items`).
 
-        `metrics` come primary first; `keys` are put on every row.
+        `metrics` come primary first; `marks` are put on every row.
         """
         first, second = names or (a.variant, b.variant)
-        base: Row = {"task": a.task, "a": first, "b": second}
-        keys = {**keys, "cut": {"a": cut.share(a), "b": cut.share(b)}}
-        cheaper = _cheaper(base, a, b, self.costs, self.used) | keys
+        cheaper = _cheaper(first, second, a, b, self.costs, self.used, marks)
         for position, (metric, description) in enumerate(metrics.items()):
             pair = samplesets.pair(a, b, metric)
             if pair is None or description.get("direction") == "none":
@@ -74,9 +70,10 @@ class Comparisons:
             self.used.add(seen.method)
             for claim in claims:
                 if claim != "cheaper":
-                    row = _score_row(base, metric, claim, seen, self.margin, lower, position == 0)
-                    row |= {key: cheaper[key] for key in RATIO_KEYS} | {"rows_left_out": pair.left_out}
-                    row |= keys
+                    margin = self.margin if claim == "non_inferior" else None
+                    row = _score_row(
+                        metric, claim, seen, margin, lower, position == 0, pair.left_out, marks, cheaper
+                    )
                     self.rows.append(row)
                     self.scores.append(ScoreClaim(row, seen, a, b))
         if "cheaper" in claims:
@@ -84,7 +81,7 @@ class Comparisons:
         if "non_inferior" in claims:
             self.used.add("non_inferiority")
 
-    def decide(self) -> list[Row]:
+    def decide(self) -> list[Comparison]:
         """Verdicts, levels, intervals and sentences of all rows.
 
         Holm runs over the family: superiority on primary metrics, without the noise floor.
@@ -93,9 +90,9 @@ class Comparisons:
             one.row for one in self.scores
             if one.row["claim"] == "superior" and one.row["primary"] and not one.row.get("noise_floor")
         ]  # fmt: skip
-        values = [row["p"] for row in family]
+        values = [verdicts.known(row["p"]) for row in family]
         for row, p, level in zip(family, holm(values), holm_levels(values, verdicts.ALPHA), strict=True):
-            row |= {"p_adjusted": p, "level": level, "family": len(family)}
+            row["p_adjusted"], row["level"], row["family"] = p, level, len(family)
         if family:
             self.used.add("family")
         for one in self.scores:
@@ -125,19 +122,20 @@ class Comparisons:
         return methods.difference(pair.swapped() if lower else pair, self.margin, self.exact)
 
 
-def decided(row: Mapping[str, Any], seen: methods.Difference) -> tuple[Verdict, Interval]:
+def decided(row: Comparison, seen: methods.Difference) -> tuple[Verdict, Interval]:
     """Verdict of a claim about scores, and the interval that agrees with it, both at the row's level."""
     if row["claim"] == "non_inferior":
-        return non_inferior(seen.interval, row["margin"]), seen.interval
+        return non_inferior(seen.interval, verdicts.known(row["margin"])), seen.interval
     level = row["level"]
     interval = agreeing(seen.at(1 - level), seen.estimate, seen.test.p, level)
     return verdicts.superior(seen.estimate, seen.test.p, level), interval
 
 
-def turn_if(row: Row, hopeful: Verdict) -> None:
+def turn_if(row: ClaimOutcome, hopeful: Verdict) -> None:
     """Take back a verdict that would be `hopeful`, another one, were the losing side's cut items right."""
     if hopeful != row["verdict"]:
-        row |= {"turned_by_cut": True, "verdict_as_scored": row["verdict"], "verdict": "cannot_tell"}
+        row["turned_by_cut"], row["verdict_as_scored"] = True, row["verdict"]
+        row["verdict"] = "cannot_tell"
 
 
 def signed(interval: Interval, lower: bool) -> tuple[float, float]:
@@ -147,60 +145,71 @@ def signed(interval: Interval, lower: bool) -> tuple[float, float]:
     return low + 0.0, high + 0.0
 
 
-RATIO_KEYS = (
-    "token_ratio", "token_ratio_low", "token_ratio_high", "flops_ratio", "flops_ratio_low",
-    "flops_ratio_high",
-    "usd_ratio", "usd_ratio_low", "usd_ratio_high",
-)  # fmt: skip
-
-
 def _score_row(
-    base: Row, metric: str, claim: str, seen: methods.Difference, margin: float, lower: bool, primary: bool
-) -> Row:
-    sign = -1.0 if lower else 1.0
-    ends = signed(seen.interval, lower)
-    row: Row = base | {
+    metric: str, claim: ClaimName, seen: methods.Difference, margin: float | None, lower: bool, primary: bool,
+    left_out: int, marks: PairMarks, pair: Comparison,
+) -> Comparison:  # fmt: skip
+    """A claim about scores. `margin` is that of `non_inferior`, None for the other claim; `pair` is the
+    pair's claim on tokens, whose sides and ratios stand on each of its rows.
+    """
+    low, high = signed(seen.interval, lower)
+    return {
+        "task": pair["task"], "a": pair["a"], "b": pair["b"],
         "metric": metric, "claim": claim, "n": seen.n,
-        "difference": sign * seen.estimate + 0.0, "ci_low": ends[0], "ci_high": ends[1],
-        "test": seen.test.method, "p": seen.test.p, "p_adjusted": None, "alpha": verdicts.ALPHAS[claim],
-        "level": verdicts.ALPHA, "ci_low_adjusted": ends[0], "ci_high_adjusted": ends[1],
-        "margin": None, "mde": methods.detectable(seen),
-        "needed_n": methods.clusters_needed(seen, seen.estimate),
+        "difference": (-1.0 if lower else 1.0) * seen.estimate + 0.0, "ci_low": low, "ci_high": high,
+        "test": seen.test.method if margin is None else "paired non-inferiority",
+        "p": seen.test.p if margin is None else seen.p_above_margin, "p_adjusted": None,
+        "alpha": verdicts.ALPHAS[claim], "level": verdicts.ALPHA,
+        "ci_low_adjusted": low, "ci_high_adjusted": high, "margin": margin, "mde": methods.detectable(seen),
+        "needed_n": methods.clusters_needed(seen, seen.estimate if margin is None else margin),
         "verdict": "cannot_tell", "interval": seen.interval.method, "differing": seen.differing,
         "primary": primary, "direction": "lower" if lower else "higher",
+        "token_ratio": pair["token_ratio"], "token_ratio_low": pair["token_ratio_low"],
+        "token_ratio_high": pair["token_ratio_high"],
+        "flops_ratio": pair["flops_ratio"], "flops_ratio_low": pair["flops_ratio_low"],
+        "flops_ratio_high": pair["flops_ratio_high"],
+        "usd_ratio": pair["usd_ratio"], "usd_ratio_low": pair["usd_ratio_low"],
+        "usd_ratio_high": pair["usd_ratio_high"],
+        "rows_left_out": left_out,
+        **marks,
+        "cut": pair["cut"],
     }  # fmt: skip
-    if claim == "non_inferior":
-        row |= {
-            "test": "paired non-inferiority", "p": seen.p_above_margin, "margin": margin,
-            "needed_n": methods.clusters_needed(seen, margin),
-        }  # fmt: skip
-    return row
 
 
-def _cheaper(base: Row, a: Columns, b: Columns, costs: CostModel, used: set[str]) -> Row:
+def _cheaper(
+    first: str, second: str, a: Columns, b: Columns, costs: CostModel, used: set[str], marks: PairMarks
+) -> Comparison:
     """The claim on generated tokens; `difference` and its interval are tokens per item here, not
     fractions. `same`: both spend equally many on every item.
     """
     tokens = samplesets.row_pair(a, a.usage["generated_tokens"], b.usage["generated_tokens"])
     seen = methods.token_difference(tokens)
     used.update((seen.method, "token_ratio"))
-    row: Row = base | {
+    token, flops, usd = (_ratio(a, b, costs, unit) for unit in UNITS)
+    return {
+        "task": a.task, "a": first, "b": second,
         "metric": "generated_tokens", "claim": "cheaper", "n": seen.n,
         "difference": seen.estimate, "ci_low": seen.interval.low, "ci_high": seen.interval.high,
         "test": seen.test.method, "p": seen.test.p, "p_adjusted": None, "alpha": verdicts.ALPHAS["cheaper"],
         "level": verdicts.ALPHA, "ci_low_adjusted": seen.interval.low, "ci_high_adjusted": seen.interval.high,
-        "margin": None, "mde": methods.detectable(seen), "needed_n": None, "verdict": "cannot_tell",
+        "margin": None, "mde": methods.detectable(seen), "needed_n": None,
+        "verdict": verdicts.cheaper(token[1], token[2]),
         "interval": seen.interval.method, "differing": seen.differing, "primary": False, "direction": "lower",
         "rows_left_out": 0, "same": seen.differing == 0, "one_program": a.method == b.method,
+        "token_ratio": token[0], "token_ratio_low": token[1], "token_ratio_high": token[2],
+        "flops_ratio": flops[0], "flops_ratio_low": flops[1], "flops_ratio_high": flops[2],
+        "usd_ratio": usd[0], "usd_ratio_low": usd[1], "usd_ratio_high": usd[2],
+        **marks,
+        "cut": {"a": cut.share(a), "b": cut.share(b)},
     }  # fmt: skip
-    for name, unit in (("token", "tokens"), ("flops", "flops"), ("usd", "usd")):
-        spent, left = costs.per_row(a, unit), costs.per_row(b, unit)
-        value = interval = None
-        if spent is not None and left is not None:
-            pair = samplesets.row_pair(a, spent, left)
-            value, interval = methods.ratio(pair)
-        row[f"{name}_ratio"] = value
-        row[f"{name}_ratio_low"] = None if interval is None else interval.low
-        row[f"{name}_ratio_high"] = None if interval is None else interval.high
-    row["verdict"] = verdicts.cheaper(row["token_ratio_low"], row["token_ratio_high"])
-    return row
+
+
+def _ratio(
+    a: Columns, b: Columns, costs: CostModel, unit: Unit
+) -> tuple[float | None, float | None, float | None]:
+    """What b spends over what a spends, and both ends of its interval; None where it is not known."""
+    spent, left = costs.per_row(a, unit), costs.per_row(b, unit)
+    if spent is None or left is None:
+        return None, None, None
+    value, interval = methods.ratio(samplesets.row_pair(a, spent, left))
+    return (value, None, None) if interval is None else (value, interval.low, interval.high)

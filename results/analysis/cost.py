@@ -12,9 +12,8 @@ paired interval of the saving; null is "never".
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,11 +21,11 @@ import numpy.typing as npt
 from results.analysis.clusters import row_pair
 from results.analysis.prices import Prices
 from results.records.columns import Columns
+from results.schema import UNITS, BreakEven, Distillation, Unit
 from results.statistics import bootstrap
 from results.statistics.mover import mover
 
 Floats = npt.NDArray[np.float64]
-UNITS = ("tokens", "flops", "usd")
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,7 @@ class CostModel:
     parameters: int | None
     prices: Prices | None = None
 
-    def per_row(self, columns: Columns, unit: str) -> Floats | None:
+    def per_row(self, columns: Columns, unit: Unit) -> Floats | None:
         """Cost of each row in `tokens` (generated), `flops` or `usd`; None where it cannot be known."""
         prompt, cached = columns.usage["prompt_tokens"], columns.usage["cached_tokens"]
         generated = columns.usage["generated_tokens"]
@@ -46,12 +45,12 @@ class CostModel:
             return None if self.parameters is None else 2.0 * self.parameters * (prompt + generated)
         return None if self.prices is None else self.prices.of_calls(prompt, cached, generated)
 
-    def mean(self, columns: Columns, unit: str) -> float | None:
+    def mean(self, columns: Columns, unit: Unit) -> float | None:
         """Mean cost of one row."""
         rows = self.per_row(columns, unit)
         return None if rows is None else float(rows.mean())
 
-    def paid(self, entry: Mapping[str, Any], unit: str) -> float | None:
+    def paid(self, entry: Distillation, unit: Unit) -> float | None:
         """What teacher sampling and training of one `distillation` entry of the manifest cost."""
         generated = float(entry.get("teacher_tokens") or 0)
         prompt = float(entry.get("teacher_prompt_tokens") or 0)
@@ -75,16 +74,14 @@ def per_correct(cost: float | None, score: float | None) -> float | None:
     return None if cost is None or not score or score <= 0 else cost / score
 
 
-def break_even(
-    model: CostModel, entry: Mapping[str, Any], taught: Sequence[tuple[Columns, Columns]]
-) -> dict[str, dict[str, float | None] | None]:
+def break_even(model: CostModel, entry: Distillation, taught: Sequence[tuple[Columns, Columns]]) -> BreakEven:
     """Queries after which a distillation has paid for itself, by unit: `{value, low, high}`, null = never.
 
     `taught` are the rows of teacher and student on every task that the distillation taught. Over several
     tasks a query is as likely of one as of another, so the saving is the mean of the tasks' savings.
     A unit that cannot be computed (no prices, unknown parameters, no rows to compare) is null as a whole.
     """
-    result: dict[str, dict[str, float | None] | None] = {}
+    result: BreakEven = {"tokens": None, "flops": None, "usd": None}
     for unit in UNITS:
         paid = model.paid(entry, unit)
         spent = [(teacher, model.per_row(teacher, unit), model.per_row(student, unit))
@@ -95,7 +92,6 @@ def break_even(
             if before is not None and after is not None
         ]
         if paid is None or not saved:
-            result[unit] = None
             continue
         ends = [bootstrap.bca_interval(one.difference, one.weight) for one in saved]
         savings = [one.estimate for one in saved]

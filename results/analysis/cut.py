@@ -7,15 +7,17 @@ the side that loses counted as right.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Literal, get_args
 
 import numpy as np
 
 from results.records.columns import Columns
+from results.schema import Cut, ScoreRow, Verdict
 
-Row = Mapping[str, Any]
+Side = Literal["a", "b"]
+SIDES: tuple[Side, ...] = get_args(Side)
 MANY = 0.02
 """Share of cut rows above which a row is marked."""
 
@@ -25,7 +27,7 @@ def share(columns: Columns) -> float:
     return float(columns.cut.mean())
 
 
-def describe(columns: Columns, context_length: float | None) -> dict[str, Any] | None:
+def describe(columns: Columns, context_length: float | None) -> Cut | None:
     """`{share, steps, context_length}` of a row with many cut texts, else None.
 
     `steps` are the kinds of step that were cut, most often cut first; `context_length` is the model's where
@@ -43,13 +45,13 @@ def describe(columns: Columns, context_length: float | None) -> dict[str, Any] |
     }
 
 
-def footer(rows: Sequence[Row]) -> list[str]:
+def footer(rows: Sequence[ScoreRow]) -> list[str]:
     """Sentences under a table with marked rows: which, how much was cut, and what to change."""
     cases: dict[str, list[str]] = {}
     for row in rows:
-        if row["primary"] and row.get("cut"):
-            name = f"{row['task']} {row['variant']} {percent(row['cut']['share'])}"
-            cases.setdefault(_remedy(row["cut"]), []).append(name)
+        if row["primary"] and (found := row.get("cut")):
+            name = f"{row['task']} {row['variant']} {percent(found['share'])}"
+            cases.setdefault(_remedy(found), []).append(name)
     return [
         f"{MARK} More than {percent(MANY)} of these texts were cut short, so scores may be too low: "
         f"{', '.join(names)}. {remedy}"
@@ -60,7 +62,7 @@ def footer(rows: Sequence[Row]) -> list[str]:
 MARK = "[cut]"
 
 
-def _remedy(cut: Row) -> str:
+def _remedy(cut: Cut) -> str:
     if cut["context_length"]:
         return (
             f"They fill the model's context of {cut['context_length']:,} tokens: only a model with a longer "
@@ -76,9 +78,10 @@ def percent(value: float) -> str:
     return f"{100 * value:.0f} %" if abs(value) >= 0.0995 else f"{100 * value:.1f} %".replace(".0 %", " %")
 
 
-def losing_side(verdict: str) -> str | None:
+def losing_side(verdict: Verdict) -> Side | None:
     """Which side of a claim about scores comes off worse: a `yes` speaks for b, a `no` for a."""
-    return {"yes": "a", "no": "b"}.get(verdict)
+    sides: dict[Verdict, Side] = {"yes": "a", "no": "b"}
+    return sides.get(verdict)
 
 
 def as_if_right(columns: Columns, metric: str, lower: bool, other: Columns) -> Columns:

@@ -7,15 +7,13 @@ tell. Tasks of one answer share a sentence. Names are left as they are; who prin
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from results.analysis.cut import percent
 from results.analysis.reasoning import between, figures
+from results.schema import Board, Comparison, NoReasoning
 
-Board = Mapping[str, Any]
-Row = Mapping[str, Any]
 MOST_NAMED = 3
 """Tasks that are listed by name; of more, the number is said."""
 
@@ -25,9 +23,9 @@ class Answer:
     """What was found of one distilled variant on one task."""
 
     task: str
-    better: Row
-    good: Row
-    cheaper: Row
+    better: Comparison
+    good: Comparison
+    cheaper: Comparison
 
     @property
     def kind(self) -> str:
@@ -75,13 +73,13 @@ def headline(board: Board) -> str:
 
 def _answers(board: Board) -> dict[str, list[Answer]]:
     """Distilled variant -> its answers, on the tasks where all three claims were tested."""
-    claims: dict[tuple[str, ...], Row] = {}
+    claims: dict[tuple[str | None, ...], Comparison] = {}
     for row in board["comparisons"]:
         if row["primary"] or row["claim"] == "cheaper":
             claims[row["task"], row["claim"], row["a"], row["b"]] = row
     found: dict[str, list[Answer]] = {}
     for trio in board["trios"]:
-        task, base, teacher, distilled = (trio[key] for key in ("task", "base", "teacher", "distilled"))
+        task, base, teacher, distilled = trio["task"], trio["base"], trio["teacher"], trio["distilled"]
         three = [
             claims.get((task, claim, other, distilled))
             for claim, other in (("superior", base), ("non_inferior", teacher), ("cheaper", teacher))
@@ -148,26 +146,28 @@ def _tokens(found: Sequence[Answer], of: str = "") -> str:
 def _kept(found: Sequence[Answer], whose: str) -> str:
     """What is kept of System 2's gain; empty where it gained nothing, or so little that nobody can tell."""
     kept = [share for one in found if (share := one.better.get("gain_kept"))]
-    if not kept or any(share[end] is None for share in kept for end in ("low", "high")):
+    ends = [end for share in kept for end in (share["low"], share["high"])]
+    if not kept or None in ends:
         return ""
     values = between([share["value"] for share in kept], "{:.0%}".format).replace("%", " %")
     if len(kept) == 1:
-        values += f" ({100 * kept[0]['low']:.0f} to {100 * kept[0]['high']:.0f})"
+        low, high = (100 * end for end in ends if end is not None)
+        values += f" ({low:.0f} to {high:.0f})"
     return f"keeping {values} of {whose} gain "
 
 
 def _unreasoned(board: Board) -> str:
     """That a System 2 did not reason, with the figures that say so."""
-    found: dict[str, list[Row]] = {}
+    found: dict[str, list[tuple[str, NoReasoning]]] = {}
     for row in board["rows"]:
-        if row["primary"] and row.get("no_reasoning"):
-            found.setdefault(row["variant"], []).append(row)
+        if row["primary"] and (lacking := row.get("no_reasoning")):
+            found.setdefault(row["variant"], []).append((row["task"], lacking))
     several = len({row["variant"] for row in board["rows"] if row["variant"].startswith("s2")}) > 1
     tasks = list(dict.fromkeys(row["task"] for row in board["rows"]))
     return " ".join(
         f"This System 2{f' ({name})' if several else ''} did not reason on "
-        f"{_share([row['task'] for row in rows], tasks)}: {figures([row['no_reasoning'] for row in rows])}."
-        for name, rows in found.items()
+        f"{_share([task for task, _ in cases], tasks)}: {figures([lacking for _, lacking in cases])}."
+        for name, cases in found.items()
     )
 
 
@@ -186,7 +186,7 @@ def _cut(board: Board) -> str:
     names = listed(list(dict.fromkeys(row["variant"] for row in rows)))
     tasks = list(dict.fromkeys(row["task"] for row in board["rows"]))
     where = _share(list(dict.fromkeys(row["task"] for row in rows)), tasks)
-    share = percent(max(row["cut"]["share"] for row in rows))
+    share = percent(max(found["share"] for row in rows if (found := row["cut"])))
     return f"Texts of {names} were cut on {where} ({'up to ' if len(rows) > 1 else ''}{share})."
 
 

@@ -15,13 +15,14 @@ from results.analysis.clusters import keys
 from results.analysis.pairing import paired
 from results.records.load import RunData
 from results.records.roles import Trio
+from results.schema import Share
 from results.statistics.gain import gain_kept
 from results.statistics.outcomes import Floats
 
 Part = tuple[Floats, Floats, float]
 
 
-def share(run: RunData, asked: Iterable[tuple[Trio, str, bool]]) -> dict[str, float | None] | None:
+def share(run: RunData, asked: Iterable[tuple[Trio, str, bool]]) -> Share | None:
     """The share over one or several tasks: for each a trio, its metric, and whether lower is better."""
     parts = [part for part in (_part(run, *one) for one in asked) if part is not None]
     kept = gain_kept(parts) if parts else None

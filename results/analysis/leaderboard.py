@@ -9,50 +9,59 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from results.analysis import choose_test as methods
 from results.analysis import cut, kept, notes, overall, reasoning
 from results.analysis.claims import Comparisons
 from results.analysis.clusters import sample
-from results.analysis.cost import CostModel, break_even, per_correct
+from results.analysis.cost import CostModel, per_correct
+from results.analysis.distilled import distillation_rows, methods_on
 from results.analysis.headline import headline
-from results.analysis.pairing import of_seed, paired
+from results.analysis.pairing import paired
 from results.analysis.prices import Prices, load_prices
 from results.errors import ResultsError
 from results.records.columns import Columns
-from results.records.lines import FAILURES, USAGE
 from results.records.load import RunData, load_run
 from results.records.roles import (
     Trio,
-    distillations,
     noise_floor,
     not_distilled,
     standing,
-    tasks_of,
-    teacher_of,
     teacher_on,
     trios,
 )
+from results.schema import (
+    FAILURES,
+    MARGIN_POINTS,
+    SCHEMA,
+    USAGE,
+    Board,
+    ClaimName,
+    Comparison,
+    Leaderboard,
+    Manifest,
+    NoReasoning,
+    Overall,
+    PairMarks,
+    Scored,
+    ScoreRow,
+)
 
-SCHEMA = 1
-MARGIN_POINTS = 5.0
-PAIR_CLAIMS: dict[tuple[str, str], tuple[str, ...]] = {
+PAIR_CLAIMS: dict[tuple[str, str], tuple[ClaimName, ...]] = {
     ("base", "s2"): ("superior", "cheaper"),
     ("base", "distilled"): ("superior", "cheaper"),
     ("s2", "distilled"): ("non_inferior", "cheaper"),
 }
 """What distillation promises, pair by pair, s2 being the teacher; a pair that the user names gets every
 claim."""
-NAMED_CLAIMS = ("superior", "non_inferior", "cheaper")
+NAMED_CLAIMS: tuple[ClaimName, ...] = ("superior", "non_inferior", "cheaper")
 
-Row = dict[str, Any]
 Pair = tuple[str, str]
 
 
 def build(
     run_folder: Path, margin: float | None = None, prices: Path | None = None, exact: bool = False
-) -> dict[str, Any]:
+) -> Leaderboard:
     """The leaderboard of a run folder.
 
     `margin` in points (default: the run's own, else 5); `prices` a YAML file (`prices.py`); `exact`
@@ -67,17 +76,16 @@ def from_run(
     margin: float | None = None,
     prices: Prices | None = None,
     exact: bool = False,
-    extra: Mapping[Pair, Sequence[str]] | None = None,
-) -> dict[str, Any]:
+    extra: Mapping[Pair, Sequence[ClaimName]] | None = None,
+) -> Leaderboard:
     """The same from a loaded run; `extra` adds claims for pairs that the leaderboard does not make by
     itself.
     """
-    options = run.manifest.get("options") or {}
-    margin = options.get("margin") if margin is None else margin
+    margin = run.manifest["options"].get("margin") if margin is None else margin
     points = float(MARGIN_POINTS if margin is None else margin)
     if not 0 < points < 100:
         raise ResultsError(f"margin {points:g} is not between 0 and 100 points; give for example --margin 5")
-    parameters = (run.manifest.get("model") or {}).get("parameters")
+    parameters = run.manifest["model"].get("parameters")
     costs = CostModel(int(parameters) if parameters else None, prices)
     used: set[str] = set()
     unreasoned = reasoning.lacking(run)
@@ -85,11 +93,11 @@ def from_run(
     rows = score_rows(run, costs, used, unreasoned)
     compared = Comparisons(points / 100, costs, used, exact)
     apart: list[tuple[str, str, str]] = []
-    claimed: dict[Pair, tuple[str, ...]] = {}
+    claimed: dict[Pair, tuple[ClaimName, ...]] = {}
     for task in run.tasks:
         pairs = default_pairs(run, of_task[task])
         standing_pairs = set(pairs)
-        named = [(str(pair[0]), str(pair[1])) for pair in run.manifest.get("comparisons") or []]
+        named = [(str(pair[0]), str(pair[1])) for pair in run.manifest["comparisons"]]
         pairs |= {pair: NAMED_CLAIMS for pair in named if pair not in pairs}
         for pair, claims in (extra or {}).items():
             pairs[pair] = tuple(dict.fromkeys((*pairs.get(pair, ()), *claims)))
@@ -100,20 +108,20 @@ def from_run(
                 if {(task, a), (task, b)} <= run.columns.keys():
                     apart.append((task, a, b))
                 continue
-            keys: Row = {"named": (a, b) not in standing_pairs}
+            marks: PairMarks = {"named": (a, b) not in standing_pairs}
             if noise_floor(run.manifest, a, b):
-                keys["noise_floor"] = True
+                marks["noise_floor"] = True
             if doubts := [name for name in (a, b) if (task, name) in unreasoned]:
-                keys["no_reasoning"] = [
+                marks["no_reasoning"] = [
                     f"{name}, {reasoning.figures([unreasoned[task, name]])}" for name in doubts
                 ]
-            compared.add(*rows_of_both, run.metrics(task), claims, **keys)
+            compared.add(*rows_of_both, run.metrics(task), claims, **marks)
     found = compared.decide()
     whole = overall.combine(run, claimed.items(), found, points / 100)
     if whole:
         used.add("overall")
     add_gain_kept(run, found, whole, used)
-    board: dict[str, Any] = {
+    board: Board = {
         "schema": SCHEMA,
         "run": run.manifest["run"],
         "margin": points / 100,
@@ -122,18 +130,18 @@ def from_run(
         "rows": rows,
         "comparisons": found,
         "overall": whole,
-        "distillation": distillation(run, costs),
+        "distillation": distillation_rows(run, costs),
         "methods": methods.as_rows(used),
         "notes": notes.collect(run, rows, found, costs, apart, of_task),
     }
     return {"headline": headline(board), **board}
 
 
-def default_pairs(run: RunData, of_task: Sequence[Trio]) -> dict[Pair, tuple[str, ...]]:
+def default_pairs(run: RunData, of_task: Sequence[Trio]) -> dict[Pair, tuple[ClaimName, ...]]:
     """The design's three pairs on one task: of what stands for base and s2, and of each trio."""
     roles = standing(run.manifest)
     base, first = roles.get("base"), roles.get("s2")
-    kinds = {name: (entry or {}).get("kind") for name, entry in run.manifest["variants"].items()}
+    kinds = {name: entry.get("kind") for name, entry in run.manifest["variants"].items()}
     taught = [trio.teacher for trio in of_task if trio.teacher and kinds[trio.teacher] == "s2"]
     wanted = [("base", base, "s2", s2) for s2 in dict.fromkeys([first, *taught])]
     for trio in of_task:
@@ -142,12 +150,9 @@ def default_pairs(run: RunData, of_task: Sequence[Trio]) -> dict[Pair, tuple[str
     return {(a, b): PAIR_CLAIMS[one, other] for one, a, other, b in wanted if a and b and a != b}
 
 
-def methods_on(run: RunData, task: str) -> dict[str, str]:
-    """Methods of the variants that have samples of a task."""
-    return {name: of.method for (of_task, name), of in run.columns.items() if of_task == task}
-
-
-def add_gain_kept(run: RunData, compared: Sequence[Row], whole: Sequence[Row], used: set[str]) -> None:
+def add_gain_kept(
+    run: RunData, compared: Sequence[Comparison], whole: Sequence[Overall], used: set[str]
+) -> None:
     """`gain_kept` on every claim that a distilled variant is better than base (see `kept.py`)."""
     asked: dict[Pair, list[tuple[Trio, str, bool]]] = {}
     base = standing(run.manifest).get("base")
@@ -162,22 +167,23 @@ def add_gain_kept(run: RunData, compared: Sequence[Row], whole: Sequence[Row], u
         used.add("gain_kept")
         if row["primary"]:
             asked.setdefault((row["a"], row["b"]), []).append(one)
-    for row in whole:
-        if row["claim"] == "superior" and len(asked.get((row["a"], row["b"]), [])) == len(row["tasks"]):
-            row["gain_kept"] = kept.share(run, asked[row["a"], row["b"]])
+    for over_all in whole:
+        of_pair = asked.get((over_all["a"], over_all["b"]), [])
+        if over_all["claim"] == "superior" and len(of_pair) == len(over_all["tasks"]):
+            over_all["gain_kept"] = kept.share(run, of_pair)
 
 
 def score_rows(
-    run: RunData, costs: CostModel, used: set[str], unreasoned: Mapping[tuple[str, str], Any]
-) -> list[Row]:
+    run: RunData, costs: CostModel, used: set[str], unreasoned: Mapping[tuple[str, str], NoReasoning]
+) -> list[ScoreRow]:
     """One row per task, variant and metric, the primary metric first.
 
     `cut`, `without_turns` and `no_reasoning` say what makes the row doubtful, and are null or empty where
     nothing does; `teacher` is the variant that taught a distilled one.
     """
-    rows: list[Row] = []
+    rows: list[ScoreRow] = []
     without = not_distilled(run.manifest)
-    context = (run.manifest.get("model") or {}).get("context_length")
+    context = run.manifest["model"].get("context_length")
     for task in run.tasks:
         for variant in run.variants:
             columns = run.columns.get((task, variant))
@@ -187,32 +193,35 @@ def score_rows(
                 found = [_not_distilled(run, task, variant)]
             else:
                 continue
-            doubts = {
-                "teacher": teacher_on(run.manifest, task, variant, methods_on(run, task)),
-                "cut": cut.describe(columns, context) if columns else None,
-                "without_turns": without_turns(run.manifest, task, columns.method) if columns else [],
-                "no_reasoning": unreasoned.get((task, variant)),
-            }
-            rows += [row | doubts for row in found]
+            for row in found:
+                rows.append(
+                    {
+                        **row,
+                        "teacher": teacher_on(run.manifest, task, variant, methods_on(run, task)),
+                        "cut": cut.describe(columns, context) if columns else None,
+                        "without_turns": without_turns(run.manifest, task, columns.method) if columns else [],
+                        "no_reasoning": unreasoned.get((task, variant)),
+                    }
+                )
     return rows
 
 
-def without_turns(manifest: Mapping[str, Any], task: str, method: str) -> list[str]:
+def without_turns(manifest: Manifest, task: str, method: str) -> list[str]:
     """Steps of a method that cannot use the turns which the task puts before a prompt; empty where it puts
     none.
     """
     if not manifest["tasks"][task].get("turns"):
         return []
-    known = manifest.get("methods") or {}
-    entry = known.get(method) or known.get(method.split("*")[0]) or {}
-    return list(entry.get("without_turns") or [])
+    known = manifest["methods"]
+    entry = known.get(method) or known.get(method.split("*")[0])
+    return [] if entry is None else list(entry.get("without_turns") or [])
 
 
-def _scored(run: RunData, columns: Columns, costs: CostModel, used: set[str]) -> list[Row]:
-    rows = []
+def _scored(run: RunData, columns: Columns, costs: CostModel, used: set[str]) -> list[Scored]:
+    rows: list[Scored] = []
     usd, flops = costs.mean(columns, "usd"), costs.mean(columns, "flops")
     tokens = {name: float(columns.usage[name].mean()) for name in USAGE}
-    untold = {} if notes.tells_cached(run) else {"cached_tokens": None}
+    told = notes.tells_cached(run)
     for position, (metric, description) in enumerate(run.metrics(columns.task).items()):
         scored = sample(columns, metric)
         score = low = high = method = None
@@ -226,7 +235,9 @@ def _scored(run: RunData, columns: Columns, costs: CostModel, used: set[str]) ->
             {
                 "task": columns.task, "variant": columns.variant, "method": columns.method, "metric": metric,
                 "n": 0 if scored is None else scored.n, "score": score, "ci_low": low, "ci_high": high,
-                **tokens, **untold,
+                "calls": tokens["calls"], "prompt_tokens": tokens["prompt_tokens"],
+                "cached_tokens": tokens["cached_tokens"] if told else None,
+                "generated_tokens": tokens["generated_tokens"],
                 "failures": dict(columns.failures), "truncated": columns.truncated,
                 "usd_per_1k_items": None if usd is None else 1000 * usd, "flops_per_item": flops,
                 "tokens_per_correct": per_correct(tokens["generated_tokens"], score) if higher else None,
@@ -234,7 +245,12 @@ def _scored(run: RunData, columns: Columns, costs: CostModel, used: set[str]) ->
                 "primary": position == 0, "direction": direction, "interval": method,
                 "n_rows": columns.n_rows, "status": "scored",
                 "steps": {
-                    step: {name: total / columns.n_rows for name, total in totals.items()} | untold
+                    step: {
+                        "calls": totals["calls"] / columns.n_rows,
+                        "prompt_tokens": totals["prompt_tokens"] / columns.n_rows,
+                        "cached_tokens": totals["cached_tokens"] / columns.n_rows if told else None,
+                        "generated_tokens": totals["generated_tokens"] / columns.n_rows,
+                    }
                     for step, totals in columns.steps.items()
                 },
             }
@@ -242,55 +258,16 @@ def _scored(run: RunData, columns: Columns, costs: CostModel, used: set[str]) ->
     return rows
 
 
-def _not_distilled(run: RunData, task: str, variant: str) -> Row:
+def _not_distilled(run: RunData, task: str, variant: str) -> Scored:
     metric, description = next(iter(run.metrics(task).items()))
-    entry = run.manifest["variants"].get(variant) or {}
-    nothing = dict.fromkeys(
-        ("score", "ci_low", "ci_high", *USAGE, "usd_per_1k_items", "flops_per_item", "tokens_per_correct",
-         "usd_per_correct", "interval")
-    )  # fmt: skip
     return {
-        "task": task, "variant": variant, "method": entry.get("method", "direct"), "metric": metric, "n": 0,
-        **nothing,
+        "task": task, "variant": variant,
+        "method": run.manifest["variants"][variant].get("method", "direct"), "metric": metric, "n": 0,
+        "score": None, "ci_low": None, "ci_high": None,
+        "calls": None, "prompt_tokens": None, "cached_tokens": None, "generated_tokens": None,
+        "usd_per_1k_items": None, "flops_per_item": None, "tokens_per_correct": None,
+        "usd_per_correct": None, "interval": None,
         "failures": dict.fromkeys(FAILURES, 0), "truncated": 0, "primary": True,
         "direction": description.get("direction", "higher"), "n_rows": 0, "status": "not_distilled",
         "steps": {},
     }  # fmt: skip
-
-
-DISTILLATION_KEYS = (
-    "task", "variant", "seed", "status", "teacher_method", "teacher_tokens", "teacher_prompt_tokens",
-    "samples_per_input", "inputs", "kept", "dropped", "train_tokens", "train_flops", "teacher_flops",
-    "pseudo_label_accuracy", "checkpoint", "reason",
-)  # fmt: skip
-
-
-def distillation(run: RunData, costs: CostModel) -> list[Row]:
-    """The manifest's distillations with their break-even against the variant that taught them."""
-    rows = []
-    for entry in distillations(run.manifest):
-        row = {key: entry.get(key) for key in DISTILLATION_KEYS}
-        teachers = {
-            teacher_of(run.manifest, entry, methods_on(run, task)) for task in tasks_of(run.manifest, entry)
-        }
-        row["teacher"] = teachers.pop() if len(teachers) == 1 else None
-        row["dropped"] = row["dropped"] or {}
-        # Named by content, so the last part says it all; the rest of the path is the machine's.
-        row["checkpoint"] = Path(row["checkpoint"]).name if row["checkpoint"] else None
-        done = entry.get("status") != "not_distilled"
-        row["break_even"] = break_even(costs, entry, taught(run, entry) if done else [])
-        rows.append(row)
-    return rows
-
-
-def taught(run: RunData, entry: Row) -> list[tuple[Columns, Columns]]:
-    """Rows of teacher and student, for every task that a distillation taught, of its own seed."""
-    found = []
-    for task in tasks_of(run.manifest, entry):
-        teacher = teacher_of(run.manifest, entry, methods_on(run, task))
-        both = paired(run, task, teacher, entry["variant"]) if teacher else None
-        if both is not None and entry.get("seed") is not None:
-            both = of_seed(both[0], entry["seed"]), of_seed(both[1], entry["seed"])
-        if both is not None and both[0].n_rows:
-            found.append(both)
-    return found

@@ -9,13 +9,11 @@ Sentences of the manifest come first.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from results.analysis.cost import CostModel
 from results.records.load import RunData
 from results.records.roles import Trio, distillations, not_distilled, standing, tasks_of
-
-Row = dict[str, Any]
+from results.schema import Comparison, Distillation, ScoreRow
 
 UNTOLD = (
     "The server does not say how many prompt tokens it had cached, so their column is empty (vllm serve says "
@@ -25,8 +23,8 @@ UNTOLD = (
 
 def collect(
     run: RunData,
-    rows: Sequence[Row],
-    compared: Sequence[Row],
+    rows: Sequence[ScoreRow],
+    compared: Sequence[Comparison],
     costs: CostModel,
     apart: Sequence[tuple[str, str, str]] = (),
     of_task: Mapping[str, Sequence[Trio]] | None = None,
@@ -34,7 +32,7 @@ def collect(
     """All notes of a leaderboard, without repeats. `apart` are pairs (task, a, b) without a common seed;
     `of_task` names who taught what was distilled.
     """
-    found = [str(note) for note in run.manifest.get("notes") or []]
+    found = [str(note) for note in run.manifest["notes"]]
     status = run.manifest.get("status")
     if status and status != "finished":
         found.append(f"The run is {status}, not finished: figures may change when it is resumed.")
@@ -59,12 +57,12 @@ def collect(
             )
         if row["status"] == "scored" and row["score"] is None:
             found.append(f"{row['task']}, {row['variant']}: no row has a score of {row['metric']!r}.")
-    for row in compared:
-        if row.get("rows_left_out"):
+    for one in compared:
+        if one.get("rows_left_out"):
             found.append(
-                f"{row['task']}: {row['rows_left_out']:,} rows have {row['metric']!r} for only one of "
-                f"{row['a']} and "
-                f"{row['b']}, and were left out of their comparison."
+                f"{one['task']}: {one['rows_left_out']:,} rows have {one['metric']!r} for only one of "
+                f"{one['a']} and "
+                f"{one['b']}, and were left out of their comparison."
             )
     if not tells_cached(run):
         found.append(UNTOLD + (" Prices count all of them as not cached." if costs.prices else ""))
@@ -139,7 +137,7 @@ def _warnings(run: RunData) -> list[str]:
     return [f"{'; '.join(names)}: {text}" for text, names in said.items()]
 
 
-def _named(run: RunData) -> list[tuple[str, dict[str, Any]]]:
+def _named(run: RunData) -> list[tuple[str, Distillation]]:
     """The manifest's distillations, each named by task, variant and, where there are several, seed."""
     entries = distillations(run.manifest)
     several = len({entry.get("seed") or 0 for entry in entries}) > 1

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from results.analysis.claims import turn_if
 from results.analysis.pairing import paired
 from results.records.columns import Columns
 from results.records.load import RunData
+from results.schema import RATIO_KEYS, ClaimName, Comparison, Overall, OverallHead, PairMarks, Verdict
 from results.statistics.mover import mover
 from results.statistics.noninferiority import non_inferior, wald_p
 from results.statistics.outcomes import Interval, normal_quantile
@@ -28,15 +29,17 @@ from results.statistics.permutation import sign_flip
 from results.statistics.test_based import agreeing
 
 NAME = "all tasks"
-Row = dict[str, Any]
 Pair = tuple[str, str]
 
 
 def combine(
-    run: RunData, pairs: Iterable[tuple[Pair, Sequence[str]]], compared: Sequence[Row], margin: float
-) -> list[Row]:
+    run: RunData,
+    pairs: Iterable[tuple[Pair, Sequence[ClaimName]]],
+    compared: Sequence[Comparison],
+    margin: float,
+) -> list[Overall]:
     """One row per pair and claim that at least two tasks have; shaped like a row of `comparisons[]`."""
-    rows = []
+    rows: list[Overall] = []
     for (a, b), claims in pairs:
         for claim in claims:
             parts = [
@@ -51,7 +54,7 @@ def combine(
     return rows
 
 
-def _scores(run: RunData, parts: Sequence[Row], margin: float) -> Row:
+def _scores(run: RunData, parts: Sequence[Comparison], margin: float) -> Overall:
     both = [paired(run, part["task"], part["a"], part["b"]) for part in parts]
     columns = [one for one in both if one is not None]
     signs = [-1.0 if part["direction"] == "lower" else 1.0 for part in parts]
@@ -60,13 +63,16 @@ def _scores(run: RunData, parts: Sequence[Row], margin: float) -> Row:
         for sign, part in zip(signs, parts, strict=True)
     ]
     estimates = [sign * part["difference"] for sign, part in zip(signs, parts, strict=True)]
-    row = _base(parts)
-    row["mde"] = math.sqrt(sum(part["mde"] ** 2 for part in parts)) / len(parts)
+    claim = parts[0]["claim"]
     intervals = [Interval(low, high, "") for low, high in ends]
-    row |= _decided(row["claim"], estimates, intervals, _pairs(parts, columns), margin)
     rows = [sum(one.n_rows for one in side) for side in zip(*columns, strict=True)]
     lost = [sum(one.truncated for one in side) for side in zip(*columns, strict=True)]
-    row["cut"] = {side: lost[place] / rows[place] for place, side in enumerate("ab")}
+    row: Overall = {
+        **_head(parts, margin if claim == "non_inferior" else None),
+        "mde": math.sqrt(sum(verdicts.known(part["mde"]) ** 2 for part in parts)) / len(parts),
+        **_decided(claim, estimates, intervals, _pairs(parts, columns), margin),
+        "cut": {"a": lost[0] / rows[0], "b": lost[1] / rows[1]},
+    }
     losing = cut.losing_side(row["verdict"])
     if losing and row["cut"][losing]:
         hopeful = [
@@ -77,14 +83,12 @@ def _scores(run: RunData, parts: Sequence[Row], margin: float) -> Row:
         ]
         pairs = _pairs(parts, hopeful)
         seen = [methods.difference(pair) for pair in pairs]
-        again = _decided(
-            row["claim"], [one.estimate for one in seen], [one.interval for one in seen], pairs, margin
-        )
+        again = _decided(claim, [one.estimate for one in seen], [one.interval for one in seen], pairs, margin)
         turn_if(row, again["verdict"])
     return row
 
 
-def _pairs(parts: Sequence[Row], columns: Sequence[tuple[Columns, Columns]]) -> list[samplesets.Pair]:
+def _pairs(parts: Sequence[Comparison], columns: Sequence[tuple[Columns, Columns]]) -> list[samplesets.Pair]:
     """Clusters of each task, turned so that more is better."""
     found = []
     for part, (a, b) in zip(parts, columns, strict=True):
@@ -94,66 +98,96 @@ def _pairs(parts: Sequence[Row], columns: Sequence[tuple[Columns, Columns]]) -> 
     return found
 
 
+class _Decided(TypedDict):
+    """What the data say of one claim about scores."""
+
+    difference: float
+    ci_low: float
+    ci_high: float
+    ci_low_adjusted: float
+    ci_high_adjusted: float
+    test: str
+    p: float
+    verdict: Verdict
+
+
 def _decided(
-    claim: str, estimates: Sequence[float], intervals: Sequence[Interval], pairs: Sequence[samplesets.Pair],
-    margin: float,
-) -> Row:  # fmt: skip
+    claim: ClaimName, estimates: Sequence[float], intervals: Sequence[Interval],
+    pairs: Sequence[samplesets.Pair], margin: float,
+) -> _Decided:  # fmt: skip
     """Estimate, interval, test and verdict of one claim over all tasks."""
     interval = mover(estimates, [one.low for one in intervals], [one.high for one in intervals])
     gain = float(np.mean(estimates))
-    row: Row = {"difference": gain, "ci_low": interval.low, "ci_high": interval.high}
-    row |= {"ci_low_adjusted": interval.low, "ci_high_adjusted": interval.high}
+    verdict: Verdict
+    shown = interval
     if claim == "non_inferior":
         error = (gain - interval.low) / normal_quantile(0.975)
-        return row | {
-            "test": "paired non-inferiority", "p": wald_p(gain, error, margin), "margin": margin,
-            "verdict": non_inferior(interval, margin),
-        }  # fmt: skip
-    test = sign_flip(np.concatenate([pair.difference / pair.weight.sum() / len(pairs) for pair in pairs]))
-    # Test and interval come from different roads here; a verdict needs both.
-    holds_zero = interval.low <= 0 <= interval.high
-    if not holds_zero:
-        shown = agreeing(interval, gain, test.p, verdicts.ALPHA)
-        row |= {"ci_low_adjusted": shown.low, "ci_high_adjusted": shown.high}
-    return row | {
-        "test": f"stratified {test.method}",
-        "p": test.p,
-        "verdict": "cannot_tell" if holds_zero else verdicts.superior(gain, test.p),
-    }
+        test, p = "paired non-inferiority", wald_p(gain, error, margin)
+        verdict = non_inferior(interval, margin)
+    else:
+        signs = sign_flip(
+            np.concatenate([pair.difference / pair.weight.sum() / len(pairs) for pair in pairs])
+        )
+        test, p = f"stratified {signs.method}", signs.p
+        # Test and interval come from different roads here; a verdict needs both.
+        holds_zero = interval.low <= 0 <= interval.high
+        verdict = "cannot_tell" if holds_zero else verdicts.superior(gain, p)
+        if not holds_zero:
+            shown = agreeing(interval, gain, p, verdicts.ALPHA)
+    return {
+        "difference": gain, "ci_low": interval.low, "ci_high": interval.high,
+        "ci_low_adjusted": shown.low, "ci_high_adjusted": shown.high,
+        "test": test, "p": p, "verdict": verdict,
+    }  # fmt: skip
 
 
-def _tokens(parts: Sequence[Row]) -> Row:
-    row = _base(parts) | dict.fromkeys(
-        ("difference", "ci_low", "ci_high", "ci_low_adjusted", "ci_high_adjusted", "p", "mde")
+def _tokens(parts: Sequence[Comparison]) -> Overall:
+    token, flops, usd = (
+        _ratio([(part[key], part[low], part[high]) for part in parts])
+        for key, low, high in RATIO_KEYS.values()
     )
-    row["test"] = ""
-    for name in ("token", "flops", "usd"):
-        keys = (f"{name}_ratio", f"{name}_ratio_low", f"{name}_ratio_high")
-        known = all((part[key] or 0) > 0 for part in parts for key in keys)
-        row |= dict.fromkeys(keys)
-        if known:
-            logs = [[math.log(part[key]) for part in parts] for key in keys]
-            interval = mover(*logs)
-            row |= dict(
-                zip(keys, map(math.exp, (float(np.mean(logs[0])), interval.low, interval.high)), strict=True)
-            )
-    row["verdict"] = verdicts.cheaper(row["token_ratio_low"], row["token_ratio_high"])
-    row["same"] = all(part["same"] for part in parts)
-    row["one_program"] = all(part["one_program"] for part in parts)
-    return row
+    return {
+        **_head(parts, None),
+        "token_ratio": token[0], "token_ratio_low": token[1], "token_ratio_high": token[2],
+        "difference": None, "ci_low": None, "ci_high": None, "ci_low_adjusted": None,
+        "ci_high_adjusted": None, "p": None, "mde": None, "test": "",
+        "flops_ratio": flops[0], "flops_ratio_low": flops[1], "flops_ratio_high": flops[2],
+        "usd_ratio": usd[0], "usd_ratio_low": usd[1], "usd_ratio_high": usd[2],
+        "verdict": verdicts.cheaper(token[1], token[2]),
+        "same": all(part["same"] for part in parts),
+        "one_program": all(part["one_program"] for part in parts),
+    }  # fmt: skip
 
 
-def _base(parts: Sequence[Row]) -> Row:
+Estimate = tuple[float | None, float | None, float | None]
+"""A ratio and both ends of its interval; None where it is not known."""
+
+
+def _ratio(parts: Sequence[Estimate]) -> Estimate:
+    """The geometric mean of the tasks' ratios; nothing where one of them is not known."""
+    known = [[math.log(value) for value in part if value is not None and value > 0] for part in parts]
+    if any(len(logs) < 3 for logs in known):
+        return None, None, None
+    values, lows, highs = zip(*known, strict=True)
+    interval = mover(values, lows, highs)
+    return math.exp(float(np.mean(values))), math.exp(interval.low), math.exp(interval.high)
+
+
+def _head(parts: Sequence[Comparison], margin: float | None) -> OverallHead:
+    """What is claimed, as every task claims it; `margin` is that of `non_inferior`."""
     first = parts[0]
-    row: Row = {key: first[key] for key in ("a", "b", "claim", "alpha", "named")}
-    doubts = [f"on {part['task']}, {words}" for part in parts for words in part.get("no_reasoning") or []]
-    if doubts:
-        row["no_reasoning"] = doubts
-    return row | {
+    marks: PairMarks = {"named": first["named"]}
+    if doubts := [
+        f"on {part['task']}, {words}" for part in parts for words in part.get("no_reasoning") or []
+    ]:
+        marks["no_reasoning"] = doubts
+    return {
+        "a": first["a"], "b": first["b"], "claim": first["claim"], "alpha": first["alpha"],
+        **marks,
         "task": NAME,
         "metric": "mean of primary metrics" if first["claim"] != "cheaper" else "generated_tokens",
         "n": sum(part["n"] for part in parts), "tasks": [part["task"] for part in parts],
-        "p_adjusted": None, "margin": None, "needed_n": None, "token_ratio": None, "token_ratio_low": None,
+        "p_adjusted": None, "margin": margin, "needed_n": None, "token_ratio": None, "token_ratio_low": None,
         "token_ratio_high": None, "primary": False, "direction": "higher", "interval": "MOVER",
         "level": verdicts.ALPHA,
         "overall": True,

@@ -6,14 +6,14 @@ reasoning. So whatever is claimed of such a variant says so, with the figures.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from results.analysis.cut import percent
 from results.records.load import RunData
 from results.records.roles import standing
+from results.schema import NoReasoning, ScoreRow
 
 MORE_THAN_BASE = 1.5
 """Times base's generated tokens from which a System 2 is taken to do more than base."""
@@ -22,14 +22,14 @@ FEW_WORDS = 5
 MARK = "[no reasoning]"
 
 
-def lacking(run: RunData) -> dict[tuple[str, str], dict[str, float | None]]:
+def lacking(run: RunData) -> dict[tuple[str, str], NoReasoning]:
     """(task, variant) of each System 2 that did not reason -> `token_ratio` to base and `share_without`
     reasoning; None where it is not known.
     """
     base = standing(run.manifest).get("base")
-    found = {}
+    found: dict[tuple[str, str], NoReasoning] = {}
     for (task, variant), columns in run.columns.items():
-        if (run.manifest["variants"].get(variant) or {}).get("kind") != "s2" and variant != "s2":
+        if run.manifest["variants"][variant].get("kind") != "s2" and variant != "s2":
             continue
         direct = run.columns.get((task, base)) if base else None
         spent = float(direct.usage["generated_tokens"].mean()) if direct else 0.0
@@ -41,7 +41,7 @@ def lacking(run: RunData) -> dict[tuple[str, str], dict[str, float | None]]:
     return found
 
 
-def figures(found: Sequence[Mapping[str, float | None]]) -> str:
+def figures(found: Sequence[NoReasoning]) -> str:
     """What speaks against reasoning, over one or several tasks: only what crosses its bound."""
     ratios = [one["token_ratio"] for one in found]
     low = [ratio for ratio in ratios if ratio is not None and ratio < MORE_THAN_BASE]
@@ -55,7 +55,7 @@ def figures(found: Sequence[Mapping[str, float | None]]) -> str:
     return ", ".join(parts)
 
 
-def between(values: Sequence[float], words: Any) -> str:
+def between(values: Sequence[float], words: Callable[[float], str]) -> str:
     """`5 to 9 %` of several figures, one figure where they read alike."""
     ends = list(dict.fromkeys(words(value) for value in (min(values), max(values))))
     return f"{ends[0].rstrip(' %')} to {ends[1]}" if len(ends) > 1 else ends[0]
@@ -66,11 +66,11 @@ def sentence(names: Sequence[str]) -> str:
     return f" This System 2 did not reason: {'; '.join(names)}."
 
 
-def footer(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+def footer(rows: Sequence[ScoreRow]) -> list[str]:
     """The sentence under a table with marked rows."""
     cases = [
-        f"{row['task']} {row['variant']} ({figures([row['no_reasoning']])})"
+        f"{row['task']} {row['variant']} ({figures([found])})"
         for row in rows
-        if row["primary"] and row.get("no_reasoning")
+        if row["primary"] and (found := row.get("no_reasoning"))
     ]
     return [f"{MARK} This System 2 did not reason: {'; '.join(cases)}."] if cases else []

@@ -13,20 +13,18 @@ People read more than the three words: equal token counts are `same`, a verdict 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Literal
-
 from results.analysis import cut, reasoning
+from results.schema import ClaimName, Comparison, CutShares, Overall, Verdict
 from results.statistics.noninferiority import ALPHA as NON_INFERIOR_ALPHA
 
-Verdict = Literal["yes", "no", "cannot_tell"]
-Claim = Literal["superior", "non_inferior", "cheaper"]
+Claim = Comparison | Overall
+NOTHING_CUT: CutShares = {"a": 0.0, "b": 0.0}
 
 ALPHA = 0.05
 """Two-sided level of superiority."""
-ALPHAS: dict[str, float] = {"superior": ALPHA, "non_inferior": NON_INFERIOR_ALPHA, "cheaper": ALPHA}
+ALPHAS: dict[ClaimName, float] = {"superior": ALPHA, "non_inferior": NON_INFERIOR_ALPHA, "cheaper": ALPHA}
 EXACT = "McNemar exact"
-WORDS: dict[str, str] = {"yes": "yes", "no": "no", "cannot_tell": "cannot tell"}
+WORDS: dict[Verdict, str] = {"yes": "yes", "no": "no", "cannot_tell": "cannot tell"}
 
 
 def superior(gain: float, p: float, level: float = ALPHA) -> Verdict:
@@ -47,7 +45,7 @@ def cheaper(ratio_low: float | None, ratio_high: float | None) -> Verdict:
     return "no" if ratio_low >= 1 else "cannot_tell"
 
 
-def word(row: Mapping[str, Any]) -> str:
+def word(row: Claim) -> str:
     """The verdict of a comparison as people read it in a table."""
     if row.get("same"):
         text = "same"
@@ -58,24 +56,32 @@ def word(row: Mapping[str, Any]) -> str:
     return f"{text} {reasoning.MARK}" if row.get("no_reasoning") else text
 
 
-def sentence(row: Mapping[str, Any]) -> str:
+def sentence(row: Claim) -> str:
     """One comparison of `leaderboard.json` in plain words."""
     said = {"superior": _superior, "non_inferior": _non_inferior, "cheaper": _cheaper}[row["claim"]](row)
     return said + "".join(against(row))
 
 
-def against(row: Mapping[str, Any]) -> list[str]:
+def against(row: Claim) -> list[str]:
     """Sentences on what makes a verdict doubtful: cut texts, a System 2 that did not reason."""
     doubt = reasoning.sentence(row["no_reasoning"]) if row.get("no_reasoning") else ""
     return [text for text in (_cut(row), doubt) if text]
 
 
-def shown_interval(row: Mapping[str, Any]) -> tuple[float, float]:
+def shown_interval(row: Claim) -> tuple[float, float]:
     """The ends that stand beside the verdict of a claim about scores: those of the level that decided it."""
-    return row["ci_low_adjusted"], row["ci_high_adjusted"]
+    return known(row["ci_low_adjusted"]), known(row["ci_high_adjusted"])
 
 
-def confidence(row: Mapping[str, Any]) -> str:
+def known(figure: float | None) -> float:
+    """A figure that every claim about scores has; only a claim on tokens over all tasks lacks it. ValueError
+    where it is missing."""
+    if figure is None:
+        raise ValueError("a claim about scores lacks a figure")
+    return figure
+
+
+def confidence(row: Claim) -> str:
     """The confidence of that interval: `95 %`, `98.8 %`."""
     return f"{100 * (1 - row['level']):.1f} %".replace(".0 %", " %")
 
@@ -91,46 +97,47 @@ def p_text(p: float) -> str:
     return "p < .001" if p < 0.0005 else f"p = {p:.3f}".replace("0.", ".", 1)
 
 
-def _where(row: Mapping[str, Any]) -> str:
+def _where(row: Claim) -> str:
     return f"over {row['task']}" if row.get("overall") else f"on {row['task']} ({row['metric']})"
 
 
-def _interval(row: Mapping[str, Any]) -> str:
+def _interval(row: Claim) -> str:
     low, high = shown_interval(row)
     return (
-        f"{points(row['difference'], sign=True)} points, {confidence(row)} interval "
+        f"{points(known(row['difference']), sign=True)} points, {confidence(row)} interval "
         f"{points(low, sign=True)} to {points(high, sign=True)}"
     )
 
 
-def _p(row: Mapping[str, Any]) -> str:
+def _p(row: Claim) -> str:
     # A gate takes the exact test and may claim more than the tables do: its p must not pass for theirs.
     exact = " (exact test; tables print the mid-p)" if row["test"] == EXACT else ""
     if row["p_adjusted"] is not None:
         return f"{p_text(row['p_adjusted'])} after Holm over {row['family']:,} claims{exact}"
-    apart = (row.get("overall") and row["verdict"] == "cannot_tell" and row["p"] <= row["level"]
+    p = known(row["p"])
+    apart = (row.get("overall") and row["verdict"] == "cannot_tell" and p <= row["level"]
              and not row.get("turned_by_cut"))  # fmt: skip
     doubt = ": test and interval disagree, and the verdict needs both" if apart else ""
-    return f"{p_text(row['p'])}, unadjusted{exact}{doubt}"
+    return f"{p_text(p)}, unadjusted{exact}{doubt}"
 
 
-def _cut(row: Mapping[str, Any]) -> str:
+def _cut(row: Claim) -> str:
     """What cut texts do to a claim: that they could turn its verdict, or that they are many."""
-    shares = row.get("cut") or {}
+    shares = row.get("cut") or NOTHING_CUT
     if row.get("turned_by_cut"):
-        side = cut.losing_side(row["verdict_as_scored"]) or "a"
+        side: cut.Side = cut.losing_side(row["verdict_as_scored"]) or "a"
         claim = {"superior": "better", "non_inferior": "as good"}[row["claim"]]
         scored = {"yes": f"it is {claim}", "no": "it is worse"}[row["verdict_as_scored"]]
         return (
             f" As scored {scored}, but {cut.percent(shares[side])} of the texts of {row[side]} were cut, and "
             "with those right it might not be."
         )
-    many = [f"{cut.percent(shares[side])} of the texts of {row[side]}" for side in "ab"
-            if shares.get(side, 0) > cut.MANY]  # fmt: skip
+    many = [f"{cut.percent(shares[side])} of the texts of {row[side]}" for side in cut.SIDES
+            if shares[side] > cut.MANY]  # fmt: skip
     return f" Cut before their end: {' and '.join(many)}." if many else ""
 
 
-def _superior(row: Mapping[str, Any]) -> str:
+def _superior(row: Claim) -> str:
     figures = f"{_interval(row)}; {_p(row)}"
     if row.get("turned_by_cut"):
         return f"Cannot tell whether {row['b']} is better than {row['a']} {_where(row)}: {figures}."
@@ -144,8 +151,8 @@ def _superior(row: Mapping[str, Any]) -> str:
     )
 
 
-def _non_inferior(row: Mapping[str, Any]) -> str:
-    margin = f"{100 * row['margin']:g} points"
+def _non_inferior(row: Claim) -> str:
+    margin = f"{100 * known(row['margin']):g} points"
     if row["verdict"] == "yes":
         return f"{row['b']} is as good as {row['a']} {_where(row)}, within {margin}: {_interval(row)}."
     if row["verdict"] == "no":
@@ -159,7 +166,7 @@ def _non_inferior(row: Mapping[str, Any]) -> str:
     return f"{unsure} {_could_have_shown(row, 'a margin')}{_would_need(row, f'a margin of {margin}')}"
 
 
-def _cheaper(row: Mapping[str, Any]) -> str:
+def _cheaper(row: Claim) -> str:
     if row.get("same"):
         return f"{row['b']} and {row['a']} spend the same {_where(row)}: equally many tokens on every item."
     if row["token_ratio"] is None:
@@ -181,13 +188,13 @@ def _cheaper(row: Mapping[str, Any]) -> str:
     return f"Cannot tell whether {row['b']} is cheaper than {row['a']} {_where(row)}: {figures}."
 
 
-def _could_have_shown(row: Mapping[str, Any], what: str = "a difference") -> str:
+def _could_have_shown(row: Claim, what: str = "a difference") -> str:
     if row["mde"] is None:
         return ""
     return f"{row['n']:,} items could have shown {what} of {points(row['mde'])} points or more."
 
 
-def _would_need(row: Mapping[str, Any], target: str) -> str:
+def _would_need(row: Claim, target: str) -> str:
     if not settles(row):
         return ""
     # The number for a margin is one for variants that are equal.
@@ -195,11 +202,13 @@ def _would_need(row: Mapping[str, Any], target: str) -> str:
     return f" About {row['needed_n']:,} items would show {target}{equal}."
 
 
-def settles(row: Mapping[str, Any]) -> bool:
+def settles(row: Claim) -> bool:
     """Whether more items would help the claim: not where so many are there, nor where the estimate lies
     beyond the margin, since more of the same would show the opposite.
     """
     if row["needed_n"] is None or row["needed_n"] <= row["n"]:
         return False
-    gain = -row["difference"] if row["direction"] == "lower" else row["difference"]
-    return row["claim"] != "non_inferior" or gain > -row["margin"]
+    if row["claim"] != "non_inferior":
+        return True
+    difference = known(row["difference"])
+    return (-difference if row["direction"] == "lower" else difference) > -known(row["margin"])

@@ -17,10 +17,10 @@ import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from results.errors import ResultsError
-from results.files import write_text
+from results.files import write_whole
 from results.page import rows as page_tables
 from results.page import words as page_words
 from results.page.figure import PRINT_COLORS
@@ -28,7 +28,9 @@ from results.page.items import BUDGET, LIMIT, Scan, differing_items, scan_run
 from results.page.latency import in_words
 from results.page.plots import primary_points, score_against_tokens, step_use, tokens_by_step, variant_styles
 from results.paper import LEGEND, beside, marked
+from results.paper_figures import Finding, PaperSource
 from results.records.manifest import read_manifest
+from results.schema import Leaderboard, Manifest
 from results.tables import rows as table_rows
 
 HERE = Path(__file__).parent
@@ -38,17 +40,17 @@ VOLATILE = ("memory_bandwidth_gbs", "seconds", "wall_s", "started", "finished", 
 """Measured or incidental keys inside of those parts, left out for the same reason."""
 
 
-def write_page(run_folder: Path, leaderboard: Mapping[str, Any]) -> Path:
+def write_page(run_folder: Path, leaderboard: Leaderboard) -> Path:
     """Write `leaderboard.html` into a run folder and return its path.
 
     `leaderboard` has the keys of leaderboard.json. The file appears whole or not at all. ResultsError where
     the folder holds no manifest, a samples row is broken, or a row of the leaderboard lacks a key.
     """
     folder = Path(run_folder)
-    return write_text(folder / "leaderboard.html", render_page(folder, leaderboard))
+    return write_whole(folder / "leaderboard.html", render_page(folder, leaderboard))
 
 
-def render_page(folder: Path, leaderboard: Mapping[str, Any]) -> str:
+def render_page(folder: Path, leaderboard: Leaderboard) -> str:
     """The page as text."""
     manifest = read_manifest(folder)
     scans = scan_run(folder, manifest)
@@ -76,8 +78,9 @@ def environment() -> Any:
 
 
 def _context(
-    manifest: Mapping[str, Any], scans: Mapping[str, Mapping[str, Scan]], leaderboard: Mapping[str, Any]
-) -> dict[str, Any]:
+    manifest: Manifest, scans: Mapping[str, Mapping[str, Scan]], leaderboard: Leaderboard
+) -> dict[str, object]:
+    """What the template sees."""
     from markupsafe import Markup
 
     script = read_script()
@@ -146,7 +149,7 @@ def _policy(script: str) -> str:
 
 
 def _items(
-    manifest: Mapping[str, Any], scans: Mapping[str, Mapping[str, Scan]], leaderboard: Mapping[str, Any]
+    manifest: Manifest, scans: Mapping[str, Mapping[str, Scan]], leaderboard: Leaderboard
 ) -> dict[str, str]:
     """task -> JSON of the items on which its compared variants differ. Each task has its share of the
     budget."""
@@ -165,10 +168,24 @@ def _items(
     }
 
 
-def _waits(scans: Mapping[str, Mapping[str, Scan]]) -> dict[str, Any]:
+class WaitRow(TypedDict):
+    """What an item of a task waits for, by variant."""
+
+    task: str
+    cells: list[str]
+
+
+class Waits(TypedDict):
+    """Tasks x variants."""
+
+    columns: list[str]
+    rows: list[WaitRow]
+
+
+def _waits(scans: Mapping[str, Mapping[str, Scan]]) -> Waits:
     """Tasks x variants: what one item waits for."""
     variants = list(dict.fromkeys(variant for by_variant in scans.values() for variant in by_variant))
-    rows = [
+    rows: list[WaitRow] = [
         {
             "task": task,
             "cells": [in_words(by_variant[name].waits if name in by_variant else []) for name in variants],
@@ -178,7 +195,17 @@ def _waits(scans: Mapping[str, Mapping[str, Scan]]) -> dict[str, Any]:
     return {"columns": variants, "rows": rows}
 
 
-def _paper(leaderboard: Mapping[str, Any]) -> dict[str, Any] | None:
+class PaperTable(TypedDict):
+    """The paper beside the run; `silent` are findings of pairs that the run does not compare."""
+
+    source: PaperSource
+    findings: list[Finding]
+    silent: list[Finding]
+    rows: list[list[str]]
+    legend: str
+
+
+def _paper(leaderboard: Leaderboard) -> PaperTable | None:
     laid = beside(leaderboard)
     if not laid["tasks"]:
         return None
@@ -200,7 +227,7 @@ def _paper(leaderboard: Mapping[str, Any]) -> dict[str, Any] | None:
                     tokens,
                 ]
             )
-    findings = [
+    findings: list[Finding] = [
         {**found, "why": re.sub(r"(?<=[ \[])-(?=\d)", page_words.MINUS, found["why"])}
         for found in laid["findings"]
     ]
@@ -213,13 +240,14 @@ def _paper(leaderboard: Mapping[str, Any]) -> dict[str, Any] | None:
     }
 
 
-def _manifest(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _manifest(manifest: Manifest) -> list[tuple[str, str]]:
     def steady(value: Any) -> Any:
         if isinstance(value, Mapping):
             return {key: steady(entry) for key, entry in value.items() if key not in VOLATILE}
         return [steady(entry) for entry in value] if isinstance(value, list) else value
 
-    parts = [(name, manifest[name]) for name in MANIFEST_SECTIONS if manifest.get(name)]
+    entries: Mapping[str, object] = manifest
+    parts = [(name, entries[name]) for name in MANIFEST_SECTIONS if entries.get(name)]
     if manifest.get("git_commit"):
         parts.append(("git commit", manifest["git_commit"]))
     return [(name, json.dumps(steady(value), indent=2, ensure_ascii=False)) for name, value in parts]

@@ -19,11 +19,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 from results.page.latency import Wait, longest_way
-from results.records.lines import USAGE, parse
+from results.records.lines import parse
 from results.records.load import sample_files
+from results.schema import USAGE, JsonObject, Manifest
+from results.schema import Task as TaskEntry
 
 LIMIT = 200
 """Differing items that are shown per task and pair."""
@@ -73,13 +75,39 @@ class Pair:
     """Key -> kind, in the order in which items are shown."""
 
 
+class ShownRow(TypedDict):
+    """What one variant did with an item, as page.js reads it."""
+
+    answer: str | None
+    score: float | None
+    failure: str | None
+    usage: list[float | None]
+    """In the order of `USAGE`."""
+    steps: list[list[str | int | None]]
+    """Name, text, generated tokens and finish reason of each."""
+    response: NotRequired[str | None]
+    """Where it is not the text of the last step."""
+
+
+class ShownItem(TypedDict):
+    """An item with what the variants did, as page.js reads it."""
+
+    id: str
+    seed: int
+    sample: int
+    metric: str | None
+    prompt: str | None
+    target: str | None
+    variants: dict[str, ShownRow]
+
+
 @dataclass
 class TaskItems:
     """Everything of one task that the page's item viewer gets, ready for JSON."""
 
     task: str
     pairs: list[Pair]
-    items: dict[Key, dict[str, Any]]
+    items: dict[Key, ShownItem]
     clipped: int
     """Characters that a text keeps; longer ones are cut in the middle."""
 
@@ -109,7 +137,7 @@ def embeddable(document: Any) -> str:
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
-def scan_run(folder: Path, manifest: Mapping[str, Any]) -> dict[str, dict[str, Scan]]:
+def scan_run(folder: Path, manifest: Manifest) -> dict[str, dict[str, Scan]]:
     """task -> variant -> what its samples file holds, in the manifest's order; files that do not exist are
     left out."""
     files = sample_files(folder, manifest)
@@ -193,11 +221,11 @@ def compare(scans: Mapping[str, Scan], a: str, b: str, limit: int = LIMIT) -> Pa
     return Pair(a, b, len(common), counts, shown)
 
 
-def _metrics(entry: Mapping[str, Any]) -> list[str]:
+def _metrics(entry: TaskEntry) -> list[str]:
     return [entry["primary"], *(name for name in entry["metrics"] if name != entry["primary"])]
 
 
-def _key(row: Mapping[str, Any]) -> Key:
+def _key(row: JsonObject) -> Key:
     return str(row.get("item_id")), int(row.get("seed") or 0), int(row.get("sample_index") or 0)
 
 
@@ -217,7 +245,7 @@ def _kind(left: Place, right: Place) -> str | None:
 
 def _read_rows(
     scans: Mapping[str, Scan], wanted: Mapping[Key, Sequence[str]]
-) -> dict[tuple[str, Key], dict[str, Any]]:
+) -> dict[tuple[str, Key], JsonObject]:
     rows = {}
     for variant, scanned in scans.items():
         with scanned.path.open("rb") as handle:
@@ -232,10 +260,10 @@ def _read_rows(
 def _item(
     key: Key,
     variants: Sequence[str],
-    rows: Mapping[tuple[str, Key], Mapping[str, Any]],
+    rows: Mapping[tuple[str, Key], JsonObject],
     scans: Mapping[str, Scan],
     clip: int,
-) -> dict[str, Any]:
+) -> ShownItem:
     first = rows[variants[0], key]
     return {
         "id": key[0],
@@ -250,9 +278,9 @@ def _item(
     }
 
 
-def _record(row: Mapping[str, Any], place: Place, clip: int) -> dict[str, Any]:
+def _record(row: JsonObject, place: Place, clip: int) -> ShownRow:
     steps = row.get("steps") or []
-    record = {
+    record: ShownRow = {
         "answer": _clip(row.get("answer"), clip),
         "score": place.score,
         "failure": row.get("failure"),

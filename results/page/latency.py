@@ -11,11 +11,10 @@ samples that run side by side have a number in front (`1/reason`, `2/reason`).
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from results.records.lines import step_kind
+from results.schema import JsonObject, step_kind
 
 
 @dataclass(frozen=True)
@@ -26,9 +25,9 @@ class Wait:
     tokens: int
 
 
-def longest_way(steps: Sequence[Mapping[str, Any]]) -> Wait:
+def longest_way(steps: Sequence[JsonObject]) -> Wait:
     """The wait of one samples row from its `steps`; side by side counts once, by the longest."""
-    chains: dict[str, list[list[Mapping[str, Any]]]] = {}
+    chains: dict[str, list[list[JsonObject]]] = {}
     for step in steps:
         name = str(step.get("name") or "")
         waves = chains.setdefault(name.rpartition("/")[0], [])
@@ -45,7 +44,7 @@ def longest_way(steps: Sequence[Mapping[str, Any]]) -> Wait:
     )
 
 
-def _together(wave: Sequence[Mapping[str, Any]], name: str) -> bool:
+def _together(wave: Sequence[JsonObject], name: str) -> bool:
     """Whether a step belongs to the wave before it: numbered like its steps, and none of them."""
     names = [str(step.get("name") or "") for step in wave]
     return ":" in name and ":" in names[0] and step_kind(name) == step_kind(names[0]) and name not in names

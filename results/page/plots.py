@@ -7,6 +7,7 @@ SVG text and take a leaderboard alone; matplotlib is loaded when a figure is dra
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -26,13 +27,25 @@ from results.page.figure import (
     panels,
     to_svg,
 )
+from results.schema import Leaderboard
 
 KNOWN = ("base", "s2", "distilled", "distilled-s1", "distilled-nofilter", "distilled-all")
 PANEL = (3.5, 2.75)
 """Width and height of a panel in inches."""
 
 
-def score_against_tokens(leaderboard: Mapping[str, Any], task: str | None = None, columns: int = 3) -> str:
+@dataclass(frozen=True)
+class Point:
+    """A primary score with the ends of its interval, and mean generated tokens per item."""
+
+    variant: str
+    score: float
+    tokens: float
+    low: float | None
+    high: float | None
+
+
+def score_against_tokens(leaderboard: Leaderboard, task: str | None = None, columns: int = 3) -> str:
     """Primary score (percent, 95 % interval) against mean generated tokens per item, as SVG.
 
     One panel a task, or only `task`; the axes are those of the whole leaderboard either way, the token axis
@@ -40,8 +53,8 @@ def score_against_tokens(leaderboard: Mapping[str, Any], task: str | None = None
     a higher score with as few tokens. Scores count as better when higher.
     """
     points = primary_points(leaderboard)
-    styles = variant_styles(row["variant"] for rows in points.values() for row in rows)
-    tokens = [row["generated_tokens"] for rows in points.values() for row in rows]
+    styles = variant_styles(row.variant for rows in points.values() for row in rows)
+    tokens = [row.tokens for rows in points.values() for row in rows]
     tasks = [name for name in points if task in (None, name)]
     with house_style():
         figure, axes = panels(len(tasks), columns, *PANEL)
@@ -52,7 +65,7 @@ def score_against_tokens(leaderboard: Mapping[str, Any], task: str | None = None
         return to_svg(figure, f"score-{task or 'all'}", title, alternative or "No scores.")
 
 
-def tokens_by_step(leaderboard: Mapping[str, Any], task: str | None = None, columns: int = 3) -> str:
+def tokens_by_step(leaderboard: Leaderboard, task: str | None = None, columns: int = 3) -> str:
     """Mean generated tokens per item, stacked by the step that spent them, as SVG.
 
     One panel a task, or only `task`. Steps are those of the rows' `steps`, in the order in which they appear.
@@ -75,7 +88,7 @@ def tokens_by_step(leaderboard: Mapping[str, Any], task: str | None = None, colu
         return to_svg(figure, f"steps-{task or 'all'}", title, alternative or "No steps.")
 
 
-def step_use(leaderboard: Mapping[str, Any]) -> dict[str, dict[str, dict[str, float]]]:
+def step_use(leaderboard: Leaderboard) -> dict[str, dict[str, dict[str, float]]]:
     """task -> variant -> step -> mean generated tokens per item."""
     use: dict[str, dict[str, dict[str, float]]] = {}
     for row in leaderboard["rows"]:
@@ -85,23 +98,25 @@ def step_use(leaderboard: Mapping[str, Any]) -> dict[str, dict[str, dict[str, fl
     return use
 
 
-def primary_points(leaderboard: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
+def primary_points(leaderboard: Leaderboard) -> dict[str, list[Point]]:
     """task -> its primary rows (the first row of each variant) that have a score and tokens."""
-    points: dict[str, list[dict[str, Any]]] = {}
+    points: dict[str, list[Point]] = {}
     seen = set()
     for row in leaderboard["rows"]:
         key = (row["task"], row["variant"])
-        if key not in seen and row.get("score") is not None and row.get("generated_tokens") is not None:
-            points.setdefault(row["task"], []).append(dict(row))
+        score, tokens = row["score"], row["generated_tokens"]
+        if key not in seen and score is not None and tokens is not None:
+            point = Point(row["variant"], score, tokens, row["ci_low"], row["ci_high"])
+            points.setdefault(row["task"], []).append(point)
         seen.add(key)
     return points
 
 
-def pareto_front(points: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+def pareto_front(points: Sequence[Point]) -> list[Point]:
     """The rows that no other row beats in score with as few tokens, by rising tokens."""
-    front: list[Mapping[str, Any]] = []
-    for row in sorted(points, key=lambda row: (row["generated_tokens"], -row["score"])):
-        if not front or row["score"] > front[-1]["score"]:
+    front: list[Point] = []
+    for row in sorted(points, key=lambda row: (row.tokens, -row.score)):
+        if not front or row.score > front[-1].score:
             front.append(row)
     return front
 
@@ -121,7 +136,7 @@ def variant_styles(variants: Iterable[str]) -> dict[str, int]:
 def _draw_scores(
     axis: Any,
     task: str,
-    rows: Sequence[Mapping[str, Any]],
+    rows: Sequence[Point],
     styles: Mapping[str, int],
     tokens: Sequence[float],
 ) -> None:
@@ -147,11 +162,9 @@ def _draw_scores(
     boxes = _draw_front(axis, pareto_front(rows), drawn)
     anchors = {}
     for row in rows:
-        variant, y = row["variant"], 100 * row["score"]
+        variant, y = row.variant, 100 * row.score
         color, marker, x = VARIANT_COLORS[styles[variant]], MARKERS[styles[variant]], drawn[variant]
-        low_end, high_end = (
-            y if end is None else 100 * end for end in (row.get("ci_low"), row.get("ci_high"))
-        )
+        low_end, high_end = (y if end is None else 100 * end for end in (row.low, row.high))
         axis.plot([x, x], [low_end, high_end], color=color, linewidth=1.3, solid_capstyle="butt", zorder=2)
         axis.plot([x], [y], marker=marker, markersize=5.5, color=color, linestyle="none", zorder=3)
         (left, top), (_, bottom), (_, middle) = axis.transData.transform(
@@ -200,17 +213,17 @@ def _draw_labels(
     return [(x, y, x + width, y + FONT_SIZE) for (x, y), width in zip(corners, widths, strict=True)]
 
 
-def _apart(axis: Any, rows: Sequence[Mapping[str, Any]], low: float) -> list[list[tuple[str, float]]]:
+def _apart(axis: Any, rows: Sequence[Point], low: float) -> list[list[tuple[str, float]]]:
     """Groups of (variant, where it is drawn on the token axis): points that would cover each other go side by
     side."""
     gap = 6.5
     groups: list[list[tuple[str, float]]] = []
-    for row in sorted(rows, key=lambda row: (row["generated_tokens"], row["score"])):
-        at = float(axis.transData.transform((max(row["generated_tokens"], low), 0))[0])
+    for row in sorted(rows, key=lambda row: (row.tokens, row.score)):
+        at = float(axis.transData.transform((max(row.tokens, low), 0))[0])
         if groups and at - groups[-1][-1][1] < gap:
-            groups[-1].append((row["variant"], at))
+            groups[-1].append((row.variant, at))
         else:
-            groups.append([(row["variant"], at)])
+            groups.append([(row.variant, at)])
     to_data = axis.transData.inverted().transform
     spread = []
     for group in groups:
@@ -219,10 +232,10 @@ def _apart(axis: Any, rows: Sequence[Mapping[str, Any]], low: float) -> list[lis
     return spread
 
 
-def _draw_front(axis: Any, front: Sequence[Mapping[str, Any]], drawn: Mapping[str, float]) -> list[Box]:
+def _draw_front(axis: Any, front: Sequence[Point], drawn: Mapping[str, float]) -> list[Box]:
     """The Pareto front as a staircase; returns the boxes its parts take, in points."""
-    across = [drawn[row["variant"]] for row in front] + [axis.get_xlim()[1]]
-    up = [100 * row["score"] for row in front]
+    across = [drawn[row.variant] for row in front] + [axis.get_xlim()[1]]
+    up = [100 * row.score for row in front]
     axis.step(
         across, [*up, up[-1]], where="post", color=MUTED, linewidth=0.8, linestyle=(0, (4, 2)), zorder=1
     )
@@ -274,16 +287,14 @@ def _draw_steps(axis: Any, task: str, use: Mapping[str, Mapping[str, float]]) ->
     )
 
 
-def _in_words(rows: Sequence[Mapping[str, Any]]) -> str:
+def _in_words(rows: Sequence[Point]) -> str:
     parts = []
     for row in rows:
         interval = ""
-        if row.get("ci_low") is not None and row.get("ci_high") is not None:
-            interval = f" ({100 * row['ci_low']:.1f} to {100 * row['ci_high']:.1f})"
-        parts.append(
-            f"{row['variant']} {100 * row['score']:.1f} %{interval} at {row['generated_tokens']:.1f} tokens"
-        )
-    front = ", ".join(row["variant"] for row in pareto_front(rows))
+        if row.low is not None and row.high is not None:
+            interval = f" ({100 * row.low:.1f} to {100 * row.high:.1f})"
+        parts.append(f"{row.variant} {100 * row.score:.1f} %{interval} at {row.tokens:.1f} tokens")
+    front = ", ".join(row.variant for row in pareto_front(rows))
     return "; ".join(parts) + f". On the Pareto front: {front}."
 
 

@@ -7,29 +7,119 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import TypedDict
 
 from results.analysis.verdicts import against, confidence, settles, word
-from results.page.words import MINUS, Board, badge_of, cell, claim_words, estimate_of, figure_of
-from results.records.lines import USAGE
+from results.page.words import MINUS, Cell, Figure, badge_of, cell, claim_words, estimate_of, figure_of
+from results.schema import USAGE, Comparison, Leaderboard, ScoreRow, Unit
 from results.tables import cells
 from results.tables.rows import distilled_name, doubts, teacher_text
 
 NO_BREAK = "\N{NO-BREAK SPACE}"
-UNITS = {"tokens": "tokens", "flops": "FLOPs", "usd": "dollars"}
+UNITS: dict[Unit, str] = {"tokens": "tokens", "flops": "FLOPs", "usd": "dollars"}
 
 
-def board(leaderboard: Board, styles: Mapping[str, int]) -> dict[str, Any]:
+class BoardRow(TypedDict):
+    """A row of the leaderboard table."""
+
+    task: str
+    first: bool
+    """Of its task."""
+    variant: str
+    doubts: str
+    method: str
+    metric: str
+    primary: bool
+    find: str
+    """What the search field looks into."""
+    style: int
+    """Number of the variant's colour, from 1."""
+    n: Cell
+    score: Cell
+    interval: str
+    best: bool
+    tie: bool
+    cells: list[Cell]
+    """Tokens, calls and costs."""
+    failures: Cell
+
+
+class BoardTable(TypedDict):
+    """The leaderboard table; `others` says whether there are secondary metrics."""
+
+    rows: list[BoardRow]
+    priced: bool
+    others: bool
+
+
+class Strip(TypedDict):
+    """An interval as it is drawn: places from 0 to 160, None for no margin, and its text."""
+
+    low: float
+    value: float
+    high: float
+    zero: float
+    margin: float | None
+    label: str
+
+
+class ClaimLine(TypedDict):
+    """A row of the claims table."""
+
+    task: str
+    first: bool
+    """Of its task."""
+    words: str
+    primary: bool
+    named: bool
+    pair: str
+    how: str
+    """What was measured, and what speaks against the verdict."""
+    verdict: str
+    word: str
+    figure: Figure
+    strip: Strip | None
+    p: Cell
+    p_adjusted: Cell
+    n: Cell
+
+
+class ClaimLines(TypedDict):
+    """The claims table, the scale of its strips, and what its filters offer."""
+
+    rows: list[ClaimLine]
+    scale: str
+    tasks: list[str]
+    pairs: list[str]
+    named: bool
+    others: bool
+
+
+class CostLine(TypedDict):
+    """What one distillation cost."""
+
+    task: str
+    variant: str
+    cells: list[str]
+
+
+class CostLines(TypedDict):
+    """The table of what distillation cost."""
+
+    columns: list[str]
+    rows: list[CostLine]
+
+
+def board(leaderboard: Leaderboard, styles: Mapping[str, int]) -> BoardTable:
     """Rows of the leaderboard table. The first row of a task and variant is its primary metric."""
     marks = cells.marks(leaderboard["rows"], leaderboard.get("comparisons", []))
     priced = any(row.get("usd_per_1k_items") is not None for row in leaderboard["rows"])
-    rows: list[dict[str, Any]] = []
+    rows: list[BoardRow] = []
     for row in leaderboard["rows"]:
         low, high = row.get("ci_low"), row.get("ci_high")
         mark = marks.get((row["task"], row["variant"], row["metric"]), "")
-        costs = [
-            cell(row[key], ",.1f") for key in ("generated_tokens", "prompt_tokens", "cached_tokens", "calls")
-        ]
+        spent = (row["generated_tokens"], row["prompt_tokens"], row["cached_tokens"], row["calls"])
+        costs = [cell(figure, ",.1f") for figure in spent]
         costs.append(cell(row.get("tokens_per_correct"), ",.1f"))
         costs.append(cell(row.get("flops_per_item"), "si"))
         if priced:
@@ -61,19 +151,25 @@ def board(leaderboard: Board, styles: Mapping[str, int]) -> dict[str, Any]:
     return {"rows": rows, "priced": priced, "others": any(not row["primary"] for row in rows)}
 
 
-def claims(leaderboard: Board) -> dict[str, Any]:
+def claims(leaderboard: Leaderboard) -> ClaimLines:
     """Rows of the claims table, with the ends of each interval on a strip of 160 units."""
     compared = leaderboard.get("comparisons", [])
     ends = [
-        abs(c[key])
-        for c in compared
-        for key in ("ci_low", "ci_high")
-        if c["claim"] != "cheaper" and c.get(key) is not None
+        abs(end)
+        for claim in compared
+        for end in (claim["ci_low"], claim["ci_high"])
+        if claim["claim"] != "cheaper" and end is not None
     ]
     reach = max(10, 10 * math.ceil(10 * max(ends, default=0.1)))
-    ratios = [abs(math.log2(r)) for c in compared if c["claim"] == "cheaper" for r in estimate_of(c) if r]
+    ratios = [
+        abs(math.log2(ratio))
+        for claim in compared
+        if claim["claim"] == "cheaper"
+        for ratio in estimate_of(claim)
+        if ratio
+    ]
     octaves = max(1, math.ceil(max(ratios, default=1)))
-    rows = [
+    rows: list[ClaimLine] = [
         {
             "task": claim["task"],
             "first": number == 0 or compared[number - 1]["task"] != claim["task"],
@@ -104,28 +200,28 @@ def claims(leaderboard: Board) -> dict[str, Any]:
     }
 
 
-def distillation(leaderboard: Board) -> dict[str, Any] | None:
+def distillation(leaderboard: Leaderboard) -> CostLines | None:
     """Rows of the table of what distillation cost; None where nothing was distilled."""
     entries = leaderboard.get("distillation") or []
     if not entries:
         return None
     columns = ["teacher", "inputs kept", "dropped", "samples", "teacher tokens", "training tokens"]
     columns += ["pseudo-labels right", *(f"break-even, {name}" for name in UNITS.values())]
-    rows = []
+    rows: list[CostLine] = []
     for entry in entries:
         dropped = [_count(count, reason) for reason, count in (entry.get("dropped") or {}).items() if count]
-        right, paid = entry.get("pseudo_label_accuracy"), entry.get("break_even") or {}
+        right, paid = entry["pseudo_label_accuracy"], entry["break_even"]
         found = [
             teacher_text(entry),
             f"{entry.get('kept')} of {entry.get('inputs')}"
             + (", not distilled" if entry.get("status") == "not_distilled" else ""),
             ", ".join(dropped) or "none",
             *(
-                cell(entry.get(key), ",.0f")["text"]
-                for key in ("samples_per_input", "teacher_tokens", "train_tokens")
+                cell(figure, ",.0f")["text"]
+                for figure in (entry["samples_per_input"], entry["teacher_tokens"], entry["train_tokens"])
             ),
             "unknown" if right is None else f"{100 * right:.1f} %",
-            *(cells.pays_after(paid.get(unit)) for unit in UNITS),
+            *(cells.pays_after(paid[unit]) for unit in UNITS),
         ]
         rows.append({"task": distilled_name(entry), "variant": entry["variant"], "cells": found})
     known = [place for place, _ in enumerate(columns) if any(row["cells"][place] != "-" for row in rows)]
@@ -134,7 +230,7 @@ def distillation(leaderboard: Board) -> dict[str, Any] | None:
     return {"columns": [columns[place] for place in known], "rows": rows}
 
 
-def steps(leaderboard: Board) -> list[list[str]]:
+def steps(leaderboard: Leaderboard) -> list[list[str]]:
     """task, variant, step, then calls, prompt, cached and generated tokens per item."""
     return [
         [row["task"], row["variant"], step, *(cells.number(means[name]) for name in USAGE)]
@@ -144,7 +240,7 @@ def steps(leaderboard: Board) -> list[list[str]]:
     ]
 
 
-def _score(row: Mapping[str, Any]) -> dict[str, Any]:
+def _score(row: ScoreRow) -> Cell:
     if row.get("status") == "not_distilled":
         return {"value": "", "text": "not distilled"}
     return cell(row["score"], "percent")
@@ -155,7 +251,7 @@ def _count(count: int, name: str) -> str:
     return f"{count:,} {name}".replace("_", " ").replace(" ", NO_BREAK)
 
 
-def _measured(claim: Board) -> str:
+def _measured(claim: Comparison) -> str:
     """What was compared and by which test."""
     metric = "" if claim["claim"] == "cheaper" else claim["metric"]
     if metric and claim.get("direction") == "lower":
@@ -165,27 +261,27 @@ def _measured(claim: Board) -> str:
     return ", ".join(part for part in (metric, claim.get("test"), level, chance) if part)
 
 
-def _kept(claim: Board) -> str:
+def _kept(claim: Comparison) -> str:
     return f"gain kept: {cells.kept(claim)}" if "gain_kept" in claim else ""
 
 
-def _why(claim: Board) -> str:
+def _why(claim: Comparison) -> str:
     """What speaks against the claim's own verdict, and for what cannot be told: what this n could have shown,
     and how many items would settle it.
     """
     parts = [part.strip().rstrip(".") for part in against(claim)]
     if claim["verdict"] != "cannot_tell" or claim["claim"] == "cheaper" or claim.get("turned_by_cut"):
         return "; ".join(parts)
-    if claim.get("mde") is not None:
+    if (mde := claim["mde"]) is not None:
         what = "a margin" if claim["claim"] == "non_inferior" else "a difference"
-        parts.append(f"{claim['n']:,} items could have shown {what} of {100 * claim['mde']:.1f} points")
+        parts.append(f"{claim['n']:,} items could have shown {what} of {100 * mde:.1f} points")
     if settles(claim):
         equal = " if the two are equally good" if claim["claim"] == "non_inferior" else ""
         parts.append(f"about {claim['needed_n']:,} would be needed{equal}")
     return "; ".join(parts)
 
 
-def _strip(claim: Board, reach: float, octaves: float) -> dict[str, Any] | None:
+def _strip(claim: Comparison, reach: float, octaves: float) -> Strip | None:
     cheaper = claim["claim"] == "cheaper"
     value, low, high = estimate_of(claim)
     if value is None or low is None or high is None or (cheaper and min(value, low, high) <= 0):
@@ -195,17 +291,13 @@ def _strip(claim: Board, reach: float, octaves: float) -> dict[str, Any] | None:
         share = math.log2(figure) / octaves if cheaper else 100 * figure / reach
         return round(80 + 78 * max(-1.0, min(1.0, share)), 1)
 
-    margin = (
-        place(-claim["margin"])
-        if claim["claim"] == "non_inferior" and claim.get("margin") is not None
-        else None
-    )
+    margin = claim["margin"] if claim["claim"] == "non_inferior" else None
     label = "{text} {interval}".format(**figure_of(claim))
     return {
         "low": place(low),
         "value": place(value),
         "high": place(high),
         "zero": 80,
-        "margin": margin,
+        "margin": None if margin is None else place(-margin),
         "label": label,
     }

@@ -8,37 +8,75 @@ here is escaped: that is the template's work.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import Literal, TypedDict
 
 from results.analysis.overall import NAME
-from results.analysis.verdicts import p_text, word
+from results.analysis.verdicts import Claim, known, p_text, word
+from results.schema import ClaimName, Comparison, Leaderboard, Manifest, Trio
 from results.tables import cells
 from results.tables.cells import compact
 
-CLAIMS = (
+CLAIMS: tuple[tuple[ClaimName, Literal["base", "teacher"], str], ...] = (
     ("superior", "base", "better than base"),
     ("non_inferior", "teacher", "as good as System 2"),
     ("cheaper", "teacher", "cheaper than System 2"),
 )
 """The three claims of distillation, and whom each is held against, in the order in which a reader asks."""
-Board = Mapping[str, Any]
 MINUS = "\u2212"
 
 
-def matrix(leaderboard: Board) -> dict[str, Any]:
+class Cell(TypedDict):
+    """A cell of a table: the value that it is sorted by (empty text where there is none), and its text."""
+
+    value: float | str
+    text: str
+
+
+class Figure(Cell):
+    """An estimate with its interval in brackets."""
+
+    interval: str
+
+
+class Glance(TypedDict):
+    """One claim of the three at a glance; `kept` are lines on what is kept of System 2's gain."""
+
+    verdict: str
+    word: str
+    figure: Figure
+    kept: list[str]
+
+
+class MatrixRow(TypedDict):
+    """A task, or all together; None where a claim is not made."""
+
+    task: str
+    cells: list[Glance | None]
+    overall: bool
+
+
+class Matrix(TypedDict):
+    """Tasks x the three claims."""
+
+    columns: list[str]
+    rows: list[MatrixRow]
+
+
+def matrix(leaderboard: Leaderboard) -> Matrix:
     """Tasks x the three claims: verdict and figure, a row for each distilled variant; last rows over all
     tasks. Empty without distillation.
     """
     trios = leaderboard["trios"]
     several = len({trio["distilled"] for trio in trios}) > 1
-    everywhere = {
+    everywhere: dict[tuple[str | None, ...], Trio] = {
         (trio["base"], trio["teacher"], trio["distilled"]): {**trio, "task": NAME} for trio in trios
     }
-    rows = []
-    for kind, asked in (("comparisons", trios), ("overall", everywhere.values())):
-        claims: dict[tuple[str, ...], Board] = {}
-        for claim in leaderboard[kind]:
+    rows: list[MatrixRow] = []
+    by_task: list[Claim] = [*leaderboard["comparisons"]]
+    whole: list[Claim] = [*leaderboard["overall"]]
+    for listed, asked in ((by_task, trios), (whole, list(everywhere.values()))):
+        claims: dict[tuple[str | None, ...], Claim] = {}
+        for claim in listed:
             if claim["primary"] or claim["claim"] == "cheaper" or claim.get("overall"):
                 claims[claim["task"], claim["claim"], claim["a"], claim["b"]] = claim
         for trio in asked:
@@ -46,11 +84,11 @@ def matrix(leaderboard: Board) -> dict[str, Any]:
             glances = [None if claim is None else _glance(claim) for claim in found]
             name = f"{trio['task']}, {trio['distilled']}" if several else trio["task"]
             if any(glances):
-                rows.append({"task": name, "cells": glances, "overall": kind == "overall"})
+                rows.append({"task": name, "cells": glances, "overall": listed is whole})
     return {"columns": [label for *_, label in CLAIMS], "rows": rows}
 
 
-def _glance(claim: Board) -> dict[str, Any]:
+def _glance(claim: Claim) -> Glance:
     kept = []
     if "gain_kept" in claim:
         share, bracket, ends = cells.kept(claim).replace("-", MINUS).partition("[")
@@ -58,14 +96,14 @@ def _glance(claim: Board) -> dict[str, Any]:
     return {"verdict": badge_of(claim), "word": word(claim), "figure": figure_of(claim), "kept": kept}
 
 
-def badge_of(claim: Board) -> str:
+def badge_of(claim: Claim) -> str:
     """The look of a verdict: equal tokens are neither good nor bad."""
     return "same" if claim.get("same") else str(claim["verdict"])
 
 
-def subline(manifest: Mapping[str, Any]) -> str:
+def subline(manifest: Manifest) -> str:
     """Model, engine and data of the run in one line."""
-    model, options = manifest.get("model") or {}, manifest.get("options") or {}
+    model, options = manifest["model"], manifest["options"]
     data = sorted({str(entry["data"]) for entry in manifest["tasks"].values() if entry.get("data")})
     parts = [
         f"Model {options.get('pretrained') or model.get('name') or 'unknown'}",
@@ -77,17 +115,17 @@ def subline(manifest: Mapping[str, Any]) -> str:
     return ", ".join(part for part in parts if part) + "."
 
 
-def claim_words(claim: Board) -> str:
+def claim_words(claim: Comparison) -> str:
     """A claim as a sentence without its verdict."""
     a, b = claim["a"], claim["b"]
     if claim["claim"] == "superior":
         return f"{b} is better than {a}"
     if claim["claim"] == "non_inferior":
-        return f"{b} is as good as {a} within {100 * claim['margin']:g} points"
+        return f"{b} is as good as {a} within {100 * known(claim['margin']):g} points"
     return f"{b} generates fewer tokens than {a}"
 
 
-def figure_of(claim: Board) -> dict[str, Any]:
+def figure_of(claim: Claim) -> Figure:
     """Value for sorting, and text and interval for reading; all empty where there is none."""
     value, low, high = estimate_of(claim)
     if value is None:
@@ -99,16 +137,15 @@ def figure_of(claim: Board) -> dict[str, Any]:
     return {"value": value, "text": text.replace("-", MINUS), "interval": ends.replace("-", MINUS)}
 
 
-def estimate_of(claim: Board) -> list[float | None]:
+def estimate_of(claim: Claim) -> tuple[float | None, float | None, float | None]:
     """Value and both ends of its interval: a token ratio where cheapness is claimed, else a difference of
     scores, at the level that decided the claim."""
-    keys = ("difference", "ci_low_adjusted", "ci_high_adjusted")
     if claim["claim"] == "cheaper":
-        keys = ("token_ratio", "token_ratio_low", "token_ratio_high")
-    return [claim.get(key) for key in keys]
+        return claim["token_ratio"], claim["token_ratio_low"], claim["token_ratio_high"]
+    return claim["difference"], claim["ci_low_adjusted"], claim["ci_high_adjusted"]
 
 
-def cell(value: Any, style: str) -> dict[str, Any]:
+def cell(value: float | None, style: str) -> Cell:
     """Value for sorting and text for reading; both empty where there is none."""
     if value is None:
         return {"value": "", "text": ""}

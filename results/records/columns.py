@@ -20,7 +20,8 @@ import numpy as np
 import numpy.typing as npt
 
 from results.errors import ResultsError
-from results.records.lines import AGAIN, CUT, FAILURES, LARGEST, STEP_USAGE, USAGE, read_by_line, step_kind
+from results.records.lines import AGAIN, Figures, read_by_line
+from results.schema import CUT, FAILURES, LARGEST, STEP_USAGE, USAGE, step_kind
 
 Floats = npt.NDArray[np.float64]
 
@@ -100,8 +101,8 @@ def read_samples(path: Path, task: str, variant: str, metrics: Sequence[str]) ->
         raise ResultsError(f"{path} holds no rows; let the run finish, or {AGAIN}")
     order = np.lexsort((raw["sample_index"], raw["seed"], raw["item_id"]))
     same = np.ones(order.size - 1, dtype=bool)
-    for key in ("item_id", "seed", "sample_index"):
-        ordered = raw[key][order]
+    for values in (raw["item_id"], raw["seed"], raw["sample_index"]):
+        ordered = values[order]
         same &= ordered[1:] == ordered[:-1]
     if same.any():
         row = order[int(np.flatnonzero(same)[0])]
@@ -122,7 +123,7 @@ def read_samples(path: Path, task: str, variant: str, metrics: Sequence[str]) ->
     )  # fmt: skip
 
 
-def _read_with_arrow(path: Path, metrics: Sequence[str]) -> dict[str, Any]:
+def _read_with_arrow(path: Path, metrics: Sequence[str]) -> Figures:
     """The figures of a samples file, by Arrow's reader. Raises ArrowException where a row does not fit."""
     import pyarrow
     import pyarrow.compute

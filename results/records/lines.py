@@ -7,33 +7,48 @@ Whoever wrote the file, no figure leaves here that a table could not be made of:
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
+import numpy.typing as npt
 
 from results.errors import ResultsError
+from results.files import parse_json
+from results.schema import CUT, FAILURES, LARGEST, STEP_USAGE, USAGE, JsonObject, UsageKey, step_kind
 
-FAILURES = ("no_answer", "truncated", "stopped", "empty", "error")
-"""Ways a row can fail; each scores as wrong and is counted in its own column."""
-CUT = "length"
-"""Finish reason of a call whose text was cut at its maximum of tokens."""
-USAGE = ("calls", "prompt_tokens", "cached_tokens", "generated_tokens")
-LARGEST = 1e15
-"""No count, weight or score of a row comes near it, and squares of sums of it are still floats."""
+Floats = npt.NDArray[np.float64]
 AGAIN = "delete the file and resume the run"
-STEP_USAGE = ("prompt_tokens", "cached_tokens", "generated_tokens")
 
 
-def read_by_line(path: Path, metrics: Sequence[str]) -> dict[str, Any]:
+class Figures(TypedDict):
+    """The figures of a samples file in file order, as both readers of it leave them; arrays have a value per
+    row. `Columns` says what they mean."""
+
+    item_id: npt.NDArray[np.str_]
+    cluster_id: npt.NDArray[np.str_]
+    seed: npt.NDArray[np.int64]
+    sample_index: npt.NDArray[np.int64]
+    method: str
+    scores: dict[str, Floats]
+    weights: dict[str, Floats]
+    usage: dict[UsageKey, Floats]
+    cached_told: bool
+    failures: dict[str, int]
+    steps: dict[str, dict[str, float]]
+    cut: npt.NDArray[np.bool_]
+    reasoning_words: Floats
+    cut_calls: dict[str, Floats]
+
+
+def read_by_line(path: Path, metrics: Sequence[str]) -> Figures:
     """The figures of a samples file, as `columns` reads them, with errors that name line and key."""
     rows: dict[str, list[Any]] = {key: [] for key in ("item_id", "cluster_id", "seed", "sample_index")}
     scores: dict[str, list[float]] = {name: [] for name in metrics}
     weights: dict[str, list[float]] = {name: [] for name in metrics}
-    usage: dict[str, list[float]] = {name: [] for name in USAGE}
-    failures = dict.fromkeys(FAILURES, 0)
+    usage: dict[UsageKey, list[float]] = {name: [] for name in USAGE}
+    failures: dict[str, int] = dict.fromkeys(FAILURES, 0)
     steps: dict[str, dict[str, float]] = {}
     method = ""
     cached_told = False
@@ -122,13 +137,13 @@ def _text(value: Any, where: str) -> str:
     raise ResultsError(f"{where} is not text: {value!r}; {AGAIN}")
 
 
-def _mapping(value: Any, where: str) -> dict[str, Any]:
+def _mapping(value: Any, where: str) -> JsonObject:
     if not isinstance(value, dict):
         raise ResultsError(f"{where} is no mapping: {value!r}; {AGAIN}")
     return value
 
 
-def lines(path: Path) -> Iterator[dict[str, Any]]:
+def lines(path: Path) -> Iterator[JsonObject]:
     """The rows of a JSONL file as dicts, one at a time; blank lines are skipped."""
     with path.open("rb") as handle:
         for number, line in enumerate(handle, start=1):
@@ -136,18 +151,12 @@ def lines(path: Path) -> Iterator[dict[str, Any]]:
                 yield parse(line, path, number)
 
 
-def parse(line: bytes, path: Path, number: int) -> dict[str, Any]:
+def parse(line: bytes, path: Path, number: int) -> JsonObject:
     """One JSON row; `path` and `number` only serve the error message."""
     try:
-        row = json.loads(line)
-    # JSON that is none, bytes that are no text, numbers of thousands of digits; brackets as deep.
-    except (ValueError, RecursionError) as error:
+        row = parse_json(line)
+    except ValueError as error:
         raise ResultsError(f"{path}:{number}: not a JSON row ({error}); {AGAIN}") from error
     if not isinstance(row, dict):
         raise ResultsError(f"{path}:{number}: not a JSON object; {AGAIN}")
     return row
-
-
-def step_kind(name: str) -> str:
-    """What calls of one purpose share: `3/solve:2`, the second solve call of the third sample, is `solve`."""
-    return name.rsplit("/", 1)[-1].split(":", 1)[0]

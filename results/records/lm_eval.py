@@ -12,13 +12,13 @@ import json
 import re
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from results.errors import ResultsError
 from results.records.columns import Columns
-from results.records.lines import FAILURES, LARGEST, USAGE, lines
+from results.records.lines import lines
+from results.schema import FAILURES, LARGEST, USAGE, Metric
 
 FILE_NAME = re.compile(r"samples_(?P<task>.+)_(?P<time>\d{4}-\d\d-\d\dT.+)\.jsonl")
 
@@ -34,14 +34,20 @@ def log_files(path: Path) -> dict[str, Path]:
     return {task: file for task, (_, file) in found.items()}
 
 
-def read_logs(path: Path) -> tuple[dict[str, Columns], dict[str, dict[str, dict[str, Any]]]]:
+def read_logs(path: Path) -> tuple[dict[str, Columns], dict[str, dict[str, Metric]]]:
     """Columns and metric descriptions by task. ResultsError where a row is not lm-eval's."""
-    columns, metrics = {}, {}
+    columns: dict[str, Columns] = {}
+    metrics: dict[str, dict[str, Metric]] = {}
     for task, file in log_files(path).items():
         columns[task] = _read(task, file)
         lower = _lower_is_better(task, file)
         metrics[task] = {
-            name: {"kind": "number", "direction": "lower" if name.split(",")[0] in lower else "higher"}
+            name: {
+                "kind": "number",
+                "direction": "lower" if name.split(",")[0] in lower else "higher",
+                "aggregation": "mean",
+                "description": name,
+            }
             for name in columns[task].scores
         }
     return columns, metrics

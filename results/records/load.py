@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from results.errors import ResultsError
+from results.files import file_hash
 from results.records.columns import Columns, read_samples
 from results.records.lines import lines, parse
 from results.records.manifest import read_manifest
+from results.schema import JsonObject, Manifest, Metric
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class RunData:
     """A loaded run folder."""
 
     folder: Path
-    manifest: dict[str, Any]
+    manifest: Manifest
     columns: dict[tuple[str, str], Columns]
     """By (task, variant), in the manifest's order of tasks, then of variants."""
     missing: tuple[tuple[str, str], ...] = ()
@@ -33,7 +33,7 @@ class RunData:
     def variants(self) -> list[str]:
         return list(self.manifest["variants"])
 
-    def metrics(self, task: str) -> dict[str, dict[str, Any]]:
+    def metrics(self, task: str) -> dict[str, Metric]:
         """Metrics of a task with kind, direction and aggregation, the primary one first."""
         entry = self.manifest["tasks"][task]
         primary = entry["primary"]
@@ -64,14 +64,13 @@ def load_run(folder: Path) -> RunData:
     return RunData(folder, manifest, columns, tuple(missing))
 
 
-def _require_as_written(folder: Path, manifest: dict[str, Any]) -> None:
+def _require_as_written(folder: Path, manifest: Manifest) -> None:
     """ResultsError for a samples file that is gone, or has other content than the finished run wrote."""
-    for name, written in (manifest.get("samples") or {}).items():
+    for name, written in manifest["samples"].items():
         path = folder / name
         found = None
         if path.is_file():
-            with path.open("rb") as handle:
-                found = hashlib.file_digest(handle, "sha256").hexdigest()
+            found = file_hash(path)
         if found != written:
             raise ResultsError(
                 f"{path} is not the file that the run wrote: repeat the run's command, which writes it again "
@@ -79,10 +78,10 @@ def _require_as_written(folder: Path, manifest: dict[str, Any]) -> None:
             )
 
 
-def sample_files(folder: Path, manifest: Mapping[str, Any]) -> dict[tuple[str, str], Path]:
+def sample_files(folder: Path, manifest: Manifest) -> dict[tuple[str, str], Path]:
     """(task, variant) -> samples file, by the names in the first row of each file. Of a finished run only
     the files that its manifest lists count; ResultsError where two hold the same."""
-    listed = [Path(folder) / name for name in manifest.get("samples") or ()]
+    listed = [Path(folder) / name for name in manifest["samples"]]
     found: dict[tuple[str, str], Path] = {}
     for path in listed or sorted(filter(Path.is_file, Path(folder).glob("samples/*/*.jsonl"))):
         with path.open("rb") as handle:
@@ -99,7 +98,7 @@ def sample_files(folder: Path, manifest: Mapping[str, Any]) -> dict[tuple[str, s
     return found
 
 
-def iter_rows(run: RunData | Path, variant: str, task: str) -> Iterator[dict[str, Any]]:
+def iter_rows(run: RunData | Path, variant: str, task: str) -> Iterator[JsonObject]:
     """Every row of one samples file, texts and all, one at a time in file order."""
     folder = run.folder if isinstance(run, RunData) else Path(run)
     manifest = run.manifest if isinstance(run, RunData) else read_manifest(folder)

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from results.errors import ResultsError
+from results.files import parse_json
+from results.schema import DIRECTIONS, Manifest
 
 DEEPEST = 40
 """Levels of nesting; a run writes eight."""
@@ -30,7 +32,7 @@ KINDS: dict[str, Callable[[Any], bool]] = {
     TEXT: lambda value: isinstance(value, str),
     AMOUNT: _is_amount,
     FLAG: lambda value: isinstance(value, bool),
-    DIRECTION: lambda value: value in ("higher", "lower", "none"),
+    DIRECTION: lambda value: value in DIRECTIONS.values(),
     WHOLE: lambda value: isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63,
     COUNTS: lambda value: all(map(_is_amount, value.values() if isinstance(value, dict) else [value])),
     PAIR: lambda value: (
@@ -41,14 +43,22 @@ EVERY = "*"
 """Stands for every key of a mapping."""
 NEVER_NULL = frozenset({"run", "task", "variant", "primary", "metrics"})
 """Keys that may be missing, but hold something where they are; others may be null."""
-DISTILLATION = {
+DISTILLATION: dict[str, Expected] = {
     "task": TEXT, "variant": TEXT, "seed": WHOLE, "status": TEXT, "teacher_method": TEXT, "checkpoint": TEXT,
     "tasks": [TEXT], "warnings": [TEXT], "dropped": {EVERY: AMOUNT}, "overlap": COUNTS,
     "teacher_tokens": AMOUNT, "teacher_prompt_tokens": AMOUNT, "teacher_flops": AMOUNT,
     "samples_per_input": AMOUNT, "inputs": AMOUNT, "kept": AMOUNT, "train_tokens": AMOUNT,
     "train_flops": AMOUNT, "pseudo_label_accuracy": AMOUNT,
 }  # fmt: skip
-EXPECTED: dict[str, Any] = {
+PARTS: dict[str, type[dict[str, object]] | type[list[object]]] = {
+    **dict.fromkeys(("options", "model", "hardware", "timing", "execution", "samples", "methods"), dict),
+    **dict.fromkeys(("notes", "comparisons", "distillation"), list),
+}
+"""What readers find in every manifest, empty where the file says nothing."""
+
+Expected = str | list["Expected"] | dict[str, "Expected"]
+"""The kind of a value, or the kinds of the parts that it has."""
+EXPECTED: dict[str, Expected] = {
     "run": TEXT, "status": TEXT, "command": TEXT, "git_commit": TEXT,
     "options": {"margin": AMOUNT},
     "model": {"parameters": AMOUNT, "context_length": AMOUNT},
@@ -72,21 +82,22 @@ EXPECTED: dict[str, Any] = {
 }  # fmt: skip
 
 
-def read_manifest(folder: Path) -> dict[str, Any]:
-    """`manifest.json` of a run folder. ResultsError names the file, and the key that is not as it must be."""
+def read_manifest(folder: Path) -> Manifest:
+    """`manifest.json` of a run folder; parts that it lacks (null, or an unfinished run) are empty.
+    ResultsError names the file, and the key that is not as it must be."""
     path = Path(folder) / "manifest.json"
     if not path.is_file():
         raise ResultsError(
             f"{folder} is not a run folder: it holds no manifest.json; name the folder a run wrote"
         )
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-        json.dumps(manifest, ensure_ascii=False).encode()
-    # JSON that is none, text that is none, numbers of thousands of digits; brackets as deep.
-    except (ValueError, RecursionError) as error:
+        manifest = parse_json(path.read_text(encoding="utf-8"))
+        json.dumps(manifest, ensure_ascii=False).encode()  # half a surrogate pair is JSON, but not text
+    except ValueError as error:
         raise ResultsError(f"{path} is not valid JSON ({error}); run again, or restore the file") from error
     for key in ("tasks", "variants"):
-        if not isinstance(manifest, dict) or not isinstance(manifest.get(key), dict) or not manifest[key]:
+        named = manifest.get(key) if isinstance(manifest, dict) else None
+        if not isinstance(named, dict) or not named:
             raise ResultsError(f"{path} names no {key}; run again, or restore the file")
     if _is_deeper(manifest, DEEPEST):
         raise ResultsError(f"{path} is nested more than {DEEPEST} levels deep; restore the file")
@@ -100,14 +111,17 @@ def read_manifest(folder: Path) -> dict[str, Any]:
                 f"{path}: task {task!r} has no primary metric among its metrics; restore the file"
             )
     manifest.setdefault("run", Path(folder).resolve().name)
-    return manifest
+    for key, empty in PARTS.items():
+        manifest[key] = manifest.get(key) or empty()
+    complete: Manifest = manifest
+    return complete
 
 
-def _wrong(value: Any, expected: Any, place: str) -> str | None:
+def _wrong(value: Any, expected: Expected, place: str) -> str | None:
     """What is not as `expected` says, with its place in the file; None where all is."""
     if isinstance(expected, str):
         return None if KINDS[expected](value) else f"{place} must be {expected}"
-    parts: list[tuple[str, Any, Any]]
+    parts: list[tuple[str, Any, Expected]]
     if isinstance(expected, list):
         if not isinstance(value, list):
             return f"{place} must be a list"

@@ -7,14 +7,15 @@ reads the manifest alone; which rows two variants share is `results.analysis.pai
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+
+from results import schema
+from results.schema import Distillation, Manifest
 
 ALL_TASKS = "all"
 """Task of a distillation that taught every task of the run at once."""
 CONTROL = "distilled-s1"
 """Taught by System 1 itself: never stands for what was distilled from System 2."""
-Manifest = Mapping[str, Any]
 
 
 def standing(manifest: Manifest) -> dict[str, str]:
@@ -26,19 +27,19 @@ def standing(manifest: Manifest) -> dict[str, str]:
         of_kind = [
             name
             for name, entry in manifest["variants"].items()
-            if (entry or {}).get("kind") == kind and name != CONTROL
+            if entry.get("kind") == kind and name != CONTROL
         ]
         if kind in manifest["variants"] or of_kind:
             found[kind] = kind if kind in manifest["variants"] else of_kind[0]
     return found
 
 
-def distillations(manifest: Manifest) -> list[dict[str, Any]]:
+def distillations(manifest: Manifest) -> list[Distillation]:
     """The manifest's entries, each with its variant named."""
-    return [{"variant": "distilled", **entry} for entry in manifest.get("distillation") or []]
+    return [{**entry, "variant": entry.get("variant") or "distilled"} for entry in manifest["distillation"]]
 
 
-def tasks_of(manifest: Manifest, entry: Mapping[str, Any]) -> list[str]:
+def tasks_of(manifest: Manifest, entry: Distillation) -> list[str]:
     """Tasks that one distillation taught: its own, or those of the run."""
     if entry.get("task") == ALL_TASKS and ALL_TASKS not in manifest["tasks"]:
         return [task for task in manifest["tasks"] if task in (entry.get("tasks") or manifest["tasks"])]
@@ -70,11 +71,13 @@ def noise_floor(manifest: Manifest, a: str, b: str) -> bool:
     """Whether a pair is one variant run twice: what it shows is chance alone. Two distilled variants have
     weights of their own, whatever the manifest calls them.
     """
-    first, second = (manifest["variants"].get(name) or {} for name in (a, b))
+    first, second = (manifest["variants"].get(name) for name in (a, b))
     taught = {entry["variant"] for entry in distillations(manifest)}
-    if {a, b} & taught or "distilled" in (first.get("kind"), second.get("kind")):
+    if first is None or second is None or {a, b} & taught:
         return False
-    return bool(first) and all(first.get(key) == second.get(key) for key in ("weights", "method"))
+    if "distilled" in (first.get("kind"), second.get("kind")):
+        return False
+    return (first.get("weights"), first.get("method")) == (second.get("weights"), second.get("method"))
 
 
 @dataclass(frozen=True)
@@ -88,8 +91,14 @@ class Trio:
     teacher: str | None
     distilled: str
 
-    def as_json(self) -> dict[str, str | None]:
-        return asdict(self)
+    def as_json(self) -> schema.Trio:
+        """For `leaderboard.json`."""
+        return {
+            "task": self.task,
+            "base": self.base,
+            "teacher": self.teacher,
+            "distilled": self.distilled,
+        }
 
 
 def trios(manifest: Manifest, task: str, methods: Mapping[str, str]) -> list[Trio]:
@@ -104,10 +113,10 @@ def trios(manifest: Manifest, task: str, methods: Mapping[str, str]) -> list[Tri
         return []
     found = [Trio(task, roles.get("base"), teacher_on(manifest, task, first, methods), first)]
     for name, entry in variants.items():
-        if (entry or {}).get("kind") != "distilled" or name in (first, CONTROL):
+        if entry.get("kind") != "distilled" or name in (first, CONTROL):
             continue
         teacher = teacher_on(manifest, task, name, methods)
-        of_s2 = teacher is not None and (variants[teacher] or {}).get("kind") == "s2"
+        of_s2 = teacher is not None and variants[teacher].get("kind") == "s2"
         if of_s2 and teacher not in [trio.teacher for trio in found]:
             found.append(Trio(task, roles.get("base"), teacher, name))
     return found
@@ -121,20 +130,21 @@ def teacher_on(manifest: Manifest, task: str, variant: str, methods: Mapping[str
     for entry in distillations(manifest):
         if entry["variant"] == variant and task in tasks_of(manifest, entry):
             return teacher_of(manifest, entry, methods)
-    own = manifest["variants"].get(variant) or {}
-    if own.get("kind") != "distilled" and variant != "distilled":
+    own = manifest["variants"].get(variant)
+    if variant != "distilled" and (own is None or own.get("kind") != "distilled"):
         return None
-    if "teacher" in own:
+    if own is not None and "teacher" in own:
         return _named_teacher(manifest, variant)
     return standing(manifest).get("base" if variant == CONTROL else "s2")
 
 
 def _named_teacher(manifest: Manifest, variant: str) -> str | None:
-    name = (manifest["variants"].get(variant) or {}).get("teacher")
-    return name if name in manifest["variants"] and name != variant else None
+    own = manifest["variants"].get(variant)
+    name = None if own is None else own.get("teacher")
+    return name if name is not None and name in manifest["variants"] and name != variant else None
 
 
-def teacher_of(manifest: Manifest, entry: Mapping[str, Any], methods: Mapping[str, str]) -> str | None:
+def teacher_of(manifest: Manifest, entry: Distillation, methods: Mapping[str, str]) -> str | None:
     """The variant that taught a distillation: claims and break-even are against it.
 
     The manifest names it; older ones name its method alone, and then it is the variant that answers by that.
@@ -147,7 +157,7 @@ def teacher_of(manifest: Manifest, entry: Mapping[str, Any], methods: Mapping[st
     asked = entry.get("teacher_method")
     if not isinstance(asked, str) or entry.get("task") == ALL_TASKS:
         return roles.get("s2")
-    known = [name for name, found in manifest["variants"].items() if (found or {}).get("kind") in roles]
+    known = [name for name, found in manifest["variants"].items() if found.get("kind") in roles]
     undistilled = [name for name in known if name not in {e["variant"] for e in distillations(manifest)}]
     # What stands for a part goes first, before a second run of the same variant.
     ordered = sorted(undistilled, key=lambda name: name not in roles.values())

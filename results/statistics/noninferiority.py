@@ -11,13 +11,10 @@ cannot tell. The p-value always comes from the same distribution as the interval
 
 from __future__ import annotations
 
-from typing import Literal
-
+from results.schema import Verdict
 from results.statistics.outcomes import Interval, normal_tail
 
 ALPHA = 0.025
-
-Verdict = Literal["yes", "no", "cannot_tell"]
 
 
 def non_inferior(interval: Interval, margin: float) -> Verdict:

@@ -7,13 +7,12 @@ Each format has one escape function here, and every text cell of `results.tables
 from __future__ import annotations
 
 import re
-import unicodedata
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from results.analysis.verdicts import points, shown_interval
+from results.analysis.verdicts import Claim, known, points, shown_interval
+from results.files import one_line
+from results.schema import Comparison, Queries, ScoreRow
 
-Row = Mapping[str, Any]
 BEST, TIE = "*", "="
 LEGEND = (
     f"{BEST} best of the task, {TIE} a tie with it within noise (the interval of their comparison holds 0)."
@@ -33,10 +32,8 @@ FORMULA = re.compile(r"((?:^|[,;|])[\s\"]*)(?=[=+\-@\uff1d\uff0b\uff0d\uff20])")
 spreadsheets take too."""
 
 
-def plain(text: object) -> str:
-    """For a terminal: one line, control and bidirectional characters shown as a question mark."""
-    line = " ".join(str(text).split())
-    return "".join("?" if unicodedata.category(sign) in ("Cc", "Cf", "Cs", "Co") else sign for sign in line)
+plain = one_line
+"""For a terminal: one line, control and bidirectional characters shown as a question mark."""
 
 
 def markdown(text: object) -> str:
@@ -59,11 +56,11 @@ def csv(text: object) -> str:
     return FORMULA.sub(r"\1'", plain(text))
 
 
-def score(row: Row) -> str:
+def score(row: ScoreRow) -> str:
     """Percent with its interval: `61.5 [54.6, 68.0]`."""
     if row["score"] is None:
         return "not distilled" if row["status"] == "not_distilled" else "-"
-    return f"{points(row['score'])} [{points(row['ci_low'])}, {points(row['ci_high'])}]"
+    return f"{points(row['score'])} [{points(known(row['ci_low']))}, {points(known(row['ci_high']))}]"
 
 
 def number(value: float | None, digits: int = 1) -> str:
@@ -90,35 +87,35 @@ def dollars(value: float | None) -> str:
     return f"{value:,.2f}" if value >= 1 else f"{value:.3g}"
 
 
-def failures(row: Row) -> str:
+def failures(row: ScoreRow) -> str:
     """Failed rows as a share in percent; `-` where nothing was scored."""
     if not row["n_rows"]:
         return "-"
     return f"{100 * sum(row['failures'].values()) / row['n_rows']:.1f}"
 
 
-def kept(row: Row) -> str:
+def kept(row: Claim) -> str:
     """The share of System 2's gain that is kept: `72 % [40, 105]`; empty where none is claimed."""
     if "gain_kept" not in row:
         return ""
     share = row["gain_kept"]
     if share is None:
         return "not defined"
-    ends = ("?" if share[end] is None else f"{100 * share[end]:.0f}" for end in ("low", "high"))
+    ends = ("?" if end is None else f"{100 * end:.0f}" for end in (share["low"], share["high"]))
     return f"{100 * share['value']:.0f} % [{', '.join(ends)}]"
 
 
-def pays_after(entry: Mapping[str, float | None] | None) -> str:
+def pays_after(entry: Queries | None) -> str:
     """`1,200 [900, 1,700]`; never where it does not pay; `-` where it cannot be computed."""
     if entry is None:
         return "-"
     if entry["value"] is None:
         return "never"
-    ends = ["never" if entry[end] is None else compact(entry[end]) for end in ("low", "high")]
+    ends = ["never" if end is None else compact(end) for end in (entry["low"], entry["high"])]
     return f"{compact(entry['value'])} [{ends[0]}, {ends[1]}]"
 
 
-def marks(rows: Sequence[Row], comparisons: Sequence[Row]) -> dict[tuple[str, str, str], str]:
+def marks(rows: Sequence[ScoreRow], comparisons: Sequence[Comparison]) -> dict[tuple[str, str, str], str]:
     """(task, variant, metric) -> the mark of its score: best, tie with the best, or nothing.
 
     A tie is a paired interval, at the level that decided its claim, that holds 0; for two variants without a
@@ -133,7 +130,7 @@ def marks(rows: Sequence[Row], comparisons: Sequence[Row]) -> dict[tuple[str, st
         if len(scored) < 2 or scored[0]["direction"] == "none":
             continue
         sign = -1 if scored[0]["direction"] == "lower" else 1
-        best = max(scored, key=lambda row: sign * row["score"])
+        best = max(scored, key=lambda row: sign * known(row["score"]))
         equal = all(row["score"] == best["score"] for row in scored)
         for row in scored:
             if row["score"] == best["score"]:
@@ -146,7 +143,7 @@ def marks(rows: Sequence[Row], comparisons: Sequence[Row]) -> dict[tuple[str, st
     return result
 
 
-def _tied(row: Row, best: Row, comparisons: Sequence[Row]) -> bool:
+def _tied(row: ScoreRow, best: ScoreRow, comparisons: Sequence[Comparison]) -> bool:
     for compared in comparisons:
         if (
             compared["claim"] != "cheaper"
@@ -154,11 +151,12 @@ def _tied(row: Row, best: Row, comparisons: Sequence[Row]) -> bool:
             and {compared["a"], compared["b"]} == {row["variant"], best["variant"]}
         ):
             low, high = shown_interval(compared)
-            return bool(low <= 0 <= high)
-    return bool(row["ci_low"] <= best["ci_high"] and best["ci_low"] <= row["ci_high"])
+            return low <= 0 <= high
+    (low, high), (least, most) = ((known(one["ci_low"]), known(one["ci_high"])) for one in (row, best))
+    return low <= most and least <= high
 
 
-def fewest_tokens(rows: Sequence[Row]) -> set[tuple[str, str]]:
+def fewest_tokens(rows: Sequence[ScoreRow]) -> set[tuple[str, str]]:
     """(task, variant) with the fewest generated tokens of its task, as they are printed, so that figures that
     read alike are marked alike. None where all of a task are equal.
     """

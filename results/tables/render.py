@@ -10,13 +10,10 @@ import csv
 import io
 import textwrap
 from collections.abc import Mapping, Sequence
-from typing import Any
 
+from results.schema import ClaimTable, Leaderboard
 from results.tables import cells, layout
 from results.tables import rows as table_rows
-
-Leaderboard = Mapping[str, Any]
-Row = Mapping[str, Any]
 
 
 def terminal(leaderboard: Leaderboard, width: int = 100) -> str:
@@ -58,7 +55,7 @@ def _distillation(leaderboard: Leaderboard, width: int) -> list[str]:
     ]
 
 
-def claims_text(leaderboard: Leaderboard, width: int = 100) -> str:
+def claims_text(leaderboard: ClaimTable, width: int = 100) -> str:
     """The claims alone, with their legend; also for `compare`, whose dict has the same keys."""
     rows = table_rows.claim_cells(leaderboard, cells.plain, brief=True)
     legends = table_rows.claim_legends(leaderboard)
@@ -124,8 +121,8 @@ def latex(leaderboard: Leaderboard) -> str:
     if kept:
         headers.append(table_rows.KEPT)
         for cells_of, row in zip(rows, leaderboard["rows"], strict=True):
-            claim = kept.get((row["task"], row["variant"], row["metric"]), {})
-            cells_of.append(cells.latex(cells.kept(claim).replace(" %", "")))
+            claim = kept.get((row["task"], row["variant"], row["metric"]))
+            cells_of.append(cells.latex(cells.kept(claim).replace(" %", "")) if claim else "")
     text = _grid([cells.latex(header) for header in headers], rows, "latex_raw")
     for rule in (r"\toprule", r"\midrule", r"\bottomrule"):
         text = text.replace(r"\hline", rule, 1)
@@ -161,16 +158,18 @@ def csv_text(leaderboard: Leaderboard) -> str:
     kept = table_rows.kept_by_row(leaderboard)
     writer.writerow([*CSV_KEYS, *(f"failures_{kind}" for kind in kinds), *CSV_DOUBTS, *CSV_KEPT])
     for row in leaderboard["rows"]:
-        values = [cells.csv(row[key]) if isinstance(row[key], str) else row[key] for key in CSV_KEYS]
-        share = kept.get((row["task"], row["variant"], row["metric"]), {}).get("gain_kept") or {}
+        known: Mapping[str, object] = row
+        values = [cells.csv(known[key]) if isinstance(known[key], str) else known[key] for key in CSV_KEYS]
+        claim = kept.get((row["task"], row["variant"], row["metric"]))
+        share = claim and claim.get("gain_kept")
         writer.writerow(
             [
                 *values,
                 *(row["failures"].get(kind, 0) for kind in kinds),
-                (row["cut"] or {}).get("share"),
+                row["cut"] and row["cut"]["share"],
                 cells.csv(" ".join(row["without_turns"])),
                 bool(row["no_reasoning"]),
-                *(share.get(end) for end in ("value", "low", "high")),
+                *((share["value"], share["low"], share["high"]) if share else (None, None, None)),
             ]
         )
     return out.getvalue()

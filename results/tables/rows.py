@@ -5,16 +5,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 from results.analysis import cut, reasoning
-from results.analysis.verdicts import p_text, points, shown_interval, word
+from results.analysis.verdicts import Claim, known, p_text, points, shown_interval, word
 from results.records.roles import ALL_TASKS
+from results.schema import ClaimTable, Comparison, DistillationRow, Leaderboard, MethodRow, ScoreRow
 from results.tables import cells
 
-Leaderboard = Mapping[str, Any]
-Row = Mapping[str, Any]
 Escape = Callable[[object], str]
 
 HEADERS = ("task", "variant", "method", "metric", "n", "score % [95 %]", "tokens", "calls", "failed %")
@@ -133,15 +131,14 @@ def cost_cells(leaderboard: Leaderboard, escape: Escape) -> list[list[str]]:
     ]  # fmt: skip
 
 
-def claim_cells(leaderboard: Leaderboard, escape: Escape, brief: bool = False) -> list[list[str]]:
+def claim_cells(leaderboard: ClaimTable, escape: Escape, brief: bool = False) -> list[list[str]]:
     """Claims on primary metrics and tokens, the whole over all tasks last.
 
     `brief` leaves out, of pairs beyond the standing three, the tokens and what follows from a better score.
     """
+    compared: list[Claim] = [*leaderboard["comparisons"], *leaderboard["overall"]]
     shown_rows = [
-        row
-        for row in [*leaderboard["comparisons"], *leaderboard["overall"]]
-        if row["primary"] or row["claim"] == "cheaper" or row.get("overall")
+        row for row in compared if row["primary"] or row["claim"] == "cheaper" or row.get("overall")
     ]
     better = {
         (row["task"], row["a"], row["b"])
@@ -169,14 +166,14 @@ def claim_cells(leaderboard: Leaderboard, escape: Escape, brief: bool = False) -
         )
         p = p.removeprefix("p ").removeprefix("= ") + (" h" if row["p_adjusted"] is not None else "  ")
         if row["claim"] == "cheaper":
-            ratio, *limits = (row[key] for key in ("token_ratio", "token_ratio_low", "token_ratio_high"))
+            ratio, least, most = row["token_ratio"], row["token_ratio_low"], row["token_ratio_high"]
             estimate = "-" if ratio is None else f"x{ratio:.2f}"
-            estimate += "" if None in limits else " [{:.2f}, {:.2f}]".format(*limits)
+            estimate += "" if least is None or most is None else f" [{least:.2f}, {most:.2f}]"
             shown = ""
         else:
             low, high = shown_interval(row)
             ends = f"[{points(low, True)}, {points(high, True)}]"
-            estimate = f"{points(row['difference'], True)} {ends}"
+            estimate = f"{points(known(row['difference']), True)} {ends}"
             shown = "-" if row["mde"] is None else points(row["mde"])
         task = "" if row["task"] == previous else row["task"]
         previous = row["task"]
@@ -187,9 +184,9 @@ def claim_cells(leaderboard: Leaderboard, escape: Escape, brief: bool = False) -
     return table
 
 
-def claim_legends(leaderboard: Leaderboard) -> list[str]:
+def claim_legends(leaderboard: ClaimTable) -> list[str]:
     """What stands under the claims: only what they need."""
-    compared = [*leaderboard["comparisons"], *leaderboard["overall"]]
+    compared: list[Claim] = [*leaderboard["comparisons"], *leaderboard["overall"]]
     legends = [CLAIM_LEGEND.format(margin=100 * leaderboard["margin"])]
     legends += [KEPT_LEGEND] if any("gain_kept" in row for row in compared) else []
     return legends + ([CUT_LEGEND] if any(row.get("turned_by_cut") for row in compared) else [])
@@ -198,7 +195,7 @@ def claim_legends(leaderboard: Leaderboard) -> list[str]:
 NO_TURNS = "[no examples]"
 
 
-def doubts(row: Row) -> list[str]:
+def doubts(row: ScoreRow) -> list[str]:
     """The marks behind a variant's name: what makes its row doubtful."""
     marks = {
         cut.MARK: row.get("cut"),
@@ -214,7 +211,7 @@ def footers(leaderboard: Leaderboard) -> list[str]:
     return [*cut.footer(rows), *_turns_footer(rows), *reasoning.footer(rows)]
 
 
-def _turns_footer(rows: Sequence[Row]) -> list[str]:
+def _turns_footer(rows: Sequence[ScoreRow]) -> list[str]:
     cases = [
         f"{row['task']} {row['variant']} (step {', '.join(row['without_turns'])})"
         for row in rows
@@ -226,7 +223,7 @@ def _turns_footer(rows: Sequence[Row]) -> list[str]:
     ] if cases else []  # fmt: skip
 
 
-def kept_by_row(leaderboard: Leaderboard) -> dict[tuple[str, str, str], Row]:
+def kept_by_row(leaderboard: Leaderboard) -> dict[tuple[str, str, str], Comparison]:
     """(task, variant, metric) -> the comparison that says how much of the gain the variant keeps."""
     return {
         (row["task"], row["b"], row["metric"]): row
@@ -235,7 +232,7 @@ def kept_by_row(leaderboard: Leaderboard) -> dict[tuple[str, str, str], Row]:
     }
 
 
-def teacher_text(row: Row) -> str:
+def teacher_text(row: DistillationRow) -> str:
     """Who taught: a variant, or a method that has no row in the run."""
     if row["teacher"] is not None:
         return str(row["teacher"])
@@ -257,13 +254,13 @@ def distillation_cells(leaderboard: Leaderboard, escape: Escape) -> list[list[st
     return table
 
 
-def distilled_name(row: Row) -> str:
+def distilled_name(row: DistillationRow) -> str:
     """What a distillation taught: a task, with its seed where that is not the first, or all tasks."""
     name = "all tasks" if row["task"] == ALL_TASKS else str(row["task"])
     return f"{name}, seed {row['seed']}" if row["seed"] else name
 
 
-def method_text(row: Row) -> str:
+def method_text(row: MethodRow) -> str:
     """A row of the method table as one sentence."""
     used = " and ".join(part for part in (row["test"], row["interval"]) if part)
     return f"{row['data']}: {used} ({row['reason']})."

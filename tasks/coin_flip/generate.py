@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from random import Random
-from typing import Any
 
 from tasks.names import NAMES
 from tasks.sources import rng
+from tasks.spec import TaskRow
 
 SIZES = {"train": 3000, "validation": 300, "test": 500}
 PEOPLE = (2, 3, 4)
@@ -20,13 +20,13 @@ QUESTION = "A coin is heads up. {steps} Is the coin still heads up?"
 STEP = {True: "{name} flips the coin.", False: "{name} does not flip the coin."}
 
 
-def items(split: str, seed: int, people: int | None) -> list[dict[str, Any]]:
+def items(split: str, seed: int, people: int | None) -> list[TaskRow]:
     """`SIZES[split]` different items: keys question, target (yes or no), symbols (names), text.
 
     `people` is how many take part; None takes 2, 3 and 4 in turn. Answers alternate.
     """
     random = rng("coin_flip", split, seed, people)
-    rows: dict[str, dict[str, Any]] = {}
+    rows: dict[str, TaskRow] = {}
     while len(rows) < SIZES[split]:
         count = people or PEOPLE[len(rows) // 2 % len(PEOPLE)]
         made = item(random, random.sample(NAMES[split], count), heads=len(rows) % 2 == 0)
@@ -34,7 +34,7 @@ def items(split: str, seed: int, people: int | None) -> list[dict[str, Any]]:
     return list(rows.values())
 
 
-def item(random: Random, names: Sequence[str], heads: bool) -> dict[str, Any]:
+def item(random: Random, names: Sequence[str], heads: bool) -> TaskRow:
     """A question about these people, who leave the coin heads up or not."""
     flips = [random.random() < 0.5 for _ in names]
     # One more person decides the parity; a random one, so that no place in the story tells it.

@@ -36,7 +36,7 @@ from tasks.sources import (
     to_splits,
     whole_number,
 )
-from tasks.spec import Metric, PaperSetup, TaskSpec
+from tasks.spec import Metric, PaperSetup, TaskRow, TaskSpec
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -106,7 +106,7 @@ def load(
     )
 
 
-def other_order(row: Mapping[str, Any]) -> dict[str, Any] | None:
+def other_order(row: Mapping[str, Any]) -> TaskRow | None:
     """The row with its people in the reverse order: who flips when changes nothing. None where that is the
     same question, or a sentence between the people would lose its place."""
     question, prompt = str(row["question"]), str(row["prompt"])
@@ -126,7 +126,7 @@ def process_results(doc: Mapping[str, Any], results: Sequence[str]) -> dict[str,
     return {"accuracy": float(SPEC.answer(results[0]) == doc["target"])}
 
 
-def _folder(folder: Path, extra: str | None) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def _folder(folder: Path, extra: str | None) -> tuple[list[TaskRow], list[TaskRow]]:
     if extra is not None and not re.fullmatch(r"rar_\w+", extra):
         raise TaskError(f"coin_flip: extra={extra!r}: give the name of a rar_ file without its ending")
     train, test = (
@@ -136,7 +136,7 @@ def _folder(folder: Path, extra: str | None) -> tuple[list[dict[str, Any]], list
     return train, test
 
 
-def _read(row: Row) -> dict[str, Any]:
+def _read(row: Row) -> TaskRow:
     """A row of the public data: `inputs` and `targets` (hub layout) or `question` and `answer`."""
     text_key, gold_key = ("inputs", "targets") if "inputs" in row else ("question", "answer")
     question = NOTE.sub("", WRAPPING.sub("", require(row, text_key, str))).strip()
@@ -150,7 +150,7 @@ def _read(row: Row) -> dict[str, Any]:
     return {"question": question, "target": gold, "symbols": symbols, "text": " ".join(names)}
 
 
-def as_item(row: Mapping[str, Any], wording: str = "plain") -> dict[str, Any]:
+def as_item(row: Mapping[str, Any], wording: str = "plain") -> TaskRow:
     """The row with what is asked, in one of WORDINGS."""
     question = row["question"] + WORDINGS[wording]
     prompt = PROMPT.format(question=question, answer_form=ANSWER_FORM)

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from random import Random
-from typing import Any
 
 from tasks.names import NAMES
 from tasks.sources import content_hash, rng
+from tasks.spec import TaskRow
 
 SIZES = {"train": 3000, "validation": 300, "test": 500}
 STEPS = (3, 4, 5)
@@ -29,21 +29,21 @@ Change = tuple[str, int]
 """An operator, `+`, `-` or `*`, and its number."""
 
 
-def items(split: str, seed: int, steps: int | None) -> list[dict[str, Any]]:
+def items(split: str, seed: int, steps: int | None) -> list[TaskRow]:
     """`SIZES[split]` different problems: keys question, target (a number), symbols (the name), text.
 
     `steps` is the number of changes; None takes 3, 4 and 5 in turn. `text` is the name, the thing and
     the chain, without the sentences that all stories share.
     """
     random = rng("gsm8k", split, seed, steps)
-    rows: dict[str, dict[str, Any]] = {}
+    rows: dict[str, TaskRow] = {}
     while len(rows) < SIZES[split]:
         made = item(random, NAMES[split], steps or STEPS[len(rows) % len(STEPS)], split)
         rows[made["question"]] = made
     return list(rows.values())
 
 
-def item(random: Random, names: Sequence[str], steps: int, split: str) -> dict[str, Any]:
+def item(random: Random, names: Sequence[str], steps: int, split: str) -> TaskRow:
     """A story of `steps` changes about one of `names`, with a chain of numbers that belongs to `split`."""
     while True:
         start, changes, result = _chain(random, steps)

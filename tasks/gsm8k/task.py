@@ -30,7 +30,7 @@ from tasks.sources import (
     to_splits,
     whole_number,
 )
-from tasks.spec import Metric, PaperSetup, TaskSpec
+from tasks.spec import Metric, PaperSetup, TaskRow, TaskSpec
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -93,7 +93,7 @@ def _rows(source: Path | str, split: str) -> list[Row]:
     return hub_rows(HUB, name="main", split=split)
 
 
-def _read(row: Row) -> dict[str, Any]:
+def _read(row: Row) -> TaskRow:
     """A row of the public data: `question`, and `answer` that ends in the gold number."""
     question = require(row, "question", str).strip()
     _, marker, tail = require(row, "answer", str).rpartition(GOLD)
@@ -103,7 +103,7 @@ def _read(row: Row) -> dict[str, Any]:
     return as_item({"question": question, "target": gold})
 
 
-def as_item(row: dict[str, Any]) -> dict[str, Any]:
+def as_item(row: TaskRow) -> TaskRow:
     """The row with what is asked."""
     prompt = PROMPT.format(question=row["question"], answer_form=ANSWER_FORM)
     return {**row, "prompt": prompt, "answer_form": ANSWER_FORM}

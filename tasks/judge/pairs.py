@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tasks.sources import content_hash
+from tasks.spec import TaskRow
 
 ORDERS = ("as_given", "swapped")
 
@@ -53,7 +54,7 @@ class Pair:
     votes_tie: int = 0
 
 
-def rows(task: str, pairs: Iterable[Pair], instruction: str = JUDGE) -> list[dict[str, Any]]:
+def rows(task: str, pairs: Iterable[Pair], instruction: str = JUDGE) -> list[TaskRow]:
     """Two rows a pair, one for each order. `weight` is the number of votes, `weights` that of other metrics.
 
     Without ties only votes for a response weigh; inconsistency and the first-position rate count prompts.
@@ -62,7 +63,7 @@ def rows(task: str, pairs: Iterable[Pair], instruction: str = JUDGE) -> list[dic
     return [_row(task, pair, order, instruction) for pair in pairs for order in ORDERS]
 
 
-def _row(task: str, pair: Pair, order: str, instruction: str) -> dict[str, Any]:
+def _row(task: str, pair: Pair, order: str, instruction: str) -> TaskRow:
     a, b, votes_a, votes_b = pair.first, pair.second, pair.votes_first, pair.votes_second
     if order == "swapped":
         a, b, votes_a, votes_b = b, a, votes_b, votes_a

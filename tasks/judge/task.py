@@ -32,7 +32,7 @@ from tasks.judge.answer import MARK, answer
 from tasks.judge.examples import EXAMPLES
 from tasks.judge.pairs import JUDGE_GENERATED, Pair, rows
 from tasks.sources import data_source, hub_rows, local_file, read_rows, to_splits, whole_number
-from tasks.spec import Metric, PaperSetup, TaskSpec
+from tasks.spec import Metric, PaperSetup, RawScores, TaskRow, TaskSpec
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -120,12 +120,12 @@ class Score(float):
         return score
 
 
-def process_results(doc: Mapping[str, Any], results: Sequence[str]) -> dict[str, Any]:
+def process_results(doc: Mapping[str, Any], results: Sequence[str]) -> RawScores:
     """Scores of one response; `inconsistency` is [pair, winner], to be compared within the pair."""
     verdict = SPEC.answer(results[0])
     votes_for = {"A": doc["votes_a"], "B": doc["votes_b"], "C": doc["votes_tie"]}
     agreeing = votes_for[verdict] if verdict else 0
-    scores: dict[str, Any] = {
+    scores: RawScores = {
         "agreement": Score(agreeing / doc["n"], doc["weight"]),
         "inconsistency": [doc["cluster_id"], _winner(verdict, doc["order"])],
         "first_position": float(verdict == "A"),
@@ -214,7 +214,7 @@ def _real(task: str, data: str, needed: str) -> Source:
     return source
 
 
-def _oasst(source: Source, name: str, pairing: str) -> dict[str, list[dict[str, Any]]]:
+def _oasst(source: Source, name: str, pairing: str) -> dict[str, list[TaskRow]]:
     """Split -> rows from trees. The rows are the same for every part, so a checkpoint serves all of them."""
     if source == "hub":
         splits = oasst.pairs(hub_rows(OASST_HUB[name], split="train"), oasst.HUB_SHARES, pairing)
@@ -229,15 +229,13 @@ def _oasst(source: Source, name: str, pairing: str) -> dict[str, list[dict[str, 
     return {split: rows(f"judge_{name}", found) for split, found in {**splits, **test}.items()}
 
 
-def _ranked(task: str, splits: Mapping[str, Sequence[dict[str, Any]]]) -> dict[str, Dataset]:
+def _ranked(task: str, splits: Mapping[str, Sequence[TaskRow]]) -> dict[str, Dataset]:
     if not splits["test"]:
         raise TaskError(f"{task}: no English opening prompt has two ranked replies: check the data in --data")
     return to_splits(task, train=splits["train"], validation=splits["validation"], test=splits["test"])
 
 
-def _judged(
-    task: str, inputs: Mapping[str, Sequence[dict[str, Any]]], found: Sequence[Pair]
-) -> dict[str, Dataset]:
+def _judged(task: str, inputs: Mapping[str, Sequence[TaskRow]], found: Sequence[Pair]) -> dict[str, Dataset]:
     test = rows(task, found)
     note = (
         f"{sum(row['n'] for row in test) // 2} human votes on {len(found)} pairs, each asked in both orders."

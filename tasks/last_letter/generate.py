@@ -7,9 +7,9 @@ words. Each list holds words with 23 different last letters, dealt evenly, so th
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from tasks.sources import rng
+from tasks.spec import TaskRow
 
 TRAIN = """
     alibi animal apple arena arrow bank bath beach bear belief berry blitz blood bonus boss bowl box
@@ -50,7 +50,7 @@ SIZES = {"train": 3000, "validation": 300, "test": 500}
 QUESTION = 'Take the last letters of the words in "{words}" and concatenate them.'
 
 
-def items(split: str, seed: int, words: int) -> list[dict[str, Any]]:
+def items(split: str, seed: int, words: int) -> list[TaskRow]:
     """`SIZES[split]` different items of `words` different words: keys question, target, symbols, text."""
     random = rng("last_letter", split, seed, words)
     chosen: dict[tuple[str, ...], None] = {}
@@ -59,7 +59,7 @@ def items(split: str, seed: int, words: int) -> list[dict[str, Any]]:
     return [item(picked) for picked in chosen]
 
 
-def item(words: Sequence[str]) -> dict[str, Any]:
+def item(words: Sequence[str]) -> TaskRow:
     """The question about these words."""
     return {
         "question": QUESTION.format(words=" ".join(words)),

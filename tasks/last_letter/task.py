@@ -33,7 +33,7 @@ from tasks.sources import (
     to_splits,
     whole_number,
 )
-from tasks.spec import Metric, PaperSetup, TaskSpec
+from tasks.spec import Metric, PaperSetup, TaskRow, TaskSpec
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -100,12 +100,12 @@ def process_results(doc: Mapping[str, Any], results: Sequence[str]) -> dict[str,
     return {"exact_match": float(SPEC.answer(results[0]) == doc["target"])}
 
 
-def _hub() -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def _hub() -> tuple[list[TaskRow], list[TaskRow]]:
     train, test = hub_rows(HUB, split="train"), hub_rows(HUB, split="test")
     return [_read(row) for row in train], [_read(row) for row in test]
 
 
-def _folder(folder: Path, extra: str | None) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def _folder(folder: Path, extra: str | None) -> tuple[list[TaskRow], list[TaskRow]]:
     rows = [_read(row) for row in read_rows(local_file(folder, "last_letter/test.jsonl"))]
     rows = by_content(rows, key=[row["question"] for row in rows])
     cut = round(TRAIN_SHARE * len(rows))
@@ -116,7 +116,7 @@ def _folder(folder: Path, extra: str | None) -> tuple[list[dict[str, Any]], list
     return rows[:cut], [_read(row) for row in read_rows(local_file(folder, f"last_letter/{extra}.jsonl"))]
 
 
-def _read(row: Row) -> dict[str, Any]:
+def _read(row: Row) -> TaskRow:
     """A row of the public data (`question`, `answer`) as an item."""
     question, gold = require(row, "question", str).strip(), require(row, "answer", str).strip().lower()
     quoted = QUOTED_WORDS.search(question)
@@ -132,7 +132,7 @@ def _read(row: Row) -> dict[str, Any]:
     return as_item({**item, "two_word_name": len(words) > len(gold)})
 
 
-def as_item(row: dict[str, Any]) -> dict[str, Any]:
+def as_item(row: TaskRow) -> TaskRow:
     """The row with what is asked."""
     prompt = PROMPT.format(question=row["question"], answer_form=ANSWER_FORM)
     return {"two_word_name": False, **row, "prompt": prompt, "answer_form": ANSWER_FORM}

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from tasks.sources import content_hash
+from tasks.spec import TaskRow
 from tasks.trivia_bias.spelling import normalise
 
 OPINIONS = {
@@ -58,13 +58,13 @@ def asked(question: Question, template: str) -> str:
 
 def rows(
     task: str, questions: Iterable[Question], templates: Sequence[str] = tuple(OPINIONS)
-) -> list[dict[str, Any]]:
+) -> list[TaskRow]:
     """One row per question and template, with the columns that every task of this project has.
 
     `question` holds the opinion as well, since that is the text System 2 Attention rewrites; `text` holds
     the bare question, since the templates are no content of the item.
     """
-    made: list[dict[str, Any]] = []
+    made: list[TaskRow] = []
     for question in questions:
         cluster = content_hash(task, question.text)
         for template in templates:
@@ -72,9 +72,7 @@ def rows(
     return made
 
 
-def row(
-    task: str, question: Question, template: str, text: str, cluster: str | None = None
-) -> dict[str, Any]:
+def row(task: str, question: Question, template: str, text: str, cluster: str | None = None) -> TaskRow:
     """The row of one question under `template`; `text` is what the user says."""
     return {
         "cluster_id": cluster or content_hash(task, question.text),

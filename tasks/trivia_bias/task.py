@@ -31,7 +31,7 @@ from tasks.sources import (
     to_splits,
     whole_number,
 )
-from tasks.spec import Metric, PaperSetup, TaskSpec
+from tasks.spec import Metric, PaperSetup, TaskRow, TaskSpec
 from tasks.trivia_bias import generate, triviaqa
 from tasks.trivia_bias.answer import MARKERS
 from tasks.trivia_bias.bias import POINTS_AWAY, Question, normalised, row, rows, template_name
@@ -115,7 +115,7 @@ def process_results(doc: Mapping[str, Any], results: Sequence[str]) -> dict[str,
     return scores
 
 
-def _all_templates(splits: Mapping[str, Sequence[Question]]) -> dict[str, list[dict[str, Any]]]:
+def _all_templates(splits: Mapping[str, Sequence[Question]]) -> dict[str, list[TaskRow]]:
     return {split: rows(NAME, questions) for split, questions in splits.items()}
 
 
@@ -129,9 +129,9 @@ def _triviaqa(folder: Path, seed: int, train: int, held: int) -> dict[str, list[
     return {"train": made[held:], "validation": made[:held], "test": test}
 
 
-def _sycophancy_eval(found: Sequence[Row]) -> dict[str, list[dict[str, Any]]]:
+def _sycophancy_eval(found: Sequence[Row]) -> dict[str, list[TaskRow]]:
     """Splits from rows of SycophancyEval; those of its other data sets are left out."""
-    splits: dict[str, list[dict[str, Any]]] = {name: [] for name, _ in SYCOPHANCY_SHARES}
+    splits: dict[str, list[TaskRow]] = {name: [] for name, _ in SYCOPHANCY_SHARES}
     for given in found:
         base = require(given, "base", dict)
         if require(base, "dataset", str, given.where) == "trivia_qa":
@@ -148,7 +148,7 @@ def _split(question: str) -> str:
     return SYCOPHANCY_SHARES[-1][0]
 
 
-def _read(given: Row, base: Mapping[str, Any]) -> dict[str, Any]:
+def _read(given: Row, base: Mapping[str, Any]) -> TaskRow:
     """One row of SycophancyEval: `prompt`, `base`, `metadata.prompt_template`."""
     where = given.where
     written = require(require(given, "metadata", dict), "prompt_template", str, where)

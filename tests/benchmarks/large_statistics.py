@@ -47,9 +47,9 @@ def write_run(folder: Path, items: int, words: int) -> int:
 def measure(folder: Path) -> dict[str, float | int]:
     """Build the leaderboard here and now; seconds by part, peak memory in GB."""
     began = time.perf_counter()
-    from results import files as write
     from results.analysis import leaderboard
     from results.records.load import load_run
+    from results.tables import write
 
     run = load_run(folder)
     read = time.perf_counter()

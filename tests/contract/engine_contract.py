@@ -7,6 +7,7 @@ how an engine works inside; what only one engine promises stands in that engine'
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -14,11 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from declared import faults
 from tiny_models import questions, request
 
 from harness.engines.base import Engine
 from harness.errors import RunError, UserError
 from harness.types import Completion, Request, user
+from results import schema
 
 SCRIPTS = (
     "naïve café",
@@ -275,3 +278,8 @@ class EngineContract:
         subject.engine.wake()
         assert subject.engine.awake
         assert [told(done) for done in subject.engine.generate(subject.batch(3))] == before
+
+    def test_what_it_says_of_itself_is_declared(self, subject: Subject) -> None:
+        facts = json.loads(json.dumps(subject.engine.facts(), default=str))
+        assert list(faults(facts, schema.Engine)) == []
+        assert list(faults(subject.engine.execution.as_dict(), schema.Execution)) == []

@@ -15,6 +15,7 @@ from typing import Any
 from harness.errors import UserError
 from harness.models.source import PICKLE_SUFFIXES
 from harness.types import stable_hash
+from results.schema import JsonObject
 
 
 def adapter_hash(folder: Path) -> str:
@@ -29,7 +30,7 @@ def adapter_hash(folder: Path) -> str:
     return stable_hash([settings, (folder / "adapter_model.safetensors").read_bytes().hex()])
 
 
-def _settings(folder: Path) -> dict[str, Any]:
+def _settings(folder: Path) -> JsonObject:
     path = folder / "adapter_config.json"
     try:
         return dict(json.loads(path.read_bytes()))
@@ -71,7 +72,7 @@ def _shapes(folder: Path) -> dict[str, list[int]]:
         raise UserError(f"{folder}: its weights are damaged ({error}): make or fetch it again") from error
 
 
-def _not_switchable(settings: dict[str, Any]) -> str | None:
+def _not_switchable(settings: JsonObject) -> str | None:
     """Why other variants would be asked with an adapter of these settings, None where they would not."""
     bias = settings.get("bias", "none")
     if bias != "none":
@@ -103,7 +104,7 @@ def _not_switchable(settings: dict[str, Any]) -> str | None:
     return None
 
 
-def _rewrites_weights(settings: dict[str, Any]) -> bool:
+def _rewrites_weights(settings: JsonObject) -> bool:
     """Whether PEFT's own start of such an adapter changes the layer below, seen on a small layer."""
     import torch
     from peft import LoraConfig, get_peft_model

@@ -31,7 +31,8 @@ from harness.engines.hf.settings import check_arguments, pick_dtype
 from harness.errors import RunError, UserError, one_line
 from harness.models.source import ModelSource, weights_fingerprint
 from harness.progress import say
-from harness.types import Completion, FinishReason, Message, Request, stable_hash
+from harness.types import Completion, FinishReason, Message, Request, Settings, stable_hash
+from results import schema
 
 _STOP_WINDOW = 8
 """Ids looked at beyond a stop string's length in bytes, of which an id holds at least one."""
@@ -43,7 +44,7 @@ class HuggingFaceEngine(Engine):
     name = "hf"
 
     def __init__(
-        self, info: ModelInfo, model: Any, chat: Chat, arguments: dict[str, Any], verdict: Verdict
+        self, info: ModelInfo, model: Any, chat: Chat, arguments: Settings, verdict: Verdict
     ) -> None:
         """`verdict` says how the model may be batched (hf_guard.py)."""
         super().__init__(info)
@@ -59,7 +60,7 @@ class HuggingFaceEngine(Engine):
         self._adapters: list[str] = []
 
     @classmethod
-    def load(cls, source: ModelSource, arguments: dict[str, Any]) -> HuggingFaceEngine:
+    def load(cls, source: ModelSource, arguments: Settings) -> HuggingFaceEngine:
         """Load weights and tokenizer, and see how the model may be batched. UserError where it cannot be had,
         has no chat template, or cannot generate."""
         from transformers.utils import logging as transformers_logging
@@ -233,16 +234,18 @@ class HuggingFaceEngine(Engine):
         if hasattr(self, "_home"):
             self._model.to(self._home)
 
-    def facts(self) -> dict[str, Any]:
-        return {
+    def facts(self) -> schema.Engine:
+        facts: schema.Engine = {
             **super().facts(),
             "device": str(self._model.device),
             "batch_rows": self._arguments["batch_rows"],
             "batch_tokens": self._token_budget,
             "attention": self._verdict.attention,
             "batches": self._verdict.as_dict(),
-            **({"notes": [self._verdict.note]} if self._verdict.note else {}),
         }
+        if self._verdict.note:
+            facts["notes"] = [self._verdict.note]
+        return facts
 
 
 def _pad_id(chat: Chat) -> int:

@@ -30,6 +30,7 @@ from harness.engines.hf.passes import Passes
 from harness.engines.hf.rows import Row
 from harness.errors import UserError, one_line
 from harness.types import Message, Sampling
+from results.schema import Batches
 
 
 class Way(Enum):
@@ -62,7 +63,7 @@ class Verdict:
             f"logits than single rows ({self.refused[0]}){slower[self.way]}"
         )
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> Batches:
         """For the manifest."""
         return {"way": self.way.value, "difference": self.difference, "refused": list(self.refused)}
 

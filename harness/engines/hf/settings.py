@@ -11,8 +11,9 @@ import torch
 from harness.engines.arguments import take_arguments
 from harness.engines.hf.cache import ATTENTION, register
 from harness.errors import UserError
+from harness.types import Settings
 
-DEFAULTS: dict[str, Any] = {
+DEFAULTS: Settings = {
     "batch_rows": 128,
     "batch_tokens": 0,
     "device": "auto",
@@ -23,7 +24,7 @@ DEFAULTS: dict[str, Any] = {
 _LEAST = {"batch_rows": 1, "batch_tokens": 0}
 
 
-def check_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
+def check_arguments(arguments: Mapping[str, Any]) -> Settings:
     """The settings of `arguments` (--engine-args) over the defaults, `device` one that is here. UserError for
     what the engine cannot run with."""
     from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS

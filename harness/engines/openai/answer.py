@@ -12,7 +12,6 @@ import asyncio
 import re
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 from harness.answer_text import turn_marks
 from harness.engines.base import too_long
@@ -28,6 +27,7 @@ from harness.engines.openai.reply import Reply, read_reply
 from harness.engines.openai.wire import cannot_be_left_out, chat_body, template_arguments
 from harness.errors import RunError, UserError
 from harness.types import Completion, Request, Sampling
+from results.schema import JsonObject
 
 TOO_MANY = 429
 """Requests, says the server."""
@@ -96,7 +96,7 @@ class Answerer:
                     return failed(request, await self._refused(problem, body, dialect, shortened))
         return self._checked(request, reply, body)
 
-    def _body(self, request: Request, dialect: Dialect, model: str, limit: int) -> dict[str, Any]:
+    def _body(self, request: Request, dialect: Dialect, model: str, limit: int) -> JsonObject:
         thinking = isinstance(request.prompt_ids, ThinkingPrompt)
         template = template_arguments(thinking, self._day)
         return chat_body(dialect, model, request.messages, request.sampling, limit, request.seed, template)
@@ -107,7 +107,7 @@ class Answerer:
         if name is not None:
             raise UserError(explain_feature(self._client, name, dialect, dialect.left_out[name]))
 
-    def _checked(self, request: Request, reply: Reply, body: dict[str, Any]) -> Completion:
+    def _checked(self, request: Request, reply: Reply, body: JsonObject) -> Completion:
         ids = request.prompt_ids
         if reply.prompt_ids and not is_surrogate(ids) and reply.prompt_ids != ids:
             raise RunError(
@@ -133,7 +133,7 @@ class Answerer:
     def _hides_special_tokens(self) -> bool:
         return replace(self._server, dialect=self.dialect).hides_special_tokens
 
-    def _learns(self, problem: Rejected, body: dict[str, Any], dialect: Dialect) -> bool:
+    def _learns(self, problem: Rejected, body: JsonObject, dialect: Dialect) -> bool:
         """Whether the same can be asked again in another way."""
         learnt = without(problem, body, dialect) if problem.status in {400, 422} else None
         if learnt is None:
@@ -143,9 +143,7 @@ class Answerer:
             self._notes.left_out(dialect, learnt, problem)
         return True
 
-    async def _refused(
-        self, problem: Rejected, body: dict[str, Any], dialect: Dialect, shortened: bool
-    ) -> str:
+    async def _refused(self, problem: Rejected, body: JsonObject, dialect: Dialect, shortened: bool) -> str:
         """The error of one item. `shortened`: its context leaves it fewer tokens than its limit."""
         filtered = _FILTERED.search(problem.message) is not None
         if problem.status in OF_ALL and not (filtered and problem.status == 403):
@@ -159,7 +157,7 @@ class Answerer:
             raise RunError(explain_refusal(self._client, problem))
         return _told(problem)
 
-    async def _is_of_all(self, problem: Rejected, body: dict[str, Any]) -> bool:
+    async def _is_of_all(self, problem: Rejected, body: JsonObject) -> bool:
         """Whether the same request with a prompt that the server is known to take is refused as well."""
         kind = f"{problem.status} {_NUMBERS.sub('#', problem.message)}"
         async with self._one_trial:

@@ -12,11 +12,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from harness.engines.openai.client import Rejected
+from results.schema import JsonObject
 
 DEFAULTS: dict[str, float] = {"temperature": 1.0, "top_p": 1.0}
 """What a server that does not take them draws with, so that only these values may be left out."""
 
-_OF_LLAMA_CPP: dict[str, Any] = {
+_OF_LLAMA_CPP: JsonObject = {
     "repeat_penalty": 1.0,
     "mirostat": 0,
     "xtc_probability": 0.0,
@@ -26,7 +27,7 @@ _OF_LLAMA_CPP: dict[str, Any] = {
 }
 """llama.cpp's own words; a server that refuses one of them is another."""
 
-NEUTRAL: dict[str, Any] = {
+NEUTRAL: JsonObject = {
     "top_k": -1,
     "min_p": 0.0,
     "repetition_penalty": 1.0,

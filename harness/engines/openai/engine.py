@@ -28,7 +28,9 @@ from harness.engines.openai.served import list_models
 from harness.engines.openai.settings import check_arguments, model_info
 from harness.errors import RunError, UserError
 from harness.models.source import ModelSource
-from harness.types import Completion, Message, Request
+from harness.types import Completion, Message, Request, Settings
+from results import schema
+from results.schema import JsonObject
 
 T = TypeVar("T")
 
@@ -41,7 +43,7 @@ class OpenAIEngine(ContinuousEngine):
     def __init__(
         self,
         info: ModelInfo,
-        settings: dict[str, Any],
+        settings: Settings,
         client: ServerClient,
         server: Server,
         prompts: Prompts,
@@ -63,7 +65,7 @@ class OpenAIEngine(ContinuousEngine):
         return list(self._notes.said)
 
     @classmethod
-    def load(cls, source: ModelSource, arguments: dict[str, Any]) -> OpenAIEngine:
+    def load(cls, source: ModelSource, arguments: Settings) -> OpenAIEngine:
         """Meet the server at `arguments["base_url"]`. UserError where it cannot be used for this model."""
         settings = check_arguments(arguments)
         if source.dtype != "auto":
@@ -143,7 +145,7 @@ class OpenAIEngine(ContinuousEngine):
         self._adapters[name] = model
         return AdapterInfo(name, served_hash(entry or {"id": model}), change, noise)
 
-    def _listed(self) -> list[dict[str, Any]]:
+    def _listed(self) -> list[JsonObject]:
         return self.call(_told(self._client, list_models(self._client)))
 
     def close(self) -> None:
@@ -152,12 +154,14 @@ class OpenAIEngine(ContinuousEngine):
             self.call(self._client.close())
         super().close()
 
-    def facts(self) -> dict[str, Any]:
-        told = ("base_url", "concurrency", "timeout", "max_retries")
+    def facts(self) -> schema.Engine:
         dialect = self._answerer.dialect
         return {
             **super().facts(),
-            **{name: self._settings[name] for name in told},
+            "base_url": self._settings["base_url"],
+            "concurrency": self._settings["concurrency"],
+            "timeout": self._settings["timeout"],
+            "max_retries": self._settings["max_retries"],
             "model": self._server.model,
             "version": self._server.version,
             "token_counts": "the server's usage",

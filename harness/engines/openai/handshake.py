@@ -30,6 +30,7 @@ from harness.engines.openai.served import (
 from harness.engines.openai.wire import chat_body, template_arguments
 from harness.errors import UserError
 from harness.types import Sampling
+from results.schema import JsonObject
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class Server:
         return [*known, *(each for each in more if each)]
 
     @property
-    def served(self) -> dict[str, Any]:
+    def served(self) -> JsonObject:
         """The same by name, as the manifest has it: what a run cannot be continued without."""
         found = {"model": self.model, "root": self.entry.get("root"), "version": self.version}
         found["max_model_len"] = self.entry.get("max_model_len")
@@ -103,7 +104,7 @@ async def probe(
     )
 
 
-def probe_body(dialect: Dialect, model: str, day: date, *, logprobs: bool = False) -> dict[str, Any]:
+def probe_body(dialect: Dialect, model: str, day: date, *, logprobs: bool = False) -> JsonObject:
     """The JSON of that request."""
     # Some models refuse to be greedy, which must not keep a run from starting. Log-probabilities come with
     # the token that was drawn: only the likeliest one adds nothing to the list.

@@ -23,6 +23,7 @@ from harness.engines.openai.wire import template_arguments
 from harness.errors import RunError, UserError
 from harness.models.source import ModelSource
 from harness.types import Message
+from results.schema import JsonObject
 
 Origin = Literal["tokenizer", "server", "surrogate"]
 
@@ -86,7 +87,7 @@ async def tokenize(
     max_retries: int | None = None,
 ) -> tuple[int, ...]:
     """Ids as the server makes them; raises what `ServerClient.call` raises."""
-    body: dict[str, Any] = {
+    body: JsonObject = {
         "model": server.model,
         "messages": list(messages),
         "add_generation_prompt": True,

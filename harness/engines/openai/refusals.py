@@ -12,6 +12,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
+from results.schema import JsonObject
+
 _OVERFLOWS = re.compile(
     r"context[ _](length|size|window)|maximum context|(prompt|input|request) is too long"
     r"|too many input tokens",
@@ -72,7 +74,7 @@ def read_error(raw: bytes) -> Told:
     return told(data, text) if isinstance(data, dict) else Told(text, overflow=_overflow(text, {}))
 
 
-def told(data: dict[str, Any], text: str) -> Told:
+def told(data: JsonObject, text: str) -> Told:
     """The error in `data`; `text` is what it says where it has no message."""
     error = data.get("error", data)
     if isinstance(error, str):
@@ -121,7 +123,7 @@ def _field(place: Any) -> str | None:
     return names[0] if names else None
 
 
-def _overflow(message: str, error: dict[str, Any]) -> Overflow | None:
+def _overflow(message: str, error: JsonObject) -> Overflow | None:
     """What `message`, and the numbers that llama.cpp puts beside it, say of a prompt that does not fit."""
     if not _OVERFLOWS.search(message):
         return None

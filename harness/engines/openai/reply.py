@@ -12,6 +12,7 @@ from typing import Any, TypeGuard
 
 from harness.engines.openai.client import Broken
 from harness.types import FinishReason
+from results.schema import JsonObject
 
 _CUT = frozenset({"length", "max_tokens", "max_length", "max_output_tokens", "model_length", "token_limit"})
 
@@ -127,7 +128,7 @@ def _entry(data: Any, name: str, kind: type) -> Any:
     return value
 
 
-def _first(choices: list[Any]) -> dict[str, Any]:
+def _first(choices: list[Any]) -> JsonObject:
     if not choices or not isinstance(choices[0], dict):
         raise Broken("its reply has another schema: no choice")
     return choices[0]

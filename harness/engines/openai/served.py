@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Mapping
 from typing import Any, TypeVar
 
 from harness.engines.openai.client import NoAnswer, Rejected, ServerClient
+from results.schema import JsonObject
 
 T = TypeVar("T")
 
@@ -23,7 +24,7 @@ _OF_WEIGHTS = ("size", "n_params", "n_vocab", "n_ctx_train")
 """What llama.cpp says of a file beside its type, which is a key of the file that anybody may have written."""
 
 
-async def list_models(client: ServerClient, max_retries: int | None = None) -> list[dict[str, Any]]:
+async def list_models(client: ServerClient, max_retries: int | None = None) -> list[JsonObject]:
     """Entries of `/models`; none where the server has no such list, or keeps it from us. Raises NoAnswer
     where it may have one at another moment."""
     try:
@@ -32,7 +33,7 @@ async def list_models(client: ServerClient, max_retries: int | None = None) -> l
         return []
 
 
-def read_models(data: Any) -> list[dict[str, Any]]:
+def read_models(data: Any) -> list[JsonObject]:
     """Entries of a list of models, each with its `id`; none where it is no such list."""
     found = data
     if isinstance(data, dict):
@@ -58,10 +59,10 @@ async def version_of(client: ServerClient) -> str | None:
     )
 
 
-async def properties_of(client: ServerClient) -> dict[str, Any]:
+async def properties_of(client: ServerClient) -> JsonObject:
     """What llama.cpp says at `/props`; empty for other servers."""
 
-    def read(data: Any) -> dict[str, Any]:
+    def read(data: Any) -> JsonObject:
         return data if isinstance(data, dict) and "default_generation_settings" in data else {}
 
     found = await unless_absent(
@@ -83,7 +84,7 @@ async def unless_absent(asked: Awaitable[T]) -> T | None:
         return None
 
 
-def told_of_weights(entry: Mapping[str, Any], properties: Mapping[str, Any]) -> dict[str, Any]:
+def told_of_weights(entry: Mapping[str, Any], properties: Mapping[str, Any]) -> JsonObject:
     """What a server tells of the weights that it serves under a name; empty where it tells nothing."""
     meta = entry.get("meta")
     details = meta if isinstance(meta, dict) else {}

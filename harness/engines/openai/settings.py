@@ -17,9 +17,9 @@ from harness.engines.openai.served import parameters_of
 from harness.errors import UserError
 from harness.models.source import ModelSource
 from harness.option_checks import names_a_key
-from harness.types import stable_hash
+from harness.types import Settings, stable_hash
 
-DEFAULTS: dict[str, Any] = {
+DEFAULTS: Settings = {
     "base_url": "",
     "model": "",
     "concurrency": 64,
@@ -58,7 +58,7 @@ _SET_BY_THE_RUN = {
 """Fields that would change what a run believes it has asked, and what else to do."""
 
 
-def check_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
+def check_arguments(arguments: Mapping[str, Any]) -> Settings:
     """The settings of `arguments` (--engine-args and `base_url`) over the defaults, with the fields of the
     server's own as `body`. UserError for what no server can be asked with."""
     if any(map(names_a_key, arguments)):
@@ -72,9 +72,9 @@ def check_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
     return {**settings, "base_url": check_base_url(str(settings["base_url"])), "body": _own_fields(own)}
 
 
-def _own_fields(named: Mapping[str, Any]) -> dict[str, Any]:
+def _own_fields(named: Mapping[str, Any]) -> Settings:
     """`body.a=1, body.b.c=2` as `{"a": 1, "b": {"c": 2}}`. UserError for a field that the run itself sets."""
-    fields: dict[str, Any] = {}
+    fields: Settings = {}
     for name, value in named.items():
         first, *rest = name.removeprefix(OWN).split(".")
         if not first or not all(rest):
@@ -93,7 +93,7 @@ def _own_fields(named: Mapping[str, Any]) -> dict[str, Any]:
     return fields
 
 
-def model_info(source: ModelSource, server: Server, settings: dict[str, Any]) -> ModelInfo:
+def model_info(source: ModelSource, server: Server, settings: Settings) -> ModelInfo:
     """What can be said of a model that is elsewhere."""
     template = stable_hash([server.reply.prompt_tokens, server.reply.prompt_ids])
     return ModelInfo(

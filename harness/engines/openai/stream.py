@@ -10,6 +10,8 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+from results.schema import JsonObject
+
 _SAID_ONCE = ("role", "finish_reason")
 
 
@@ -22,12 +24,12 @@ def read_json(raw: bytes) -> Any:
     return joined(json.loads(event) for event in events if event != b"[DONE]")
 
 
-def joined(events: Iterable[Any]) -> dict[str, Any]:
+def joined(events: Iterable[Any]) -> JsonObject:
     """One reply out of the pieces of its first choice: texts and lists are put behind each other, of all else
     the last that was said counts."""
-    reply: dict[str, Any] = {}
-    choice: dict[str, Any] = {}
-    message: dict[str, Any] = {}
+    reply: JsonObject = {}
+    choice: JsonObject = {}
+    message: JsonObject = {}
     for event in events:
         if not isinstance(event, dict):
             raise ValueError("an event that is no object")
@@ -43,7 +45,7 @@ def joined(events: Iterable[Any]) -> dict[str, Any]:
     return {**reply, "choices": [{**choice, "message": message}]} if choice or message else reply
 
 
-def _add(whole: dict[str, Any], piece: dict[str, Any]) -> None:
+def _add(whole: JsonObject, piece: JsonObject) -> None:
     for name, value in piece.items():
         before = whole.get(name)
         if isinstance(before, dict) and isinstance(value, dict):

@@ -13,9 +13,10 @@ from typing import Any
 from harness.answer_text import turn_marks
 from harness.engines.openai.dialect import DEFAULTS, NEUTRAL, SPECIAL, Dialect
 from harness.types import Message, Sampling
+from results.schema import JsonObject
 
 
-def template_arguments(thinking: bool, day: date) -> dict[str, Any]:
+def template_arguments(thinking: bool, day: date) -> JsonObject:
     """What the chat template is handed. Templates of Llama take the date so; without it they would insert
     today's, and a run that is continued tomorrow would ask other prompts."""
     return {"enable_thinking": thinking, "date_string": day.strftime("%d %b %Y")}
@@ -29,10 +30,10 @@ def chat_body(
     limit: int,
     seed: int,
     template: Mapping[str, Any],
-) -> dict[str, Any]:
+) -> JsonObject:
     """The JSON of a request for at most `limit` tokens."""
     asked = {"temperature": sampling.temperature, "top_p": sampling.top_p}
-    body: dict[str, Any] = {
+    body: JsonObject = {
         "model": model,
         "messages": list(messages),
         **{name: value for name, value in asked.items() if name not in dialect.left_out},

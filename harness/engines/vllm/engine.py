@@ -34,7 +34,8 @@ from harness.engines.vllm.settings import (
 )
 from harness.errors import RunError, UserError
 from harness.models.source import ModelSource
-from harness.types import Completion, FinishReason, Message, Request
+from harness.types import Completion, FinishReason, Message, Request, Settings
+from results import schema
 
 CALLS_PER_ROW = 4
 """Calls handed to vLLM for each one that it can run at once: enough that its queue is never empty."""
@@ -75,7 +76,7 @@ class VllmEngine(ContinuousEngine):
         self._numbers = count()
 
     @classmethod
-    def load(cls, source: ModelSource, arguments: dict[str, Any]) -> VllmEngine:
+    def load(cls, source: ModelSource, arguments: Settings) -> VllmEngine:
         """All but the weights, which are loaded at the first call. UserError where vLLM is missing, an
         argument is wrong, or the model cannot be had."""
         check_arguments(arguments)
@@ -264,7 +265,7 @@ class VllmEngine(ContinuousEngine):
         self._stop()
         super().close()
 
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> schema.Engine:
         import vllm
 
         return {

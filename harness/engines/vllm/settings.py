@@ -17,6 +17,7 @@ import psutil
 
 from harness.errors import UserError
 from harness.models.source import ModelSource
+from harness.types import Settings
 
 ENVIRONMENT = {
     # Nothing is sent anywhere.
@@ -51,7 +52,7 @@ FIXED = {
 }
 """Arguments that the engine sets itself, and why."""
 
-DEFAULTS: dict[str, Any] = {
+DEFAULTS: Settings = {
     "enable_prefix_caching": True,
     "disable_log_stats": True,
     "load_format": "safetensors",
@@ -168,7 +169,7 @@ def adapters_that_fit(config: Any) -> int | None:
     return int(config.lora_config.max_loras) - 1 if current_platform.is_cpu() else None
 
 
-def _memory_on_cpus(arguments: Mapping[str, Any]) -> dict[str, Any]:
+def _memory_on_cpus(arguments: Mapping[str, Any]) -> Settings:
     """vLLM would take nine tenths of the machine for keys and values, or fail where others use some. An
     eighth, as the `hf` engine plans with, unless the user says."""
     from vllm.platforms import current_platform

@@ -1,0 +1,261 @@
+"""What a run folder holds: its manifest, the rows of its samples files, its leaderboard.
+
+The one home of these formats and of the words that stand in them: `harness` and `distill` write by it,
+`results` reads by it, and every floor may import it. The manifest is declared in `schema_manifest.py` and
+`schema_distillation.py`, the leaderboard in `schema_leaderboard.py` and `schema_claims.py`; all are imported
+from here. `python -m results.schema_page` makes docs/results-schema.md of the declarations and the sentence
+under each key.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, TypedDict, get_args
+
+from results.schema_claims import (
+    RATIO_KEYS,
+    UNITS,
+    ClaimHead,
+    ClaimName,
+    ClaimOutcome,
+    Comparison,
+    CutShares,
+    Overall,
+    OverallHead,
+    PairMarks,
+    RatioKey,
+    Ratios,
+    Share,
+    Sides,
+    TokenRatio,
+    Unit,
+    Verdict,
+)
+from results.schema_distillation import (
+    Distillation,
+    DistillationAccount,
+    DistillationCounts,
+    JsonObject,
+    Settings,
+)
+from results.schema_leaderboard import (
+    Board,
+    BreakEven,
+    ClaimTable,
+    Compared,
+    Cut,
+    DistillationRow,
+    Leaderboard,
+    LeftOut,
+    Means,
+    MethodRow,
+    NoReasoning,
+    Paired,
+    PriceNote,
+    Queries,
+    Scored,
+    ScoreRow,
+    Trio,
+)
+from results.schema_manifest import (
+    DIRECTIONS,
+    Batches,
+    Direction,
+    Engine,
+    Execution,
+    Hardware,
+    Manifest,
+    Method,
+    Metric,
+    MetricKind,
+    Model,
+    RunEntries,
+    RunKind,
+    RunStart,
+    Status,
+    Task,
+    Variant,
+    VariantKind,
+)
+
+SCHEMA = 1
+"""Version of manifest, samples rows and leaderboard."""
+
+MARGIN_POINTS = 5.0
+"""Non-inferiority margin where nobody names one, in points."""
+
+LARGEST = 1e15
+"""No count, weight or score of a row comes near it, and squares of sums of it are still floats."""
+
+Failure = Literal["no_answer", "truncated", "stopped", "empty", "error"]
+FAILURES: tuple[Failure, ...] = get_args(Failure)
+"""Ways a row can fail; each scores as wrong and is counted in its own column."""
+
+FinishReason = Literal["stop", "length", "error"]
+CUT: FinishReason = "length"
+"""Finish reason of a call whose text was cut at its maximum of tokens."""
+
+StepUsageKey = Literal["prompt_tokens", "cached_tokens", "generated_tokens"]
+UsageKey = Literal["calls", "prompt_tokens", "cached_tokens", "generated_tokens"]
+STEP_USAGE: tuple[StepUsageKey, ...] = get_args(StepUsageKey)
+"""What is counted of a call."""
+USAGE: tuple[UsageKey, ...] = get_args(UsageKey)
+"""What is counted of a row."""
+
+
+def step_kind(name: str) -> str:
+    """What calls of one purpose share: `3/solve:2`, the second solve call of the third sample, is `solve`."""
+    return name.rsplit("/", 1)[-1].split(":", 1)[0]
+
+
+class Usage(TypedDict):
+    """Sums over all calls of a row. Tokens are ids, counted where they were generated."""
+
+    calls: int
+    """Calls to the model."""
+    prompt_tokens: int
+    """Ids of the templated prompts."""
+    cached_tokens: int | None
+    """Those of them whose keys and values the engine already had; null where it did not tell."""
+    generated_tokens: int
+    """Ids generated, up to and including the stop."""
+
+
+class SampleStep(TypedDict):
+    """One call to the model."""
+
+    name: str
+    """`KIND`; `KIND:NUMBER` for several asked together, `SAMPLE/KIND` for several samples."""
+    messages: list[dict[str, str]]
+    """The conversation, as `{"role": ..., "content": ...}`."""
+    text: str
+    """What the model said, cut before a stop string."""
+    prompt_tokens: int
+    """Ids of the templated prompt."""
+    cached_tokens: int | None
+    """Those of them whose keys and values the engine already had; null where it did not tell."""
+    generated_tokens: int
+    """Ids generated, up to and including the stop."""
+    finish_reason: FinishReason
+    """`length`: cut at the maximum of tokens."""
+
+
+class SampleRow(TypedDict):
+    """A line of `samples/VARIANT/TASK.jsonl`: one scored prompt (an order of a pair, a template of a
+    question)."""
+
+    item_id: str
+    """Hash of the content: rows of two variants are paired by it."""
+    cluster_id: str
+    """What items that belong together share: a pair, a question."""
+    weight: float
+    """Weight of the row in means."""
+    weights: dict[str, float]
+    """Weights of single metrics, where they differ from `weight`."""
+    sample_index: int
+    """Number of the sample, from 0."""
+    task: str
+    """Short name."""
+    variant: str
+    """Name."""
+    method: str
+    """Name of the method that answered."""
+    seed: int
+    """Seed of the run."""
+    prompt: str
+    """The user turn that System 1 gets."""
+    response: str
+    """The text that was scored."""
+    answer: str | None
+    """The answer that the task's rule reads in it; null where there is none."""
+    target: str | int | float
+    """The right answer; JSON text where the task has something other than text or a number."""
+    scores: dict[str, float | None]
+    """Score by metric; null where the metric does not apply to the row."""
+    failure: Failure | None
+    """Why there is no answer; null where there is one."""
+    reasoning_words: int
+    """Words that the model wrote before its answer, over all calls."""
+    truncated: bool
+    """Whether any step was cut at its maximum of tokens."""
+    error: str | None
+    """What went wrong, where `failure` is `error`."""
+    usage: Usage
+    """Sums over all steps."""
+    steps: list[SampleStep]
+    """Every call, in the order in which the calls ended."""
+
+
+__all__ = [
+    "CUT",
+    "DIRECTIONS",
+    "FAILURES",
+    "LARGEST",
+    "MARGIN_POINTS",
+    "RATIO_KEYS",
+    "SCHEMA",
+    "STEP_USAGE",
+    "UNITS",
+    "USAGE",
+    "Batches",
+    "Board",
+    "BreakEven",
+    "ClaimHead",
+    "ClaimName",
+    "ClaimOutcome",
+    "ClaimTable",
+    "Compared",
+    "Comparison",
+    "Cut",
+    "CutShares",
+    "Direction",
+    "Distillation",
+    "DistillationAccount",
+    "DistillationCounts",
+    "DistillationRow",
+    "Engine",
+    "Execution",
+    "Failure",
+    "FinishReason",
+    "Hardware",
+    "JsonObject",
+    "Leaderboard",
+    "LeftOut",
+    "Manifest",
+    "Means",
+    "Method",
+    "MethodRow",
+    "Metric",
+    "MetricKind",
+    "Model",
+    "NoReasoning",
+    "Overall",
+    "OverallHead",
+    "PairMarks",
+    "Paired",
+    "PriceNote",
+    "Queries",
+    "RatioKey",
+    "Ratios",
+    "RunEntries",
+    "RunKind",
+    "RunStart",
+    "SampleRow",
+    "SampleStep",
+    "ScoreRow",
+    "Scored",
+    "Settings",
+    "Share",
+    "Sides",
+    "Status",
+    "StepUsageKey",
+    "Task",
+    "TokenRatio",
+    "Trio",
+    "Unit",
+    "Usage",
+    "UsageKey",
+    "Variant",
+    "VariantKind",
+    "Verdict",
+    "step_kind",
+]

@@ -1,0 +1,290 @@
+"""What a run comes to: the keys of `leaderboard.json` and of the line that `compare` prints.
+
+`results` alone writes them; import them from `results.schema`. Scores, differences and shares are fractions
+(0 to 1), tokens and costs are means per item unless a key says otherwise; null stands for what is not known.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, TypedDict
+
+from results.schema_claims import Comparison, Overall, Sides
+from results.schema_manifest import Direction
+
+RowStatus = Literal["scored", "not_distilled"]
+
+
+class Queries(TypedDict):
+    """A number of queries with its 95 % interval; null is never."""
+
+    value: float | None
+    """The number."""
+    low: float | None
+    """Lower end."""
+    high: float | None
+    """Upper end."""
+
+
+class Means(TypedDict):
+    """Calls and tokens per item."""
+
+    calls: float
+    """Calls to the model."""
+    prompt_tokens: float
+    """Tokens of their prompts."""
+    cached_tokens: float | None
+    """Those of them that the engine had in its cache; null where it did not tell."""
+    generated_tokens: float
+    """Tokens generated."""
+
+
+class Cut(TypedDict):
+    """Texts of a row that were cut at a maximum of tokens, where they are many."""
+
+    share: float
+    """Share of rows with a cut text."""
+    steps: list[str]
+    """Kinds of steps that were cut, most often cut first."""
+    context_length: int | None
+    """The model's, where most cut calls filled it; else null."""
+
+
+class NoReasoning(TypedDict):
+    """What speaks against a System 2 having reasoned."""
+
+    token_ratio: float | None
+    """Its generated tokens over those of base."""
+    share_without: float | None
+    """Share of its texts with hardly a word before the answer."""
+
+
+class Scored(TypedDict):
+    """What one variant scored and spent on one metric of one task."""
+
+    task: str
+    """Short name."""
+    variant: str
+    """Name."""
+    method: str
+    """The method that answered."""
+    metric: str
+    """Name."""
+    n: int
+    """Clusters that were scored."""
+    score: float | None
+    """Weighted mean; null where nothing was scored."""
+    ci_low: float | None
+    """Lower end of its 95 % interval."""
+    ci_high: float | None
+    """Upper end."""
+    calls: float | None
+    """Calls per item."""
+    prompt_tokens: float | None
+    """Prompt tokens per item."""
+    cached_tokens: float | None
+    """Prompt tokens per item that the engine had in its cache; null where it did not tell."""
+    generated_tokens: float | None
+    """Generated tokens per item."""
+    failures: dict[str, int]
+    """Rows that failed, by kind; they score as wrong."""
+    truncated: int
+    """Rows in which any step was cut at its maximum of tokens."""
+    usd_per_1k_items: float | None
+    """Dollars for 1,000 items; null without prices."""
+    flops_per_item: float | None
+    """2 per parameter and token, prompt and generated."""
+    tokens_per_correct: float | None
+    """Generated tokens for one right answer; null where lower is better."""
+    usd_per_correct: float | None
+    """Dollars for one right answer."""
+    primary: bool
+    """Whether it is the task's primary metric."""
+    direction: Direction
+    """Which end of the metric is better."""
+    interval: str | None
+    """How the interval was made."""
+    n_rows: int
+    """Rows of the samples file."""
+    status: RowStatus
+    """`not_distilled`: the variant was not made, its row stays."""
+    steps: dict[str, Means]
+    """Calls and tokens per item, by kind of step."""
+
+
+class ScoreRow(Scored):
+    """One variant on one metric of one task; the first row of a task and variant is its primary metric."""
+
+    teacher: str | None
+    """The variant that taught a distilled one; null where none of this run did."""
+    cut: Cut | None
+    """Cut texts, where they are many; else null."""
+    without_turns: list[str]
+    """Kinds of steps that could not use the turns which the task puts before a prompt."""
+    no_reasoning: NoReasoning | None
+    """Of a System 2 that did not reason; else null."""
+
+
+class Trio(TypedDict):
+    """The three that the headline is about, on one task."""
+
+    task: str
+    """Short name."""
+    base: str | None
+    """The variant that stands for base; null where the run has none."""
+    teacher: str | None
+    """The variant that taught; null where it is no row of the run."""
+    distilled: str
+    """The variant that was taught."""
+
+
+class PriceNote(TypedDict):
+    """Where dollars come from."""
+
+    date: str
+    """Day of the prices."""
+    file: str
+    """Name of the price file."""
+
+
+class BreakEven(TypedDict):
+    """Queries after which a distillation has paid for itself, by unit; null where it cannot be known."""
+
+    tokens: Queries | None
+    """Teacher and training tokens over generated tokens saved."""
+    flops: Queries | None
+    """The same in FLOPs."""
+    usd: Queries | None
+    """The same in dollars."""
+
+
+class DistillationRow(TypedDict):
+    """A distillation with what it cost and when it pays; the first keys are those of the manifest."""
+
+    task: str | None
+    """Short name; `all` where one checkpoint learnt from every task."""
+    variant: str
+    """The variant that it was made for."""
+    seed: int | None
+    """Seed of sampling and training."""
+    status: str | None
+    """`trained` or `not_distilled`."""
+    teacher_method: str | None
+    """Name of the method that taught."""
+    teacher_tokens: int | None
+    """Tokens that the teacher generated."""
+    teacher_prompt_tokens: int | None
+    """Prompt tokens of the same calls."""
+    samples_per_input: int | None
+    """Teacher samples drawn for each input."""
+    inputs: int | None
+    """Unlabeled inputs."""
+    kept: int | None
+    """Inputs that the filter kept."""
+    dropped: dict[str, int]
+    """Inputs that it dropped, by reason."""
+    train_tokens: int | None
+    """Tokens trained on."""
+    train_flops: float | None
+    """FLOPs of training."""
+    teacher_flops: float | None
+    """FLOPs of the teacher's calls."""
+    pseudo_label_accuracy: float | None
+    """Share of targets that the task's labels call right."""
+    checkpoint: str | None
+    """Last part of its folder."""
+    reason: str | None
+    """Why nothing could be taught."""
+    teacher: str | None
+    """The variant of the run that taught."""
+    break_even: BreakEven
+    """When it pays."""
+
+
+class MethodRow(TypedDict):
+    """One row of the table that decides which test and which interval run."""
+
+    data: str
+    """The kind of data."""
+    test: str
+    """Its test; empty where there is none."""
+    interval: str
+    """Its interval."""
+    reason: str
+    """Why."""
+    used: bool
+    """Whether this leaderboard used it."""
+
+
+class ClaimTable(TypedDict):
+    """What a table of claims needs."""
+
+    margin: float
+    """Non-inferiority margin."""
+    comparisons: list[Comparison]
+    """Claims on single tasks."""
+    overall: list[Overall]
+    """Claims over all tasks together; empty with fewer than two tasks."""
+
+
+class Board(ClaimTable):
+    """A leaderboard before its headline is written."""
+
+    schema: int
+    """Version of this format."""
+    run: str
+    """Name of the run."""
+    prices: PriceNote | None
+    """Where dollars come from; null without prices."""
+    trios: list[Trio]
+    """The three that the headline is about, per task."""
+    rows: list[ScoreRow]
+    """Scores and costs."""
+    distillation: list[DistillationRow]
+    """What distillation cost and when it pays."""
+    methods: list[MethodRow]
+    """Which test and interval were used, and why."""
+    notes: list[str]
+    """Sentences that a reader must not miss."""
+
+
+class Leaderboard(Board):
+    """`leaderboard.json`."""
+
+    headline: str
+    """Was it worth it? One to four sentences."""
+
+
+class Paired(TypedDict):
+    """Rows of two sides, counted."""
+
+    paired: int
+    """Rows that both have."""
+    only_a: int
+    """Rows that only the first has."""
+    only_b: int
+    """Rows that only the second has."""
+
+
+class LeftOut(Sides, Paired):
+    """Rows of two runs that were paired, and those that were not."""
+
+
+class Compared(TypedDict):
+    """The last line of `compare`, beside its `status`."""
+
+    schema: int
+    """Version of this format."""
+    a: str
+    """Name of the first run."""
+    b: str
+    """Name of the second run."""
+    margin: float
+    """Non-inferiority margin."""
+    comparisons: list[Comparison]
+    """Claims; `a` and `b` are `RUN/VARIANT`."""
+    left_out: list[LeftOut]
+    """What was paired and what was left out."""
+    methods: list[MethodRow]
+    """Which test and interval were used, and why."""
+    notes: list[str]
+    """Sentences that a reader must not miss."""
