@@ -26,7 +26,7 @@ test: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests -m "not slow and not vllm and not servers" --data=$(DATA) -n 2 --dist worksteal
 
 # What loads SmolLM2 wants both cores for itself; small trainings and browsers share them.
-LARGE := tests/test_real_model.py tests/test_lm_eval_parity.py
+LARGE := tests/models/test_real_model.py tests/lm/test_lm_eval_parity.py
 
 test-slow: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests -m "slow and not vllm and not servers and not soak" $(LARGE:%=--ignore=%) \
@@ -78,8 +78,8 @@ soak: setup
 # Ten minutes: 20,000 hostile texts in every format, then any text and any file at every parser and reader.
 FUZZ_SECONDS ?= 420
 fuzz: setup
-	S2D_FUZZ_SECONDS=$(FUZZ_SECONDS) OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/test_hostile_text.py \
-		tests/test_fuzz_texts.py tests/test_fuzz_files.py -m "not slow and not vllm and not servers" --durations=5
+	S2D_FUZZ_SECONDS=$(FUZZ_SECONDS) OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/robustness/test_hostile_text.py \
+		tests/robustness/test_fuzz_texts.py tests/robustness/test_fuzz_files.py -m "not slow and not vllm and not servers" --durations=5
 
 # The pinned versions against the Python advisory database, which needs network; fails where one could not be
 # asked about.

@@ -61,7 +61,7 @@ def heard_interrupts() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder of a random two-layer Llama (tests/tiny_models.py)."""
+    """Folder of a random two-layer Llama (tests/fixtures/tiny_models.py)."""
     from tiny_models import save_model
 
     return save_model(tmp_path_factory.mktemp("tiny") / "model")
@@ -99,7 +99,7 @@ def sums(tmp_path: Path) -> TaskData:
 
 @pytest.fixture(scope="session")
 def commands() -> Iterator[Commands]:
-    """The command in processes of its own that may be killed (tests/forked.py)."""
+    """The command in processes of its own that may be killed (tests/fixtures/forked.py)."""
     from forked import Commands
 
     with Commands() as server:
@@ -108,7 +108,7 @@ def commands() -> Iterator[Commands]:
 
 @pytest.fixture(scope="session")
 def undisturbed(commands: Commands, tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
-    """The small run of tests/kill_fixtures.py that nothing happened to."""
+    """The small run of tests/fixtures/kill_fixtures.py that nothing happened to."""
     from kill_fixtures import ARGUMENTS, Undisturbed
 
     return Undisturbed.of(commands, tmp_path_factory.mktemp("undisturbed"), ARGUMENTS)

@@ -22,7 +22,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from measuring import (
-    TESTS,
+    FIXTURES,
     Figures,
     decode_limit,
     finish,
@@ -34,7 +34,7 @@ from measuring import (
     timed,
 )
 
-sys.path.insert(0, str(TESTS))
+sys.path.insert(0, str(FIXTURES))
 from tiny_models import request
 
 from harness.engines.hf.engine import HuggingFaceEngine

@@ -22,9 +22,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from measuring import ROOT, TESTS, finish, last_json, run_command
+from measuring import FIXTURES, ROOT, finish, last_json, run_command
 
-sys.path[:0] = [str(TESTS), str(ROOT)]
+sys.path[:0] = [str(FIXTURES), str(ROOT)]
 
 LIMIT_SECONDS, LIMIT_GB = 10.0, 1.0
 TAUGHT = ("distilled", "distilled-s1", "distilled-nofilter", "distilled-all")

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-TESTS = ROOT / "tests"
+FIXTURES = ROOT / "tests" / "fixtures"
 Figures = dict[str, Any]
 BANDWIDTH_BYTES = 1 << 29
 """More than any cache holds."""

@@ -1,6 +1,6 @@
 """How fast is the openai engine beside vLLM's own benchmark client, on one server? Seconds as ratios.
 
-    vllm serve MODEL --dtype float32 --port 8000   # the CPU package: python tests/vllm_command.py serve
+    vllm serve MODEL --dtype float32 --port 8000   # the CPU package: python vllm_command.py serve
     python tests/benchmarks/openai_loopback.py --base-url http://127.0.0.1:8000/v1 --pretrained MODEL
 
 ours     GSM8K's chain-of-thought prompts through scheduler, call store and engine, 64 calls at a time
@@ -101,7 +101,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return skip("no server was named: --base-url http://127.0.0.1:8000/v1")
     if not options.vllm and importlib.util.find_spec("vllm") is None:
         return skip("vLLM is not installed, so its client is not there to compare with: make vllm, or --vllm")
-    command = str(Path(__file__).resolve().parents[1] / "vllm_command.py")
+    command = str(Path(__file__).resolve().parents[1] / "fixtures" / "vllm_command.py")
     options.client = [options.vllm] if options.vllm else [sys.executable, command]
     source = resolve_model(options.pretrained)
     options.location = source.location

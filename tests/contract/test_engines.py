@@ -1,6 +1,6 @@
 """Every engine passes the contract; then what only `scripted` promises.
 
-What only `hf` promises stands in tests/test_hf_engine.py and tests/test_hf_adapters.py.
+What only `hf` promises stands in tests/engines/test_hf_engine.py and tests/engines/test_hf_adapters.py.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The `openai` engine passes the contract of engines, against a server on loopback (tests/openai_server.py).
+"""The `openai` engine passes the contract of engines, against a server on loopback (openai_server.py).
 
 Two promises differ: requests carry messages to a server, not ids, so a prompt that all but fills the
 context is made of words; and nothing is trained there, so there are no ids of targets.

@@ -1,4 +1,4 @@
-"""The vllm engine passes the contract; what only it promises stands in tests/test_vllm_engine.py.
+"""The vllm engine passes the contract; what only it promises stands in tests/engines/test_vllm_engine.py.
 
 One engine serves all tests: vLLM takes half a minute to start.
 """

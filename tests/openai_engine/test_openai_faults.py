@@ -1,6 +1,6 @@
 """The `openai` engine survives a server's faults, and gives up in one line.
 
-What every engine promises stands in tests/contract/; the server is tests/openai_server.py.
+What every engine promises stands in tests/contract/; the server is tests/fixtures/openai_server.py.
 """
 
 from __future__ import annotations

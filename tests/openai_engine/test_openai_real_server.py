@@ -34,7 +34,7 @@ from harness.store import CallStore
 from harness.types import Sampling, user
 
 pytestmark = pytest.mark.vllm
-COMMAND = Path(__file__).parents[1] / "vllm_command.py"
+COMMAND = Path(__file__).parents[1] / "fixtures" / "vllm_command.py"
 STARTS_WITHIN = 300.0
 """Seconds."""
 
