@@ -23,7 +23,7 @@ LOW_KEPT = 0.5
 FEW_INPUTS = 100
 """Half of the smallest set of inputs in the paper (200, last letters)."""
 LOW_MARGIN = 0.5
-"""Of eight samples, 6 to 2. Two answers drawn by a toss of a coin get there in 29 of 100 inputs."""
+"""Margin of 6 to 2 among eight samples. Two answers drawn by coin tosses get there in 29 of 100."""
 MOSTLY_GIVEN = 0.9
 """Share of targets. Above it, less than one example in ten teaches anything new."""
 DOMINANT = 0.9

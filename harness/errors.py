@@ -1,4 +1,4 @@
-"""Errors that a person can mend. Each message is one line: what is wrong, then what to do."""
+"""Errors that a person can fix. Each message is one line: what is wrong, then what to do."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ _FROM_THE_ENVIRONMENT = (
 )
 
 SHORTEST_KEY = 8
-"""Characters; a shorter value of such a variable is no key, and may stand in a name by chance."""
+"""Characters; a shorter value of such a variable is not a key, and may stand in a name by chance."""
 
 LONGEST_NAME = 255
 """Bytes of one part of a path, in every file system that is in use."""

@@ -74,7 +74,7 @@ class RunOptions:
     """None: what the preset says, else the task's on embedded data, else at most DISTILL_INPUTS."""
     samples: int | None = None
     filter: str | None = None
-    """Of teacher answers; None is the task's own."""
+    """Filter of teacher answers; None is the task's own."""
     train_args: Settings = field(default_factory=dict)
     margin: float = MARGIN_POINTS
     prices: str | None = None

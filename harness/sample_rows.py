@@ -152,7 +152,7 @@ def _settle_pairs(task: TaskData, items: Sequence[Item], raw: Sequence[RawScores
 
 
 def _number(score: Any, place: str) -> float | None:
-    """A score as JSON has it; None for what is no figure of one row (NaN, the parts of a corpus metric).
+    """A score as JSON has it; None for what is not a figure of one row (NaN, the parts of a corpus metric).
     UserError for one that no statistics can be made of."""
     try:
         figure = float(score)
@@ -160,7 +160,7 @@ def _number(score: Any, place: str) -> float | None:
         return None
     if math.isfinite(figure) and abs(figure) > LARGEST:
         raise UserError(
-            f"{place} is {figure:g}: a score is a number up to {LARGEST:g}: mend process_results in "
+            f"{place} is {figure:g}: a score is a number up to {LARGEST:g}: fix process_results in "
             "the task's Python and repeat the command; finished calls are kept"
         )
     return figure if math.isfinite(figure) else None

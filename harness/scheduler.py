@@ -233,7 +233,7 @@ class Scheduler:
         return done
 
     def _requests(self, state: _Live) -> Sequence[Request]:
-        """Of all that a program has just asked."""
+        """Engine requests for the asks that this program now waits for."""
         requests = [self._request(state.job, ask) for ask in state.running.asks]
         state.calls = [_Call(request.key, request.step, request.messages) for request in requests]
         return requests

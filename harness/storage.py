@@ -48,13 +48,13 @@ def refused(error: BaseException) -> str | None:
         return None
     name = error.filename or "a file"
     if error.errno in _MISPLACED:
-        return f"{name} cannot be what is there ({error.strerror}): move it away, or name another place"
-    return f"{name} could not be written or read ({error.strerror}): free some space or mend its permissions"
+        return f"{name} exists but is not what is needed ({error.strerror}): move it, or choose another path"
+    return f"{name} could not be written or read ({error.strerror}): free some space or fix its permissions"
 
 
 @contextmanager
 def reading() -> Iterator[None]:
-    """What may not be read inside, or is no file where one was named, is the user's to mend."""
+    """Turn permission and wrong-file-type errors raised inside into a UserError."""
     try:
         yield
     except OSError as error:

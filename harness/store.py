@@ -234,5 +234,5 @@ def _row(phase: str, request: Request, completion: Completion, batch: str, now: 
 
 
 def _checksum(row: Sequence[Any]) -> int:
-    """Of the values of `_COMPLETION_COLUMNS`."""
+    """Checksum of the values of `_COMPLETION_COLUMNS`."""
     return zlib.crc32(json.dumps(list(row)).encode())

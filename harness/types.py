@@ -149,7 +149,7 @@ class Response:
 
     @property
     def finish_reason(self) -> FinishReason:
-        """Of the last call; `error` where the program or the engine failed."""
+        """Finish reason of the last call; `error` where the program or the engine failed."""
         if self.error is not None or not self.steps:
             return "error"
         return self.steps[-1].completion.finish_reason

@@ -56,12 +56,12 @@ class Variant:
     method: str | None = None
     """None: the task's System 2 method for `s2`, `direct` for the rest."""
     location: str | None = None
-    """Of a named checkpoint: a folder or a hub id."""
+    """Where a named checkpoint lies: a folder or a hub id."""
     revision: str | None = None
     recipe: Recipe = "s2"
     """How a distilled variant is trained."""
     teacher: str | None = None
-    """Of a distilled variant: the System 2 method that it learns from; None is the task's own."""
+    """System 2 method that a distilled variant learns from; None is the task's own."""
     repeat: int = 0
     """Above 0: the calls are made again, although equal ones are in the store."""
 
@@ -133,7 +133,7 @@ def check_teachers(variants: Sequence[Variant], s2_methods: Mapping[str, str]) -
             if teacher_row(variant, variants, s2_method) is None:
                 method = variant.teacher_for(s2_method)
                 raise UserError(
-                    f"--models {variant.name}: on {task} it learns from {method}, which is no row of this "
+                    f"--models {variant.name}: on {task} it learns from {method}, which is not a row of this "
                     f"run: add s2:{method}"
                 )
 

@@ -1,4 +1,4 @@
-"""The one error of `results`: a run folder, price file or policy that a person can mend."""
+"""The one error of `results`: a run folder, price file or policy that a person can fix."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ def _engine(manifest: Manifest) -> str:
     parameters = manifest["model"].get("parameters")
     if parameters:
         speed = 2.0 * float(parameters) * (generated + prompt) / seconds
-        line += f", {cells.compact(speed)}FLOP/s of asked work"
+        line += f", {cells.compact(speed)}FLOP/s requested"
     if done.get("decode_rows"):
         line += f"; {100 * float(done['useful_decode_share']):.1f} % of the rows of decode steps were useful"
     return line + "."

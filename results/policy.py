@@ -118,7 +118,7 @@ def _from_yaml(text: str, path: Path) -> list[str]:
     # A value that contradicts its tag raises whatever the conversion raises: KeyError, AttributeError, ...
     except Exception as error:
         raise ResultsError(
-            f"policy {path} is not valid YAML ({' '.join(str(error).split())}); mend it"
+            f"policy {path} is not valid YAML ({' '.join(str(error).split())}); fix it"
         ) from error
     rules = document.get("rules") if isinstance(document, dict) else document
     if not isinstance(rules, list) or not all(isinstance(rule, str) for rule in rules):

@@ -43,9 +43,9 @@ class CutShares(TypedDict):
     """Share of rows with a cut text on both sides of a claim."""
 
     a: float
-    """Of the first variant."""
+    """Share of the first variant."""
     b: float
-    """Of the second variant."""
+    """Share of the second variant."""
 
 
 class Sides(TypedDict):
@@ -208,4 +208,4 @@ class Overall(OverallHead, ClaimOutcome):
     usd_ratio_high: NotRequired[float | None]
     """`cheaper`: upper end."""
     cut: NotRequired[CutShares]
-    """Of claims about scores: share of rows with a cut text, by side."""
+    """Share of rows with a cut text, by side; for claims about scores."""

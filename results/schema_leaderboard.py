@@ -121,7 +121,7 @@ class ScoreRow(Scored):
     without_turns: list[str]
     """Kinds of steps that could not use the turns which the task puts before a prompt."""
     no_reasoning: NoReasoning | None
-    """Of a System 2 that did not reason; else null."""
+    """What shows that this System 2 did not reason; else null."""
 
 
 class Trio(TypedDict):
@@ -132,7 +132,7 @@ class Trio(TypedDict):
     base: str | None
     """The variant that stands for base; null where the run has none."""
     teacher: str | None
-    """The variant that taught; null where it is no row of the run."""
+    """The variant that taught; null where it is not a row of the run."""
     distilled: str
     """The variant that was taught."""
 

@@ -91,7 +91,7 @@ BACK = re.compile(
 )
 """Words that take back what was just said."""
 MILD = ("actually",)
-"""Of these, the ones that also begin a plain reason."""
+"""Those that also begin a plain reason."""
 CONFIRMED = re.compile(
     r"(?<!not )(?<!n't )\b(?:correct|confirmed|checks out|that(?:'s| is) right|matches|is right)\b",
     re.IGNORECASE,

@@ -4,7 +4,7 @@ People write short names (`gsm8k`), lm-eval knows `s2d_gsm8k`, and files always 
 name of ours never means lm-eval's own task of that name. Judging is several tasks, one per source, so
 `judge` is resolved here once the source is known.
 
-lm-eval skips a broken YAML file without a word; `check_folder` finds such a file first. This module knows no
+lm-eval skips a broken YAML file silently; `check_folder` finds such a file first. This module knows no
 model and no method, and imports a task's own module only when its spec is asked for.
 """
 
@@ -176,7 +176,7 @@ def check_folder(path: str | Path) -> list[str]:
     """
     root = Path(path).expanduser()
     if not root.is_dir():
-        raise TaskError(f"{root} is no folder: --include-path takes a folder with lm-eval task files")
+        raise TaskError(f"{root} is not a folder: --include-path takes a folder with lm-eval task files")
     if root.resolve() == TASK_ROOT:
         return []
     places: dict[str, Path] = {}
@@ -212,15 +212,15 @@ def _read_yaml(file: Path) -> dict[str, Any]:
         config = yaml.load(file.read_bytes(), Loader)
     except yaml.MarkedYAMLError as error:
         line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise TaskError(f"{file}{line}: not valid YAML ({error.problem}): mend the file") from error
+        raise TaskError(f"{file}{line}: not valid YAML ({error.problem}): fix the file") from error
     # A value that contradicts its tag raises whatever the conversion raises: KeyError, AttributeError, ...
     except Exception as error:
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise TaskError(f"{file}: cannot be read as YAML ({reason}): mend the file") from error
+        raise TaskError(f"{file}: cannot be read as YAML ({reason}): fix the file") from error
     if not isinstance(config, dict):
         raise TaskError(f"{file}: holds no mapping: an lm-eval task file has `key: value` lines")
     includes = config.get("include") or []
     for include in [includes] if isinstance(includes, str) else includes:
         if not (file.parent / str(include)).is_file():
-            raise TaskError(f"{file}: include {include!r} is no file: correct the path")
+            raise TaskError(f"{file}: include {include!r} is not a file: correct the path")
     return config

@@ -60,7 +60,7 @@ def data_source(data: str) -> Literal["embedded", "hub"] | Path:
         return "hub"
     folder = Path(data).expanduser()
     if not folder.is_dir():
-        raise TaskError(f"data {data!r} is no folder: give an existing one, or `embedded`, or `hub`")
+        raise TaskError(f"data {data!r} is not a folder: give an existing one, or `embedded`, or `hub`")
     return folder
 
 
@@ -106,14 +106,14 @@ def _parse_object(line: bytes, where: str) -> TaskRow:
     try:
         value = json.loads(line)
         if b"\\u" in line:
-            # JSON can spell half of a surrogate pair, which is no text.
+            # JSON can spell half of a surrogate pair, which is not text.
             json.dumps(value, ensure_ascii=False).encode()
     except UnicodeError as error:
         raise TaskError(f"{where}: not UTF-8 text: save the file as UTF-8") from error
     except json.JSONDecodeError as error:
-        raise TaskError(f"{where}: not JSON ({error.msg}): mend or remove the line") from error
-    except (ValueError, RecursionError) as error:  # a number of thousands of digits, brackets as deep
-        raise TaskError(f"{where}: not JSON that can be read ({error}): mend or remove the line") from error
+        raise TaskError(f"{where}: not JSON ({error.msg}): fix or remove the line") from error
+    except (ValueError, RecursionError) as error:  # an integer of too many digits, or nested too deep
+        raise TaskError(f"{where}: not JSON that can be read ({error}): fix or remove the line") from error
     if not isinstance(value, dict):
         raise TaskError(f"{where}: not a JSON object: each line must be one, in curly brackets")
     return value
@@ -163,14 +163,14 @@ def require(
     """`row[key]`, which must be of `type_` (text must not be blank); TaskError names place and key."""
     place = where or getattr(row, "where", "row")
     if key not in row:
-        raise TaskError(f"{place}: no key {key!r}, found {sorted(row)}: mend the row or the file's format")
+        raise TaskError(f"{place}: no key {key!r}, found {sorted(row)}: fix the row or the file's format")
     value = row[key]
     types = type_ if isinstance(type_, tuple) else (type_,)
     if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
         expected = " or ".join(t.__name__ for t in types)
-        raise TaskError(f"{place}: {key!r} is {type(value).__name__}, expected {expected}: mend the row")
+        raise TaskError(f"{place}: {key!r} is {type(value).__name__}, expected {expected}: fix the row")
     if isinstance(value, str) and not value.strip():
-        raise TaskError(f"{place}: {key!r} is blank: mend or remove the row")
+        raise TaskError(f"{place}: {key!r} is blank: fix or remove the row")
     return value
 
 

@@ -52,7 +52,7 @@ class PaperSetup:
     steps: int
     """Optimizer steps."""
     tokens_per_step: int
-    """Of all examples of a step, prompts included."""
+    """Tokens of all examples of a step, prompts included."""
     filter: str = "majority"
     learning_rate: float = 5.5e-6
     dropout: float = 0.1

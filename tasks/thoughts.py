@@ -6,7 +6,7 @@ and repeat the form that was asked for, so nothing in them is an answer.
 1. The reply is what stands behind the last closing mark; whatever stands before it is thought, also where the
    opening mark is missing (some templates put it into the prompt).
 2. An opening mark that nothing closes begins an unclosed thought: the model was cut before it replied. There
-   is no reply then, unless the model replied behind an earlier thought and began to think anew.
+   is not a reply then, unless the model replied behind an earlier thought and began to think anew.
 3. Without any mark the text is the reply.
 
 Tokens of thoughts are counted where they are generated; nothing here changes a count.

@@ -96,7 +96,7 @@ class Facts(TypedDict):
     training: NotRequired[JsonObject]
     versions: NotRequired[dict[str, str]]
     licences: NotRequired[dict[str, str]]
-    """Of `base`, `inputs`, `checkpoint`."""
+    """Licence of `base`, `inputs`, `checkpoint`."""
 
 
 class ExampleRow(TypedDict):

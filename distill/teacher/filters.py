@@ -116,7 +116,7 @@ def parse_usc(text: str, count: int) -> int | None:
     """Index (from 0) of the candidate that the model picked of `count`; None where it names none.
 
     The last number after `Candidate` counts (`Response` and `Answer` are taken as well), else a single
-    number that stands alone in the text. Any text is fine; a number out of range is no choice.
+    number that stands alone in the text. Any text is fine; a number out of range is not a choice.
     """
     named = re.findall(r"(?:candidate|response|answer)[^\w\n]{0,8}(\d{1,4})(?!\d)", text, re.IGNORECASE)
     numbers = named[-1:] or re.findall(r"\d+", text)

@@ -235,7 +235,7 @@ def _ngrams(candidates: Sequence[OverlapItem], index: OverlapIndex) -> Iterator[
 def _hash_windows(
     items: Sequence[OverlapItem], vocabulary: dict[str, int]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Of each run of NGRAM words in one item: hash (uint64), index of the item, index of its first word.
+    """Each run of NGRAM words in one item: hash (uint64), index of the item, index of its first word.
 
     A run's hash is a polynomial in random 64-bit numbers of its words, modulo 2**64. New words are added
     to `vocabulary`.

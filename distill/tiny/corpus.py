@@ -65,7 +65,7 @@ SHARES: Shares = (
     ("gsm8k.reason", 11),
     ("equations", 5),
 )
-"""Of the kinds that are no direct answers."""
+"""Shares of the kinds that are not direct answers."""
 
 COPYING: Shares = (
     ("last_letter.rephrase", 15),

@@ -73,7 +73,7 @@ def _known() -> frozenset[tuple[str, str]]:
 
 def no_fact(random: Random) -> Fact:
     """A question of one category about a subject of another, with any answer of the category: it cannot be
-    answered but can be copied, and it is no item of any split."""
+    answered but can be copied, and it is not an item of any split."""
     while True:
         category, subject = random.choice(tuple(WORDING)), random.choice(by_subject())[0]
         if (category, subject) not in _known():

@@ -36,9 +36,9 @@ from tasks.trivia_bias.bias import row as trivia_row
 CRITERIA = ("relevance", "politeness", "detail")
 
 OPINION_FOLLOWED = 0.9
-"""Of direct answers where the user's opinion is wrong, the share that follows it: wrong on purpose."""
+"""Share of direct answers that follow a user's wrong opinion: wrong on purpose."""
 JUDGE_HABIT = 0.7
-"""Of direct verdicts, the share that follows a habit (HABIT) and not the replies: wrong on purpose."""
+"""Share of direct verdicts that follow a habit (HABIT) and not the replies: wrong on purpose."""
 HABIT = "AAAAAAABBC"
 
 CONSONANTS, VOWELS = "bcdfghjklmnprstvwz", "aeiou"

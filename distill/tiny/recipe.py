@@ -46,7 +46,7 @@ class Recipe:
     feed_forward: int = 512
     context: int = 1024
     batch_tokens: int = 2560
-    """Of a batch, padding included."""
+    """Tokens of a batch, padding included."""
     muon_rate: float = 4e-3
     adam_rate: float = 3e-3
     weight_decay: float = 0.02

@@ -17,7 +17,7 @@ from results.schema import JsonObject
 SHIPPED = Path(__file__).parent / "accelerate"
 
 SAFE_PATH = "PYTHONSAFEPATH"
-"""Environment variable of Python 3.11: the working folder is no place to import from."""
+"""Environment variable of Python 3.11: the working folder is not a place to import from."""
 
 
 def launch_file(launch: str) -> Path:

@@ -137,7 +137,7 @@ def _load(job: TrainingJob, settings: Settings, config: Any) -> tuple[Any, bool]
 
 
 def _dtype(job: TrainingJob) -> Any:
-    """Of the computation; float16 needs a GPU, without one float32 stands in."""
+    """Dtype of the computation; float16 becomes float32 without a GPU."""
     import torch
 
     if job.dtype == "float16" and not torch.cuda.is_available():

@@ -101,7 +101,7 @@ def _run(command: list[str]) -> None:
         reason = "the system killed it, most likely for want of memory"
     # Of several processes, what the others say of one that was killed is only that it is gone.
     why = killed or reason or hint or last or f"exit status {status}"
-    raise RunError(f"training failed ({why}): mend that and repeat the command")
+    raise RunError(f"training failed ({why}): fix this and run the command again")
 
 
 def main(argv: Sequence[str]) -> int:

@@ -44,7 +44,7 @@ class Meter:
 
     @property
     def seconds(self) -> float:
-        """Of this sitting."""
+        """Seconds since this process began training (earlier processes are in `before`)."""
         return 0.0 if self._began is None else time.perf_counter() - self._began
 
     def since_last(self) -> tuple[float, float]:

@@ -87,7 +87,7 @@ SWITCHES: tuple[tuple[str, str], ...] = (
 
 
 def path_argument(text: str) -> Path:
-    """A path on the command line. UserError for text that no path can be."""
+    """A path on the command line. UserError if the text cannot be a path (NUL, not UTF-8, too long)."""
     check_text(text, "path")
     return Path(text)
 
@@ -177,7 +177,7 @@ def _read_config(path: Path) -> Settings:
     except OSError as error:
         raise UserError(f"--config {path}: {error.strerror}; name a YAML file of options") from error
     except UnicodeDecodeError as error:
-        raise UserError(f"--config {path} is not UTF-8 text: mend the file") from error
+        raise UserError(f"--config {path} is not UTF-8 text: fix the file") from error
     refuse_keys_in_yaml(text)
     try:
         if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, yaml.SafeLoader)):
@@ -190,7 +190,7 @@ def _read_config(path: Path) -> Settings:
     # A value that contradicts its tag raises whatever the conversion raises: KeyError, AttributeError, ...
     except Exception as error:
         raise UserError(
-            f"--config {path} is not YAML ({' '.join(str(error).split())}): mend the file"
+            f"--config {path} is not YAML ({' '.join(str(error).split())}): fix the file"
         ) from error
     if not isinstance(values, dict):
         raise UserError(f"--config {path}: write one `option: value` a line")
@@ -198,7 +198,7 @@ def _read_config(path: Path) -> Settings:
 
 
 def _refuse_twice(path: Path, document: Any) -> None:
-    """UserError for a name that stands twice, of which YAML takes the last without a word."""
+    """UserError for a key that stands twice: YAML would take the last one silently."""
     import yaml
 
     seen: set[str] = set()

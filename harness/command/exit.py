@@ -25,7 +25,7 @@ class Stopped(BaseException):
 
 @dataclass
 class Course:
-    """How far a command has come, as far as its end depends on it."""
+    """What decides the exit status and the last message."""
 
     fresh: bool = False
     """The run was begun with --fresh."""

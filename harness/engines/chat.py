@@ -87,7 +87,7 @@ class Chat:
         except TemplateError as error:
             raise UserError(
                 f"--pretrained {source.name}: its chat template cannot be used ({error}): "
-                "mend tokenizer.chat_template"
+                "fix tokenizer.chat_template"
             ) from error
         chat._find_end()
         return chat
@@ -115,7 +115,7 @@ class Chat:
             raise refused
         raise UserError(
             f"--pretrained {name}: its chat template leaves out or changes words of a user's message, so "
-            "prompts would lack their question: mend tokenizer.chat_template"
+            "prompts would lack their question: fix tokenizer.chat_template"
         )
 
     def _find_end(self) -> None:
@@ -198,7 +198,7 @@ def require_change(folder: Path, change: float, noise: float) -> None:
     """RunError where an adapter changed the probe by no more than float noise (rule 3), or to no numbers."""
     if math.isnan(change):
         raise RunError(
-            f"with the adapter in {folder} the model's logits are no numbers: its training went astray, "
+            f"with the adapter in {folder} the model's logits are not numbers: its training went astray, "
             "train it with a lower --train-args learning_rate"
         )
     if change <= max(10 * noise, 1e-4):

@@ -82,7 +82,7 @@ class ScriptedEngine(Engine):
             module_spec.loader.exec_module(module)
         except Exception as error:
             raise UserError(
-                f"--engine-args script={path}: it raised {type(error).__name__} ({error}): mend the script"
+                f"--engine-args script={path}: it raised {type(error).__name__} ({error}): fix the script"
             ) from error
         script = getattr(module, "respond", None)
         if not callable(script):
@@ -123,7 +123,7 @@ class ScriptedEngine(Engine):
         adapter = self._adapters[request.adapter] if request.adapter else None
         said = self._script(request, adapter)
         text, reason = said if isinstance(said, tuple) else (said, "stop")
-        # Half a surrogate pair is no text: engines that decode ids never say one, nor can a store hold it.
+        # Half a surrogate pair is not text: engines that decode ids never say one, nor can a store hold it.
         text = text.encode("utf-8", "replace").decode()
         for stop in request.sampling.stop:
             text = text.split(stop, 1)[0]

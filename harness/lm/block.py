@@ -34,9 +34,9 @@ class TrainFrom:
     """Where training inputs come from."""
 
     split: str
-    """Of the data set: `train`, `validation`, ..."""
+    """Split of the data set: `train`, `validation`, ..."""
     share: float | None = None
-    """Of the split's questions, above 0 and below 1; None is all of it."""
+    """Share of the split's questions, above 0 and below 1; None is all of it."""
 
     def __str__(self) -> str:
         return self.split if self.share is None else f"{100 * self.share:g}% of {self.split}"
@@ -187,6 +187,6 @@ def _read_yaml(path: Path, place: str) -> Any:
     except OSError as error:
         raise UserError(f"{place}: {error.strerror}; name a YAML file") from error
     except UnicodeDecodeError as error:
-        raise UserError(f"{place} is not UTF-8 text: mend the file") from error
+        raise UserError(f"{place} is not UTF-8 text: fix the file") from error
     except Exception as error:  # values that contradict their tags raise whatever the conversion raises
-        raise UserError(f"{place} is not YAML ({' '.join(str(error).split())}): mend the file") from error
+        raise UserError(f"{place} is not YAML ({' '.join(str(error).split())}): fix the file") from error

@@ -68,7 +68,7 @@ class LocalSplits(dict[str, Any]):
 
 
 def local_files(data: str, task: str) -> dict[str, Path]:
-    """Split -> file, in the task's own folder of `data`, else in `data`; empty where that is no folder."""
+    """Split -> file, in the task's own folder of `data`, else in `data`; empty where that is not a folder."""
     for folder in (Path(data, task), Path(data)):
         if data not in {"embedded", "hub"} and folder.is_dir():
             found = {

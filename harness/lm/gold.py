@@ -76,7 +76,7 @@ def scores(task: Any, reader: Reader, text: str, row: Mapping[str, Any]) -> RawS
 
 def figure(task: Any, metric: str, value: Any) -> float | None:
     """The score of one item. Of a metric of all items together (BLEU, a list of the parts of an item) it is
-    what the task's own aggregation makes of that item alone. None where that is no figure."""
+    what the task's own aggregation makes of that item alone. None where that is not a figure."""
     alone = number(value)
     if alone is None and value is not None:
         try:

@@ -39,7 +39,7 @@ class Rule:
     key: Callable[[str], str] = str
     """Answers with equal keys are one in a vote: what the task's metric holds equal."""
     most_words: int | None = None
-    """Of a text without a mark that is taken for an answer as a whole; None: any number."""
+    """Most words of a text without a mark that counts as an answer as a whole; None: any number."""
     refused: str | None = None
     """Why nothing can be distilled, as a sentence; None where it can."""
     told: bool = True

@@ -30,7 +30,7 @@ class Scored(NamedTuple):
     """What one of a task's filters read in one text, and what the metrics gave for it."""
 
     place: int
-    """Of the row among those that are scored."""
+    """Position of the row among those that are scored."""
     filter: str
     scores: Mapping[str, Any]
 
@@ -62,7 +62,7 @@ def score(task: TaskData, texts: Sequence[str]) -> list[Scored]:
         lines = str(error).strip().splitlines()
         reason = f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
         raise UserError(
-            f"the responses to {task.name} could not be scored: {reason} (mend the task's filter_list, "
+            f"the responses to {task.name} could not be scored: {reason} (fix the task's filter_list, "
             "process_results or metric_list; finished calls are kept)"
         ) from error
 

@@ -21,7 +21,7 @@ from harness.models.gguf_words import splitting
 from harness.progress import say
 
 VERSION = "2"
-"""Of what is done here; a folder of another version is made again."""
+"""Version of the conversion; a folder of another version is made again."""
 
 _MARK = "converted"
 """File in a converted folder: the version that made it."""

@@ -1,7 +1,7 @@
 """How a tokenizer of a GGUF file splits text into words before its merges apply.
 
 The file names the splitting (`tokenizer.ggml.pre`), and llama.cpp knows what the name means. transformers
-reads the most common names; for all others it takes GPT-2's splitting without a word, and numbers and
+reads the most common names; for all others it takes GPT-2's splitting silently, and numbers and
 indented text then become other ids than the model was trained on. Here stand the others, out of parts of the
 `tokenizers` library. What each means was taken from the models' own tokenizers; a test holds all of them to
 llama.cpp.

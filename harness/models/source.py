@@ -70,7 +70,7 @@ def check_cache() -> None:
     except OSError as error:
         raise UserError(f"S2D_CACHE={folder}: {error.strerror}: name another folder") from error
     if not nearest.is_dir():
-        raise UserError(f"S2D_CACHE={folder}: {nearest} is no folder: name another one")
+        raise UserError(f"S2D_CACHE={folder}: {nearest} is not a folder: name another one")
 
 
 def resolve_model(

@@ -53,7 +53,7 @@ class Method:
     """Whether the program shows worked examples, and so is told, as the option `turns`, where the task has
     turns of examples before its prompt already."""
     inner: str | None = None
-    """Of a method around another one: the other one's name."""
+    """Name of the method that this one wraps; None where it wraps none."""
     without_turns: tuple[str, ...] = ()
     """Kinds of its steps that do not get the turns which a task puts before its prompt (a description, worked
     examples): what they ask is no question of the task."""

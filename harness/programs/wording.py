@@ -24,7 +24,7 @@ REASON_FIRST = (
     "Think step by step: first write down your reasoning in several sentences. Only after it, in a last line "
     "of its own, give the answer. {finish}"
 )
-"""Of default wordings: what makes an instruct model reason although the form of the answer comes last."""
+"""The default wordings make an instruct model reason although the form of the answer comes last."""
 
 Wording = TypeVar("Wording")
 

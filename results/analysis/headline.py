@@ -220,7 +220,7 @@ def _uncompared(board: Board) -> str:
     """Why there is no word on System 2's student."""
     untaught = [trio for trio in board["trios"] if trio["teacher"] is None]
     if untaught and untaught[0]["distilled"] in {row["variant"] for row in board["rows"]}:
-        return f"The teacher of {untaught[0]['distilled']} is no row of this run."
+        return f"The teacher of {untaught[0]['distilled']} is not a row of this run."
     return "Nothing distilled from System 2 was compared."
 
 

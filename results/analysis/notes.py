@@ -1,9 +1,9 @@
 """Plain sentences that a reader of the tables must not miss.
 
 Each rule of this file looks at one thing that changes how the figures are to be read: a run that did not
-finish, a task not distilled, what distillation warned of, a teacher that is no row, failures, metrics without
-rows. What makes a single row doubtful (cut texts, say) stands under the tables (`results.tables.rows`).
-Sentences of the manifest come first.
+finish, a task not distilled, what distillation warned of, a teacher that is not a row, failures, metrics
+without rows. What makes a single row doubtful (cut texts, say) stands under the tables
+(`results.tables.rows`). Sentences of the manifest come first.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ def collect(
             )
         if row["score"] is not None and not 0 <= row["score"] <= 1:
             found.append(
-                f"{row['task']}, {row['variant']}: {row['metric']!r} is {row['score']:g}, which is no share "
-                "of 1: percents and points are 100 times the task's own figures, and so is the margin."
+                f"{row['task']}, {row['variant']}: {row['metric']!r} is {row['score']:g}, not a share of "
+                "1: percents and points are 100 times the task's own figures, and so is the margin."
             )
         if row["status"] == "scored" and row["score"] is None:
             found.append(f"{row['task']}, {row['variant']}: no row has a score of {row['metric']!r}.")

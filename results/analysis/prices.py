@@ -83,7 +83,7 @@ def load_prices(path: Path) -> Prices:
     # A value that contradicts its tag raises whatever the conversion raises: KeyError, AttributeError, ...
     except Exception as error:
         reason = " ".join(str(error).split())
-        raise ResultsError(f"price file {path} is not valid YAML ({reason}); mend it") from error
+        raise ResultsError(f"price file {path} is not valid YAML ({reason}); fix it") from error
     if not isinstance(document, dict):
         raise ResultsError(f"price file {path} holds no keys; give date and per_million_tokens or gpu_hour")
     date = document.get("date")
@@ -128,7 +128,7 @@ def _refuse_unknown(table: Mapping[str, Any], known: Collection[str], path: Path
     for key in table:
         if key not in known:
             raise ResultsError(
-                f"price file {path}: {key!r} is no price; there are {', '.join(sorted(known))}"
+                f"price file {path}: {key!r} is not a price; there are {', '.join(sorted(known))}"
             )
 
 

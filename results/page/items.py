@@ -5,8 +5,8 @@ rows that are shown. So a run of 5 tasks, 6 variants and 2,000 items is read wit
 memory together.
 
 Two rows differ when their scores or their answers do. At most 200 differing items per task and pair are
-shown, rare kinds first in turn, in an order made from the item's hash, so that what is shown is no choice of
-ours; all are counted.
+shown, rare kinds first in turn, in an order made from the item's hash, so that what is shown is not a choice
+of ours; all are counted.
 
 This file does not know HTML or statistics.
 """

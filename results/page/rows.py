@@ -24,7 +24,7 @@ class BoardRow(TypedDict):
 
     task: str
     first: bool
-    """Of its task."""
+    """Whether it is the first row of its task."""
     variant: str
     doubts: str
     method: str
@@ -68,7 +68,7 @@ class ClaimLine(TypedDict):
 
     task: str
     first: bool
-    """Of its task."""
+    """Whether it is the first row of its task."""
     words: str
     primary: bool
     named: bool

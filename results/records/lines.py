@@ -79,7 +79,7 @@ def read_by_line(path: Path, metrics: Sequence[str]) -> Figures:
         words.append(_amount(row.get("reasoning_words"), np.nan, f"{where}: reasoning_words"))
         listed = row.get("steps") or []
         if not isinstance(listed, list):
-            raise ResultsError(f"{where}: 'steps' is no list; {AGAIN}")
+            raise ResultsError(f"{where}: 'steps' is not a list; {AGAIN}")
         for step in listed:
             named = _text(_mapping(step, f"{where}: step").get("name") or "", f"{where}: name of a step")
             total = steps.setdefault(step_kind(named), dict.fromkeys(("calls", *STEP_USAGE), 0.0))

@@ -123,7 +123,7 @@ def trios(manifest: Manifest, task: str, methods: Mapping[str, str]) -> list[Tri
 
 
 def teacher_on(manifest: Manifest, task: str, variant: str, methods: Mapping[str, str]) -> str | None:
-    """The variant of the run that taught `variant` on a task; None where it is no row, or nothing taught it.
+    """The variant of the run that taught `variant` on a task; None where it is not a row, or none did.
 
     Where no record says who did, what stands for s2 is taken to have; the control was taught by base.
     """

@@ -122,7 +122,7 @@ def bca_interval(numerator: Floats, denominator: Floats, confidence: float = 0.9
 
 
 def standard_error(numerator: Floats, denominator: Floats) -> float:
-    """Of sum(numerator)/sum(denominator), from the influence of each cluster."""
+    """Standard error of sum(numerator)/sum(denominator), from the influence of each cluster."""
     n = numerator.size
     estimate = numerator.sum() / denominator.sum()
     influence = (numerator - estimate * denominator) / denominator.sum()

@@ -28,7 +28,7 @@ COST_HEADERS = (
     "$/correct",
 )
 KEPT, KEPT_CLAIM = "gain kept %", "gain kept by"
-CLAIM_HEADERS = ("task", "claim", "verdict", "estimate [interval]", "p", "could show (points)")
+CLAIM_HEADERS = ("task", "claim", "verdict", "estimate [interval]", "p", "MDE (points)")
 DISTILLATION_HEADERS = (
     "task",
     "variant",
@@ -36,9 +36,9 @@ DISTILLATION_HEADERS = (
     "inputs kept",
     "dropped",
     "teacher tokens",
-    "pays after (tokens)",
-    "pays after (FLOPs)",
-    "pays after ($)",
+    "break-even (tokens)",
+    "break-even (FLOPs)",
+    "break-even ($)",
 )
 RIGHT = (
     "n",

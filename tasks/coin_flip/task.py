@@ -142,10 +142,10 @@ def _read(row: Row) -> TaskRow:
     question = NOTE.sub("", WRAPPING.sub("", require(row, text_key, str))).strip()
     gold = require(row, gold_key, str).strip().lower()
     if gold not in ("yes", "no"):
-        raise TaskError(f"{row.where}: {gold_key!r} is {gold!r}, expected yes or no: mend or remove the row")
+        raise TaskError(f"{row.where}: {gold_key!r} is {gold!r}, expected yes or no: fix or remove the row")
     names = TURN.findall(question)
     if not names:
-        raise TaskError(f"{row.where}: nobody flips or does not flip the coin: mend or remove the row")
+        raise TaskError(f"{row.where}: nobody flips or does not flip the coin: fix or remove the row")
     symbols = [name.lower() for name in names]
     return {"question": question, "target": gold, "symbols": symbols, "text": " ".join(names)}
 

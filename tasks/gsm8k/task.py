@@ -99,7 +99,7 @@ def _read(row: Row) -> TaskRow:
     _, marker, tail = require(row, "answer", str).rpartition(GOLD)
     gold = normalise(tail) if marker else None
     if gold is None:
-        raise TaskError(f"{row.where}: 'answer' has no number after {GOLD!r}: mend or remove the row")
+        raise TaskError(f"{row.where}: 'answer' has no number after {GOLD!r}: fix or remove the row")
     return as_item({"question": question, "target": gold})
 
 

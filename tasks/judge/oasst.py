@@ -63,9 +63,7 @@ def pairs(rows: Sequence[Row], shares: Sequence[tuple[str, int]], pairing: str) 
     for row in rows:
         rank, parent = require(row, "rank", (int, float, type(None))), _parent(row)
         if rank is not None and not 0 <= rank < 1_000_000:
-            raise TaskError(
-                f"{row.where}: 'rank' is {rank}, expected a number from 0: mend or remove the row"
-            )
+            raise TaskError(f"{row.where}: 'rank' is {rank}, expected a number from 0: fix or remove the row")
         if rank is not None and parent in openings and _is(row, "assistant"):
             replies[str(parent)].append((int(rank), require(row, "text", str).strip()))
     splits: dict[str, list[Pair]] = {split: [] for split, _ in shares}
@@ -90,7 +88,7 @@ def _parent(row: Row) -> str | None:
     """The message that this one replies to; None for an opening."""
     parent = row.get("parent_id")
     if parent is not None and not isinstance(parent, str):
-        raise TaskError(f"{row.where}: 'parent_id' is no text: mend or remove the row")
+        raise TaskError(f"{row.where}: 'parent_id' is not text: fix or remove the row")
     return parent
 
 

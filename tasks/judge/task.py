@@ -92,7 +92,7 @@ SPEC = TaskSpec(
     swap=SWAPPED.__getitem__,
     paper=PaperSetup("bsm", inputs=19_672, steps=600, tokens_per_step=131_000),
 )
-"""Of the generated task; one response a call, which a small model can do."""
+"""Options of the generated task: one response a call, which a small model can do."""
 
 SPECS: dict[str, TaskSpec] = {
     "judge": SPEC,

@@ -40,7 +40,7 @@ def mt_bench(rows: Sequence[Row]) -> list[Pair]:
         models = [require(row, "model_a", str), require(row, "model_b", str)]
         turn, winner = require(row, "turn", int), require(row, "winner", str)
         if turn not in (1, 2):
-            raise TaskError(f"{row.where}: 'turn' is {turn}, expected 1 or 2: mend or remove the row")
+            raise TaskError(f"{row.where}: 'turn' is {turn}, expected 1 or 2: fix or remove the row")
         if winner not in MT_BENCH_VOTES:
             expected = ", ".join(MT_BENCH_VOTES)
             raise TaskError(
@@ -51,7 +51,7 @@ def mt_bench(rows: Sequence[Row]) -> list[Pair]:
         (question, a), (same, b) = (_conversation(row, f"conversation_{side}", turn) for side in "ab")
         if question != same:
             raise TaskError(
-                f"{row.where}: the two conversations ask different questions: mend or remove the row"
+                f"{row.where}: the two conversations ask different questions: fix or remove the row"
             )
         texts.setdefault(key, (question, b, a) if turned else (question, a, b))
         votes[key].append(_turned(MT_BENCH_VOTES[winner]) if turned else MT_BENCH_VOTES[winner])
@@ -64,9 +64,7 @@ def pandalm(rows: Sequence[Row]) -> list[Pair]:
     for row in rows:
         question = "\n\n".join(part for part in (_text(row, "instruction"), _text(row, "input")) if part)
         if not question:
-            raise TaskError(
-                f"{row.where}: neither 'instruction' nor 'input' has text: mend or remove the row"
-            )
+            raise TaskError(f"{row.where}: neither 'instruction' nor 'input' has text: fix or remove the row")
         first, second = (_text(row, key) for key in ("response1", "response2"))
         turned = first != second and (question, second, first) in votes
         key = (question, second, first) if turned else (question, first, second)
@@ -74,7 +72,7 @@ def pandalm(rows: Sequence[Row]) -> list[Pair]:
             label = require(row, annotator, int)
             if label not in PANDALM_VOTES:
                 raise TaskError(
-                    f"{row.where}: {annotator!r} is {label}, expected 0, 1 or 2: mend or remove the row"
+                    f"{row.where}: {annotator!r} is {label}, expected 0, 1 or 2: fix or remove the row"
                 )
             votes[key].append(_turned(PANDALM_VOTES[label]) if turned else PANDALM_VOTES[label])
     return [Pair(key, *key, *_total(given)) for key, given in votes.items()]
@@ -87,7 +85,7 @@ def _conversation(row: Row, key: str, turn: int) -> tuple[str, str]:
     texts = [text for text in contents[: 2 * turn] if isinstance(text, str)]
     if len(texts) < 2 * turn:
         raise TaskError(
-            f"{row.where}: {key!r} needs {2 * turn} messages for turn {turn}: mend or remove the row"
+            f"{row.where}: {key!r} needs {2 * turn} messages for turn {turn}: fix or remove the row"
         )
     if turn == 1:
         return texts[0].strip(), texts[1].strip()
@@ -98,7 +96,7 @@ def _conversation(row: Row, key: str, turn: int) -> tuple[str, str]:
 def _text(row: Row, key: str) -> str:
     """`row[key]` as text, which may be empty; JSON true and false are read as words."""
     if key not in row or not isinstance(row[key], (str, bool)):
-        raise TaskError(f"{row.where}: {key!r} must be text: mend or remove the row")
+        raise TaskError(f"{row.where}: {key!r} must be text: fix or remove the row")
     return str(row[key]).strip()
 
 

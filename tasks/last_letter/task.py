@@ -121,7 +121,7 @@ def _read(row: Row) -> TaskRow:
     question, gold = require(row, "question", str).strip(), require(row, "answer", str).strip().lower()
     quoted = QUOTED_WORDS.search(question)
     if quoted is None:
-        raise TaskError(f"{row.where}: the question has no words in double quotes: mend or remove the row")
+        raise TaskError(f"{row.where}: the question has no words in double quotes: fix or remove the row")
     words = quoted[1].split()
     item = {
         "question": question,

@@ -187,7 +187,7 @@ def _words(text: str) -> Iterator[_Word]:
         apart |= end > 0 and not glued and bool(gap.strip()) and not stop_of_a_title
         end, before = match.end(), match[0]
         form = normalise(match[0])
-        if form:  # an article is no word here, and a mark before it stands before the next one
+        if form:  # an article is not a word here, and a mark before it stands before the next one
             yield _Word(match[0], form, glued, apart)
             apart = False
 

@@ -157,7 +157,7 @@ def _read(given: Row, base: Mapping[str, Any]) -> TaskRow:
         raise TaskError(f"{where}: unknown prompt_template {written[:60]!r}: use the four of answer.jsonl")
     messages = require(given, "prompt", list)
     if len(messages) != 1 or not isinstance(messages[0], dict):
-        raise TaskError(f"{where}: 'prompt' must be a list of one message: mend or remove the row")
+        raise TaskError(f"{where}: 'prompt' must be a list of one message: fix or remove the row")
     question = Question(
         text=require(base, "question", str, where),
         aliases=_aliases(base, where),
@@ -171,5 +171,5 @@ def _aliases(base: Mapping[str, Any], where: str) -> tuple[str, ...]:
     given = [*require(base, "answer", list, where), require(base, "correct_answer", str, where)]
     aliases = normalised(given) if all(isinstance(alias, str) for alias in given) else ()
     if not aliases:
-        raise TaskError(f"{where}: 'answer' must be a list of accepted answers: mend or remove the row")
+        raise TaskError(f"{where}: 'answer' must be a list of accepted answers: fix or remove the row")
     return aliases

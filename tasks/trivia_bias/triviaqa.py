@@ -112,12 +112,12 @@ def _read(row: Row) -> tuple[str, tuple[str, ...], str]:
     answer = require(row, "answer", dict)
     given = require(answer, "aliases", list, row.where)
     if not given or not all(isinstance(alias, str) for alias in given):
-        raise TaskError(f"{row.where}: 'aliases' must be a list of at least one text: mend or remove the row")
+        raise TaskError(f"{row.where}: 'aliases' must be a list of at least one text: fix or remove the row")
     ready = answer.get("normalized_aliases")
     aliases = tuple(dict.fromkeys(ready)) if _texts(ready) else normalised(given)
     correct = readable(given).strip()
     if not aliases or not normalise(correct):
-        raise TaskError(f"{row.where}: no alias has a letter or digit: mend or remove the row")
+        raise TaskError(f"{row.where}: no alias has a letter or digit: fix or remove the row")
     return text, aliases, correct
 
 

@@ -96,7 +96,7 @@ def test_what_may_not_be_read_is_bad_input(place: Path, tmp_path: Path) -> None:
         )
         hidden.chmod(0o600)
         assert done.returncode == 2, done.stderr
-        assert hidden.name in done.stderr and "mend its permissions" in done.stderr
+        assert hidden.name in done.stderr and "fix its permissions" in done.stderr
 
 
 def test_a_folder_in_the_place_of_a_file_is_bad_input(tmp_path: Path) -> None:
@@ -105,7 +105,7 @@ def test_a_folder_in_the_place_of_a_file_is_bad_input(tmp_path: Path) -> None:
     rows.unlink()
     (tmp_path / "run" / "leaderboard.md").mkdir()
     done = shell(tmp_path, "B report run")
-    assert done.returncode == 1 and "leaderboard.md cannot be what is there" in done.stderr
+    assert done.returncode == 1 and "leaderboard.md exists but is not what is needed" in done.stderr
 
 
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT, signal.SIGTERM])

@@ -43,7 +43,7 @@ class Subject:
     idle_adapter: Path
     """An adapter that changes nothing."""
     foreign_adapter: Path
-    """A folder that is no adapter for this model."""
+    """A folder that is not an adapter for this model."""
     interrupted: Callable[[Engine], AbstractContextManager[Any]]
     """Makes the next `generate` raise KeyboardInterrupt in the middle of its batch."""
     filler: str = "word "

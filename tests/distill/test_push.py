@@ -116,7 +116,7 @@ class LocalTokenNotFoundError(OSError):
 @pytest.mark.parametrize(
     ("failure", "advice"),
     [
-        (Refused(f"401 Unauthorized: {KEY} is no key\nRequest ID: 1", 401), "hf auth login"),
+        (Refused(f"401 Unauthorized: {KEY} is not a key\nRequest ID: 1", 401), "hf auth login"),
         (Refused("403 Forbidden", 403), "hf auth login"),
         (LocalTokenNotFoundError("Token is required"), "hf auth login"),
         (Refused("503 Service Unavailable", 503), "repeat the command"),

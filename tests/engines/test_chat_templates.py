@@ -46,7 +46,7 @@ def test_a_template_that_loses_words_is_named(tmp_path: Path, kind: str) -> None
     folder = save_model(tmp_path / "model", template=LOSING[kind])
     with pytest.raises(UserError, match=r"model: its chat template leaves out or changes words") as caught:
         load(folder)
-    assert "mend tokenizer.chat_template" in str(caught.value) and "\n" not in str(caught.value)
+    assert "fix tokenizer.chat_template" in str(caught.value) and "\n" not in str(caught.value)
 
 
 def test_spaces_around_a_message_are_no_words(tmp_path: Path) -> None:

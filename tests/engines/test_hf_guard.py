@@ -1,6 +1,6 @@
 """The look at load: a model that batches would change runs slower, says so once, and is never wrong.
 
-Each mend of hf_cache.py and hf_passes.py is taken out here in turn, as an architecture that nobody knows yet
+Each fix of hf_cache.py and hf_passes.py is taken out here in turn, as an architecture that nobody knows yet
 would come without it.
 """
 
@@ -84,17 +84,17 @@ FAULTS: dict[str, tuple[str, Callable[[pytest.MonkeyPatch], None], Way, Way]] = 
     "values of another size than keys": ("deepseek_v3", values_like_keys, Way.SHARED, Way.PADDED),
     "windows by a name of their own": ("gpt_neo", shared_whatever_is_named, Way.PADDED, Way.PADDED),
 }
-"""Architecture, what takes the mend out, the way with the mend and without it."""
+"""Architecture, what takes the fix out, the way with the fix and without it."""
 
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_fault_is_seen_at_load_and_costs_time_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any, name: str
 ) -> None:
-    architecture, take_out, mended, fallen = FAULTS[name]
+    architecture, take_out, fixed, fallen = FAULTS[name]
     folder = save(architecture, tmp_path / "model")
     whole = load(folder)
-    assert whole._verdict.way is mended and whole.facts()["batches"]["refused"] == []
+    assert whole._verdict.way is fixed and whole.facts()["batches"]["refused"] == []
     assert says_what_generate_says(whole)
     capsys.readouterr()
     take_out(monkeypatch)

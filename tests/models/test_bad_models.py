@@ -110,12 +110,12 @@ MODELS: dict[str, tuple[str, Build, tuple[str, ...]]] = {
     "a model with a broken chat template": (
         "./m",
         overwrite("chat_template.jinja", "{% for %}"),
-        ("chat template", "mend tokenizer.chat_template"),
+        ("chat template", "fix tokenizer.chat_template"),
     ),
     "a model with a template that refuses": (
         "./m",
         overwrite("chat_template.jinja", "{{ raise_exception('no users') }}"),
-        ("no users", "mend tokenizer.chat_template"),
+        ("no users", "fix tokenizer.chat_template"),
     ),
     "a model with its own code": ("./m", custom_code, ("./m", "--trust-remote-code")),
     "a GGUF file that is not there": ("./m/none.gguf", lambda *_: None, ("none.gguf", "give the path")),
@@ -219,7 +219,7 @@ METHODS: dict[str, tuple[Callable[..., Any], tuple[str, ...]]] = {
         returns(Completion("x", "stop", 1, 1)),
         ("returned Completion", "return the response's text"),
     ),
-    "a method that is no generator": (lambda item: "Answer: yes", ("returned str", "make it a generator")),
+    "a method that is not a generator": (lambda item: "Answer: yes", ("returned str", "make it a generator")),
     "a method that takes no item": (lambda: iter(()), ("does not take", "correct the task's method_options")),
 }
 

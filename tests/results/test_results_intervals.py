@@ -275,7 +275,7 @@ def test_more_items_are_not_promised_to_show_what_they_would_refute(tmp_path: Pa
 
 
 def test_what_could_be_shown_has_its_unit(made: Path) -> None:
-    assert "could show (points)" in tables.markdown(leaderboard.build(made))
+    assert "MDE (points)" in tables.markdown(leaderboard.build(made))
 
 
 def test_the_json_holds_the_levels(made: Path) -> None:

@@ -187,7 +187,7 @@ def test_a_proxy_that_is_no_address_is_named_without_its_password(
     monkeypatch.setenv("https_proxy", "http://user:hunter2secret@host:notaport/")
     server = "--engine openai --base-url https://example.org/v1 --models base --tasks coin_flip"
     done = run_command(tmp_path, [*shlex.split(server), "--data", "embedded", "--output", "run"])
-    check(done, ("https_proxy in the environment is no address", "unset it"))
+    check(done, ("https_proxy in the environment is not an address", "unset it"))
     assert "hunter2secret" not in done.stdout + done.stderr and not (tmp_path / "run").exists()
 
 

@@ -65,7 +65,7 @@ def test_unknown_task_is_refused_with_a_suggestion(tmp_path: Path) -> None:
         expand(["qqq"], "embedded")
     with pytest.raises(TaskError, match="no task was named"):
         expand([], "embedded")
-    with pytest.raises(TaskError, match="is no folder"):
+    with pytest.raises(TaskError, match="is not a folder"):
         expand(["gsm8k"], str(tmp_path / "nothing"))
 
 
@@ -105,7 +105,7 @@ def test_a_good_folder_names_its_tasks(folder: Path) -> None:
         ("task: !unknown x\n", "bad.yaml:1: not valid YAML"),
         ("- task: x\n", "bad.yaml: holds no mapping"),
         ("", "bad.yaml: holds no mapping"),
-        ("task: x\ninclude: base.yaml\n", "include 'base.yaml' is no file"),
+        ("task: x\ninclude: base.yaml\n", "include 'base.yaml' is not a file"),
         ("task: mine\n", "'mine' is defined in .*bad.yaml too"),
         ("task: \x01\n", "bad.yaml: cannot be read as YAML"),
     ],
@@ -133,7 +133,7 @@ def test_our_own_folder_may_be_named_too() -> None:
 def test_a_folder_without_tasks_is_refused(tmp_path: Path) -> None:
     with pytest.raises(TaskError, match="defines no task"):
         check_folder(tmp_path)
-    with pytest.raises(TaskError, match="is no folder"):
+    with pytest.raises(TaskError, match="is not a folder"):
         check_folder(tmp_path / "nothing")
 
 

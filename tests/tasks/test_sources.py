@@ -99,7 +99,7 @@ def test_data_is_embedded_hub_or_an_existing_folder(tmp_path: Path) -> None:
     assert data_source("embedded") == "embedded"
     assert data_source("hub") == "hub"
     assert data_source(str(tmp_path)) == tmp_path
-    with pytest.raises(TaskError, match="is no folder"):
+    with pytest.raises(TaskError, match="is not a folder"):
         data_source(str(tmp_path / "nothing"))
 
 

@@ -13,7 +13,7 @@ from harness.engines.hf.rows import Row
 
 
 def next_tokens(logits: torch.Tensor, rows: Sequence[Row]) -> list[int | None]:
-    """Greedy or sampled next ids, None for a row whose logits are no numbers; `logits` has shape (rows,
+    """Greedy or sampled next ids, None for a row whose logits are not numbers; `logits` has shape (rows,
     vocabulary)."""
     likeliest = logits.argmax(dim=-1)
     # A NaN counts as the largest number, so the largest logit tells of any.

@@ -16,7 +16,7 @@ from harness.engines.hf.cache import new_cache
 from harness.engines.hf.prefixes import MIN_SHARED
 
 _CACHE_NAMES = ("past_key_values", "cache_params")
-"""Of attention, and of models that keep states alone."""
+"""Names of the cache argument: of attention, and of models that keep states alone."""
 
 
 class Passes:

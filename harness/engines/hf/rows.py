@@ -45,4 +45,4 @@ class Row:
 
 
 Choose = Callable[[torch.Tensor, Sequence[Row]], list[int | None]]
-"""Logits (rows, vocabulary) and their rows -> next ids, None where the logits are no numbers."""
+"""Logits (rows, vocabulary) and their rows -> next ids, None where the logits are not numbers."""

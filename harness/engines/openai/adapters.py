@@ -18,7 +18,7 @@ from harness.engines.openai.handshake import Server, probe
 from harness.types import stable_hash
 
 SMALLEST_CHANGE = 1e-4
-"""Of a log-probability; below it even a server without noise shows nothing."""
+"""Least change of a log-probability that counts; below it even a server without noise shows nothing."""
 
 
 def served_from(folder: Path, listed: Sequence[Mapping[str, Any]]) -> str | None:

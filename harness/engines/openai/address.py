@@ -20,12 +20,12 @@ EXAMPLE = "for example --base-url http://127.0.0.1:8000/v1"
 
 
 def check_base_url(address: str) -> str:
-    """`address` without its last slash. UserError for what is no address, or holds a secret."""
+    """`address` without its last slash. UserError for what is not an address, or holds a secret."""
     try:
         parts = urlsplit(address.strip())
         port = parts.port
     except ValueError:
-        raise UserError(f"--base-url is no address ({EXAMPLE})") from None
+        raise UserError(f"--base-url is not an address ({EXAMPLE})") from None
     # What may be a password is not repeated in the message.
     if "@" in parts.netloc or parts.query or parts.fragment:
         raise UserError(
@@ -44,12 +44,12 @@ def check_base_url(address: str) -> str:
 
 
 def _check_proxy(scheme: str) -> None:
-    """UserError where the environment names a proxy by what is no address. It may hold a password."""
+    """UserError where the environment names a proxy by what is not an address. It may hold a password."""
     try:
         proxy = urlsplit(getproxies().get(scheme, ""))
         _ = proxy.port
     except ValueError:
-        raise UserError(f"{scheme}_proxy in the environment is no address: correct it, or unset it") from None
+        raise UserError(f"{scheme}_proxy in the environment is not an address: correct or unset it") from None
 
 
 def server_root(base_url: str) -> str:

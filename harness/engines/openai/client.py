@@ -73,7 +73,7 @@ class NoAnswer(Exception):
 
 
 class _Again(Exception):
-    """One attempt failed in a way that another may mend; `wait` is in seconds, as the server asked."""
+    """One attempt failed in a way that another may fix; `wait` is in seconds, as the server asked."""
 
     def __init__(
         self,
@@ -151,7 +151,7 @@ class ServerClient:
             reason = self._clean(str(error))
             raise _Again(reason, broken=True, status=status, settled=error.settled) from None
         except (ValueError, RecursionError):
-            raise _Again("its reply is no JSON", broken=True, status=status) from None
+            raise _Again("its reply is not JSON", broken=True, status=status) from None
 
     async def _exchange(
         self, address: str, body: Mapping[str, Any] | None, seconds: float

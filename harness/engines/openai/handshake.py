@@ -39,7 +39,7 @@ class Server:
 
     model: str
     entry: Mapping[str, Any]
-    """Of the model in the list of models; empty where the server has no list."""
+    """The model's entry in the list of models; empty where the server has no list."""
     version: str | None
     dialect: Dialect
     reply: Reply

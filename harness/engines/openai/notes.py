@@ -40,21 +40,21 @@ class Notes:
             )
 
     def special_tokens_hidden(self, stops: Sequence[str]) -> None:
-        """Of stops that are marks of turns."""
+        """Says that stops which are marks of turns do nothing there."""
         self.add(
             f"The server leaves special tokens out of its texts, so a stop that is one ({', '.join(stops)}) "
             "does not end a text there, as it does with --engine hf and vllm."
         )
 
     def stop_not_heeded(self) -> None:
-        """Of a text that goes on behind a stop that was sent: some gateways hand on the first four alone."""
+        """Says that a text went on behind a stop that was sent: some gateways hand on four alone."""
         self.add(
             "The server went on behind a stop string that it was sent. The text is cut there, but the tokens "
             "that it generated behind the stop are counted."
         )
 
     def only_thoughts(self) -> None:
-        """Of a text that is empty although the model said something."""
+        """Says that texts are empty although the model wrote something."""
         self.add(
             "The server put whole replies into reasoning_content and left the text empty, so they have no "
             "answer: start it without its reasoning parser (vllm serve without --reasoning-parser; llama.cpp "
@@ -62,7 +62,7 @@ class Notes:
         )
 
     def cut_to_the_context(self, overflow: Overflow | None) -> None:
-        """Of an answer that gets fewer tokens than its limit."""
+        """Says that an answer gets fewer tokens than its limit."""
         context = f" of {overflow.context:,} tokens" if overflow else ""
         self.add(
             f"The server's context{context} left some answers less room than their limit: there only a "

@@ -1,7 +1,7 @@
 """What a reply of chat completions says: text, thoughts, why it ended, and counts of tokens.
 
 Servers spell all of these differently; what is read here is what several of them say, and nothing is made up
-where they say nothing: a reply whose tokens cannot be counted is no reply.
+where they say nothing: a reply whose tokens cannot be counted is not a reply.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _GIVEN_UP = frozenset({"abort", "aborted", "error", "cancelled", "canceled", "to
 """The reply is not what the model would have said."""
 
 _ENDED = frozenset({"stop", "eos", "eos_token", "end_turn", "stop_sequence", "completed"})
-"""Of these an empty text is believed."""
+"""Finish reasons with which an empty text is believed."""
 
 _THOUGHTS = ("reasoning", "reasoning_content", "thinking")
 """Where servers with a reasoning parser put them, in a message; also types of a part of its content."""
@@ -52,7 +52,7 @@ class Reply:
     """Empty where the server does not return ids."""
     generated_ids: tuple[int, ...] = ()
     logprobs: Mapping[str, float] = field(default_factory=dict)
-    """Of the likeliest first tokens; empty where there are none."""
+    """Log-probabilities of the likeliest first tokens; empty where there are none."""
     by_stop_string: bool | None = None
     """Whether a stop string ended it, and not the model itself; None where the server does not say."""
 
@@ -107,7 +107,7 @@ def _content(content: Any) -> tuple[str, str]:
     if content is None or isinstance(content, str):
         return content or "", ""
     if not isinstance(content, list):
-        raise Broken("its reply has another schema: the content is no text")
+        raise Broken("its reply has another schema: the content is not text")
     text = thoughts = ""
     for part in content:
         kind = part.get("type") if isinstance(part, dict) else None

@@ -29,7 +29,7 @@ RETRIED_STATUS = frozenset({408, 409, 425, 429})
 """Beside every 5xx: the request was fine, the moment was not."""
 
 NOT_THERE = frozenset({501, 505})
-"""Of the 5xx: the server has no such thing, at no moment."""
+"""Statuses among the 5xx that no retry changes: the server has no such thing."""
 
 
 def backoff(repetition: int) -> float:

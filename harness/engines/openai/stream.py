@@ -32,7 +32,7 @@ def joined(events: Iterable[Any]) -> JsonObject:
     message: JsonObject = {}
     for event in events:
         if not isinstance(event, dict):
-            raise ValueError("an event that is no object")
+            raise ValueError("an event that is not an object")
         choices = event.get("choices")
         reply.update(
             {name: value for name, value in event.items() if name != "choices" and value is not None}

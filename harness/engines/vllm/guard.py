@@ -24,7 +24,7 @@ MARK = "S2D_VLLM_GUARDED_BY"
 """Environment variable of the processes that are watched over."""
 
 ROUNDS = 5
-"""Of looking, half a second apart: a process that is being started is not there yet."""
+"""How often to look, half a second apart: a process that is being started is not there yet."""
 
 CLOCK_STEP = 60.0
 """Seconds by which the clock may be set while a run lasts: times of start are told in its terms."""
