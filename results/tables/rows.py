@@ -60,7 +60,7 @@ CLAIM_LEGEND = (
     "Estimates: points, the first minus the second; for cheaper, the ratio of generated tokens (x). p with h "
     "is after Holm, and its interval then has the level at which Holm decided; other p are unadjusted, other "
     "intervals of 95 %. Better: the interval leaves out 0. As good as, within {margin:g} points: it lies "
-    "above -{margin:g} (p at most .025). Cheaper: it lies below 1. Could show: the smallest difference that "
+    "above -{margin:g} (p at most .025). Cheaper: it lies below 1. MDE: the smallest difference that "
     "so many items could have shown."
 )
 KEPT_LEGEND = (
@@ -73,7 +73,7 @@ BRIEF_LEGEND = (
     "leaderboard.md."
 )
 DISTILLATION_LEGEND = (
-    "Pays after: queries until teacher sampling and training are paid back by what an item costs less than "
+    "Break-even: queries until teacher sampling and training are paid back by what an item costs less than "
     "with the teacher, with the 95 % interval of that saving."
 )
 

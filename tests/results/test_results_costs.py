@@ -53,7 +53,7 @@ def test_break_even_is_never_where_nothing_is_saved(tmp_path: Path) -> None:
     ]
     board = leaderboard.build(make_run(tmp_path / "run", variants=variants, distillation=[distillation()]))
     assert board["distillation"][0]["break_even"]["tokens"] == {"value": None, "low": None, "high": None}
-    assert "never" in tables.terminal(board).split("Pays after: ")[0]
+    assert "never" in tables.terminal(board).split("Break-even: ")[0]
 
 
 @pytest.mark.parametrize(
