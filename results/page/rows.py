@@ -13,6 +13,7 @@ from results.analysis.verdicts import against, confidence, settles, word
 from results.page.words import MINUS, Cell, Figure, badge_of, cell, claim_words, estimate_of, figure_of
 from results.schema import USAGE, Comparison, Leaderboard, ScoreRow, Unit
 from results.tables import cells
+from results.tables.columns import PageColumn, on_page
 from results.tables.rows import distilled_name, doubts, teacher_text
 
 NO_BREAK = "\N{NO-BREAK SPACE}"
@@ -48,7 +49,7 @@ class BoardTable(TypedDict):
     """The leaderboard table; `others` says whether there are secondary metrics."""
 
     rows: list[BoardRow]
-    priced: bool
+    costs: list[PageColumn]
     others: bool
 
 
@@ -113,17 +114,12 @@ class CostLines(TypedDict):
 def board(leaderboard: Leaderboard, styles: Mapping[str, int]) -> BoardTable:
     """Rows of the leaderboard table. The first row of a task and variant is its primary metric."""
     marks = cells.marks(leaderboard["rows"], leaderboard.get("comparisons", []))
-    priced = any(row.get("usd_per_1k_items") is not None for row in leaderboard["rows"])
+    columns = on_page(leaderboard["rows"])
     rows: list[BoardRow] = []
     for row in leaderboard["rows"]:
         low, high = row.get("ci_low"), row.get("ci_high")
         mark = marks.get((row["task"], row["variant"], row["metric"]), "")
-        spent = (row["generated_tokens"], row["prompt_tokens"], row["cached_tokens"], row["calls"])
-        costs = [cell(figure, ",.1f") for figure in spent]
-        costs.append(cell(row.get("tokens_per_correct"), ",.1f"))
-        costs.append(cell(row.get("flops_per_item"), "si"))
-        if priced:
-            costs.append(cell(row.get("usd_per_1k_items"), ",.4g"))
+        costs = [cell(column.value(row), page.format) for column, page in columns]
         failures = {kind: count for kind, count in (row.get("failures") or {}).items() if count}
         rows.append(
             {
@@ -148,7 +144,11 @@ def board(leaderboard: Leaderboard, styles: Mapping[str, int]) -> BoardTable:
                 },
             }
         )
-    return {"rows": rows, "priced": priced, "others": any(not row["primary"] for row in rows)}
+    return {
+        "rows": rows,
+        "costs": [page for _, page in columns],
+        "others": any(not row["primary"] for row in rows),
+    }
 
 
 def claims(leaderboard: Leaderboard) -> ClaimLines:

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from results.schema import ClaimTable, Leaderboard
 from results.tables import cells, layout
 from results.tables import rows as table_rows
+from results.tables.columns import IN_FILE
 
 
 def terminal(leaderboard: Leaderboard, width: int = 100) -> str:
@@ -141,8 +142,7 @@ def _teachers(leaderboard: Leaderboard) -> list[str]:
 CSV_KEYS = (
     "task", "variant", "method", "metric", "primary", "direction", "n", "n_rows", "score", "ci_low",
     "ci_high",
-    "generated_tokens", "prompt_tokens", "cached_tokens", "calls", "tokens_per_correct", "flops_per_item",
-    "usd_per_1k_items", "usd_per_correct", "truncated", "status", "teacher",
+    *(column.key for column in IN_FILE), "truncated", "status", "teacher",
 )  # fmt: skip
 
 

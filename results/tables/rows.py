@@ -12,21 +12,12 @@ from results.analysis.verdicts import Claim, known, p_text, points, shown_interv
 from results.records.roles import ALL_TASKS
 from results.schema import ClaimTable, Comparison, DistillationRow, Leaderboard, MethodRow, ScoreRow
 from results.tables import cells
+from results.tables.columns import IN_TABLE
 
 Escape = Callable[[object], str]
 
 HEADERS = ("task", "variant", "method", "metric", "n", "score % [95 %]", "tokens", "calls", "failed %")
-COST_HEADERS = (
-    "task",
-    "variant",
-    "prompt",
-    "cached",
-    "generated",
-    "tokens/correct",
-    "FLOPs/item",
-    "$/1k",
-    "$/correct",
-)
+COST_HEADERS = ("task", "variant", *(column.header or "" for column in IN_TABLE))
 KEPT, KEPT_CLAIM = "gain kept %", "gain kept by"
 CLAIM_HEADERS = ("task", "claim", "verdict", "estimate [interval]", "p", "MDE (points)")
 DISTILLATION_HEADERS = (
@@ -121,14 +112,13 @@ def cost_cells(leaderboard: Leaderboard, escape: Escape) -> list[list[str]]:
     """Tokens per item by kind, and what a correct answer costs, on the primary metric."""
     return [
         [
-            escape(row["task"]), escape(row["variant"]),
-            *(cells.number(row[key]) for key in ("prompt_tokens", "cached_tokens", "generated_tokens")),
-            cells.number(row["tokens_per_correct"]), cells.compact(row["flops_per_item"]),
-            cells.dollars(row["usd_per_1k_items"]), cells.dollars(row["usd_per_correct"]),
+            escape(row["task"]),
+            escape(row["variant"]),
+            *(column.show(column.value(row)) for column in IN_TABLE),
         ]
         for row in leaderboard["rows"]
         if row["primary"]
-    ]  # fmt: skip
+    ]
 
 
 def claim_cells(leaderboard: ClaimTable, escape: Escape, brief: bool = False) -> list[list[str]]:
