@@ -157,7 +157,8 @@ def test_as_good_as_a_system_2_that_was_cut_is_not_told(tmp_path: Path) -> None:
     assert (row["verdict"], row["turned_by_cut"]) == ("cannot_tell", True)
     assert "As scored it is as good, but 38 % of the texts of s2 were cut" in row["sentence"]
     assert not board["headline"].startswith("Distillation was worth it")
-    assert "cannot tell (cut)" in tables.terminal(board) and "(cut): with the cut" in tables.terminal(board)
+    shown = " ".join(tables.terminal(board).split())
+    assert "cannot tell (cut)" in shown and "(cut): with the cut" in shown
     assert ">cannot tell (cut)</span>" in page.render_page(folder, board)
 
 
