@@ -22,6 +22,7 @@ from harness.engines.base import AdapterInfo, Engine, ModelInfo, too_long
 from harness.errors import RunError, UserError
 from harness.models.source import ModelSource
 from harness.types import Completion, FinishReason, Message, Request, Settings, stable_hash
+from results.files import write_whole
 
 END_ID = 0
 DEFAULTS: Settings = {"script": "", "context": 100_000, "batch_rows": 64}
@@ -109,8 +110,7 @@ class ScriptedEngine(Engine):
 
     def learn(self, lessons: Mapping[Path, Mapping[str, str]]) -> bool:
         for folder, examples in lessons.items():
-            folder.mkdir(parents=True, exist_ok=True)
-            (folder / ADAPTER_FILE).write_text(json.dumps(dict(examples)), encoding="utf-8")
+            write_whole(folder / ADAPTER_FILE, json.dumps(dict(examples)))
         return True
 
     def _complete(self, request: Request) -> Completion:
