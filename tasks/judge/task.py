@@ -55,7 +55,7 @@ COMPARED = "{question}\n\nWhich response is better? Compare them first. {finish}
 
 SPEC = TaskSpec(
     name="judge",
-    s2_method="bsm",
+    s2_method="cot_fewshot",
     metrics=(
         Metric("agreement", "number", "share of human votes that equal the verdict, over both orders"),
         Metric(
@@ -92,7 +92,7 @@ SPEC = TaskSpec(
     swap=SWAPPED.__getitem__,
     paper=PaperSetup("bsm", inputs=19_672, steps=600, tokens_per_step=131_000),
 )
-"""Options of the generated task: one response a call, which a small model can do."""
+"""The generated task; its `bsm` asks about one response a call, which a small model can do."""
 
 SPECS: dict[str, TaskSpec] = {
     "judge": SPEC,
