@@ -50,8 +50,12 @@ def prompts(vocabulary: int, count: int, shortest: int, longest: int, seed: int)
 
 def work(options: argparse.Namespace) -> Figures:
     """One arm, in this process: seconds by part, and a hash of all ids that were made."""
-    from harness.engines.hf.engine import HuggingFaceEngine
-    from harness.models.source import ModelSource
+    try:
+        from harness.engines.hf.engine import HuggingFaceEngine
+        from harness.models.source import ModelSource
+    except ImportError:  # an older commit, where each was one file
+        from harness.engines.hf import HuggingFaceEngine  # type: ignore[no-redef]
+        from harness.models import ModelSource  # type: ignore[no-redef]
     from harness.types import Request, Sampling
 
     clock = time.process_time if options.cpu else time.perf_counter
