@@ -19,6 +19,7 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from harness.errors import UserError
@@ -146,19 +147,16 @@ def registered() -> dict[str, Method]:
     return dict(_METHODS)
 
 
+@cache
 def load_builtin() -> None:
     """Import every file of `harness.programs`, and what installed packages bring, so that their methods are
-    registered. UserError that names a file which fails."""
+    registered, once a process. UserError that names a file which fails."""
     package = importlib.import_module("harness.programs")
+    outside = importlib.import_module("harness.programs.outside")
     for module in pkgutil.iter_modules(package.__path__):
-        try:
+        with outside.naming(f"{package.__path__[0]}/{module.name}.py"):  # it may be somebody's own
             importlib.import_module(f"harness.programs.{module.name}")
-        except UserError:
-            raise
-        except Exception as error:  # somebody's own file in this folder
-            place = f"{package.__path__[0]}/{module.name}.py"
-            raise UserError(f"{place}: {type(error).__name__}: {error}: correct the file") from error
-    importlib.import_module("harness.programs.outside").load_packages()
+    outside.load_packages()
 
 
 def methods() -> list[Method]:

@@ -11,7 +11,8 @@ import hashlib
 import importlib.util
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -22,7 +23,7 @@ from harness.programs import base
 
 GROUP = "s2d_bench.methods"
 _loaded: dict[str, str] = {}
-"""Name of a module or an entry point -> hash of the file's content; empty for an entry point."""
+"""Name of a module -> hash of its file's content."""
 
 
 def load_files(paths: Sequence[str]) -> None:
@@ -49,19 +50,17 @@ def load_files(paths: Sequence[str]) -> None:
 
 
 def load_packages() -> None:
-    """Register the methods of installed packages, once a process. UserError that names one which fails."""
+    """Register the methods of installed packages. UserError that names one which fails."""
     for point in entry_points(group=GROUP):
         package = point.dist.name if point.dist else "an unknown package"
-        name = f"entry point {point.name} = {point.value} of {package}"
-        if name not in _loaded:
-            _register(name, point.load)
-            _loaded[name] = ""
+        _register(f"entry point {point.name} = {point.value} of {package}", point.load)
 
 
-def _register(where: str, load: Callable[[], Any]) -> None:
-    before = base.registered()
+@contextmanager
+def naming(where: str) -> Iterator[None]:
+    """What goes wrong inside, in a file that may be anybody's, is a UserError that begins with `where`."""
     try:
-        load()
+        yield
     except UserError as error:
         raise UserError(f"{where}: {error}") from error
     except Exception as error:  # it is the user's code
@@ -69,6 +68,12 @@ def _register(where: str, load: Callable[[], Any]) -> None:
         raise UserError(
             f"{where}: line {at} raised {type(error).__name__}: {one_line(error)}: correct the file"
         ) from error
+
+
+def _register(where: str, load: Callable[[], Any]) -> None:
+    before = base.registered()
+    with naming(where):
+        load()
     if base.registered() == before:
         raise UserError(
             f"{where}: it registers no method: write @method(NAME, DESCRIPTION, steps=...) above a generator "

@@ -124,6 +124,7 @@ def test_an_installed_package_brings_methods(tmp_path: Path, monkeypatch: pytest
         return [SimpleNamespace(name="packed", value=point.value, load=point.load, dist=None)]
 
     monkeypatch.setattr(outside, "entry_points", points)
+    base.load_builtin.cache_clear()
     assert get_method("packed").steps == ("draft", "respond")
     (tmp_path / "s2d_broken_method.py").write_text("1 / 0\n")
     broken = EntryPoint("broken", "s2d_broken_method", outside.GROUP)
@@ -132,6 +133,7 @@ def test_an_installed_package_brings_methods(tmp_path: Path, monkeypatch: pytest
         "entry_points",
         lambda **_: [SimpleNamespace(name="broken", value=broken.value, load=broken.load, dist=None)],
     )
+    base.load_builtin.cache_clear()
     with pytest.raises(UserError, match=r"entry point broken = s2d_broken_method .*ZeroDivisionError"):
         get_method("cot")
 
