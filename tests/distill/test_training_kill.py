@@ -12,8 +12,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
-import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -21,7 +19,7 @@ from typing import Any
 import psutil
 import pytest
 from tiny_models import save_model
-from training_fixtures import make_job
+from training_fixtures import make_job, started
 
 from distill.training.job import TrainingJob
 from distill.training.parent import train_all
@@ -49,19 +47,7 @@ def weights(output: str) -> bytes:
 
 def kill_at(job: TrainingJob, step: int) -> str:
     """Train, kill the child with SIGKILL once the checkpoint of `step` is whole, and give the error."""
-    errors: list[RunError] = []
-
-    def train() -> None:
-        try:
-            train_all([job])
-        except RunError as error:
-            errors.append(error)
-
-    working = threading.Thread(target=train)
-    working.start()
-    folder = training_folder(Path(job.output))
-    while working.is_alive() and not (folder / f"checkpoint-{step}" / "whole.json").exists():
-        time.sleep(0.002)
+    working, errors = started(job, step, 0.002)
     for child in psutil.Process().children():
         if "distill.training.parent" in child.cmdline():
             os.kill(child.pid, signal.SIGKILL)

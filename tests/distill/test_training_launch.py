@@ -10,8 +10,6 @@ import os
 import re
 import shutil
 import subprocess
-import threading
-import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -21,7 +19,7 @@ import pytest
 import torch
 import yaml
 from tiny_models import save_model
-from training_fixtures import make_job
+from training_fixtures import make_job, started
 
 from distill.training.accelerate_config import SHIPPED, launch_command
 from distill.training.job import TrainingJob
@@ -135,19 +133,7 @@ def test_a_killed_process_is_named_and_all_of_them_resume(model: Path, tmp_path:
     launch = two_processes(tmp_path, "ddp")
     long = {"epochs": 30, "save_steps": 20, "learning_rate": 1e-3}
     job = make_job(model, tmp_path / "two", launch=str(launch), **long)
-    errors: list[RunError] = []
-
-    def train() -> None:
-        try:
-            train_all([job])
-        except RunError as error:
-            errors.append(error)
-
-    working = threading.Thread(target=train)
-    working.start()
-    mark = training_folder(tmp_path / "two") / "checkpoint-40" / "whole.json"
-    while working.is_alive() and not mark.exists():
-        time.sleep(0.005)
+    working, errors = started(job, 40, 0.005)
     workers = [
         child
         for child in psutil.Process().children(recursive=True)
