@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from results.files import one_line
 
-__all__ = ["RunError", "UserError", "one_line"]
+__all__ = ["RunError", "UserError", "first_line", "named", "one_line"]
 
 
 class UserError(Exception):
@@ -13,3 +13,14 @@ class UserError(Exception):
 
 class RunError(Exception):
     """A run that failed: exit status 1, everything finished is kept."""
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's text; its type where it has none."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def named(error: BaseException) -> str:
+    """Type and first line of an error that others raised."""
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

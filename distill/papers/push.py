@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from harness.errors import UserError
+from harness.errors import UserError, first_line
 
 FILES = (
     "*.safetensors",
@@ -86,7 +86,7 @@ def _without_paths(value: Any) -> Any:
 def _refused(folder: Path, repo_id: str, error: Exception) -> str:
     """One line: what the hub said, and what to do about it."""
     status = getattr(getattr(error, "response", None), "status_code", None)
-    said = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    said = first_line(error)
     if status in (401, 403) or type(error).__name__ == "LocalTokenNotFoundError":
         advice = "log in with `hf auth login` or set HF_TOKEN to a key that may write there"
     elif type(error).__name__ == "HFValidationError":

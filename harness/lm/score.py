@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from harness.errors import UserError
+from harness.errors import UserError, named
 from harness.lm.task import TaskData, turns_as_text
 from harness.types import Item, Message
 
@@ -59,10 +59,8 @@ def score(task: TaskData, texts: Sequence[str]) -> list[Scored]:
     except UserError:
         raise
     except Exception as error:  # a task's filters and metrics are its author's: they raise what they like
-        lines = str(error).strip().splitlines()
-        reason = f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
         raise UserError(
-            f"the responses to {task.name} could not be scored: {reason} (fix the task's filter_list, "
+            f"the responses to {task.name} could not be scored: {named(error)} (fix the task's filter_list, "
             "process_results or metric_list; finished calls are kept)"
         ) from error
 

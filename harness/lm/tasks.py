@@ -13,7 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from harness.errors import UserError
+from harness.errors import UserError, named
 from harness.lm import catalog as lm_catalog
 from harness.lm.block import TaskConfig, block_of
 from harness.lm.data import local_files, needed_splits, swapped
@@ -56,7 +56,7 @@ def load_tasks(
     except Exception as error:  # a task's Python and templates are its author's: they raise what they like
         hint = "it seems to have no test items; " if isinstance(error, IndexError) else ""
         raise UserError(
-            f"a task of {', '.join(names)} could not be loaded: {_reason(error)} "
+            f"a task of {', '.join(names)} could not be loaded: {named(error)} "
             f"({hint}check --tasks, --data, the task's YAML and the Python beside it)"
         ) from error
     return loaded
@@ -112,7 +112,7 @@ def _shipped(manager: Any, name: str, path: Path) -> Any:
         raise
     except Exception as error:  # the hub's client and the task's Python raise what they like
         raise UserError(
-            f"{lm_catalog.PREFIX}{name} could not be loaded: {_reason(error)} (its rows come from the hub; "
+            f"{lm_catalog.PREFIX}{name} could not be loaded: {named(error)} (its rows come from the hub; "
             "--data DIR takes them from files, docs/lm-eval-tasks.md says which)"
         ) from error
     return task
@@ -138,11 +138,6 @@ def _data_of(data: str, task: str, path: Path | None) -> AbstractContextManager[
     if data in {"embedded", "hub"}:  # nothing is embedded for it: its data set is on the hub
         return nullcontext()
     return swapped(files, task, Path(data), needed_splits(lm_catalog.config_of(path)))
-
-
-def _reason(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
 
 
 def _task_data(name: str, lm_name: str, task: Any, limit: int | None, blocks: TaskConfig) -> TaskData:

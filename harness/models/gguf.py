@@ -1,7 +1,7 @@
 """A GGUF file as a folder of safetensors, converted once: weights in 16 bits, words, ends of a turn and all.
 
 transformers unpacks the weights. What it does not read is read here: every id that ends a turn, and how text
-is split into words (gguf_words.py). Where a converted model is kept is models.py's.
+is split into words (gguf_words.py). Where a converted model is kept is source.py's.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import storage
-from harness.errors import UserError, one_line
+from harness.errors import UserError, first_line, one_line
 from harness.models.gguf_words import splitting
 from harness.progress import say
 
@@ -93,9 +93,8 @@ def _named(gguf: Path) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        reason = str(error).strip().splitlines() or [type(error).__name__]
         raise UserError(
-            f"{gguf}: transformers cannot read this GGUF file ({one_line(reason[0])}); "
+            f"{gguf}: transformers cannot read this GGUF file ({one_line(first_line(error))}); "
             "give --pretrained the model as a safetensors folder"
         ) from error
 

@@ -10,7 +10,7 @@ import torch
 
 from harness.engines.arguments import take_arguments
 from harness.engines.hf.cache import ATTENTION, register
-from harness.errors import UserError
+from harness.errors import UserError, first_line
 from harness.types import Settings
 
 DEFAULTS: Settings = {
@@ -48,10 +48,9 @@ def _device(asked: str) -> str:
     try:
         torch.zeros(1, device=asked).item()
     except Exception as error:  # each backend of torch has errors of its own
-        reason = str(error).strip().splitlines() or [type(error).__name__]
         raise UserError(
-            f"--engine-args device={asked}: torch cannot use it on this machine ({reason[0]}): leave it out, "
-            "or give cpu, cuda or cuda:N"
+            f"--engine-args device={asked}: torch cannot use it on this machine ({first_line(error)}): leave "
+            "it out, or give cpu, cuda or cuda:N"
         ) from error
     return asked
 
