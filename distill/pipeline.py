@@ -156,7 +156,7 @@ def _plan(context: Session, task: TaskData, tests: TestItems, variant: Variant, 
     settings = training_settings(own, paper, options.train_args)
     sampling = context.sampling(task, teacher=True)
     limits = {step: asdict(sampling(step)) for step in dict.fromkeys(["direct", *teacher.steps])}
-    no_matter = frozenset().union(*(kind.no_matter for kind in KINDS.values()))
+    no_matter = KINDS[options.engine].no_matter
     key = stable_hash(
         [
             context.engine.model.fingerprint,

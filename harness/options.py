@@ -109,7 +109,7 @@ class RunOptions:
         if self.preset not in (None, *PRESETS):
             raise UserError(f"--preset {self.preset} is not known: choose {', '.join(PRESETS)}")
         if self.thought_marks is not None:
-            opening, _, closing = self.thought_marks.partition(",")
+            opening, closing = self.mark_pair or ("", "")
             if not opening.strip() or not closing.strip() or opening == closing:
                 raise UserError(
                     f"--thought-marks {self.thought_marks}: give the mark that opens a thought and another "

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from harness.engines import open_engine
+from harness.engines import KINDS
 from harness.engines.base import AdapterInfo, Engine, adapter_name
 from harness.errors import UserError
 from harness.models.source import resolve_model
@@ -68,7 +68,7 @@ def _own_engine(session: Session, folder: Path, revision: str | None = None) -> 
     session.engine.sleep()
     asked = session.source
     source = replace(source, date=asked.date, thought_marks=asked.thought_marks)
-    engine = open_engine(options.engine, source, engine_arguments(options))
+    engine = KINDS[options.engine].open(source, engine_arguments(options))
     try:
         yield replace(session, engine=engine, scheduler=session.scheduler.on(engine))
     finally:

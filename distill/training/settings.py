@@ -1,7 +1,7 @@
 """The settings of a training: one table with default, bounds and meaning, and the check of what a user gives.
 
-`--train-args` and a task's own settings are layers over the table. Neither torch nor
-TRL is imported here, so that bad settings are named before anything is sampled or loaded.
+`--train-args` and a task's own settings are layers over the table. Neither torch nor TRL is imported here, so
+that bad settings are named before anything is sampled or loaded.
 """
 
 from __future__ import annotations

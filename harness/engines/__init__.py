@@ -89,8 +89,3 @@ KINDS: dict[str, EngineKind] = {
         ),
     )
 }  # fmt: skip
-
-
-def open_engine(name: str, source: ModelSource, arguments: Settings) -> Engine:
-    """The engine of that name with the model loaded. UserError for an argument that it does not have."""
-    return KINDS[name].open(source, arguments)

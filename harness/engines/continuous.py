@@ -2,8 +2,8 @@
 
 Calls are coroutines on an event loop in a thread of its own, at most `limit` of them under way; finished ones
 wait in a queue. So the scheduler feeds calls as programs ask for them, nothing waits for the slowest call of
-a step, and the engine works while completions are written to disk. An
-engine only says how to `complete` one request.
+a step, and the engine works while completions are written to disk. An engine only says how to `complete` one
+request.
 """
 
 from __future__ import annotations

@@ -25,7 +25,6 @@ _TOKENS = Setting(0, low=1, high=LARGEST, whole=True)
 
 def loaded_tasks(options: RunOptions) -> list[TaskData]:
     """The tasks that the options name, with the limits of the model that is asked. UserError for bad ones."""
-    options.check()
     for key, value in options.sampling.items():
         setting = _TOKENS if key.split(".", 1)[0] == OPTION else SAMPLING.get(key)
         if setting is None:

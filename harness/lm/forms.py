@@ -2,7 +2,7 @@
 
 The bare answer comes first, since System 1 is asked for nothing else; then what the task itself shows (its
 worked examples, its targets, the words in its regular expressions); then what lm-eval's tasks commonly ask
-for. Which of them the rule reads is tried elsewhere (lm_rule.py).
+for. Which of them the rule reads is tried elsewhere (rule.py).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """How the answers of one task of lm-eval's are read and written, by all variants alike.
 
 A task's filter takes the answer out of a text, or nothing does and the answer is what stands behind a mark
-that System 2 is asked for. Which of the two, and how a target is written, is found by trying (lm_search.py).
+that System 2 is asked for. Which of the two, and how a target is written, is found by trying (search.py).
 """
 
 from __future__ import annotations

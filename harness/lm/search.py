@@ -1,7 +1,7 @@
 """The search for a task's rule: each filter and each form of an answer is tried on rows of the task.
 
 lm-eval knows how to score a text. Distillation also needs to take the answer out of a long one and to write
-it as System 1 should say it. A form (lm_forms.py) must be read back as the answer, the task's own metric must
+it as System 1 should say it. A form (forms.py) must be read back as the answer, the task's own metric must
 call it right, and a text of System 2, which mentions other answers before its own, must be read as its last
 one. The first filter whose form System 1 can know (the bare answer, or a form that the task shows) is taken;
 where no filter extracts, the mark that System 2 is asked for. What fits nowhere is refused with the reason.

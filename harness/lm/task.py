@@ -1,7 +1,7 @@
 """A loaded task with its rows: how each becomes an item, which turns stand before it, what a text scores.
 
 Ours bring items in their rows. Of a task of lm-eval's or a user's, prompts, rule and training rows are worked
-out when it is loaded (lm_foreign.py).
+out when it is loaded (foreign.py).
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ from typing import Any
 from hf_beside_lm_eval import prompts_of
 from measuring import Figures, finish, median_seconds, ratios, run_command, skip, take_turns, timed
 
-from harness.engines import open_engine
+from harness.engines import KINDS
 from harness.errors import RunError, UserError
 from harness.lm.tasks import load_tasks
 from harness.models.source import resolve_model
@@ -107,7 +107,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options.location = source.location
     settings = {"base_url": options.base_url, "concurrency": options.concurrency}
     try:
-        engine: Any = open_engine("openai", source, settings)
+        engine: Any = KINDS["openai"].open(source, settings)
     except (UserError, RunError) as error:
         return skip(f"the server at {options.base_url} cannot be used: {error}")
     options.model = engine.facts()["model"]

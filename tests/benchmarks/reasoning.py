@@ -33,7 +33,7 @@ from typing import Any
 from measuring import Figures, finish
 
 from harness.answer_text import reasoning_words
-from harness.engines import open_engine
+from harness.engines import KINDS
 from harness.engines.base import Engine
 from harness.lm.task import TaskData
 from harness.lm.tasks import load_tasks
@@ -256,9 +256,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         else resolve_model(options.pretrained, dtype=options.dtype)
     )
     address = {"base_url": options.base_url} if options.base_url else {}
-    engine = open_engine(
-        options.engine, source, {**key_values(options.engine_args, "--engine-args"), **address}
-    )
+    arguments = key_values(options.engine_args, "--engine-args")
+    engine = KINDS[options.engine].open(source, {**arguments, **address})
 
     def asked(task: TaskData) -> list[tuple[str, str, Mapping[str, Any]]]:
         return [(name, *options_of(task, name)) for name in options.methods.split(",")]

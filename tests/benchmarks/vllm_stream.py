@@ -28,7 +28,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.engines import open_engine
+from harness.engines import KINDS
 from harness.lm.tasks import load_tasks
 from harness.models.source import ModelSource, resolve_model
 from harness.options import RunOptions
@@ -94,7 +94,7 @@ def forget(engine: Any) -> None:
 
 def open_vllm(options: argparse.Namespace, **more: Any) -> Any:
     source = resolve_model(options.pretrained, dtype=options.dtype)
-    return open_engine("vllm", source, {**arguments_of(options), **more})
+    return KINDS["vllm"].open(source, {**arguments_of(options), **more})
 
 
 def chat_arm(options: argparse.Namespace) -> dict[str, float]:

@@ -14,7 +14,7 @@ import pytest
 from engine_contract import EngineContract, Subject
 from tiny_models import save_adapter, save_model
 
-from harness.engines import open_engine
+from harness.engines import KINDS
 from harness.engines.base import Engine
 from harness.engines.hf.engine import HuggingFaceEngine
 from harness.engines.scripted import ADAPTER_FILE, ScriptedAdapter, ScriptedEngine
@@ -72,9 +72,9 @@ class TestScripted(EngineContract):
         (tmp_path / "empty.py").write_text("")
         for script, reason in (("none.py", "no such file"), ("empty.py", "no function respond")):
             with pytest.raises(UserError, match=reason):
-                open_engine("scripted", source, {"script": str(tmp_path / script)})
+                KINDS["scripted"].open(source, {"script": str(tmp_path / script)})
         with pytest.raises(UserError, match="scirpt: not known: did you mean script"):
-            open_engine("scripted", source, {"scirpt": "x"})
+            KINDS["scripted"].open(source, {"scirpt": "x"})
 
 
 class TestHuggingFace(EngineContract):

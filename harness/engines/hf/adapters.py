@@ -21,7 +21,7 @@ from results.schema import JsonObject
 def adapter_hash(folder: Path) -> str:
     """Hash of tensors and settings: with another `lora_alpha` the same tensors are another adapter. Where its
     base model lay is no part of it, so that two machines give one adapter one name. UserError for settings
-    that are not JSON object."""
+    that are not a JSON object."""
     settings = _settings(folder)
     settings.pop("base_model_name_or_path", None)
     for name, value in settings.items():

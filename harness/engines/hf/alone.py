@@ -28,7 +28,7 @@ def decode_alone(
     execution: Execution,
     choose: Choose = next_tokens,
 ) -> None:
-    """As `decode_batch` of hf_decode.py, one row after the other."""
+    """As `decode_batch` of decode.py, one row after the other."""
     base = model.get_base_model() if hasattr(model, "get_base_model") else model
     for row in rows:
         row.draw_numbers()

@@ -1,6 +1,6 @@
 """From the logits of a step to the next ids: the likeliest, or drawn by each row's own numbers.
 
-It knows tensors and rows; where logits come from is hf_decode.py's.
+It knows tensors and rows; where logits come from is decode.py's.
 """
 
 from __future__ import annotations

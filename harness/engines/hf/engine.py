@@ -1,7 +1,7 @@
 """The `hf` engine: transformers with PEFT adapters, in one process.
 
 Batches are planned from the full list of waiting requests, rows of like length and shared beginnings
-together; finished rows cost no decode steps (hf_decode.py). Adapters are PEFT adapters on the one loaded
+together; finished rows cost no decode steps (decode.py). Adapters are PEFT adapters on the one loaded
 model, switched per batch.
 """
 
@@ -28,7 +28,7 @@ from harness.engines.hf.passes import Passes
 from harness.engines.hf.prefixes import plan_batches
 from harness.engines.hf.rows import Row
 from harness.engines.hf.settings import check_arguments, pick_dtype
-from harness.errors import RunError, UserError, one_line
+from harness.errors import RunError, UserError, first_line, one_line
 from harness.models.source import ModelSource, weights_fingerprint
 from harness.progress import say
 from harness.types import Completion, FinishReason, Message, Request, Settings, stable_hash
@@ -46,7 +46,7 @@ class HuggingFaceEngine(Engine):
     def __init__(
         self, info: ModelInfo, model: Any, chat: Chat, arguments: Settings, verdict: Verdict
     ) -> None:
-        """`verdict` says how the model may be batched (hf_guard.py)."""
+        """`verdict` says how the model may be batched (guard.py)."""
         super().__init__(info)
         self._model = model
         self._chat = chat
@@ -180,10 +180,9 @@ class HuggingFaceEngine(Engine):
                     f"memory does not suffice for the adapter {folder} beside the model: evaluate fewer "
                     "variants at once, or use a machine with more, then repeat the command"
                 ) from error
-            reason = str(error).strip().splitlines() or [type(error).__name__]
             raise UserError(
-                f"{folder}: PEFT cannot load it ({one_line(reason[0])}): check adapter_config.json, or make "
-                "it again"
+                f"{folder}: PEFT cannot load it ({one_line(first_line(error))}): check adapter_config.json, "
+                "or make it again"
             ) from error
         self._model.eval()
         change = float((self._probe_logits(name) - before[None]).abs().max())

@@ -1,7 +1,7 @@
 """Adapters on a server: another model name in requests, and the proof that it is another model (rule 3).
 
 vLLM lists what `--lora-modules NAME=FOLDER` serves beside the base model, with the folder as its `root`.
-Other servers list names only. Which requests use an adapter is not known here.
+Other servers list names only.
 """
 
 from __future__ import annotations

@@ -2,15 +2,13 @@
 
 The line between the last two: what another request would get as well ends the run, because a server's
 absence, or its refusal of a parameter, must not be recorded as the failure of every item that is left. What
-the server does not take and the run can do without is learnt here and left out from then on. Batches and
-adapters are not known here.
+the server does not take and the run can do without is learnt here and left out from then on.
 """
 
 from __future__ import annotations
 
 import asyncio
 import re
-from dataclasses import replace
 from functools import partial
 
 from harness.answer_text import turn_marks
@@ -114,24 +112,18 @@ class Answerer:
                 f"the server at {self._client.base_url} made other prompt ids than were expected (rule 2): "
                 "all servers behind this address need one model, one version and one chat template"
             )
-        if (marks := turn_marks(request.sampling.stop)) and self._hides_special_tokens:
+        marks = turn_marks(request.sampling.stop)
+        if marks and self._server.hides_special_tokens(self.dialect):
             self._notes.special_tokens_hidden(marks)
         thinking = isinstance(ids, ThinkingPrompt)
         # Where a stop string may have cut a thought, an empty text is as it should be.
         cut = reply.by_stop_string if reply.by_stop_string is not None else thinking and request.sampling.stop
         if reply.thoughts and not reply.text.strip() and reply.finish_reason == "stop" and not cut:
             self._notes.only_thoughts()
-        unheeded = [
-            stop for stop in body.get("stop") or () if reply.text.partition(stop)[2].strip() and stop.strip()
-        ]
-        if unheeded:
+        if any(reply.text.partition(stop)[2].strip() for stop in body.get("stop") or () if stop.strip()):
             self._notes.stop_not_heeded()
         opened = self._chat.opened_mark(request.prompt_ids) if self._chat is not None else ""
         return completion(request, reply, thinking, body.get(SPECIAL) is False, opened)
-
-    @property
-    def _hides_special_tokens(self) -> bool:
-        return replace(self._server, dialect=self.dialect).hides_special_tokens
 
     def _learns(self, problem: Rejected, body: JsonObject, dialect: Dialect) -> bool:
         """Whether the same can be asked again in another way."""

@@ -3,7 +3,6 @@
 Three things come out of a call: what `read` makes of the reply; `Rejected`, where the server understood and
 refused (a 4xx, or an error inside a reply that was sent as a good one); `NoAnswer`, where nothing usable came
 however often it was asked. Whose fault that is, is decided elsewhere, and so is how many calls are under way.
-It knows nothing of chats or tokens.
 """
 
 from __future__ import annotations

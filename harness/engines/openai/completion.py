@@ -1,6 +1,6 @@
 """From a server's reply to the completion that a program gets: one text, cut at the first stop.
 
-Texts are cut here as every engine cuts them, whatever the server did about stops. Nothing here asks a server.
+Texts are cut here as every engine cuts them, whatever the server did about stops.
 """
 
 from __future__ import annotations

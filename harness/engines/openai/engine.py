@@ -81,7 +81,7 @@ class OpenAIEngine(ContinuousEngine):
         return cls(model_info(source, server, settings), settings, client, server, prompts)
 
     def prompt_ids(self, messages: Sequence[Message], thinking: bool = False) -> tuple[int, ...]:
-        """Ids, or negative numbers where nobody knows them (openai_prompts.py)."""
+        """Ids, or negative numbers where nobody knows them (prompt_ids.py)."""
         if thinking and "chat_template_kwargs" not in self._server.dialect.optional:
             raise UserError(
                 f"the server at {self._client.base_url} takes no chat_template_kwargs, so thinking cannot be "

@@ -68,10 +68,10 @@ class Server:
         """Tokens; 0 where the server does not tell."""
         return context_of(self.entry, self.properties)
 
-    @property
-    def hides_special_tokens(self) -> bool:
-        """Whether it shows no special tokens in a text, so that it cannot find a stop that is one."""
-        return SPECIAL not in self.dialect.optional or is_llama_cpp(self.entry, self.properties)
+    def hides_special_tokens(self, dialect: Dialect) -> bool:
+        """Whether it shows no special tokens in a text, so that it cannot find a stop that is one. `dialect`
+        is what is known by now of what it takes."""
+        return SPECIAL not in dialect.optional or is_llama_cpp(self.entry, self.properties)
 
 
 async def meet(

@@ -1,7 +1,7 @@
 """How long to wait before a server is asked again, and how often.
 
 Doubling waits with jitter, so that many clients do not come back together; a server that says when to come
-back (`Retry-After`) is believed. Nothing here knows HTTP beyond that header.
+back (`Retry-After`) is believed.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What a server serves: its list of models, its version, and what it tells of the weights behind a name.
 
-Lists are OpenAI's or Ollama's; llama.cpp tells more beside them, at `/props`. A server may have none of
-this: then the name that the user gave is all there is. Chats are not known here.
+Lists are OpenAI's or Ollama's; llama.cpp tells more beside them, at `/props`. A server may have none of this:
+then the name that the user gave is all there is.
 """
 
 from __future__ import annotations

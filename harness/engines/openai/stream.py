@@ -1,7 +1,7 @@
 """A streamed reply put together again, for servers that stream whatever they are asked.
 
 Server-sent events, each with a piece of the reply in `delta`; what stands beside the pieces (counts, ids) is
-kept as it is. What a reply means is not known here.
+kept as it is.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A request in words of the OpenAI interface: the body that asks one server for one completion.
 
 What this server takes beyond the interface, and what of the interface it does not take, stands in its
-`Dialect` (openai_dialect.py). Nothing here opens a connection.
+`Dialect` (dialect.py).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Adapters as vLLM holds them: a number, a name, a folder and a rank each.
 
-Only names and settings are kept here; vllm.py loads them into the engine and probes.
+Only names and settings are kept here; engine.py loads them into the engine and probes.
 """
 
 from __future__ import annotations

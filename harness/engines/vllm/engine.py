@@ -32,7 +32,7 @@ from harness.engines.vllm.settings import (
     own_environment,
     set_environment,
 )
-from harness.errors import RunError, UserError
+from harness.errors import RunError, UserError, first_line
 from harness.models.source import ModelSource
 from harness.types import Completion, FinishReason, Message, Request, Settings
 from results import schema
@@ -224,10 +224,9 @@ class VllmEngine(ContinuousEngine):
                 self._engine = self.call(_started(config))
             except Exception as error:  # whatever a worker's start can raise
                 self._stop()
-                reason = str(error).strip().splitlines() or [type(error).__name__]
                 raise RunError(
-                    f"vLLM did not start ({reason[0]}); its own lines above say why. Where memory is short, "
-                    "try --engine-args max_model_len=4096 or another gpu_memory_utilization"
+                    f"vLLM did not start ({first_line(error)}); its own lines above say why. Where memory is "
+                    "short, try --engine-args max_model_len=4096 or another gpu_memory_utilization"
                 ) from error
         self._guard.tell()
         self._rank = rank

@@ -2,9 +2,9 @@
 
 vLLM's engine and workers outlive a parent that gets no chance to stop them, and keep the memory that the next
 run needs. So a small process of its own waits for the end of this one and ends them then: those that it was
-told of, and while they are still being started, those that bear a mark in their environment. (A
-process that gives itself a title writes over parts of its environment, so the mark alone is not enough.) The
-guard is this file, run by itself with the mark.
+told of, and while they are still being started, those that bear a mark in their environment. (A process that
+gives itself a title writes over parts of its environment, so the mark alone is not enough.) The guard is this
+file, run by itself with the mark.
 """
 
 from __future__ import annotations
