@@ -18,10 +18,9 @@ from results.analysis import choose_test as methods
 from results.analysis import clusters as samplesets
 from results.analysis import cut, verdicts
 from results.analysis.cost import CostModel
+from results.analysis.table_functions import Difference, clusters_needed, detectable
 from results.records.columns import Columns
 from results.schema import UNITS, ClaimName, ClaimOutcome, Comparison, Metric, PairMarks, Unit, Verdict
-from results.statistics.holm import holm, holm_levels
-from results.statistics.noninferiority import non_inferior
 from results.statistics.outcomes import Interval
 from results.statistics.test_based import agreeing
 
@@ -31,7 +30,7 @@ class ScoreClaim:
     """A row about scores with what it was made of."""
 
     row: Comparison
-    seen: methods.Difference
+    seen: Difference
     a: Columns
     b: Columns
 
@@ -91,7 +90,7 @@ class Comparisons:
             if one.row["claim"] == "superior" and one.row["primary"] and not one.row.get("noise_floor")
         ]  # fmt: skip
         values = [verdicts.known(row["p"]) for row in family]
-        for row, p, level in zip(family, holm(values), holm_levels(values, verdicts.ALPHA), strict=True):
+        for row, p, level in zip(family, *methods.FAMILY.run((values, verdicts.ALPHA)), strict=True):
             row["p_adjusted"], row["level"], row["family"] = p, level, len(family)
         if family:
             self.used.add("family")
@@ -109,7 +108,7 @@ class Comparisons:
         if side and {"a": one.a, "b": one.b}[side].cut.any():
             turn_if(row, decided(row, self._if_cut_were_right(one, side))[0])
 
-    def _if_cut_were_right(self, one: ScoreClaim, side: str) -> methods.Difference:
+    def _if_cut_were_right(self, one: ScoreClaim, side: str) -> Difference:
         metric, lower = one.row["metric"], one.row["direction"] == "lower"
         a, b = one.a, one.b
         if side == "a":
@@ -122,10 +121,11 @@ class Comparisons:
         return methods.difference(pair.swapped() if lower else pair, self.margin, self.exact)
 
 
-def decided(row: Comparison, seen: methods.Difference) -> tuple[Verdict, Interval]:
+def decided(row: Comparison, seen: Difference) -> tuple[Verdict, Interval]:
     """Verdict of a claim about scores, and the interval that agrees with it, both at the row's level."""
     if row["claim"] == "non_inferior":
-        return non_inferior(seen.interval, verdicts.known(row["margin"])), seen.interval
+        verdict = methods.NON_INFERIORITY.run((seen.interval, verdicts.known(row["margin"])))
+        return verdict, seen.interval
     level = row["level"]
     interval = agreeing(seen.at(1 - level), seen.estimate, seen.test.p, level)
     return verdicts.superior(seen.estimate, seen.test.p, level), interval
@@ -146,7 +146,7 @@ def signed(interval: Interval, lower: bool) -> tuple[float, float]:
 
 
 def _score_row(
-    metric: str, claim: ClaimName, seen: methods.Difference, margin: float | None, lower: bool, primary: bool,
+    metric: str, claim: ClaimName, seen: Difference, margin: float | None, lower: bool, primary: bool,
     left_out: int, marks: PairMarks, pair: Comparison,
 ) -> Comparison:  # fmt: skip
     """A claim about scores. `margin` is that of `non_inferior`, None for the other claim; `pair` is the
@@ -160,8 +160,8 @@ def _score_row(
         "test": seen.test.method if margin is None else "paired non-inferiority",
         "p": seen.test.p if margin is None else seen.p_above_margin, "p_adjusted": None,
         "alpha": verdicts.ALPHAS[claim], "level": verdicts.ALPHA,
-        "ci_low_adjusted": low, "ci_high_adjusted": high, "margin": margin, "mde": methods.detectable(seen),
-        "needed_n": methods.clusters_needed(seen, seen.estimate if margin is None else margin),
+        "ci_low_adjusted": low, "ci_high_adjusted": high, "margin": margin, "mde": detectable(seen),
+        "needed_n": clusters_needed(seen, seen.estimate if margin is None else margin),
         "verdict": "cannot_tell", "interval": seen.interval.method, "differing": seen.differing,
         "primary": primary, "direction": "lower" if lower else "higher",
         "token_ratio": pair["token_ratio"], "token_ratio_low": pair["token_ratio_low"],
@@ -192,7 +192,7 @@ def _cheaper(
         "difference": seen.estimate, "ci_low": seen.interval.low, "ci_high": seen.interval.high,
         "test": seen.test.method, "p": seen.test.p, "p_adjusted": None, "alpha": verdicts.ALPHAS["cheaper"],
         "level": verdicts.ALPHA, "ci_low_adjusted": seen.interval.low, "ci_high_adjusted": seen.interval.high,
-        "margin": None, "mde": methods.detectable(seen), "needed_n": None,
+        "margin": None, "mde": detectable(seen), "needed_n": None,
         "verdict": verdicts.cheaper(token[1], token[2]),
         "interval": seen.interval.method, "differing": seen.differing, "primary": False, "direction": "lower",
         "rows_left_out": 0, "same": seen.differing == 0, "one_program": a.method == b.method,

@@ -10,26 +10,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from results.analysis import choose_test as methods
 from results.analysis import clusters as samplesets
 from results.analysis.clusters import keys
 from results.analysis.pairing import paired
+from results.analysis.table_functions import SharePart
 from results.records.load import RunData
 from results.records.roles import Trio
 from results.schema import Share
-from results.statistics.gain import gain_kept
-from results.statistics.outcomes import Floats
-
-Part = tuple[Floats, Floats, float]
 
 
 def share(run: RunData, asked: Iterable[tuple[Trio, str, bool]]) -> Share | None:
     """The share over one or several tasks: for each a trio, its metric, and whether lower is better."""
     parts = [part for part in (_part(run, *one) for one in asked) if part is not None]
-    kept = gain_kept(parts) if parts else None
+    kept = methods.GAIN_KEPT.run(parts) if parts else None
     return None if kept is None else {"value": kept.value, "low": kept.low, "high": kept.high}
 
 
-def _part(run: RunData, trio: Trio, metric: str, lower: bool) -> Part | None:
+def _part(run: RunData, trio: Trio, metric: str, lower: bool) -> SharePart | None:
     if trio.base is None or trio.teacher is None:
         return None
     both = paired(run, trio.task, trio.base, trio.distilled)

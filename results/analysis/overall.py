@@ -19,13 +19,13 @@ from results.analysis import clusters as samplesets
 from results.analysis import cut, verdicts
 from results.analysis.claims import turn_if
 from results.analysis.pairing import paired
+from results.analysis.table_functions import Combining
 from results.records.columns import Columns
 from results.records.load import RunData
 from results.schema import RATIO_KEYS, ClaimName, Comparison, Overall, OverallHead, PairMarks, Verdict
 from results.statistics.mover import mover
-from results.statistics.noninferiority import non_inferior, wald_p
+from results.statistics.noninferiority import wald_p
 from results.statistics.outcomes import Interval, normal_quantile
-from results.statistics.permutation import sign_flip
 from results.statistics.test_based import agreeing
 
 NAME = "all tasks"
@@ -116,19 +116,18 @@ def _decided(
     pairs: Sequence[samplesets.Pair], margin: float,
 ) -> _Decided:  # fmt: skip
     """Estimate, interval, test and verdict of one claim over all tasks."""
-    interval = mover(estimates, [one.low for one in intervals], [one.high for one in intervals])
+    whole = methods.OVERALL.run(Combining(estimates, intervals, pairs))
+    interval = whole.interval()
     gain = float(np.mean(estimates))
     verdict: Verdict
     shown = interval
     if claim == "non_inferior":
         error = (gain - interval.low) / normal_quantile(0.975)
         test, p = "paired non-inferiority", wald_p(gain, error, margin)
-        verdict = non_inferior(interval, margin)
+        verdict = methods.NON_INFERIORITY.run((interval, margin))
     else:
-        signs = sign_flip(
-            np.concatenate([pair.difference / pair.weight.sum() / len(pairs) for pair in pairs])
-        )
-        test, p = f"stratified {signs.method}", signs.p
+        signs = whole.test()
+        test, p = signs.method, signs.p
         # Test and interval come from different roads here; a verdict needs both.
         holds_zero = interval.low <= 0 <= interval.high
         verdict = "cannot_tell" if holds_zero else verdicts.superior(gain, p)

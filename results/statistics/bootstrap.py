@@ -89,16 +89,21 @@ class Fitted:
 
 def bca(numerator: Floats, denominator: Floats, replicates: int = REPLICATES) -> Fitted:
     """Bootstrap sum(numerator)/sum(denominator) over clusters (arrays of one value per cluster)."""
-    estimate = float(numerator.sum() / denominator.sum())
-    nothing = np.empty(0)
     if is_linearised(numerator, denominator):
-        return Fitted(estimate, nothing, 0.0, standard_error(numerator, denominator), True)
+        return linearised(numerator, denominator)
+    estimate = float(numerator.sum() / denominator.sum())
     grouped = cells(numerator, denominator)
     if grouped.count.size == 1:
-        return Fitted(estimate, nothing, 0.0, 0.0, False)
+        return Fitted(estimate, np.empty(0), 0.0, 0.0, False)
     drawn = _replicates(grouped, replicates)
     # A draw in which both sums are 0 (of failed calls, say) holds nothing that has a ratio.
     return Fitted(estimate, drawn[~np.isnan(drawn)], acceleration(grouped), 0.0, False)
+
+
+def linearised(numerator: Floats, denominator: Floats) -> Fitted:
+    """The same ratio with its normal interval, from the influence of each cluster."""
+    estimate = float(numerator.sum() / denominator.sum())
+    return Fitted(estimate, np.empty(0), 0.0, standard_error(numerator, denominator), True)
 
 
 def is_linearised(numerator: Floats, denominator: Floats) -> bool:
