@@ -15,6 +15,7 @@ from distill.teacher.overlap import OverlapItem, find_overlaps, shared_symbols
 from harness.lm.tasks import load_tasks
 from harness.programs import get_method
 from tasks import registry
+from tasks.coin_flip.generate import PEOPLE
 from tasks.coin_flip.task import TURN
 from tasks.last_letter.task import QUOTED_WORDS
 
@@ -38,9 +39,9 @@ def symbols(task: str, question: str) -> tuple[str, ...]:
 
 
 @pytest.mark.parametrize("task", registry.MODULES)
-def test_every_task_brings_three_to_five_short_ones_with_several_answers(task: str) -> None:
+def test_every_task_brings_three_to_six_short_ones_with_several_answers(task: str) -> None:
     spec = registry.spec(task)
-    assert 3 <= len(examples(task)) <= 5
+    assert 3 <= len(examples(task)) <= 6
     answers = Counter(spec.answer(worked) for _, worked in examples(task))
     assert None not in answers
     assert max(answers.values()) <= len(examples(task)) / 2, "no answer is the common one"
@@ -63,6 +64,14 @@ def test_the_coins_and_letters_are_right() -> None:
     for question, worked in examples("last_letter"):
         joined = "".join(word[-1] for word in symbols("last_letter", question))
         assert registry.spec("last_letter").answer(worked) == joined
+
+
+def test_coins_of_every_number_of_people_come_with_both_answers() -> None:
+    """A small model copies the ending of the example with as many people. When the only example of two people
+    ended heads up, Qwen2.5-Coder-1.5B said so of 153 of 200 such coins, and was right on 48 %."""
+    answer = registry.spec("coin_flip").answer
+    seen = {(len(symbols("coin_flip", shown)), answer(worked)) for shown, worked in examples("coin_flip")}
+    assert seen == {(people, said) for people in PEOPLE for said in ("yes", "no")}
 
 
 def test_the_arithmetic_is_right() -> None:
