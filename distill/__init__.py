@@ -1,1 +1,1 @@
-"""Teaches: sample the System 2 teacher, filter, fine-tune, keep the checkpoint with its papers."""
+"""Distillation: sample the System 2 teacher, filter, fine-tune, keep the checkpoint with its cards."""

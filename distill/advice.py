@@ -1,8 +1,7 @@
-"""Where distillation is not likely to work, said in plain words before anybody waits for the training.
+"""Warnings about a distillation that is likely to fail, printed before its training.
 
-Each check looks at what sampling left and gives a sentence or nothing: what was found, why it matters, what
-to do. The thresholds are judgements, each with its reason; they decide nothing, since training goes on
-anyway.
+Each check looks at the result of sampling and returns a sentence or nothing: what was found, why it matters,
+what to do. The thresholds are judgements, each with its reason. They do not stop the training.
 """
 
 from __future__ import annotations
@@ -19,26 +18,26 @@ if TYPE_CHECKING:
     from distill.teacher.select import Drawn
 
 LOW_KEPT = 0.5
-"""Share of inputs. Below half, what is kept says more about which inputs are easy than about the task."""
+"""Share of inputs. Below half, the kept inputs show which inputs are easy rather than what the task is."""
 FEW_INPUTS = 100
 """Half of the smallest set of inputs in the paper (200, last letters)."""
 LOW_MARGIN = 0.5
-"""Margin of 6 to 2 among eight samples. Two answers drawn by coin tosses get there in 29 of 100."""
+"""Margin of 6 to 2 among eight samples. Two equally likely random answers reach it in 29 of 100 cases."""
 MOSTLY_GIVEN = 0.9
 """Share of targets. Above it, less than one example in ten teaches anything new."""
 DOMINANT = 0.9
-"""Share of one target. To say it always is then wrong in one example of ten, and the quickest thing to
-learn."""
+"""Share of one target. Always giving this answer is then wrong for one example in ten, and the easiest
+thing to learn."""
 LOW_ACCURACY = 0.6
-"""In the paper, math had .568 and was the one task where distillation did not work."""
+"""In the paper, math had .568 and was the one task for which distillation did not work."""
 
 
 def plain_warnings(record: DistillationCounts, drawn: Sequence[Drawn], already: float | None) -> list[str]:
-    """Sentences on what speaks against this distillation; empty where nothing does.
+    """Sentences on what is wrong with this distillation; empty if nothing is.
 
     `record` has `inputs`, `kept`, `dropped`, `filter`, `samples_per_input`, `pseudo_label_accuracy`; `drawn`
-    is every prompt asked, kept or not; `already` is the share of kept targets that the base model gives
-    greedily by itself (0 to 1), None if nobody asked it.
+    is every prompt that was asked, kept or not; `already` is the share of kept targets that the base model
+    gives greedily before training (0 to 1), None if it was not asked.
     """
     kept = [entry for entry in drawn if entry.answer is not None]
     found = (
@@ -60,7 +59,7 @@ def _nothing_kept(record: DistillationCounts) -> str | None:
     if not inputs:
         return (
             "There was no input to ask the teacher about, so there is nothing to learn from: give the task a "
-            "training split whose rows overlap no test item."
+            "training split with rows that overlap no test item."
         )
     return f"None of {_inputs(inputs)} was kept, so there is nothing to learn from.{_commonest(record)}"
 
@@ -71,7 +70,7 @@ def _low_kept(record: DistillationCounts) -> str | None:
         return None
     return (
         f"Only {kept} of {_inputs(inputs)} were kept ({_percent(kept / inputs)}): the teacher seldom agrees "
-        f"with itself, and what is left are the inputs that are easy for it.{_commonest(record)}"
+        f"with itself, and the kept inputs are those that are easy for it.{_commonest(record)}"
     )
 
 
@@ -94,7 +93,7 @@ def _no_vote(record: DistillationCounts) -> str | None:
     if record.get("filter", "majority") != "majority" or record["samples_per_input"] > 1:
         return None
     return (
-        "With one sample per input every answer is its own majority, so the filter took out failures alone; "
+        "With one sample per input every answer is its own majority, so the filter removed only failures; "
         "raise --samples."
     )
 
@@ -108,7 +107,7 @@ def _low_margins(record: DistillationCounts, kept: Sequence[Drawn]) -> str | Non
         return None
     return (
         f"Margins are low: in half of the kept examples the winner leads by {_percent(middle)} of the "
-        "samples or less, which guesses do as well, so many targets will be chance; raise --samples."
+        "samples or less. Random guesses do as well, so many targets will be chance; raise --samples."
     )
 
 
@@ -116,7 +115,7 @@ def _given_already(already: float | None) -> str | None:
     if already is None or already < MOSTLY_GIVEN:
         return None
     return (
-        f"The model gives {_percent(already)} of the targets already when asked directly: there is little "
+        f"The model already gives {_percent(already)} of the targets when asked directly: there is little "
         "left to learn, so expect no better scores, at most shorter answers."
     )
 
@@ -129,8 +128,8 @@ def _one_target(kept: Sequence[Drawn]) -> str | None:
     if count / len(kept) < DOMINANT:
         return None
     return (
-        f"{_percent(count / len(kept))} of the targets are {_shown(answer)}: the model may learn to say that "
-        "always; balance the inputs, or look whether the teacher says anything else."
+        f"{_percent(count / len(kept))} of the targets are {_shown(answer)}: the model may learn to give "
+        "this answer always; balance the inputs, or check whether the teacher gives other answers."
     )
 
 
@@ -139,13 +138,13 @@ def _low_accuracy(record: DistillationCounts) -> str | None:
     if accuracy is None or accuracy >= LOW_ACCURACY:
         return None
     return (
-        f"Of the kept targets {_percent(accuracy)} are right by the task's labels (which nothing else used): "
-        "the rest teaches mistakes. In the paper math stood at 56.8 %, and distilling it did not work."
+        f"Of the kept targets {_percent(accuracy)} are right by the task's labels (used only for this): "
+        "the rest teaches mistakes. In the paper, math had 56.8 %, and distilling it did not work."
     )
 
 
 def _commonest(record: DistillationCounts) -> str:
-    """Why most of the dropped inputs were dropped, and what may be done about it."""
+    """Why most of the dropped inputs were dropped, and what to do about it."""
     dropped = record.get("dropped") or {}
     cause = max(dropped, key=lambda reason: dropped[reason], default=None)
     if cause is None:
@@ -163,5 +162,5 @@ def _percent(share: float) -> str:
 
 
 def _shown(answer: str) -> str:
-    """An answer in quotes, on one line and not too long: it is a model's text."""
+    """An answer in quotes, on one line and shortened: it is a model's text."""
     return repr(answer if len(answer) <= 40 else f"{answer[:40]}...")

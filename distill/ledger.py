@@ -1,7 +1,7 @@
-"""The manifest's account of a distillation: counts, tokens, compute, and warnings.
+"""The manifest's entry for a distillation: counts, tokens, compute, and warnings.
 
-It asks the model one thing, what it answers already; everything else is arithmetic on what was sampled and on
-what training says of itself.
+It asks the model only which targets it gives already; the rest is arithmetic on the samples and on the record
+of the training.
 """
 
 from __future__ import annotations
@@ -56,7 +56,8 @@ def account(
     used = dict(job.settings) if job else dict(settings)
     ids = sum(len(ids) for ids in [*job.prompts, *job.targets]) if job else 0
     trained = ids * _passes(used, len(job.prompts) if job else 0)
-    # Forward and backward: 6 FLOPs per parameter and token; LoRA has no gradient of the frozen weights.
+    # Forward and backward take 6 FLOPs per parameter and token; LoRA computes no gradient of the frozen
+    # weights.
     per_token = 6.0 if used.get("tuning") == "full" else 4.0
     counts: DistillationCounts = {
         "task": sampled.task,
@@ -87,10 +88,10 @@ def account(
 
 
 def as_trained(records: Sequence[Distillation], tokens: int, apart: bool) -> None:
-    """Put into the records of one checkpoint the `tokens` that its training counted. What was planned is more
-    where examples are held out or too long, or training stops early. `apart`: the tasks' examples are others,
-    and each task has its share of the tokens; else (the parts of judging) all of them are every task's.
-    """
+    """Sets the `tokens` that the training counted in the records of one checkpoint. The plan has more if
+    examples are held out or too long, or training stops early. `apart`: the tasks have different examples,
+    and each task gets its share of the tokens. Otherwise (the parts of judging) every task gets all of
+    them."""
     whole = sum(record["train_tokens"] for record in records)
     for record in records if whole else ():
         share = tokens / (whole if apart else record["train_tokens"])

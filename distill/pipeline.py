@@ -1,9 +1,9 @@
 """From a variant to a checkpoint per task: find it by content, or sample, filter, train and keep it.
 
 A checkpoint is named by what made it: model, template, method and task with their code, sampling, filter,
-inputs, seed, settings. The same inputs and settings are never trained twice, by any run that shares the
-cache folder. What a variant differs in is its recipe: who teaches, how many samples, which filter, one
-adapter per task or for all.
+inputs, seed, settings. The same inputs and settings are never trained twice, by any run that shares the cache
+folder. Variants differ in their recipe: who teaches, how many samples, which filter, one adapter per task or
+for all.
 """
 
 from __future__ import annotations
@@ -54,12 +54,12 @@ from results.schema import Distillation
 from tasks.registry import source_files
 
 MIN_KEPT = 8
-"""Fewer kept inputs than this train nothing worth naming: the variant's row says `not_distilled`."""
+"""With fewer kept inputs nothing is trained, and the variant's row says `not_distilled`."""
 
 
 @dataclass
 class _Plan:
-    """One task's part in a checkpoint on its way."""
+    """One task's part in a checkpoint that is being made."""
 
     ask: TeacherAsk
     filter: FilterChoice
@@ -78,12 +78,12 @@ class _Plan:
 
 
 def check_settings(options: RunOptions) -> None:
-    """UserError for what would else be found after hours of sampling: training settings, filter."""
+    """UserError for settings that would otherwise fail after hours of sampling: training settings, filter."""
     settings = training_settings(options.train_args)
     parse_filter(options.filter or "majority")
     trains = any(variant.kind == "distilled" for variant in parse_variants(options.models))
     own_weights = KINDS[options.engine].weights == "here" and options.preset != "paper"
-    # What is still to be fetched and converted is looked at when it is there.
+    # A model that must still be fetched and converted is checked later.
     if trains and own_weights and is_at_hand(options.pretrained):
         code = options.trust_remote_code
         require_trainable(resolve_model(options.pretrained, options.revision, options.dtype, code), settings)
@@ -93,7 +93,7 @@ def find_or_make(context: Session, variant: Variant, seed: int) -> dict[str, Dis
     """A checkpoint per task of the run, or the record of why there is none (`not_distilled`)."""
     tests = test_items(context)
     for name, reason in tests.unchecked.items():
-        say(f"overlap: the test items of {name} could not be had and are not checked ({reason})")
+        say(f"overlap: the test items of {name} could not be loaded and are not checked ({reason})")
     plans = [_plan(context, task, tests, variant, seed) for task in context.tasks]
     _name_folders(context, plans, variant)
     with ExitStack() as locks:
@@ -103,7 +103,7 @@ def find_or_make(context: Session, variant: Variant, seed: int) -> dict[str, Dis
         found = {folder: read_record(folder) for folder in {plan.folder for plan in plans}}
         for plan in plans:
             if records := found[plan.folder]:
-                # Parts of judging share a checkpoint: the part that made it stands for the others.
+                # The parts of judging share a checkpoint: one part makes it for all of them.
                 record = records.get(plan.task.name) or next(iter(records.values()))
                 now: Distillation = {
                     **record,
@@ -124,7 +124,7 @@ def find_or_make(context: Session, variant: Variant, seed: int) -> dict[str, Dis
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """One process at a time makes a checkpoint; the others wait, and find it."""
+    """Only one process at a time makes a checkpoint; the others wait, and then find it."""
     lock = FileLock(f"{folder}.lock")
     try:
         lock.acquire(timeout=0)
@@ -146,10 +146,10 @@ def _plan(context: Session, task: TaskData, tests: TestItems, variant: Variant, 
     inputs = choose_inputs(task, wanted, tests.index, options.allow_overlap, least=MIN_KEPT)
     if chosen.kind.other_forms:
         inputs = with_other_forms(inputs)
-    # As samples name it: `self_consistency(cot)*3` is `cot*3`.
+    # The name that samples have: `self_consistency(cot)*3` is `cot*3`.
     teacher = get_method(variant.teacher_for(task.spec.s2_method))
     ask = TeacherAsk(inputs, teacher.name, teacher_samples(options, task, variant))
-    # One adapter for all tasks has no settings of one task.
+    # One adapter for all tasks does not use the settings of one task.
     alone = variant.recipe != "all"
     own = {**task.spec.train_args, **train_args(options.pretrained, task.name)} if alone else {}
     paper = paper_settings(task) if alone and options.preset == "paper" else {}
@@ -165,7 +165,8 @@ def _plan(context: Session, task: TaskData, tests: TestItems, variant: Variant, 
             {name: each for name, each in options.engine_args.items() if name not in no_matter},
             teacher.name,
             method_hash(teacher),
-            # A user's task keeps its wording, examples and answer rule in its YAML and the Python beside it.
+            # Our tasks: hash of their files. A user's task keeps wording, examples and answer rule in YAML
+            # and Python.
             files_hash(source_files(task.name)) if task.own else without_functions(task.task.dump_config()),
             {name: dict(value) for name, value in task.spec.method_options.items()},
             limits,
@@ -182,7 +183,8 @@ def _plan(context: Session, task: TaskData, tests: TestItems, variant: Variant, 
 
 
 def _name_folders(context: Session, plans: Sequence[_Plan], variant: Variant) -> None:
-    """Where each checkpoint lies. The task's name is no part of it: parts of judging have one."""
+    """Sets the folder of each checkpoint. The task's name is not part of it: the parts of judging share
+    one."""
     together = stable_hash([plan.key for plan in plans], 24)
     for plan in plans:
         method = re.sub(r"[^A-Za-z0-9_]", "_", plan.ask.method)
@@ -226,7 +228,7 @@ def _make(context: Session, variant: Variant, seed: int, plans: list[_Plan], tes
         for warning in record["warnings"]:
             say(f"{plan.task.name}, {variant.name}: {warning}")
         if job is None:
-            why = plan.inputs.why_none or f"{kept} of {found.inputs} inputs kept (it takes {MIN_KEPT})."
+            why = plan.inputs.why_none or f"{kept} of {found.inputs} inputs kept (minimum {MIN_KEPT})."
             say(f"{plan.task.name}, {variant.name}: not distilled. {why}")
     if jobs:
         _train(context, plans, sampled, list(jobs.values()))
@@ -234,7 +236,7 @@ def _make(context: Session, variant: Variant, seed: int, plans: list[_Plan], tes
 
 
 def _drop_unreadable(task: TaskData, sampled: Sampled) -> None:
-    """Drop inputs whose target the answer rule does not read back: training on one would teach a wrong
+    """Drops inputs whose target the answer rule does not read back: training on one would teach a wrong
     form."""
     spec = task.spec
     units = [
@@ -261,7 +263,8 @@ def _train(
 
 
 def _finish(context: Session, plans: Sequence[_Plan], sampled: Sequence[Sampled], together: bool) -> None:
-    """Records and papers beside each checkpoint, the record last: it says that all is there."""
+    """Writes record and cards beside each checkpoint; the record is last, because it marks the checkpoint
+    as complete."""
     for folder in dict.fromkeys(plan.folder for plan in plans):
         parts = [
             (plan, found)
@@ -273,7 +276,7 @@ def _finish(context: Session, plans: Sequence[_Plan], sampled: Sequence[Sampled]
         if not folder.is_dir():
             raise RunError(f"training left no checkpoint in {folder}: repeat the command")
         records = {plan.task.name: plan.distilled.record for plan, _ in parts if plan.distilled is not None}
-        if (told := folder / FACTS).is_file():  # the scripted engine's training has none
+        if (told := folder / FACTS).is_file():  # the scripted engine's training writes none
             tokens = json.loads(told.read_text(encoding="utf-8"))["tokens"]
             as_trained(list(records.values()), tokens, apart=together)
         document(context, folder, [(plan.ask, found, records[plan.task.name]) for plan, found in parts])
@@ -281,7 +284,7 @@ def _finish(context: Session, plans: Sequence[_Plan], sampled: Sequence[Sampled]
 
 
 def _lessons(plans: Sequence[_Plan], sampled: Sequence[Sampled]) -> dict[Path, dict[str, str]]:
-    """What each checkpoint is taught: prompt -> target."""
+    """What each checkpoint is trained on: prompt -> target."""
     lessons: dict[Path, dict[str, str]] = {}
     for plan, found in zip(plans, sampled, strict=True):
         if plan.distilled is not None and plan.distilled.folder is not None:

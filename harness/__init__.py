@@ -1,1 +1,1 @@
-"""Runs: programs over an engine over items, one record per model call and one per item."""
+"""Runs programs with an engine on items: one record per model call and one per item."""

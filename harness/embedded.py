@@ -1,8 +1,8 @@
-"""What the embedded model `tiny` was trained on, and so is asked: methods, their prompts, and token limits.
+"""The prompts, methods and token limits that the embedded model `tiny` was trained on.
 
-Two million parameters know the prompts of their training and no others, and answer in a few tokens. A run of
-`tiny` therefore keeps these, whatever tasks and methods ask of other models; none of them may change.
-tests/golden/tiny_prompts.json holds the prompts.
+With two million parameters it knows only the prompts of its training, and answers in a few tokens. A run of
+`tiny` therefore keeps these settings, whatever tasks and methods use for other models; none of them may
+change. tests/golden/tiny_prompts.json holds the prompts.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ NAME = "tiny"
 """The model's name for `--pretrained`."""
 
 TASKS = ("last_letter", "coin_flip", "trivia_bias", "judge", "gsm8k")
-"""What it was trained on: a task that comes later is as new to it as a user's own."""
+"""The tasks it was trained on; tasks that come later are as new to it as a user's own."""
 
 JUDGES = tuple(dict.fromkeys(part for parts in JUDGE_PARTS.values() for part in parts))
 REAL_JUDGES = tuple(part for part in JUDGES if part != "judge")
@@ -59,7 +59,8 @@ LIMITS: Mapping[str, Mapping[str, int]] = {
 
 
 def embedded_spec(spec: TaskSpec) -> TaskSpec:
-    """`spec` as the embedded model is asked. A user's own task keeps its method and gets short limits."""
+    """`spec` with the embedded model's prompts and limits. A user's own task keeps its method and gets
+    short limits."""
     ours = spec.name in METHODS
     options = {
         method: {

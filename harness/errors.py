@@ -16,11 +16,11 @@ class RunError(Exception):
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of an error's text; its type where it has none."""
+    """The first line of an error's text; its type if it has no text."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def named(error: BaseException) -> str:
-    """Type and first line of an error that others raised."""
+    """Type and first line of an error from outside code."""
     lines = str(error).strip().splitlines()
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

@@ -22,7 +22,7 @@ def evaluate(
     tasks: Sequence[TaskData],
     adapters: Mapping[str, AdapterInfo | None],
 ) -> dict[str, list[SampleRow]]:
-    """Sample rows of one variant by task; all tasks go through one stream of batches."""
+    """Sample rows of one variant by task; all tasks share one stream of batches."""
     methods = {task.name: get_method(variant.method_for(task.spec.s2_method)) for task in tasks}
     jobs = [
         session.job(

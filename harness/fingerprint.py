@@ -1,8 +1,8 @@
-"""Which code a result owes itself to, as a hash: other code, another result.
+"""Hashes of the code that a result depends on: changed code means another result.
 
 A checkpoint is found again by what made it, and the wording of a method or a task's answer rule is part of
-that as much as a number is. A function stands for the whole file that it is written in, with the constants
-and helpers beside it.
+that, just as a number is. Each function is represented by the whole file that defines it, with its constants
+and helpers, comments included.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ from results.files import file_hash
 
 
 def files_hash(paths: Iterable[Path]) -> str:
-    """Hash of the names and bytes of some files, wherever they lie."""
+    """Hash of the names and bytes of some files, in whatever folder."""
     return stable_hash(sorted((path.name, file_hash(path)) for path in paths))
 
 
 def method_hash(method: Method) -> str:
-    """Hash of the file of a method, of what all methods share, and of the method that it wraps."""
+    """Hash of a method's file, of the code that all methods share, and of the method that it wraps."""
     inner = [method_hash(get_method(method.inner))] if method.inner else []
     return stable_hash([files_hash([Path(str(base.__file__))]), _of(method.function, ()), *inner])
 
 
 def without_functions(value: Any) -> Any:
-    """`value` with a name and a hash in the place of every function, however deep: a function's own text
-    holds its address, which is another one in every process. What else JSON lacks is put into words."""
+    """`value` with every function, at any depth, replaced by its name and a hash: a function's own text
+    contains its address, which differs between processes. Other values that JSON lacks become text."""
     return _plain(value, ())
 
 
@@ -54,7 +54,7 @@ def _plain(value: Any, seen: tuple[int, ...]) -> Any:
 
 
 def _of(function: Any, seen: tuple[int, ...]) -> list[Any]:
-    """What a callable does: its name, the file of its code, and what it carries along."""
+    """Represents a callable by its name, the file of its code, and the values that it carries."""
     if id(function) in seen:  # an inner function that calls itself
         return []
     seen = (*seen, id(function))
@@ -69,11 +69,11 @@ def _of(function: Any, seen: tuple[int, ...]) -> list[Any]:
             found.append(_plain(cell.cell_contents, seen))
     try:
         file = Path(inspect.getsourcefile(function) or "")
-    except (TypeError, OSError):  # of another language, or of no file
+    except (TypeError, OSError):  # not written in Python, or without a file
         return found
     if file.is_file():
         return [*found, files_hash([file])]
-    code = getattr(function, "__code__", None)  # of a notebook or a prompt
+    code = getattr(function, "__code__", None)  # defined in a notebook or at a prompt
     return found if code is None else [*found, code.co_code.hex(), str(code.co_names), _constants(code)]
 
 

@@ -1,8 +1,8 @@
-"""How many tokens a step may generate: what the user asks for, else the task, else what real models need.
+"""How many tokens a step may generate: set by the user, else by the task, else by what real models need.
 
-Limits go by kinds of steps (`reason`, `respond`, ...; `results.schema.step_kind`). An engine cuts a
-limit to what the context leaves behind the prompt. A method's own `Ask(max_tokens=...)` stands above all of
-this; that is the scheduler's business.
+Limits are by kind of step (`reason`, `respond`, ...; `results.schema.step_kind`). An engine cuts a limit to
+what the context leaves behind the prompt. The scheduler lets a method's own `Ask(max_tokens=...)` win over
+all of this.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ DEFAULTS: Mapping[str, int] = MappingProxyType(
 """Tokens by kind of step. A chain of thought of a 7B model on GSM8K takes 250 to 600, thoughts thousands."""
 
 UNKNOWN = "reason"
-"""The kind whose limit a step of a user's method has."""
+"""A step of a user's method has the limit of this kind."""
 
 OPTION = "max_tokens"
 LARGEST = 1_000_000
@@ -38,19 +38,19 @@ LARGEST = 1_000_000
 
 def token_limit(spec: TaskSpec, kind: str, asked: Mapping[str, Any]) -> int:
     """Tokens that a step of `kind` may generate on the task of `spec`. `asked` is `--sampling`, where
-    `max_tokens.KIND` stands above `max_tokens`."""
+    `max_tokens.KIND` wins over `max_tokens`."""
     for said in (asked.get(f"{OPTION}.{kind}"), asked.get(OPTION)):
         if said is not None:
             return int(said)
     own = spec.max_tokens.get(kind, spec.max_tokens.get("default"))
     if own is not None:
         return own
-    # A task whose direct answers are long has a System 2 that needs no less.
+    # If a task has long direct answers, its System 2 needs at least as many tokens.
     return max(DEFAULTS.get(kind, DEFAULTS[UNKNOWN]), spec.max_tokens.get("direct", 0))
 
 
 def check_steps(asked: Mapping[str, Any], kinds: Collection[str]) -> None:
-    """UserError for a `max_tokens.KIND` of a step that no method of the run has: it would do nothing."""
+    """UserError for a `max_tokens.KIND` of a step that no method of the run has: it would have no effect."""
     for key in asked:
         kind = key.removeprefix(f"{OPTION}.")
         if kind != key and kind not in kinds:

@@ -1,4 +1,4 @@
-"""Open what a run works with, in an order that keeps its folder sound: settings, folder, store, engine."""
+"""Opens what a run needs, in an order that never leaves a broken folder: settings, folder, store, engine."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from results.schema import RunKind
 def opened(
     options: RunOptions, command: str, verb: RunKind, tasks: list[TaskData], variants: Sequence[Variant]
 ) -> Iterator[tuple[Session, RunFolder]]:
-    """Folder, store and engine of a run. Whatever ends it early leaves the manifest saying `failed`."""
-    # Before the folder exists: a mistyped model must not leave a run that nobody can continue, nor a key
-    # that was typed into an option a manifest.
+    """Folder, store and engine of a run. If the run ends early for any reason, the manifest says `failed`."""
+    # Before the folder exists: a mistyped model must not leave a run that cannot be continued, and a key in
+    # an option must not reach a manifest.
     kind = KINDS[options.engine]
     kind.check(engine_arguments(options))
     check_cache()
@@ -49,7 +49,7 @@ def opened(
             try:
                 engine = kind.open(source, engine_arguments(options))
             except UserError:
-                folder.nothing_asked = True  # a model that the hub does not have, say
+                folder.nothing_asked = True  # for example, the hub does not have the model
                 raise
             held.callback(engine.close)
             facts = run_facts(engine, tasks, variants, options)
@@ -60,7 +60,7 @@ def opened(
             try:
                 yield Session(options, source, engine, Scheduler(engine, store, marks), tasks), folder
             except BaseException:
-                # The calls that were made are kept, and so is what the engine says of them.
+                # Finished calls are kept, and so is what the engine reported.
                 with suppress(OSError):
                     folder.save(engine=with_notes(engine.facts(), folder.manifest["engine"]))
                 raise
@@ -68,7 +68,7 @@ def opened(
             known = engine_facts(known, store, options.noise_floor)
             folder.save(engine=known, notes=[*folder.manifest["notes"], *known.get("notes", [])])
         except BaseException:
-            # On a full disk the manifest cannot say so; what went wrong first is what counts.
+            # On a full disk the manifest cannot be written; the first error is the one to report.
             with suppress(OSError):
                 folder.save(status="failed")
             raise

@@ -17,7 +17,7 @@ from results.schema import MARGIN_POINTS
 from tasks import registry
 
 BUNDLED = ("tiny", "smollm2")
-"""Models that need no hub: without --data they run on embedded data, which needs none either."""
+"""Models that need no hub. Without --data they use embedded data, which need none either."""
 
 PRESETS = ("paper",)
 
@@ -27,13 +27,13 @@ LARGEST_SEED = 2**31 - 1
 """Seeds of numpy, torch and the engines are 32 bits wide, some of them signed."""
 
 _REPOSITORY = re.compile(r"(?:[\w-][\w.-]{0,95}/)?[\w-][\w.-]{0,60}", re.ASCII)
-"""NAME or OWNER/NAME on the hub, with room for the name of a task behind."""
+"""NAME or OWNER/NAME on the hub, short enough to append the name of a task."""
 
 DISTILL_INPUTS = 1000
-"""Unlabeled inputs per task where nobody says another number."""
+"""Default number of unlabeled inputs per task."""
 
 NOT_COMPARED = frozenset({"output", "fresh", "dry_run", "prices", "margin", "push_to_hub", "base_url"})
-"""Options that may differ when a run is continued: none of them changes a call."""
+"""Options that may differ when a run is continued, because none of them changes a call."""
 
 
 PATHS = frozenset({"pretrained", "data", "output", "prices", "task_config"})
@@ -68,10 +68,10 @@ class RunOptions:
     revision: str | None = None
     trust_remote_code: bool = False
     thought_marks: str | None = None
-    """`OPEN,CLOSE`: what stands around thoughts, where `tasks.thoughts` does not list it."""
+    """`OPEN,CLOSE`: marks around thoughts, if `tasks.thoughts` does not list them."""
     preset: str | None = None
     distill_inputs: int | None = None
-    """None: what the preset says, else the task's on embedded data, else at most DISTILL_INPUTS."""
+    """None: the preset's number, else the task's on embedded data, else at most DISTILL_INPUTS."""
     samples: int | None = None
     filter: str | None = None
     """Filter of teacher answers; None is the task's own."""
@@ -96,16 +96,16 @@ class RunOptions:
         here = self.pretrained in BUNDLED or self.pretrained.endswith(".gguf")
         if self.revision is not None and (here or Path(self.pretrained).is_dir()):
             raise UserError(
-                f"--revision {self.revision}: {self.pretrained} is not of the hub and has none: leave it out"
+                f"--revision {self.revision}: {self.pretrained} is not on the hub and has none: leave it out"
             )
         if self.dtype not in DTYPES:
             raise UserError(f"--dtype {self.dtype} is not known: choose one of {', '.join(DTYPES)}")
         if self.push_to_hub is not None and not _REPOSITORY.fullmatch(self.push_to_hub):
-            raise UserError(f"--push-to-hub {self.push_to_hub}: give it as NAME or OWNER/NAME of the hub")
+            raise UserError(f"--push-to-hub {self.push_to_hub}: give NAME or OWNER/NAME on the hub")
         if self.engine not in KINDS:
             raise UserError(f"--engine {self.engine} is not known: choose one of {', '.join(KINDS)}")
         if self.base_url is not None and KINDS[self.engine].weights != "on a server":
-            raise UserError(f"--base-url {self.base_url}: only --engine openai asks a server; add it")
+            raise UserError(f"--base-url {self.base_url}: only --engine openai uses a server; add it")
         if self.preset not in (None, *PRESETS):
             raise UserError(f"--preset {self.preset} is not known: choose {', '.join(PRESETS)}")
         if self.thought_marks is not None:
@@ -127,25 +127,25 @@ class RunOptions:
         return (opening, closing) if comma else None
 
     def as_dict(self) -> Settings:
-        """JSON-able, as the manifest keeps it."""
+        """A JSON-able dictionary, for the manifest."""
         return {
             name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()
         }
 
     def compared(self) -> Settings:
-        """What must be equal for a run to be continued."""
+        """The options that must be equal for a run to be continued."""
         return {name: value for name, value in self.as_dict().items() if name not in NOT_COMPARED}
 
     @classmethod
     def from_dict(cls, values: Settings) -> RunOptions:
-        """Options from a YAML file or a manifest. UserError names an unknown one."""
+        """Options from a YAML file or a manifest. UserError for an unknown one."""
         known = {entry.name: str(entry.type) for entry in fields(cls)}
         for name in values:
             if name not in known:
                 raise UserError(f"option {name!r} is not known; there are {', '.join(sorted(known))}")
         typed = {name: _typed(name, value, known[name]) for name, value in values.items()}
         for name in PATHS & typed.keys():
-            if str(typed[name] or "").startswith("~"):  # as a shell does with what is typed there
+            if str(typed[name] or "").startswith("~"):  # a shell would expand it on the command line
                 typed[name] = str(expanded(typed[name]))
         return cls(**typed)
 
@@ -160,7 +160,7 @@ _PLAIN: dict[str, tuple[type | tuple[type, ...], str]] = {
 
 
 def _typed(name: str, value: Any, annotation: str) -> Any:
-    """`value` as the field holds it: lists and pairs may be written as the command line has them. UserError
+    """`value` with the type of the field: lists and pairs may be written as on the command line. UserError
     for another type."""
     option = "--" + name.replace("_", "-")
     if value is None and annotation.endswith(" | None"):
@@ -183,7 +183,7 @@ def _typed(name: str, value: Any, annotation: str) -> Any:
 
 
 def key_values(text: str, option: str) -> Settings:
-    """`a=1,b=x` as a dictionary; numbers, true and false are read as such. UserError for another form."""
+    """`a=1,b=x` as a dictionary; numbers, true and false are converted. UserError for another form."""
     pairs: Settings = {}
     for part in text.split(","):
         if not part.strip():
@@ -192,7 +192,7 @@ def key_values(text: str, option: str) -> Settings:
         if not equals or not name.strip():
             raise UserError(f"{option} {text}: write name=value, separated by commas")
         if name.strip() in pairs:
-            raise UserError(f"{option}: {name.strip()} stands twice: take one of them out")
+            raise UserError(f"{option}: {name.strip()} appears twice: take one of them out")
         pairs[name.strip()] = _value(value.strip())
     return pairs
 
@@ -205,6 +205,6 @@ def _value(text: str) -> Any:
             value = number(text)
         except ValueError:
             continue
-        # `nan` and `inf` are names here: no setting is one of them.
+        # `nan` and `inf` stay text: no setting has these values.
         return value if math.isfinite(value) else text
     return text

@@ -1,4 +1,4 @@
-"""Where a variant's weights run: the loaded model, an adapter on it, or a full model on its own engine."""
+"""Where a variant's weights run: the loaded model, an adapter on it, or a full model with a second engine."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ Placement = tuple[Session, dict[str, AdapterInfo | None]]
 def placements(
     session: Session, variant: Variant, seed: int, made: Mapping[str, Path | None]
 ) -> Iterator[Placement]:
-    """The places of a variant, one after the other; an engine of its own is closed when the next is asked
-    for. `made` are the checkpoints of a distilled variant by task: a task without one has no place, and
-    keeps its row. UserError for a named checkpoint that cannot be had."""
+    """The placements of a variant, one after the other; a second engine is closed before the next
+    placement. `made` are the checkpoints of a distilled variant by task: a task without one has no
+    placement, and keeps its row. UserError for a named checkpoint that cannot be loaded."""
     every = [task.name for task in session.tasks]
     if variant.kind == "distilled":
         folders = {task: folder for task, folder in made.items() if folder is not None}
@@ -53,7 +53,7 @@ def _add_adapters(
     adapters: dict[str, AdapterInfo | None] = {}
     loaded: dict[Path, AdapterInfo] = {}
     for task, folder in made.items():
-        # Parts of judging share a checkpoint, and so do all tasks of distilled-all.
+        # The parts of judging share a checkpoint, and all tasks of distilled-all do.
         if folder not in loaded:
             loaded[folder] = engine.add_adapter(adapter_name(variant.name, task, seed), folder)
         adapters[task] = loaded[folder]
@@ -62,7 +62,7 @@ def _add_adapters(
 
 @contextmanager
 def _own_engine(session: Session, folder: Path, revision: str | None = None) -> Iterator[Session]:
-    """A session with the full model in `folder`; the run's own model makes room for it meanwhile."""
+    """A session with the full model in `folder`; meanwhile the run's own model frees its memory."""
     options = session.options
     source = resolve_model(str(folder), revision, options.dtype, options.trust_remote_code)
     session.engine.sleep()
@@ -97,7 +97,7 @@ def _named(session: Session, variant: Variant, tasks: list[str]) -> Iterator[Pla
 
 
 def _fetched(variant: Variant) -> Path:
-    """The folder of a named checkpoint, from the hub where it is not on this machine."""
+    """The folder of a named checkpoint, fetched from the hub if it is not on this machine."""
     from huggingface_hub import snapshot_download
 
     folder = Path(str(variant.location)).expanduser()
@@ -106,7 +106,7 @@ def _fetched(variant: Variant) -> Path:
             folder = Path(snapshot_download(str(variant.location), revision=variant.revision))
         except (OSError, ValueError) as error:
             raise UserError(
-                f"--models {variant.name}={variant.location}: no such folder, and the hub did not give it "
-                f"({type(error).__name__}); check the path"
+                f"--models {variant.name}={variant.location}: no such folder, and it could not be "
+                f"fetched from the hub ({type(error).__name__}); check the path"
             ) from error
     return folder

@@ -1,7 +1,7 @@
-"""One row per scored prompt, as `samples/VARIANT/TASK.jsonl` holds it (docs/architecture.md, section 3).
+"""One row per scored prompt, as in `samples/VARIANT/TASK.jsonl` (docs/architecture.md, section 3).
 
-It joins what lm-eval scored with what the programs did. Failures are set here, once, for every variant: a
-failure scores as wrong and is counted (rule 5). It computes no statistics.
+It joins lm-eval's scores with the programs' calls. Failures are set only here, for every variant: a failure
+scores as wrong and is counted (rule 5). It computes no statistics.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def build_rows(
 ) -> list[SampleRow]:
     """Rows of one task and variant in the order of the task's test split.
 
-    `scored` has an entry per row and filter; scores of other filters than the one that reads the answer are
+    `scored` has an entry per row and filter; scores of filters other than the one that reads the answer are
     named `metric,filter`.
     """
     items = task.scored_items()
@@ -48,7 +48,7 @@ def build_rows(
             {
                 "item_id": item.item_id,
                 "cluster_id": item.cluster_id,
-                # A column of that name in a user's own task means what the user meant by it.
+                # A column with this name in a user's own task has the user's meaning.
                 "weight": float(row.get("weight", 1.0)) if task.own else 1.0,
                 "weights": json.loads(row["weights"]) if task.own and row.get("weights") else {},
                 "sample_index": 0,
@@ -88,8 +88,8 @@ def _step(step: Step) -> SampleStep:
 
 
 def failure(response: Response, answer: str | None) -> Failure | None:
-    """Why a response has no answer: `error`, `empty`, `truncated`, `stopped` (a stop of the task came before
-    any answer), `no_answer`; None where it has one."""
+    """Why a response has no answer: `error`, `empty`, `truncated`, `stopped` (a stop of the task came
+    before any answer), `no_answer`; None if it has one."""
     if response.error is not None:
         return "error"
     if answer is not None:
@@ -107,8 +107,8 @@ def _cut_in_a_thought(step: Step) -> bool:
 
 
 def usage(response: Response) -> Usage:
-    """Sums over all calls of a program (rule 1). Cached tokens are None where no engine told any: a server
-    that tells them may leave a zero out."""
+    """Sums over all calls of a program (rule 1). Cached tokens are None if no engine reported any: a
+    server that reports them may leave out a zero."""
     done = [step.completion for step in response.steps]
     cached = [completion.cached_tokens for completion in done if completion.cached_tokens is not None]
     return {
@@ -120,9 +120,9 @@ def usage(response: Response) -> Usage:
 
 
 def _scores(task: TaskData, items: Sequence[Item], scored: Sequence[Scored]) -> list[dict[str, float | None]]:
-    """Scores by metric of every row, as numbers."""
+    """Scores of every row by metric, as numbers."""
     filters = list(dict.fromkeys(each.filter for each in scored))
-    # The filter that reads the answer; its scores are the ones that are named without a filter.
+    # The filter that reads the answer; its scores are named without a filter.
     reads = task.foreign.rule.reader.name if task.foreign else filters[0]
     raw: list[RawScores] = [{} for _ in items]
     for each in scored:
@@ -140,7 +140,7 @@ def _scores(task: TaskData, items: Sequence[Item], scored: Sequence[Scored]) -> 
 
 
 def _settle_pairs(task: TaskData, items: Sequence[Item], raw: Sequence[RawScores]) -> None:
-    """Turn the raw `[pair, token]` values of pair metrics into 0 (tokens of the cluster agree) or 1."""
+    """Turns the raw `[pair, token]` values of pair metrics into 0 (tokens of the cluster agree) or 1."""
     for metric in task.spec.metrics:
         if metric.aggregation != "pair_disagreement":
             continue
@@ -152,8 +152,8 @@ def _settle_pairs(task: TaskData, items: Sequence[Item], raw: Sequence[RawScores
 
 
 def _number(score: Any, place: str) -> float | None:
-    """A score as JSON has it; None for what is not a figure of one row (NaN, the parts of a corpus metric).
-    UserError for one that no statistics can be made of."""
+    """A score as a JSON number; None for what is not a number of one row (NaN, the parts of a corpus
+    metric). UserError for one that is unusable in statistics."""
     try:
         figure = float(score)
     except (TypeError, ValueError, OverflowError):
@@ -167,8 +167,8 @@ def _number(score: Any, place: str) -> float | None:
 
 
 def write_rows(path: Path, rows: Sequence[SampleRow]) -> str:
-    """Write JSON lines in one step: the file is the old one or the new one, never a part. Returns the
-    SHA-256 of what was written."""
+    """Writes JSON lines in one step: the file is the old one or the new one, never a part. Returns the
+    SHA-256 of the content."""
     text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
     write_whole(path, text)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -1,10 +1,9 @@
 """Advances all programs at once: their asks become one queue of requests for the engine.
 
 An engine that works in batches gets waves: each holds every call that some program waits for. The engine
-plans its batches from the whole wave, found calls included, and a batch is committed whole: a resumed run
-therefore makes the very batches that were missing (docs/architecture.md, section 6). A continuous engine gets
-a stream: a program's next calls join those under way as soon as its own answers are there. Equal calls are
-made once.
+plans its batches from the whole wave, including calls found in the store, and a batch is committed whole. So
+a resumed run makes exactly the missing batches (docs/architecture.md, section 6). A continuous engine gets a
+stream: when a program has its answers, its next calls join the calls in progress. Equal calls are made once.
 """
 
 from __future__ import annotations
@@ -36,11 +35,11 @@ from results.schema import step_kind
 from tasks import thoughts
 
 REPEAT_OFFSET = 1_000_000
-"""Far above any number of samples, so that a repeat never meets a sample's key."""
+"""Far above any number of samples, so that a repeat never has a sample's key."""
 
 FEED = 500
-"""Programs whose calls are written out between two hand-overs to a continuous engine: it must not wait
-until all prompts of a large run are tokenised."""
+"""Programs whose calls are written between two submissions to a continuous engine: it must not wait until
+all prompts of a large run are tokenised."""
 
 
 Finish = Callable[[str], tuple[str, bool]]
@@ -54,23 +53,24 @@ class Job:
     item: Item
     method: Method
     sampling: Callable[[str], Sampling]
-    """Step kind -> how its tokens are drawn."""
+    """Step kind -> sampling."""
     run_seed: int = 0
     sample_index: int = 0
     options: Mapping[str, Any] = field(default_factory=dict)
     vote: Vote | None = None
     adapter: AdapterInfo | None = None
     repeat: int = 0
-    """Another number makes calls of its own where all else is equal (the noise floor)."""
+    """Jobs that differ only in this number make separate calls (the noise floor)."""
     history: tuple[Message, ...] = ()
-    """Turns before each prompt but those of `Method.without_turns`: what lm-eval puts there for a task, a
-    description or examples."""
+    """Turns before each prompt, except in steps of `Method.without_turns`: a description or examples that
+    lm-eval puts there for a task."""
     finish: Finish = lambda text: (text, False)
-    """What becomes of the text that the program ends with."""
+    """What to do with the text that the program ends with."""
 
 
 class _Call(NamedTuple):
-    """What is kept of a request until its program goes on: prompt ids are most of the memory of a wave."""
+    """The part of a request that is kept until its program continues: prompt ids are most of the memory of
+    a wave."""
 
     key: str
     step: str
@@ -79,24 +79,24 @@ class _Call(NamedTuple):
 
 @dataclass(slots=True)
 class _Live:
-    """A job under way."""
+    """A job in progress."""
 
     job: Job
     running: Running
     calls: list[_Call] = field(default_factory=list)
-    """It waits for them."""
+    """The calls that it waits for."""
     steps: list[Step] = field(default_factory=list)
     done: dict[str, Completion] = field(init=False)
-    """In a stream: the answers that are there, by key."""
+    """In a stream: the answers so far, by key."""
     missing: set[str] = field(init=False)
-    """In a stream: keys of the answers that are not."""
+    """In a stream: keys of the missing answers."""
 
 
 class Scheduler:
     """Runs jobs on one engine with one call store."""
 
     def __init__(self, engine: Engine, store: CallStore, thought_marks: thoughts.Pair | None = None) -> None:
-        """`thought_marks` stand around thoughts of this model, beside the known ones."""
+        """`thought_marks` are this model's marks around thoughts, beside the known ones."""
         self._engine = engine
         self._store = store
         self._thought_marks = thought_marks
@@ -137,7 +137,7 @@ class Scheduler:
         phase: str,
         progress: Progress,
     ) -> None:
-        """Run every program to its end without waves; what ends it early gives up the open calls."""
+        """Runs every program to its end without waves; if that ends early, open calls are given up."""
         waiting: dict[str, list[int]] = {}
         asking = list(live)
         try:
@@ -165,8 +165,8 @@ class Scheduler:
         waiting: dict[str, list[int]],
         progress: Progress,
     ) -> list[int]:
-        """Hand over the calls of programs that have just asked; the programs whose answers are all in the
-        store already. `waiting` keeps who waits for an open call."""
+        """Submits the calls of programs with new asks; returns the programs whose answers are all in the
+        store already. `waiting` records who waits for an open call."""
         asked: dict[str, Request] = {}
         for index in asking:
             for request in self._requests(live[index]):
@@ -192,7 +192,7 @@ class Scheduler:
         phase: str,
         progress: Progress,
     ) -> list[int]:
-        """Commit what the engine has finished; the programs that got the last answer they waited for."""
+        """Commits what the engine has finished; returns the programs that now have all their answers."""
         finished = engine.poll()
         if not finished:
             raise RunError(f"engine {engine.name} left {len(waiting)} calls unanswered: repeat the command")
@@ -217,7 +217,7 @@ class Scheduler:
         done = self._store.lookup(requests)
         progress.replayed(len(done))
         batches = deque(self._engine.plan(list(requests.values())))
-        del requests  # each batch's prompts are given up with it
+        del requests  # frees each batch's prompts together with the batch
         while batches:
             batch = batches.popleft()
             missing = [request for request in batch if request.key not in done]
@@ -239,7 +239,7 @@ class Scheduler:
         return requests
 
     def _request(self, job: Job, ask: Ask) -> Request:
-        kind = step_kind(ask.step)  # also of one of several samples: `1/direct`
+        kind = step_kind(ask.step)  # also for one of several samples: `1/direct`
         turns = () if kind in job.method.without_turns else job.history
         messages = [*turns, *ask.messages]
         sampling = job.sampling(kind)
@@ -267,7 +267,7 @@ class Scheduler:
         )  # fmt: skip
 
     def _advance(self, state: _Live, done: Mapping[str, Completion]) -> Response | None:
-        """Hand a program its completions; its response if that ended it."""
+        """Sends a program its completions; returns its response if that ended it."""
         completions = [self._with_known_marks(done[call.key]) for call in state.calls]
         for call, completion in zip(state.calls, completions, strict=True):
             state.steps.append(Step(call.step, call.messages, completion))
@@ -285,21 +285,20 @@ class Scheduler:
         return None
 
     def _with_known_marks(self, completion: Completion) -> Completion:
-        """Thoughts between the marks that the user named stand between common ones from here on."""
+        """Replaces the marks that the user named by common ones."""
         text = thoughts.known(completion.text, self._thought_marks)
         return completion if text == completion.text else replace(completion, text=text)
 
 
 def _without_ids(completion: Completion) -> Completion:
-    """Ids live in the store; a large run must not hold them all in memory."""
+    """Ids are kept in the store; a large run must not hold them all in memory."""
     return replace(completion, prompt_ids=(), generated_ids=())
 
 
 def _without_thoughts(completion: Completion, thinking: bool) -> Completion:
-    """What a program reads of a completion; its step keeps the whole text and all counts.
+    """The text of a completion that a program reads; its step keeps the whole text and all counts.
 
-    Where thinking was switched on and the text was cut without any mark, its opening mark stands in the
-    prompt.
+    If thinking was switched on and the text was cut without any mark, the opening mark is in the prompt.
     """
     opened = thinking and completion.finish_reason == "length"
     reply = thoughts.split(completion.text, opened=opened).reply
@@ -307,11 +306,11 @@ def _without_thoughts(completion: Completion, thinking: bool) -> Completion:
 
 
 def _guarded(call: Callable[[], Any]) -> tuple[Any, str | None]:
-    """Result of `call`, or one line on why a method failed on this item. What the method got wrong on
-    every item (a UserError) is raised."""
+    """Result of `call`, or one line on why a method failed on this item. An error of the method on every
+    item (a UserError) is raised."""
     try:
         return call(), None
     except UserError:
         raise
-    except Exception as error:  # a method is the user's code: one item's failure is a record, not a crash
+    except Exception as error:  # a method may be a user's: a failure on one item is recorded
         return None, f"the method raised {type(error).__name__}: {error}".splitlines()[0]

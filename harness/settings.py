@@ -1,4 +1,4 @@
-"""Named settings with default, bounds and meaning: what --engine-args, --sampling and --train-args hold."""
+"""Named settings with default, bounds and meaning, for --engine-args, --sampling and --train-args."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from harness.errors import UserError
 
 @dataclass(frozen=True)
 class Setting:
-    """One setting and the values that it takes."""
+    """One setting and its allowed values."""
 
     default: int | float | str | bool
     meaning: str = ""
     low: float = 0
     above: bool = False
-    """Whether `low` itself is too little."""
+    """Whether `low` itself is too low."""
     high: float = math.inf
     below: bool = False
-    """Whether `high` itself is too much."""
+    """Whether `high` itself is too high."""
     whole: bool = False
     choices: tuple[str, ...] = ()
 
     def check(self, option: str, name: str, value: Any) -> None:
-        """UserError, which begins with the option and the name, for a value that it does not take."""
+        """UserError, which begins with the option and the name, for a value that is not allowed."""
         if wanted := self._wanted(value):
             raise UserError(f"{option} {name}={shown(value)}: give {wanted}")
 
     def _wanted(self, value: Any) -> str | None:
-        """What would be taken, where `value` is not."""
+        """The allowed values, if `value` is not one of them."""
         if isinstance(self.default, bool):
             return None if isinstance(value, bool) else "true or false"
         if isinstance(self.default, str):
@@ -56,7 +56,7 @@ class Setting:
 
 
 def unknown(option: str, name: str, known: Iterable[str]) -> UserError:
-    """The error for a name that an option does not know, with the nearest one that it does."""
+    """The error for an unknown name of an option, with the nearest known name."""
     names = list(known)
     close = difflib.get_close_matches(name, names, n=1) if len(name) < 64 else []
     hint = f"did you mean {close[0]}? " if close else ""
@@ -64,5 +64,5 @@ def unknown(option: str, name: str, known: Iterable[str]) -> UserError:
 
 
 def shown(value: Any) -> str:
-    """A value as one types it."""
+    """A value as one would type it."""
     return str(value).lower() if isinstance(value, bool) else str(value)

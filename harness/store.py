@@ -1,9 +1,9 @@
-"""The call store: every finished model call on disk, found again by what it was asked.
+"""The call store: every finished model call on disk, found again by its request.
 
 One SQLite file per run in write-ahead mode. A batch is committed whole, so after a kill either all of its
-calls are there or none: that is what lets an engine plan the same batches again (docs/architecture.md,
-section 6). The file is checked when it is opened, and each row carries a checksum: a damaged store is named,
-never used.
+calls are there or none. This lets an engine plan the same batches again (docs/architecture.md, section 6).
+The file is checked when it is opened, and each row has a checksum: a damaged store is reported and never
+used.
 
 No row is ever changed or deleted.
 """
@@ -55,8 +55,9 @@ _COMPLETION_COLUMNS = "key, text, finish_reason, prompt_tokens, cached_tokens, g
 
 _VARIED = "batches_varied"
 
-_UNTOLD = -1
-"""Cached tokens of a call whose engine did not say; a file of an earlier release holds no NULL there."""
+_NOT_REPORTED = -1
+"""Cached tokens of a call whose engine did not report them; the column of an earlier release allows no
+NULL."""
 
 _COMPACT = json.JSONEncoder(separators=(",", ":"))
 
@@ -70,18 +71,18 @@ def call_key(
     step: str,
     sample_index: int,
 ) -> str:
-    """Name of a call: whatever could change its completion, and nothing else (rule 6)."""
+    """Name of a call: everything that could change its completion, and nothing else (rule 6)."""
     return stable_hash(
         [fingerprint, adapter_hash, list(prompt_ids), sampling.as_dict(), seed, step, sample_index], 32
     )
 
 
 class CallStore:
-    """Calls of one run. One process writes; the run folder's lock sees to that."""
+    """Calls of one run. Only one process writes, because of the run folder's lock."""
 
     def __init__(self, path: Path) -> None:
-        """Open or create the file. UserError if it is not a whole store of this version, RunError where the
-        disk refuses."""
+        """Opens or creates the file. UserError if it is not a complete store of this version, RunError if
+        the disk refuses."""
         self.path = path
         with self._guarded():
             self._connection = sqlite3.connect(path, isolation_level=None)
@@ -97,7 +98,7 @@ class CallStore:
 
     @contextmanager
     def _guarded(self) -> Iterator[None]:
-        """One line for what SQLite finds wrong: with the disk, or with the file."""
+        """Turns SQLite's errors into one line about the disk or the file."""
         try:
             yield
         except sqlite3.OperationalError as error:
@@ -119,7 +120,7 @@ class CallStore:
         )
 
     def _check_pages(self) -> None:
-        """UserError where pages of the file are missing or contradict each other; reads all of it once."""
+        """UserError if pages of the file are missing or contradict each other; reads all of it once."""
         said = self._connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         if said != "ok":
             raise self._damaged(" ".join(said.split()))
@@ -130,13 +131,13 @@ class CallStore:
             self._connection.execute("INSERT INTO meta VALUES ('schema', ?)", (str(SCHEMA_VERSION),))
         elif found[0] != str(SCHEMA_VERSION):
             raise UserError(
-                f"{self.path} is a store of version {found[0]}, this is version {SCHEMA_VERSION}: "
-                "finish the run with the release that began it, or use another --output"
+                f"{self.path} is a store of version {found[0]}, this release uses version {SCHEMA_VERSION}: "
+                "finish the run with the release that started it, or use another --output"
             )
 
     def lookup(self, keys: Iterable[str]) -> dict[str, Completion]:
         """Finished calls among `keys`, without their token ids (`with_ids` has them). UserError for a row
-        that is not as it was written."""
+        that is damaged."""
         found: dict[str, Completion] = {}
         wanted = list(dict.fromkeys(keys))
         for start in range(0, len(wanted), 500):
@@ -147,7 +148,7 @@ class CallStore:
                 rows = self._connection.execute(query, part).fetchall()
             for *row, checksum in rows:
                 if _checksum(row) != checksum:
-                    raise self._damaged(f"call {row[0]} is not as it was written")
+                    raise self._damaged(f"call {row[0]} was changed or damaged")
                 key, text, finish, prompt, cached, generated, error = row
                 found[key] = Completion(text, finish, prompt, generated, _told(cached), error=error)
         return found
@@ -155,8 +156,8 @@ class CallStore:
     def commit(
         self, phase: str, finished: Sequence[tuple[Request, Completion]], varied: bool = False
     ) -> None:
-        """Write a batch whole; `varied`: it ran in smaller parts than planned. RunError where the disk
-        refuses; nothing of the batch is kept then."""
+        """Writes a batch whole; `varied`: it ran in smaller parts than planned. RunError if the disk
+        refuses; then nothing of the batch is kept."""
         if not finished:
             return
         now = time.time()
@@ -215,11 +216,11 @@ class CallStore:
 
 
 def _told(cached: int) -> int | None:
-    return None if cached == _UNTOLD else cached
+    return None if cached == _NOT_REPORTED else cached
 
 
 def _row(phase: str, request: Request, completion: Completion, batch: str, now: float) -> tuple[Any, ...]:
-    cached = _UNTOLD if completion.cached_tokens is None else completion.cached_tokens
+    cached = _NOT_REPORTED if completion.cached_tokens is None else completion.cached_tokens
     return (
         request.key, phase, request.item_id, request.step, request.sample_index, request.seed,
         request.adapter, json.dumps(request.sampling.as_dict()), json.dumps(request.messages),

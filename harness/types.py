@@ -1,7 +1,7 @@
 """The few types that everything in `harness` and `distill` shares, from item to completion.
 
 Item -> program -> Ask -> Request -> engine -> Completion -> program -> response text. A large run holds a
-million of these: hence the slots.
+million of these, so they have slots.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Message = dict[str, str]
 
 
 def _plain(value: Any) -> str:
-    # The text of most other objects holds their address.
+    # The text of most other objects contains their address.
     if isinstance(value, Path):
         return str(value)
     raise TypeError(f"{type(value).__name__} has no stable hash")
@@ -30,13 +30,13 @@ _CANONICAL = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",
 
 
 def user(text: str) -> Message:
-    """A user turn. Programs put all their text here: templates without a system role drop one."""
+    """A user turn. Programs put all their text here: templates without a system role drop system turns."""
     return {"role": "user", "content": text}
 
 
 def stable_hash(value: Any, length: int = 16) -> str:
-    """Hex digest of JSON-able `value`; equal for equal content on every machine. TypeError for a value that
-    has no such form."""
+    """Hex digest of JSON-able `value`; equal for equal content on every machine. TypeError for a value
+    without a JSON form."""
     return hashlib.sha256(_CANONICAL.encode(value).encode()).hexdigest()[:length]
 
 
@@ -58,7 +58,7 @@ class Sampling:
     """Strings that end a completion; the text is cut before the first, the ids keep it."""
 
     def as_dict(self) -> Settings:
-        return dict(vars(self))  # `asdict` copies deeply, which cost a fifth of a call's accounting
+        return dict(vars(self))  # `asdict` copies deeply, which took a fifth of a call's accounting time
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,18 +68,19 @@ class Item:
     item_id: str
     """Hash of the content."""
     cluster_id: str
-    """Items that share a question or a pair share it."""
+    """Equal for items that share a question or a pair."""
     prompt: str
     """The user turn that System 1 gets."""
     question: str
     """The user's own text, without the instruction about the form of the answer."""
     answer_form: str
-    """How an answer looks, as a noun phrase: `"Answer: " and then yes or no`; empty if the task has none."""
+    """The form of an answer, as a noun phrase: `"Answer: " and then yes or no`; empty if the task has
+    none."""
     fields: Mapping[str, Any] = field(default_factory=dict)
     """The whole row of the task, for programs that need its parts (judging: question, two responses)."""
     own_words: str = ""
-    """What sets the item apart from others of its task, where the row does not say (`text`): the prompt
-    without what all prompts share."""
+    """What distinguishes the item from others of its task, if the row does not have it (`text`): the
+    prompt without what all prompts share."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,13 +91,13 @@ class Ask:
     """Name of the step, unique among the asks that one program yields together."""
     messages: list[Message]
     max_tokens: int | None = None
-    """None: what the task allows for this step."""
+    """None: the task's limit for this step."""
     stop: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """What came back for one call. Token counts are of ids, up to and including the stop (rule 1)."""
+    """The result of one call. Token counts are of ids, up to and including the stop (rule 1)."""
 
     text: str
     """Decoded without special tokens, cut before a stop string."""
@@ -104,8 +105,8 @@ class Completion:
     prompt_tokens: int
     generated_tokens: int
     cached_tokens: int | None = 0
-    """Prompt tokens whose keys and values the engine already had, as the engine reports it; None where it
-    does not say."""
+    """Prompt tokens whose keys and values the engine already had, as the engine reports it; None if it
+    does not."""
     prompt_ids: tuple[int, ...] = ()
     generated_ids: tuple[int, ...] = ()
     error: str | None = None
@@ -114,7 +115,7 @@ class Completion:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One call on its way to the engine; `key` names it in the call store (rule 6)."""
+    """One call for the engine; `key` names it in the call store (rule 6)."""
 
     item_id: str
     step: str
@@ -124,13 +125,13 @@ class Request:
     sampling: Sampling
     seed: int
     adapter: str | None = None
-    """Name under which the engine holds the adapter; None is the model itself."""
+    """The engine's name for the adapter; None is the model itself."""
     key: str = ""
 
 
 @dataclass(slots=True)
 class Step:
-    """A finished call as the samples file shows it."""
+    """A finished call as in the samples file."""
 
     name: str
     messages: list[Message]
@@ -149,7 +150,7 @@ class Response:
 
     @property
     def finish_reason(self) -> FinishReason:
-        """Finish reason of the last call; `error` where the program or the engine failed."""
+        """Finish reason of the last call; `error` if the program or the engine failed."""
         if self.error is not None or not self.steps:
             return "error"
         return self.steps[-1].completion.finish_reason

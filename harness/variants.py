@@ -1,7 +1,6 @@
 """What `--models base,s2,distilled` means: weights and a program per variant.
 
-A variant is a name in the tables. This file reads the names; where a checkpoint comes from is not its
-business.
+A variant is a name in the tables. This file reads the names; checkpoints are found elsewhere.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ AGAIN = "base-again"
 """The second run of `base` that `--noise-floor` adds."""
 
 SERVED = "served:"
-"""Before the server's name of an adapter: `mine=served:MODEL`."""
+"""The prefix of a server's name for an adapter: `mine=served:MODEL`."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+*-]{0,63}")
 
@@ -51,19 +50,19 @@ class Variant:
     """One row of the leaderboard per task."""
 
     name: str
-    """In tables and in `samples/NAME/`."""
+    """Its name in tables and in `samples/NAME/`."""
     kind: Kind
     method: str | None = None
     """None: the task's System 2 method for `s2`, `direct` for the rest."""
     location: str | None = None
-    """Where a named checkpoint lies: a folder or a hub id."""
+    """The folder or hub id of a named checkpoint."""
     revision: str | None = None
     recipe: Recipe = "s2"
     """How a distilled variant is trained."""
     teacher: str | None = None
     """System 2 method that a distilled variant learns from; None is the task's own."""
     repeat: int = 0
-    """Above 0: the calls are made again, although equal ones are in the store."""
+    """If above 0, the calls are made again, even if equal ones are in the store."""
 
     def method_for(self, s2_method: str) -> str:
         """The method's name on a task whose System 2 is `s2_method`."""
@@ -77,8 +76,8 @@ class Variant:
 
 
 def parse_variants(models: str) -> list[Variant]:
-    """Variants of a `--models` value, in order. UserError for an unknown one, a repeated name, or a distilled
-    one of which nobody can say what it learns from."""
+    """Variants of a `--models` value, in order. UserError for an unknown one, a repeated name, or a
+    distilled one whose teacher is not clear."""
     variants = [_parse(part.strip()) for part in models.split(",") if part.strip()]
     if not variants:
         raise UserError("--models is empty: try --models base,s2,distilled")
@@ -90,8 +89,8 @@ def parse_variants(models: str) -> list[Variant]:
 
 
 def with_teacher(variant: Variant, variants: Sequence[Variant]) -> Variant:
-    """`variant`; a distilled one learns from the System 2 that is a row of the run. UserError where that is
-    one of several."""
+    """`variant`; a distilled one gets the run's System 2 row as its teacher. UserError if the run has
+    several."""
     rows = [other for other in variants if other.kind == "s2"]
     if variant.kind != "distilled" or variant.recipe == "s1" or variant.teacher is not None or not rows:
         return variant
@@ -99,15 +98,15 @@ def with_teacher(variant: Variant, variants: Sequence[Variant]) -> Variant:
         named = next((row.method for row in rows if row.method), "METHOD")
         raise UserError(
             f"--models {variant.name}: the run has several System 2 rows "
-            f"({', '.join(row.name for row in rows)}): say which one it learns from, such as "
+            f"({', '.join(row.name for row in rows)}): name the one it learns from, such as "
             f"{variant.name}:{named}"
         )
     return replace(variant, teacher=rows[0].method)
 
 
 def teacher_row(variant: Variant, variants: Sequence[Variant], s2_method: str) -> Variant | None:
-    """The row of the run that a distilled variant learns from, on a task whose System 2 is `s2_method`; None
-    where no row is."""
+    """The row of the run that a distilled variant learns from, on a task whose System 2 is `s2_method`;
+    None if the run has no such row."""
     if variant.kind != "distilled" or variant.recipe == "s1":
         return None
     wanted = get_method(variant.teacher_for(s2_method)).name
@@ -122,7 +121,7 @@ def teacher_row(variant: Variant, variants: Sequence[Variant], s2_method: str) -
 
 
 def check_teachers(variants: Sequence[Variant], s2_methods: Mapping[str, str]) -> None:
-    """UserError where a run has System 2 rows, and a distilled variant learns from none of them on some task
+    """UserError if a run has System 2 rows, and a distilled variant learns from none of them on some task
     of `s2_methods` (task -> its System 2)."""
     if all(variant.kind != "s2" for variant in variants):
         return
@@ -139,7 +138,7 @@ def check_teachers(variants: Sequence[Variant], s2_methods: Mapping[str, str]) -
 
 
 def with_noise_floor(variants: Sequence[Variant]) -> list[Variant]:
-    """`variants` and a second run of `base`: what differs between the two is noise. UserError without
+    """`variants` and a second run of `base`: a difference between the two is noise. UserError without
     `base`."""
     if "base" not in {variant.name for variant in variants}:
         raise UserError("--noise-floor runs base twice: put base into --models")
@@ -151,7 +150,7 @@ def _parse(text: str) -> Variant:
         name, _, rest = text.partition("=")
         _check_name(name)
         if name in {"base", "s2", AGAIN, *RECIPES}:
-            raise UserError(f"--models {text}: {name} is a variant of its own; choose another name")
+            raise UserError(f"--models {text}: {name} is the name of a built-in variant; choose another name")
         location, method = _split_method(rest)
         path, _, revision = (location, "", "") if location.startswith(SERVED) else location.partition("@")
         if not path:
@@ -180,7 +179,7 @@ def _parse(text: str) -> Variant:
 
 
 def _split_method(text: str) -> tuple[str, str | None]:
-    """Location and method; a drive letter, a URL scheme or a server's `name:tag` is no method."""
+    """Location and method; a drive letter, a URL scheme or a server's `name:tag` is not a method."""
     location, colon, method = text.rpartition(":")
     if not colon or "/" in method or "\\" in method:
         return text, None

@@ -1,1 +1,1 @@
-"""Asks: lm-eval task folders, where their items come from, and how answers are read."""
+"""Tasks: lm-eval task folders, where their items come from, and how answers are read."""

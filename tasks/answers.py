@@ -1,13 +1,12 @@
-"""What of a model's text is its reply, and what stands behind the mark that every task asks for, `Answer:`.
+"""Finds a model's reply in its text, and the answer behind the mark that every task asks for, `Answer:`.
 
-Shared, so that all tasks read a text in the same four steps; what counts as an answer there is each task's
-own rule.
+All tasks share these four steps for reading a text; each task's own rule decides what counts as an answer.
 
-1. `own_reply`: thoughts are taken off (tasks/thoughts.py); the next question or turn that a model makes up
-   ends its reply; sentences that only restate the form ("Answer: yes" or "Answer: no") are no reply.
-2. `after_marker`: what stands behind the last mark.
+1. `own_reply`: thoughts are removed (tasks/thoughts.py); the next question or turn that a model makes up ends
+   its reply; sentences that only restate the form ("Answer: yes" or "Answer: no") do not count.
+2. `after_marker`: the text behind the last mark.
 3. `revised`: "Answer: No. Wait, two flips: yes" takes the first answer back.
-4. Where there is no mark, `after_saying` reads what stands behind the last "the answer is".
+4. Without a mark, `after_saying` returns the text behind the last "the answer is".
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ SAYING = re.compile(
 """A sentence that names the answer: `the answer is`."""
 
 QUOTE = r"[\"'“”‘’`*]"
-# A mark that only says what an answer looks like: quoted with nothing in it, or with a place to fill.
+# A mark that only shows the form of an answer: quoted and empty, or with a placeholder.
 EMPTY_FORM = re.compile(r"[\"'“”‘’`]")
 BLANK = re.compile(
     rf"{QUOTE}*(?:[\[<{{(](?:\s*(?:your|the|a|an|my|final|joined|one)\b)*\s*"
@@ -52,14 +51,14 @@ CHOICE = re.compile(
 CONDITION = re.compile(rf"[^\n.!?]{{1,20}}?{QUOTE}+[ \t]*(?:if|when|for)\b", re.IGNORECASE)
 SENTENCE_END = re.compile(rf"[.!?]{QUOTE}*(?=\s|\Z)|\n|\Z")
 FAR = 200
-"""Characters within which a restated form's sentence begins and ends."""
+"""Most characters from a restated form to the beginning and end of its sentence."""
 
 TURN = re.compile(
     r"<\|(?:im_start|im_end|endoftext|eot_id|user|human|end|return|start|turn|end_of_text"
     r"|start_header_id)\|?>|</s>|"
     r"<(?:end|start)_of_turn>|<turn\|>|\[/?INST\]",
 )
-"""What a chat template puts between turns."""
+"""Marks of a chat template between turns."""
 LABEL = re.compile(
     r"^[ \t>]*(?:(?P<heading>\#+)[ \t]*)?[*_]*(?:(?:next|new|another)[ \t]+)?"
     r"(?P<name>question|problem|exercise|example|q|user|human|input|instruction)"
@@ -68,19 +67,19 @@ LABEL = re.compile(
 )
 """The first words of a next question."""
 ASKED_ALIKE = re.compile(r"^Repl(?:y|ies) (?:only )?with [\"“']?Answer\b", re.MULTILINE)
-"""How our own prompts end: a model that goes on in their manner writes it."""
+"""The end of our own prompts, which a model that imitates them writes."""
 UNLABELLED = re.compile(
     r"\n[ \t]*\n(?!\W*(?:wait|hmm|but|so|is that|did|do|does|let|actually|oh|no|yes|what if|right)\b)"
     r"[^\n]{40,}\?[ \t]*\n+[ \t*_]*Answer[*_]*:",
     re.IGNORECASE,
 )
-"""A paragraph that asks, and the mark below it."""
+"""A paragraph with a question, and the mark below it."""
 INTRODUCES = re.compile(
     r":[*_]*\Z|\b(?:restat|rephras|reword|rewrit|re-?read|sure|certainly|of course|okay|question|problem"
     r"|detail)\w*",
     re.IGNORECASE,
 )
-"""What stands before a question that the model restates, not makes up."""
+"""Words before a question that the model restates and does not make up."""
 
 BACK = re.compile(
     r"(?:\A|(?<=[\n.,;:!?…—–(-])|(?<=[^ ] )(?=\())[ \t]*+(?:\.\.\.[ \t]*+)?[*_(]{0,3}+(?:(?<=[\s\S])(?:but|oh"
@@ -89,9 +88,9 @@ BACK = re.compile(
     r"|(?:no,? )?sorry|i mean|let me (?:re\w+|double)|actually)\b|\A\W*\w+(?: \w+){0,2}\?\s*(?P<no>no),\s",
     re.IGNORECASE,
 )
-"""Words that take back what was just said."""
+"""Words that take back the text before them."""
 MILD = ("actually",)
-"""Those that also begin a plain reason."""
+"""Such words that may also begin a plain reason."""
 CONFIRMED = re.compile(
     r"(?<!not )(?<!n't )\b(?:correct|confirmed|checks out|that(?:'s| is) right|matches|is right)\b",
     re.IGNORECASE,
@@ -100,7 +99,7 @@ CONFIRMED = re.compile(
 
 @lru_cache(maxsize=256)
 def own_reply(text: str, marker: re.Pattern[str] = MARKER) -> str:
-    """The model's own reply in `text`: step 1 above. `marker` stands before the task's answers."""
+    """The model's own reply in `text`: step 1 above. `marker` is the mark before the task's answers."""
     text = thoughts.split(text).reply
     text = text[: _next_question(text, marker)]
     spans = list(_restated(text))
@@ -114,7 +113,7 @@ def own_reply(text: str, marker: re.Pattern[str] = MARKER) -> str:
 
 
 def after_marker(text: str, marker: re.Pattern[str] = MARKER) -> str | None:
-    """All that follows the last mark in a reply; empty where nothing does, None where there is no mark."""
+    """The text behind the last mark in a reply; empty if nothing follows, None if there is no mark."""
     end = None
     for match in marker.finditer(text):
         end = match.end()
@@ -122,26 +121,26 @@ def after_marker(text: str, marker: re.Pattern[str] = MARKER) -> str | None:
 
 
 def after_saying(text: str) -> str | None:
-    """All that follows the last "the answer is" in a reply, or None."""
+    """The text behind the last "the answer is" in a reply, or None."""
     return after_marker(text, SAYING)
 
 
 class Revised(NamedTuple):
-    """What stands behind a mark, where the model takes back what it said first."""
+    """The text behind a mark, if the model takes back its first answer."""
 
     first: str
     later: str | None
-    """What it says instead; None where it takes nothing back."""
+    """The new answer; None if nothing is taken back."""
     mild: bool
-    """Whether the first answer stands where `later` holds none."""
+    """Whether the first answer counts if `later` has none."""
 
 
 def revised(behind: str) -> Revised:
-    """`behind` up to the words that take it back, and what follows the last of them."""
+    """`behind` up to the words that take it back, and the text after the last of them."""
     end = behind.find("\n")
     found = []
     for match in BACK.finditer(behind):
-        # Below the answer's own line stands a reason, so there the words must open a line.
+        # Below the answer's own line is a reason, so there the words must begin a line.
         on_its_line = end < 0 or match.end() - 1 < end
         if on_its_line or (not _is_mild(match) and behind[match.start() - 1 : match.start()] == "\n"):
             found.append(match)
@@ -158,12 +157,12 @@ def _is_mild(back: re.Match[str]) -> bool:
 
 
 def first_line(text: str) -> str:
-    """The first line of `text` that is not blank, stripped; empty where there is none."""
+    """The first line of `text` that is not blank, stripped; empty if there is none."""
     return next((line.strip() for line in text.splitlines() if line.strip()), "")
 
 
 def last_line(text: str) -> str:
-    """The last line of `text` that is not blank, stripped; empty where there is none."""
+    """The last line of `text` that is not blank, stripped; empty if there is none."""
     return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")
 
 
@@ -184,7 +183,7 @@ def _marks(text: str) -> list[tuple[re.Match[str], bool]]:
 
 
 def _restated(text: str) -> Iterator[tuple[int, int]]:
-    """Where sentences that restate the form begin and end."""
+    """Start and end of sentences that restate the form."""
     marks = _marks(text)
     for number, (mark, restated) in enumerate(marks):
         if not restated:
@@ -197,7 +196,7 @@ def _restated(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _next_question(text: str, marker: re.Pattern[str]) -> int:
-    """Where the model's own reply ends: at the first turn, or at a next question below an answer."""
+    """The end of the model's own reply: the first turn, or a next question below an answer."""
     ends = [len(text)]
     for turn in TURN.finditer(text):
         if text[: turn.start()].strip():
@@ -227,7 +226,8 @@ def _next_question(text: str, marker: re.Pattern[str]) -> int:
 
 
 def _first_answer(text: str, marker: re.Pattern[str]) -> int | None:
-    """Where the first answer begins that is no restated form. A mark may hold the answer itself (`[[A]]`)."""
+    """The start of the first answer that is not a restated form. A mark may contain the answer itself
+    (`[[A]]`)."""
     restated = {mark.end() for mark, only_form in _marks(text) if only_form}
     for mark in marker.finditer(text):
         if mark.end() not in restated:

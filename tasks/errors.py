@@ -1,4 +1,4 @@
-"""The one error of `tasks`: something that a person can fix, said in one line."""
+"""The one error of `tasks`: a problem that a person can fix, described in one line."""
 
 from __future__ import annotations
 

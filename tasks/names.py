@@ -1,7 +1,7 @@
-"""First names of the generated coin flips and stories, a list of its own for each split.
+"""First names for the generated coin flips and stories, with a separate list for each split.
 
-Coin flip and math share these lists: a name of one task's training items is then in no test item of the
-other, as the overlap rule of symbolic tasks wants. Names of `corpus` are in no item: they are for the text
+Coin flip and math share these lists: then no name in one task's training items is in a test item of the
+other, as the overlap rule of symbolic tasks requires. Names of `corpus` are in no item: they are for the text
 that the embedded model is trained on.
 """
 

@@ -1,4 +1,4 @@
-"""Numbers as people and models write them, found in text and spelt in one way.
+"""Numbers as people and models write them, found in text and brought to one spelling.
 
 Western, Indian and Swiss groups (`1,234`, `12,34,567`, `1'234`), groups by typographic spaces, LaTeX
 (`9{,}500`, `\\$18`), digits of other scripts, and number words up to the thousands. By text, not by float or
@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-# A minus belongs to the number if it touches it and no digit, letter or bracket stands before ("35-2").
+# A minus belongs to the number if it touches it and follows no digit, letter or bracket ("35-2").
 NUMBER = re.compile(
     r"((?<![\w)\]])[-−])?[$€£₹¥]?"
     r"((?:\d{1,2}(?:,\d{2}){1,7},\d{3}|\d{1,3}(?:,\d{3})+|\d{1,3}(?:['’]\d{3})+"
@@ -55,7 +55,7 @@ def plain(text: str) -> str:
 
 
 def spell(found: re.Match[str]) -> str:
-    """A match of NUMBER, spelt in one way: `$1,234.50` -> `1234.5`, `-0.0` -> `0`."""
+    """A match of NUMBER in standard spelling: `$1,234.50` -> `1234.5`, `-0.0` -> `0`."""
     whole, _, fraction = SEPARATORS.sub("", found[2]).partition(".")
     digits = (whole.lstrip("0") or "0") + ("." + fraction.rstrip("0")).rstrip(".")
     return f"-{digits}" if found[1] and digits != "0" else digits
@@ -72,7 +72,7 @@ def scaled(number: str, scale: str) -> str:
 
 
 def from_words(text: str) -> int | None:
-    """The value of number words (`twenty-four`, `five thousand`), or None where `text` is anything else."""
+    """The value of number words (`twenty-four`, `five thousand`); None if `text` is anything else."""
     total, part, last = 0, 0, None
     words = [word for word in re.split(r"[ ,-]+", text.strip().lower()) if word != "and"]
     for word in words:

@@ -1,11 +1,11 @@
-"""Which tasks there are, by which names, and what `--tasks` means for a source of data.
+"""The tasks, their names, and what `--tasks` means for a source of data.
 
 People write short names (`gsm8k`), lm-eval knows `s2d_gsm8k`, and files always hold the short one. A short
-name of ours never means lm-eval's own task of that name. Judging is several tasks, one per source, so
-`judge` is resolved here once the source is known.
+name of ours never means lm-eval's own task of that name. Judging is several tasks, one per source, so `judge`
+is resolved here once the source is known.
 
-lm-eval skips a broken YAML file silently; `check_folder` finds such a file first. This module knows no
-model and no method, and imports a task's own module only when its spec is asked for.
+lm-eval skips a broken YAML file silently; `check_folder` finds such a file first. A task's own module is
+imported only when its spec is needed.
 """
 
 from __future__ import annotations
@@ -38,11 +38,12 @@ _ORDERED: dict[str, str] = {
     "judge_pandalm": "tasks.judge.task",
     "gsm8k": "tasks.gsm8k.task",
 }
-"""The order of every table, and the folder that holds several tasks."""
+"""The order in every table, and the folder with several tasks."""
 
 
 def found(root: Path = TASK_ROOT) -> dict[str, str]:
-    """Short name -> module with the task's `SPEC`. A folder with a `task.py` is a task of its name."""
+    """Short name -> module with the task's `SPEC`. A folder with a `task.py` is a task with the folder's
+    name."""
     folders = sorted(path.parent.name for path in root.glob("*/task.py"))
     return _ORDERED | {
         name: f"tasks.{name}.task" for name in folders if f"tasks.{name}.task" not in _ORDERED.values()
@@ -50,7 +51,7 @@ def found(root: Path = TASK_ROOT) -> dict[str, str]:
 
 
 MODULES: dict[str, str] = found()
-"""By this table go the default, the tag, the names for people and the overlap check."""
+"""This table decides the default, the tag, the listed names and the overlap check."""
 RENAMED = {"judge": "s2d_judge_generated"}
 """Short names whose lm-eval name is not just prefixed: there, `s2d_judge` is the group."""
 
@@ -63,13 +64,15 @@ ARGUMENTS = (
     "seed", "difficulty", "wording", "extra", "validation", "pairs", "train_questions",
     "validation_questions",
 )  # fmt: skip
-"""Names that some task of ours takes in `--task-args`; each takes all and passes over what is another's."""
+"""All names that our tasks accept in `--task-args`. Each task gets all of them and ignores those of
+others."""
 IGNORED_FOLDERS = frozenset({"__pycache__", ".ipynb_checkpoints"})
 """Folders that lm-eval does not search."""
 
 
 def families() -> tuple[str, ...]:
-    """What people name: every task of ours, judging as one (`judge` means the parts that the source has)."""
+    """The names for people: every task of ours, judging as one (`judge` means the parts that the source
+    has)."""
     parts = {part for of_source in JUDGE_PARTS.values() for part in of_source}
     return tuple(dict.fromkeys("judge" if short in parts else short for short in MODULES))
 
@@ -80,13 +83,14 @@ def builtin() -> tuple[str, ...]:
 
 
 def lm_eval_name(name: str) -> str:
-    """lm-eval's name of a single task, from a short or an `s2d_` name; another name stays as it is."""
+    """lm-eval's name of a single task, from a short or an `s2d_` name; other names are returned unchanged."""
     short = short_name(name)
     return RENAMED.get(short, PREFIX + short) if short in MODULES else name
 
 
 def short_name(name: str) -> str:
-    """The name in files of a single task, from an lm-eval or short name; another name stays as it is."""
+    """The name in files of a single task, from an lm-eval or short name; other names are returned
+    unchanged."""
     if name in builtin():
         return list(MODULES)[builtin().index(name)]
     return name.removeprefix(PREFIX) if name.removeprefix(PREFIX) in MODULES else name
@@ -95,10 +99,9 @@ def short_name(name: str) -> str:
 def expand(names: Iterable[str], data: str, others: Sequence[str] = ()) -> list[str]:
     """Short names of the single tasks that `names` mean with `data` (`embedded`, `hub` or a folder).
 
-    The tag `s2d` is all our tasks, `judge` (or `s2d_judge`) the parts that the source has. `others` are
-    names of the user's own tasks (`check_folder`), which are kept as they are, after ours. Without
-    repetition, in the order of the tables. TaskError for an unknown name, none at all, or one that is both
-    ours and a user's.
+    The tag `s2d` is all our tasks, `judge` (or `s2d_judge`) the parts that the source has. `others` are names
+    of the user's own tasks (`check_folder`), which follow ours unchanged. Without repetition, in the order of
+    the tables. TaskError for an unknown name, no name at all, or a name of both ours and a user's task.
     """
     source = data_source(data)
     parts = JUDGE_PARTS["folder" if isinstance(source, Path) else source]
@@ -141,7 +144,8 @@ def spec(short: str) -> TaskSpec:
 
 
 def source_files(short: str) -> list[Path]:
-    """The files that make one of our tasks what it is: its Python, YAML and facts, and what reads answers."""
+    """The files that define one of our tasks: its Python, YAML and facts, and the shared code that reads
+    answers."""
     folder = Path(str(importlib.import_module(MODULES[short]).__file__)).parent
     own = sorted(path for path in folder.iterdir() if path.suffix in {".py", ".yaml", ".json"})
     return [*own, *(TASK_ROOT / f"{name}.py" for name in ("answers", "numbers", "thoughts"))]
@@ -170,9 +174,9 @@ def folders(include_path: str | Path | Sequence[str | Path] | None = None) -> li
 def check_folder(path: str | Path) -> list[str]:
     """Names of tasks, groups and tags that the YAML files under `path` define.
 
-    TaskError for what lm-eval would skip silently or resolve by its own choice: a file that does not
-    parse or holds no mapping, an `include` that is missing, a name that is defined twice.
-    Functions (`!function`) are not loaded. Our own folder has no names of others.
+    TaskError for what lm-eval would silently skip or resolve: a file that does not parse or is not a mapping,
+    a missing `include`, a name that is defined twice. Functions (`!function`) are not loaded. Our own folder
+    counts as empty.
     """
     root = Path(path).expanduser()
     if not root.is_dir():
@@ -198,7 +202,7 @@ def check_folder(path: str | Path) -> list[str]:
 
 
 def _read_yaml(file: Path) -> dict[str, Any]:
-    """The mapping in a task file, functions as text. TaskError names the line that does not parse."""
+    """The mapping in a task file; functions are text. TaskError with the line that does not parse."""
     import yaml
 
     class Loader(yaml.SafeLoader):

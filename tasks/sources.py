@@ -1,11 +1,9 @@
 """Where the rows of a task come from: a file, the hub, or a generator; and how they become splits.
 
-Every task uses these few helpers, so that bad input gives one clear line (`TaskError`) whichever task
-meets it: which file and line, what was found, what to do. A row that was read keeps the place it came
-from (`Row.where`).
+All tasks use these few helpers, so that bad input gives one clear line (`TaskError`) in every task: which
+file and line, what was found, what to do. A row that was read keeps its place (`Row.where`).
 
-This file does not know what a task asks, how an answer is parsed, or what lm-eval is. `datasets` is
-imported where a data set is built or fetched, not before.
+`datasets` is imported only where a data set is built or fetched.
 """
 
 from __future__ import annotations
@@ -34,7 +32,7 @@ T = TypeVar("T")
 
 
 class Row(dict[str, Any]):
-    """A row as it was read, with `where`: `file:line`, or repository, split and row number."""
+    """A row from a source, with `where`: `file:line`, or repository, split and row number."""
 
     def __init__(self, values: Mapping[str, Any], where: str = "row") -> None:
         super().__init__(values)
@@ -65,7 +63,7 @@ def data_source(data: str) -> Literal["embedded", "hub"] | Path:
 
 
 def whole_number(value: Any, name: str, default: int, low: int, high: int) -> int:
-    """Task argument `name` as an integer in `low..high`; None gives `default`, text is read as a number."""
+    """Task argument `name` as an integer in `low..high`; None gives `default`, text is converted."""
     if value is None:
         return default
     try:
@@ -106,13 +104,13 @@ def _parse_object(line: bytes, where: str) -> TaskRow:
     try:
         value = json.loads(line)
         if b"\\u" in line:
-            # JSON can spell half of a surrogate pair, which is not text.
+            # JSON can contain half of a surrogate pair, which is not text.
             json.dumps(value, ensure_ascii=False).encode()
     except UnicodeError as error:
         raise TaskError(f"{where}: not UTF-8 text: save the file as UTF-8") from error
     except json.JSONDecodeError as error:
         raise TaskError(f"{where}: not JSON ({error.msg}): fix or remove the line") from error
-    except (ValueError, RecursionError) as error:  # an integer of too many digits, or nested too deep
+    except (ValueError, RecursionError) as error:  # an integer with too many digits, or nested too deep
         raise TaskError(f"{where}: not JSON that can be read ({error}): fix or remove the line") from error
     if not isinstance(value, dict):
         raise TaskError(f"{where}: not a JSON object: each line must be one, in curly brackets")
@@ -135,8 +133,8 @@ def hub_rows(
 ) -> list[Row]:
     """All rows of one split of the hub data set `repo_id`.
 
-    `name` is the configuration (`main` for GSM8K), `files` picks data files of the repository (their
-    split is then `train`). TaskError in one line where the hub cannot be reached or has no such data.
+    `name` is the configuration (`main` for GSM8K), `files` picks data files of the repository (their split is
+    then `train`). TaskError with one line if the hub cannot be reached or has no such data.
     """
     try:
         found = fetch(repo_id, name, split, files)
@@ -145,7 +143,7 @@ def hub_rows(
         text = str(error).strip()
         reason = text.splitlines()[0] if text else type(error).__name__
         raise TaskError(
-            f"{repo_id} ({split}) could not be had from the hub ({reason}): "
+            f"{repo_id} ({split}) could not be fetched from the hub ({reason}): "
             "check the network, or use --data embedded or --data DIR"
         ) from error
     if not rows:
@@ -198,9 +196,9 @@ def to_splits(
     """The three splits of `task` (short name) as `datasets.Dataset`, with the standard columns filled in.
 
     A row needs `prompt`, `question`, `target`; defaults: `item_id` = hash of task, prompt and target,
-    `cluster_id` = hash of task and question, `weight` 1, `text` = question, `answer_form` "", `symbols` [].
-    A row whose `item_id` was seen is dropped, test before validation before train, so that nothing of the
-    test remains elsewhere. `Dataset.info.description` says in a sentence what was dropped, after `notes`.
+    `cluster_id` = hash of task and question, `weight` 1, `text` = question, `answer_form` "", `symbols` []. A
+    row with a repeated `item_id` is dropped, test before validation before train, so that nothing of the test
+    remains elsewhere. `Dataset.info.description` says in a sentence what was dropped, after `notes`.
     """
     given = {"train": train, "validation": validation, "test": test}
     seen: dict[str, str] = {}

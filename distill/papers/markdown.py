@@ -1,8 +1,8 @@
-"""Text of others inside a card: Markdown and YAML that read as meant, whatever the text holds.
+"""Outside text inside a card: Markdown and YAML that look as intended, whatever the text contains.
 
-Inputs, model texts and names are data: they may hold markup, HTML, fences, a line `---` or half a surrogate
-pair. `environment` escapes every value of a template that is not Markdown by type, so that forgetting to
-escape is safe.
+Inputs, model texts and names are data: they may contain markup, HTML, fences, a line `---` or half a
+surrogate pair. `environment` escapes every value of a template whose type is not Markdown, so a forgotten
+escape does no harm.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 SHOWN = 3000
-"""Characters of one text in a card, at most; whole texts are in the data files."""
+"""Most characters of one text in a card; whole texts are in the data files."""
 UNKNOWN = "not recorded"
 KEPT = frozenset("\n\t\u200c\u200d")
 """Control characters that stay: line ends, tabs, and the joiners of scripts and emoji."""
@@ -43,7 +43,7 @@ def environment() -> Environment:
 
 
 def inline(value: object) -> str:
-    """One line without markup, also where it opens a line of its own; None is `not recorded`."""
+    """One line without markup, even at the start of a line; None is `not recorded`."""
     if value is None:
         return UNKNOWN
     line = " ".join(_printable(str(value)).split())
@@ -53,7 +53,7 @@ def inline(value: object) -> str:
 
 
 def fenced(text: object, language: str = "text") -> Markdown:
-    """A block that shows `text` as it is. Its fence is longer than any run of backticks inside."""
+    """A block that shows `text` unchanged. Its fence is longer than any run of backticks inside."""
     shown = _printable(str(text))
     if len(shown) > SHOWN:
         shown = f"{shown[:SHOWN]}\n[... {len(shown) - SHOWN:,} more characters]"
@@ -71,7 +71,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> Markdown:
 
 
 def tidy(card: str) -> str:
-    """A rendered card with at most one empty line in a row, but inside of fences, which show what is."""
+    """A rendered card with at most one empty line in a row, except inside fences, which are unchanged."""
     lines: list[str] = []
     fence = ""
     for line in card.strip().split("\n"):
@@ -89,12 +89,12 @@ def front_matter(values: Mapping[str, Any]) -> Markdown:
     """The YAML block that the hub and `datasets` read at the top of a card."""
     import yaml
 
-    # ASCII alone: YAML escapes the rest, and a line `---` inside a value is indented.
+    # ASCII only: YAML escapes the rest, and a line `---` inside a value is indented.
     return Markdown(f"---\n{yaml.safe_dump(dict(values), sort_keys=False)}---")
 
 
 def _printable(text: str) -> str:
-    """`text` without control, direction and surrogate characters, which hide or break what is shown."""
+    """`text` without control, direction and surrogate characters, which hide or break the display."""
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     return "".join(
         "\ufffd" if unicodedata.category(sign) in ("Cc", "Cf", "Cs", "Co") and sign not in KEPT else sign

@@ -1,4 +1,4 @@
-"""What the papers of a checkpoint are made of: a part per task, and an example per prompt."""
+"""The parts of a checkpoint's cards: one per task, and an example per prompt."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from results.schema import Distillation, JsonObject
 
 
 class PromptShown(TypedDict):
-    """The prompt of a kind of step, as it is asked."""
+    """The prompt of a kind of step, as sent."""
 
     step: str
     messages: list[Message]
@@ -33,7 +33,7 @@ class StepShown(TypedDict):
 
 
 class WholeSample(TypedDict):
-    """One response of the teacher, every call of it, and the answer that was read."""
+    """One response of the teacher with all its calls and the answer in it."""
 
     steps: list[StepShown]
     answer: str | None
@@ -58,23 +58,23 @@ class Margins(TypedDict):
 
 
 class TaskPart(Distillation):
-    """One task's part of the papers: the manifest's entry, and what it leaves out."""
+    """One task's part of the cards: the manifest's entry, and more."""
 
     method: MethodShown
     sampling: dict[str, Settings]
-    """The teacher's, by kind of step."""
+    """The teacher's sampling, by kind of step."""
     prompts: list[PromptShown]
     sample: WholeSample | None
     margins: Margins
     answers: list[tuple[str, int]]
-    """The commonest answers that were kept, each with its number."""
+    """The most frequent kept answers, each with its number."""
     distinct_answers: int
     shown: dict[str, ShownExample]
-    """One that was `kept` and one that was `dropped`, where there are."""
+    """One prompt that was `kept` and one that was `dropped`, if there are any."""
 
 
 class ModelShown(TypedDict):
-    """The model that was taught; more of its facts may be there."""
+    """The distilled model; more of its facts may be added."""
 
     name: str
     fingerprint: str
@@ -88,8 +88,8 @@ class ModelShown(TypedDict):
 
 
 class Facts(TypedDict):
-    """All that the cards say. What is left out is read from the folder, from what is installed, or is for the
-    user to fill in."""
+    """All facts for the cards. Missing ones are read from the folder, from the installed packages, or left
+    for the user to fill in."""
 
     model: ModelShown
     tasks: list[TaskPart]
@@ -100,7 +100,7 @@ class Facts(TypedDict):
 
 
 class ExampleRow(TypedDict):
-    """A prompt of the data set, with all that the teacher said to it."""
+    """A prompt of the data set, with all of the teacher's replies."""
 
     task: str
     item_id: str
@@ -111,8 +111,8 @@ class ExampleRow(TypedDict):
     answer: str | None
     margin: float
     reason: str | None
-    """Why it was dropped; None where it was kept."""
+    """Why it was dropped; None if it was kept."""
     samples: list[str]
     answers: list[str | None]
     label: NotRequired[str]
-    """The task's own, for people who look into the data."""
+    """The task's own label, for people who look into the data."""

@@ -1,8 +1,8 @@
-"""The prompts of a method's steps as they are asked, without asking a model.
+"""The prompts of a method's steps, without asking a model.
 
-A program is run with stand-ins for what models and items would say: each reply is `[reply to STEP]`, the
-question `{question}`. What it asks on the way is its wording, the task's own options included; nothing has to
-be written down twice. No engine and no file is known here.
+A program runs with placeholders for texts of models and items: each reply is `[reply to STEP]`, the question
+is `{question}`. Its asks show the wording, with the task's options, so nothing is written down twice. No
+engine and no file is used here.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from harness.types import Completion, Item
 from results.schema import step_kind
 
 MOST_ROUNDS = 64
-"""A program that waits for a certain reply would go on for ever."""
+"""Limit for a program that waits for a certain reply and would never end."""
 
 
 def method_prompts(
@@ -28,8 +28,8 @@ def method_prompts(
 ) -> list[PromptShown]:
     """`step` and `messages` of the first ask of each kind of step.
 
-    Fields of the item are shown as `{name}`; where the method cannot do with that, `item` stands in itself.
-    Empty where it needs real replies to go on.
+    Fields of the item are shown as `{name}`; if the method cannot run with that, `item` is used. Empty if it
+    needs real replies to continue.
     """
     blank = replace(
         item,
@@ -42,7 +42,7 @@ def method_prompts(
     for shown in (blank, item):
         try:
             return _asked(method, shown, options, vote)
-        # A method is anybody's code, and the stand-ins are nothing that it has to bear.
+        # A method may be a user's code, and may fail on the placeholders.
         except Exception:
             continue
     return []

@@ -1,7 +1,7 @@
-"""Upload a checkpoint with its papers to the Hugging Face hub, by the hub's own client.
+"""Uploads a checkpoint with its cards to the Hugging Face hub, with the hub's own client.
 
-The key is the client's own affair: HF_TOKEN, or what `hf auth login` left. It is never read here, and never
-written. Only the files that a checkpoint is made of go up, without the paths of this machine.
+The client finds the key itself: HF_TOKEN, or the one that `hf auth login` stored. It is never read or written
+here. Only the files that belong to a checkpoint are uploaded, without the paths of this machine.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ FILES = (
     "examples/*.parquet",
     "examples/*.md",
 )
-"""What goes up: weights, settings, cards, tokenizer, examples; no pickle and no state of an optimizer."""
+"""Files to upload: weights, settings, cards, tokenizer, examples; no pickle and no optimizer state."""
 SETTINGS = ("adapter_config.json", "config.json", "s2d.json", "training.json")
-"""Files that may name folders of this machine."""
+"""Files that may contain paths of this machine."""
 BASE_KEY = "base_model_name_or_path"
 LOCAL_PATH = re.compile(r"(?<![\w/:.])(?:/(?:[\w.@+-]+/)+|[A-Za-z]:\\(?:[^\\\s]+\\)+)([\w.@+-]+)")
 TOKEN = re.compile(r"hf_\w{4,}")
 
 
 def push(folder: Path, repo_id: str, private: bool = True) -> str:
-    """Upload `folder` to the model repository `repo_id`, made if it does not exist; its address.
+    """Uploads `folder` to the model repository `repo_id`, which is created if necessary; returns its address.
 
-    An existing repository keeps its visibility. UserError where there are no weights or the hub refuses;
-    the folder stays as it is either way.
+    An existing repository keeps its visibility. UserError if there are no weights or the hub refuses; the
+    folder does not change.
     """
     from huggingface_hub import HfApi, ModelCard
 
@@ -56,14 +56,14 @@ def push(folder: Path, repo_id: str, private: bool = True) -> str:
             api.upload_folder(
                 repo_id=repo_id, folder_path=staged, commit_message="Checkpoint distilled by s2d-bench"
             )
-    # The client's errors have no base in common: its own, its HTTP library's, ValueError, OSError.
+    # The client's errors have no common base class: its own, its HTTP library's, ValueError, OSError.
     except Exception as error:
         raise UserError(_refused(folder, repo_id, error)) from error
     return str(address)
 
 
 def _stage(path: Path, place: Path, base: str | None) -> None:
-    """`path` as it goes up: weights by a link, settings without the paths of this machine."""
+    """Prepares `path` for upload: weights as a link, settings without the paths of this machine."""
     place.parent.mkdir(parents=True, exist_ok=True)
     if path.name not in SETTINGS:
         place.symlink_to(path.resolve())
@@ -75,7 +75,7 @@ def _stage(path: Path, place: Path, base: str | None) -> None:
 
 
 def _without_paths(value: Any) -> Any:
-    """`value` with absolute paths cut to their last part, in any text of it."""
+    """`value` with absolute paths cut to their last part, in all of its texts."""
     if isinstance(value, dict):
         return {name: _without_paths(each) for name, each in value.items()}
     if isinstance(value, list):
@@ -84,7 +84,7 @@ def _without_paths(value: Any) -> Any:
 
 
 def _refused(folder: Path, repo_id: str, error: Exception) -> str:
-    """One line: what the hub said, and what to do about it."""
+    """One line: the hub's error, and what to do about it."""
     status = getattr(getattr(error, "response", None), "status_code", None)
     said = first_line(error)
     if status in (401, 403) or type(error).__name__ == "LocalTokenNotFoundError":

@@ -1,6 +1,7 @@
-"""What a checkpoint is handed over with: model card, data card, and its examples as a data set.
+"""Writes what belongs to a checkpoint: model card, data card, and its examples as a data set.
 
-It gathers what a run knows of each task's part and hands it to cards.py and examples.py, which know no run.
+It collects what a run knows about each task's part, for cards.py and examples.py, which do not depend on a
+run.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from results.schema import Distillation
 def document(
     context: Session, folder: Path, parts: Sequence[tuple[TeacherAsk, Sampled, Distillation]]
 ) -> None:
-    """Write the papers of a checkpoint: per task what was asked, what came of it, and its record."""
+    """Writes the papers of a checkpoint: per task the prompts, the results, and its record."""
     described: list[TaskPart] = []
     rows: list[ExampleRow] = []
     for ask, sampled, record in parts:
@@ -59,5 +60,5 @@ def document(
 
 
 def _label(task: TaskData, item: Item) -> str:
-    """The task's own label, for people who look into the data; nothing is trained or filtered by it."""
+    """The task's own label, for people who look into the data; training and filters do not use it."""
     return str(task.task.doc_to_target(dict(item.fields)))

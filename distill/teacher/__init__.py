@@ -1,1 +1,1 @@
-"""What a student learns: inputs, System 2 samples, and the answers that are kept."""
+"""What a student learns from: inputs, System 2 samples, and the kept answers."""

@@ -1,4 +1,4 @@
-"""The filters of teacher answers, each one object: what it keeps, why it drops, and the words for both.
+"""The filters of teacher answers, each one object: what it keeps, why it drops, and the texts about both.
 
 A new filter is an entry of `FILTERS`; the option, its help, the cards and the advice follow from it. Yu et
 al. (arXiv 2407.06023) keep answers by majority, by agreement of swapped orders and by USC.
@@ -18,14 +18,14 @@ class Reason(NamedTuple):
     """Why inputs are dropped."""
 
     card: str
-    """What happened, for the cards."""
+    """What happened, shown in the cards."""
     advice: str = ""
-    """What may be done about it, for the warnings."""
+    """What to do about it, shown in warnings."""
 
 
 Agree = Callable[[Sequence[Vote], TaskSpec], str | None]
-"""Votes on the prompts of one input (its one prompt, both orders of a pair, all forms of a question) -> why
-the input is dropped, as a code; None where it is kept."""
+"""Votes on the prompts of one input (its one prompt, both orders of a pair, all forms of a question) -> a
+code that says why the input is dropped; None if it is kept."""
 
 
 @dataclass(frozen=True)
@@ -34,20 +34,20 @@ class Filter:
 
     name: str
     keeps: str
-    """Which answers are kept, for the cards."""
+    """Which answers are kept, shown in the cards."""
     agree: Agree
     reasons: Mapping[str, Reason]
-    """Codes that `agree` and `vote` may give."""
+    """Codes that `agree` and `vote` may return."""
     vote: Callable[[Sequence[str | None], float], Vote] = majority
-    """Answers to one prompt, None for a failure, and the share of `--filter NAME:SHARE` -> what they say."""
+    """Answers to one prompt (None for a failure) and the share of `--filter NAME:SHARE` -> their vote."""
     asked_for: bool = True
-    """Whether `--filter` may name it; the others follow from task and variant."""
+    """Whether `--filter` may name it; the other filters follow from task and variant."""
     by_votes: bool = True
-    """Whether the margin of the votes tells how sure a target is."""
+    """Whether the margin of the votes measures how sure a target is."""
     other_forms: bool = False
     """Whether other forms of each question are asked as well."""
     model_chooses: bool = False
-    """Whether the model picks among its own texts."""
+    """Whether the model chooses among its own texts."""
 
 
 def _answered(votes: Sequence[Vote], spec: TaskSpec) -> str | None:
@@ -74,9 +74,9 @@ NO_MAJORITY = {
         "teacher_temperature, or name another System 2 method",
     )
 }
-OF_ANY = {
+OTHER_REASONS = {
     "all_failed": Reason(
-        "no sample held an answer that the task's rule could read",
+        "no sample had an answer that the task's rule could read",
         "no answer could be read; look at the samples, and at max_tokens if they were cut",
     ),
     "other_form": Reason("another form of a question, asked to compare its answer and not to train on"),
@@ -85,7 +85,7 @@ OF_ANY = {
         "the task's rule does not read its own targets; correct the rule",
     ),
 }
-"""Reasons that no filter gives."""
+"""Reasons that do not come from a filter."""
 
 FILTERS: dict[str, Filter] = {
     each.name: each
@@ -152,10 +152,12 @@ FILTERS: dict[str, Filter] = {
 
 
 def asked_for() -> tuple[str, ...]:
-    """Names that `--filter` takes."""
+    """Names that `--filter` accepts."""
     return tuple(name for name, each in FILTERS.items() if each.asked_for)
 
 
 def reasons() -> dict[str, Reason]:
-    """Every code with its words."""
-    return {code: reason for each in FILTERS.values() for code, reason in each.reasons.items()} | OF_ANY
+    """Every code with its texts."""
+    return {
+        code: reason for each in FILTERS.values() for code, reason in each.reasons.items()
+    } | OTHER_REASONS

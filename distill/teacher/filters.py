@@ -1,11 +1,11 @@
 """Which teacher answers are kept: consistency checks that need no label. Pure functions.
 
 "Distilling System 2 into System 1" (https://arxiv.org/abs/2407.06023) trains only on answers that pass an
-unsupervised check. Here are its three: the majority of several samples, agreement under swapped order, and
-Universal Self-Consistency (https://arxiv.org/abs/2311.17311), where the model itself picks the candidate
+unsupervised check. Its three checks are here: the majority of several samples, agreement under swapped order,
+and Universal Self-Consistency (https://arxiv.org/abs/2311.17311), where the model itself picks the candidate
 that agrees most with the others. The wording of the USC prompt is ours.
 
-This file sees parsed answers and texts. (Voting at inference, which must always give a response, is
+The input is parsed answers and texts. (Voting at inference, which must always give a response, is
 `harness.programs.self_consistency`.)
 """
 
@@ -31,16 +31,16 @@ CANDIDATE = "Candidate {number}:\n{text}"
 
 @dataclass(frozen=True)
 class Vote:
-    """What a check made of the samples of one input."""
+    """The result of a check of one input's samples."""
 
     answer: str | None
-    """The answer that passed; None where the input is dropped."""
+    """The answer that passed; None if the input is dropped."""
     count: int
-    """Samples that gave the leading answer, whether it passed or not."""
+    """Samples with the leading answer, whether it passed or not."""
     total: int
     """Samples drawn, failures included."""
     margin: float
-    """How far the leading answer is ahead of the next one, as a share of all samples drawn (0 to 1)."""
+    """The lead of the leading answer over the next one, as a share of all samples drawn (0 to 1)."""
     reason: str | None
     """Why the input is dropped: `no_majority`, `all_failed`, `order_inconsistent`, `tie`; None if kept."""
 
@@ -48,8 +48,8 @@ class Vote:
 def majority(answers: Sequence[str | None], threshold: float = 0.5) -> Vote:
     """The answer of more than `threshold` of all samples drawn (paper, self-consistency of outputs).
 
-    `answers` holds one parsed answer per sample, None for a sample that failed or had no answer: it counts
-    among the samples drawn and never votes. So 4 of 8 is no majority, whatever the other 4 say; answers
+    `answers` has one parsed answer per sample, None for a sample that failed or had no answer: it counts
+    among the samples drawn and never votes. So 4 of 8 is not a majority, whatever the other 4 say; answers
     that tie for the lead are dropped at any threshold. UserError unless 0 <= threshold < 1.
     """
     if not 0 <= threshold < 1:
@@ -77,11 +77,11 @@ def swap_consistent(
 ) -> Vote:
     """Whether both orders of a pair name the same winner (paper, consistency under input perturbation).
 
-    `answer_first` is the answer to the pair as it is, `answer_swapped` the one with the responses exchanged,
-    each the majority of its order or None; `swap` gives the answer that means the same in the other order.
-    The vote's answer is the one for the pair as it is. An answer that is its own swap is a tie: two ties
-    agree, and are kept unless `keep_ties` is false. Without an answer to one of the orders the reason is
-    `no_majority`, to both `all_failed`.
+    `answer_first` is the answer to the pair, `answer_swapped` the answer to the pair with exchanged
+    responses, each the majority of its order or None; `swap` returns the answer with the same meaning in the
+    other order. The vote's answer is the one for the pair itself. An answer that is its own swap is a tie:
+    two ties agree, and are kept unless `keep_ties` is false. Without an answer to one of the orders the
+    reason is `no_majority`, to both `all_failed`.
     """
     given = [answer for answer in (answer_first, answer_swapped) if answer is not None]
     if answer_first is None or answer_swapped is None:
@@ -102,8 +102,8 @@ def usc_prompt(question: str, candidates: Sequence[str]) -> str:
 def usc_fit(question: str, candidates: Sequence[str], fits: Callable[[str], bool]) -> list[str]:
     """The candidates to show: all, else the first half, else one; `fits` says whether a prompt fits.
 
-    The paper shows 20, 10 where 20 overflow the context, and else takes one at random. Samples come in
-    random order, so the first one is such a draw, and needs no model call: a list of length 1 is the choice.
+    The paper shows 20, or 10 if 20 overflow the context, and else takes one at random. Samples come in random
+    order, so the first one is a random choice without a model call: a list of length 1 is the choice.
     """
     for count in (len(candidates), len(candidates) // 2):
         shown = list(candidates[:count])
@@ -113,10 +113,10 @@ def usc_fit(question: str, candidates: Sequence[str], fits: Callable[[str], bool
 
 
 def parse_usc(text: str, count: int) -> int | None:
-    """Index (from 0) of the candidate that the model picked of `count`; None where it names none.
+    """Index (from 0) of the candidate that the model picked of `count`; None if it names none.
 
-    The last number after `Candidate` counts (`Response` and `Answer` are taken as well), else a single
-    number that stands alone in the text. Any text is fine; a number out of range is not a choice.
+    The last number after `Candidate` counts (`Response` and `Answer` are accepted as well), else a single
+    number in the text. Accepts any text; a number out of range is not a choice.
     """
     named = re.findall(r"(?:candidate|response|answer)[^\w\n]{0,8}(\d{1,4})(?!\d)", text, re.IGNORECASE)
     numbers = named[-1:] or re.findall(r"\d+", text)

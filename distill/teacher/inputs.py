@@ -1,6 +1,6 @@
-"""Which unlabeled inputs the teacher is asked about: training rows that overlap no test item (rule 7).
+"""Chooses the unlabeled inputs for the teacher: training rows that overlap no test item (rule 7).
 
-Labels, where a row has one, are never read here.
+Labels of the rows are never read here.
 """
 
 from __future__ import annotations
@@ -25,25 +25,25 @@ class TeacherInputs:
 
     task: TaskData
     units: list[list[Item]]
-    """One item per unit, both orders of a pair, or an item and its other forms (`with_other_forms`)."""
+    """One item per unit, or both orders of a pair, or an item and its other forms (`with_other_forms`)."""
     overlapping: dict[str, int]
-    """Candidates that overlap a test item, by kind: left out, or used where overlap is allowed."""
+    """Candidates that overlap a test item, by kind. They are left out, or used if overlap is allowed."""
     why_none: str | None = None
-    """Why the teacher is asked nothing, as sentences; None where it is."""
+    """Why the teacher is not asked anything, as sentences; None if it is asked."""
 
 
 @dataclass(frozen=True)
 class TestItems:
-    """Test items of all tasks that the source of data has, those outside the run included."""
+    """Test items of all tasks that the source of data has, including tasks outside the run."""
 
     index: OverlapIndex
     unchecked: dict[str, str] = field(default_factory=dict)
-    """Tasks whose test items could not be had, with the reason."""
+    """Tasks whose test items could not be loaded, with the reason."""
 
 
 def test_items(context: Session) -> TestItems:
-    """Every registered task's test items and those of the user's own tasks in the run. A task whose data
-    the source does not have is named, not passed over in silence."""
+    """Test items of every registered task and of the user's own tasks in the run. A task without data in
+    the source is reported."""
     options = context.options
     here = {task.name for task in context.tasks}
     arguments = json.dumps({"seed": 0, **options.task_args}, sort_keys=True)
@@ -58,7 +58,7 @@ def test_items(context: Session) -> TestItems:
     return TestItems(OverlapIndex(items), unchecked)
 
 
-@lru_cache(maxsize=8)  # the parts of a source; a process that makes many runs, with other seeds, stays small
+@lru_cache(maxsize=8)  # small, for a process that makes many runs with other seeds
 def _other_test_items(name: str, data: str, arguments: str) -> tuple[list[OverlapItem], str | None]:
     """Test items of a task outside the run, or why there are none; the same for every variant and seed."""
     try:
@@ -75,12 +75,12 @@ def choose_inputs(
     allow_overlap: bool,
     least: int = 0,
 ) -> TeacherInputs:
-    """At most `wanted` units of the train split, drawn by content hash, none of which overlaps a test
-    item unless `allow_overlap`. None at all, and the reason, where the task has none to learn from, or the
+    """At most `wanted` units of the train split, drawn by content hash. None of them overlaps a test item
+    unless `allow_overlap`. Returns no units and the reason if the task has no training rows, or the
     overlap leaves fewer than `least`."""
     if task.undistillable:
         return TeacherInputs(task, [], {}, task.undistillable)
-    # A row that stands twice is one input, whose samples count once.
+    # A repeated row is one input, and its samples count once.
     items = list({item.item_id: item for item in map(task.item, task.rows("train"))}.values())
     candidates = [overlap_item(item) for item in items]
     kept, overlapping = split_overlapping(candidates, tests)
@@ -97,16 +97,16 @@ def choose_inputs(
         return TeacherInputs(
             task, [], dict(overlapping),
             f"{len(units)} training inputs are left of {len(candidates)}, the others overlap test items, and "
-            f"distillation takes {least}: give the task other training rows, or --allow-overlap.",
+            f"distillation needs {least}: give the task other training rows, or --allow-overlap.",
         )  # fmt: skip
-    # The task's name is not in it: the parts of judging draw the same inputs in the same order.
+    # The hash leaves out the task's name: the parts of judging draw the same inputs in the same order.
     order = sorted(units, key=lambda unit: stable_hash(["train", unit]))
     return TeacherInputs(task, [units[name] for name in order[:wanted]], dict(overlapping))
 
 
 def with_other_forms(inputs: TeacherInputs) -> TeacherInputs:
-    """The same inputs, each with the same question asked otherwise where the task knows how
-    (`TaskSpec.perturb`). Another form is the teacher's only, and never trained on."""
+    """The same inputs, each with the question in other words if the task can do that (`TaskSpec.perturb`).
+    Only the teacher sees the other form; it is never trained on."""
     perturb = inputs.task.spec.perturb
     units = []
     for unit in inputs.units:
@@ -121,8 +121,8 @@ def with_other_forms(inputs: TeacherInputs) -> TeacherInputs:
 
 
 def overlap_item(item: Item) -> OverlapItem:
-    """What the overlap check compares: the item's own words, without the task's template."""
-    if item.own_words:  # a column of a user's own task means what the user meant by it
+    """The part of an item for the overlap check: its own words, without the task's template."""
+    if item.own_words:  # a column of a user's own task has the user's meaning
         return OverlapItem(item.item_id, item.own_words, (), item.prompt)
     row = item.fields
     return OverlapItem(

@@ -1,11 +1,11 @@
 """Which training inputs overlap test items, and of what kind: nothing may be learnt from the test (rule 7).
 
-Four kinds, from the plainest to the loosest; each pair of items is judged by what both of them hold:
+Four kinds, from the strictest to the loosest; each compares what both items have:
 
 - `exact`: the same prompt.
 - `normalised`: the same words in the item's own text (its prompt where it has none), whatever the case,
   punctuation and spacing. The text has no template and no instruction, so two templates of one question meet.
-- `ngram`: NGRAM words in a row of the item's own text are the same (13, as Brown et al. 2020,
+- `ngram`: NGRAM words in a row of the item's own text are equal (13, as Brown et al. 2020,
   https://arxiv.org/abs/2005.14165, appendix C, chose). Shorter texts have no such run. Words are what
   Unicode calls words, so in scripts without spaces only the other kinds can find anything.
 - `symbols`: for symbolic tasks, the same set of names or words, in any order. First names recur between
@@ -32,18 +32,18 @@ if TYPE_CHECKING:
     import numpy as np
 
 KINDS = ("exact", "normalised", "ngram", "symbols")
-"""All kinds, the plainest first: a candidate that overlaps in several ways is counted under the first."""
+"""All kinds, strictest first: a candidate that overlaps in several ways is counted under the first."""
 
 NGRAM = 13
-"""Words in a row that make an overlap."""
+"""Number of words in a row that make an overlap."""
 
 EVIDENCE_LENGTH = 120
-"""Characters of evidence kept per overlap, at most."""
+"""Most characters of evidence per overlap."""
 
 
 @dataclass(frozen=True)
 class OverlapItem:
-    """What of an item is compared."""
+    """The part of an item that is compared."""
 
     id: str
     text: str
@@ -51,7 +51,7 @@ class OverlapItem:
     symbols: tuple[str, ...] = ()
     """Names and words of a symbolic task, else empty."""
     prompt: str = ""
-    """What the model is shown."""
+    """The text that the model is shown."""
 
 
 @dataclass(frozen=True)
@@ -62,15 +62,16 @@ class Overlap:
     candidate_id: str
     test_id: str
     evidence: str
-    """What both hold, cut to EVIDENCE_LENGTH characters."""
+    """The common text, cut to EVIDENCE_LENGTH characters."""
 
 
 Keys = Callable[[OverlapItem], list[tuple[Hashable, str]]]
-"""What an item is looked up by, each key with its evidence. An empty key is none."""
+"""The look-up keys of an item, each with its evidence. An empty key is ignored."""
 
 
 class OverlapIndex:
-    """Test items, indexed once for any number of searches; each kind's table is made when first asked for."""
+    """Test items, indexed once for any number of searches; each kind's table is built when it is first
+    used."""
 
     def __init__(self, tests: Sequence[OverlapItem]) -> None:
         self.tests = list(tests)
@@ -79,7 +80,7 @@ class OverlapIndex:
         self._windows: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
 
     def first_test(self, keys: Keys) -> dict[Hashable, int]:
-        """Key -> first test item that has it."""
+        """Key -> first test item with that key."""
         if keys not in self._tables:
             table: dict[Hashable, int] = {}
             for test, item in enumerate(self.tests):
@@ -140,10 +141,10 @@ def split_overlapping(
     kinds: Collection[str] = KINDS,
     strict_symbols: bool = False,
 ) -> tuple[list[OverlapItem], dict[str, int]]:
-    """(candidates without overlap, dropped candidates per kind). The counts add up to what was dropped.
+    """(candidates without overlap, dropped candidates per kind). The counts add up to the number dropped.
 
-    A candidate is dropped by its id, so candidates that share an id are dropped together. Every kind that
-    was looked for has a count, 0 as well.
+    A candidate is dropped by its id, so candidates with the same id are dropped together. Every requested
+    kind has a count, including 0.
     """
     reason: dict[str, str] = {}
     for overlap in find_overlaps(candidates, tests, kinds, strict_symbols):
@@ -159,7 +160,7 @@ def require_disjoint(
     kinds: Collection[str] = KINDS,
     strict_symbols: bool = False,
 ) -> None:
-    """RunError that names the first overlap, if there is one: the last guard before training."""
+    """RunError with the first overlap, if there is one: the last check before training."""
     found = find_overlaps(candidates, tests, kinds, strict_symbols)
     if found:
         first = found[0]
@@ -201,7 +202,7 @@ def _each_symbol(item: OverlapItem) -> list[tuple[Hashable, str]]:
 def _equal(
     candidates: Sequence[OverlapItem], index: OverlapIndex, keys: Keys
 ) -> Iterator[tuple[int, int, str]]:
-    """(candidate, test, evidence) where both have a key in common."""
+    """(candidate, test, evidence) for items with a common key."""
     first_test = index.first_test(keys)
     for position, item in enumerate(candidates):
         for key, evidence in keys(item):
@@ -211,7 +212,7 @@ def _equal(
 
 
 def _ngrams(candidates: Sequence[OverlapItem], index: OverlapIndex) -> Iterator[tuple[int, int, str]]:
-    """(candidate, test, evidence) where NGRAM words in a row are the same."""
+    """(candidate, test, evidence) for items with NGRAM equal words in a row."""
     import numpy as np
 
     hashes, owners, starts = index.windows()
@@ -226,7 +227,7 @@ def _ngrams(candidates: Sequence[OverlapItem], index: OverlapIndex) -> Iterator[
             continue
         shared = words(candidates[position].text)[places[hit] : places[hit] + NGRAM]
         start = int(starts[left[hit]])
-        # Two different runs may have one hash, if rarely: only equal words count.
+        # Two different runs may have the same hash, though rarely: only equal words count.
         if shared == words(index.tests[test].text)[start : start + NGRAM]:
             done = position
             yield position, test, " ".join(shared)
@@ -248,7 +249,7 @@ def _hash_windows(
         found = words(item.text)
         ids.extend(vocabulary.setdefault(word, len(vocabulary)) for word in found)
         lengths.append(len(found))
-    # The generator's stream begins the same way for any length: a word keeps its number as words are added.
+    # The generator's stream starts the same for any length: a word keeps its number when words are added.
     numbers = np.random.default_rng(0).integers(0, 2**64, max(len(vocabulary), 1), dtype=np.uint64)
     values = numbers[np.array(ids, dtype=np.int64)]
     owner = np.repeat(np.arange(len(items)), lengths)

@@ -1,4 +1,4 @@
-"""How much a teacher is asked: unlabeled inputs, samples of each, and how many System 1 is asked before."""
+"""How much the teacher is asked: unlabeled inputs, samples of each, and how many System 1 is asked before."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from harness.options import DISTILL_INPUTS, RunOptions
 from harness.variants import Variant
 
 ASKED_BEFORE = 24
-"""Kept inputs per task that System 1 is asked about before training: enough to see that nearly all of its
-answers are the targets already, few enough to cost seconds."""
+"""Kept inputs per task that System 1 is asked about before training. Enough to see whether nearly all of
+its answers are the targets already, and few enough to take only seconds."""
 
 
 def teacher_inputs(options: RunOptions, task: TaskData) -> int:
-    """Unlabeled inputs to draw, at most."""
+    """Most unlabeled inputs to draw."""
     if options.distill_inputs is not None:
         return options.distill_inputs
     paper = task.spec.paper if options.preset == "paper" else None
@@ -22,8 +22,8 @@ def teacher_inputs(options: RunOptions, task: TaskData) -> int:
 
 
 def teacher_samples(options: RunOptions, task: TaskData, variant: Variant) -> int:
-    """Teacher samples per input, or per order where both orders of a pair are asked. Without a filter
-    nothing is voted on: one."""
+    """Teacher samples per input, or per order if both orders of a pair are asked. One without a filter,
+    because nothing is voted on."""
     if variant.recipe == "nofilter":
         return 1
     if options.data != "embedded" and task.spec.samples_per_order is not None:

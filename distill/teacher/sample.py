@@ -1,6 +1,6 @@
-"""Sample the teacher on unlabeled inputs: k runs of a program per input.
+"""Samples the teacher on unlabeled inputs: k runs of a program per input.
 
-The calls go through the run's own scheduler and store: they resume and are counted like any other (arXiv
+The calls use the run's own scheduler and store: they resume and are counted like any other (arXiv
 2407.06023).
 """
 
@@ -22,7 +22,7 @@ class TeacherAsk:
     inputs: TeacherInputs
     method: str
     samples: int
-    """Per item: per order of a pair, per form of a question."""
+    """Samples per item: per order of a pair, per form of a question."""
 
 
 @dataclass

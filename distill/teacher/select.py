@@ -1,7 +1,6 @@
 """From the teacher's samples to training examples: one filter per task, every drop counted by reason.
 
-The filters are those of filter_kinds.py. Labels are read by `label_accuracy` alone, after the examples are
-fixed.
+filter_kinds.py has the filters. Only `label_accuracy` reads labels, after the examples are fixed.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from harness.session import Session
 from harness.types import Ask, Item, Response, user
 
 USC_TOKENS = 16
-"""`Candidate: 3` and its end."""
+"""Enough for `Candidate: 3` and the end."""
 
 
 @dataclass(frozen=True)
@@ -33,13 +32,13 @@ class FilterChoice:
 
     @property
     def kind(self) -> Filter:
-        """What it keeps, and in which words."""
+        """The filter itself, with its texts."""
         return FILTERS[self.name]
 
 
 @dataclass(frozen=True)
 class Example:
-    """A training example before it is made of ids: System 1's prompt and the answer it should give."""
+    """A training example before tokenisation: System 1's prompt and the answer it should give."""
 
     item: Item
     answer: str
@@ -49,7 +48,7 @@ class Example:
 
 @dataclass(frozen=True)
 class Drawn:
-    """One prompt that the teacher was asked about, with what came of it, kept or dropped."""
+    """One prompt that the teacher was asked about, with the result, kept or dropped."""
 
     item: Item
     texts: tuple[str, ...]
@@ -57,7 +56,7 @@ class Drawn:
     answers: tuple[str | None, ...]
     """Parsed answers; None is a failure."""
     answer: str | None
-    """What stands as target; None where dropped."""
+    """The answer used as target; None if dropped."""
     margin: float
     reason: str | None
     """Why it was dropped; None if kept."""
@@ -65,7 +64,7 @@ class Drawn:
 
 @dataclass
 class Sampled:
-    """What sampling and filtering a task left, with every drop counted."""
+    """The result of sampling and filtering a task, with every drop counted."""
 
     task: str
     method: str
@@ -74,7 +73,7 @@ class Sampled:
     samples_per_input: int
     drawn: list[Drawn]
     dropped: Counter[str] = field(default_factory=Counter)
-    """Inputs (pairs, where both orders are asked) by reason."""
+    """Inputs (pairs, if both orders are asked) by reason."""
     generated_tokens: int = 0
     prompt_tokens: int = 0
     first: Response | None = None
@@ -82,13 +81,13 @@ class Sampled:
 
     @property
     def examples(self) -> list[Example]:
-        """What is trained on."""
+        """The examples to train on."""
         return [
             Example(each.item, each.answer, each.margin) for each in self.drawn if each.answer is not None
         ]
 
     def drop(self, unit: str, reason: str, by_cluster: bool) -> None:
-        """Take an input out after all, both orders of a pair together."""
+        """Drops an input that was kept, both orders of a pair together."""
         names = [each.item.cluster_id if by_cluster else each.item.item_id for each in self.drawn]
         self.drawn = [
             replace(each, answer=None, reason=reason) if name == unit else each
@@ -98,7 +97,7 @@ class Sampled:
 
 
 def parse_filter(text: str) -> FilterChoice:
-    """`NAME` or `NAME:SHARE` as a filter. UserError for an unknown name or a share that is none."""
+    """`NAME` or `NAME:SHARE` as a filter. UserError for an unknown name or a wrong share."""
     name, colon, share = text.partition(":")
     if name not in asked_for():
         raise UserError(f"--filter {text}: not known; choose {', '.join(asked_for())}, such as majority:0.6")
@@ -113,15 +112,15 @@ def parse_filter(text: str) -> FilterChoice:
 
 
 def choose_filter(task: TaskData, asked: str | None, preset: str | None) -> FilterChoice:
-    """The filter of a task: what `--filter` says, else the preset's, else a majority; both orders of a pair
-    are always compared. UserError for `perturbation` on a task that knows no other form of its questions."""
+    """The filter of a task: from `--filter`, else from the preset, else a majority. Both orders of a pair
+    are always compared. UserError for `perturbation` on a task that has no other form of its questions."""
     paper = task.spec.paper.filter if task.spec.paper and preset == "paper" else "majority"
     chosen = parse_filter(asked or paper)
     if task.spec.swap is not None:
         return replace(chosen, name="swap")
     if chosen.kind.other_forms and task.spec.perturb is None:
         raise UserError(
-            f"--filter {chosen.name}: task {task.name} knows no other form of its questions "
+            f"--filter {chosen.name}: task {task.name} has no other form of its questions "
             "(TaskSpec.perturb); choose majority or usc, or leave the task out"
         )
     return chosen
@@ -141,7 +140,7 @@ def keep(
 
 
 Choices = Mapping[tuple[str, str], tuple[str | None, list[Response]]]
-"""(task, item id) -> the chosen answer, or None, and the calls that it took."""
+"""(task, item id) -> the chosen answer, or None, and its calls."""
 
 
 def _keep(draws: Draws, chosen: FilterChoice, choices: Choices) -> Sampled:
@@ -165,7 +164,7 @@ def _keep(draws: Draws, chosen: FilterChoice, choices: Choices) -> Sampled:
         if reason is not None:
             sampled.dropped[reason] += 1
         for index, item in enumerate(unit):
-            # Another form of a question is only there to be compared.
+            # Other forms of a question are only for comparison.
             trained = index == 0 or task.spec.swap is not None
             sampled.drawn.append(
                 Drawn(
@@ -181,8 +180,8 @@ def _keep(draws: Draws, chosen: FilterChoice, choices: Choices) -> Sampled:
 
 
 def _vote(task: TaskData, answers: Sequence[str | None], chosen: FilterChoice) -> Vote:
-    """The vote over what answers mean (`vote_key`); the winner is its most common spelling, of equally
-    common ones the first."""
+    """The vote over the meanings of answers (`vote_key`). The winner is its most common spelling, or the
+    first of equally common ones."""
     keys = [None if answer is None else task.spec.vote_key(answer) for answer in answers]
     vote = chosen.kind.vote(keys, chosen.threshold)
     if vote.answer is None:
@@ -192,7 +191,7 @@ def _vote(task: TaskData, answers: Sequence[str | None], chosen: FilterChoice) -
 
 
 def _picked(vote: Vote, picked: str | None) -> Vote:
-    """A vote whose winner the model chose; how far the samples agreed stays as it was counted."""
+    """A vote whose winner the model chose; the counted agreement of the samples does not change."""
     if picked is not None:
         return replace(vote, answer=picked, reason=None)
     return replace(vote, answer=None, reason=vote.reason if vote.reason == "all_failed" else "usc_no_choice")
@@ -200,7 +199,7 @@ def _picked(vote: Vote, picked: str | None) -> Vote:
 
 def _universal_choices(context: Session, draws: Sequence[Draws], seed: int, phase: str) -> Choices:
     """Universal Self-Consistency (arXiv 2311.17311): the answer of the text that the model picks. Only
-    texts with an answer are candidates; one alone needs no call."""
+    texts with an answer are candidates; a single one needs no call."""
     jobs, places = [], []
     found: dict[tuple[str, str], tuple[str | None, list[Response]]] = {}
     room = context.engine.model.context_length - USC_TOKENS
@@ -240,14 +239,14 @@ def _asks(prompt: str) -> Any:
 
 
 def _answer(task: TaskData, item: Item, response: Response) -> str | None:
-    """A failure has no answer, so it cannot vote (rule 5)."""
+    """The answer in a response; None for a failure, so it cannot vote (rule 5)."""
     return None if response.error is not None else task.spec.answer_of(response.text, item.fields)
 
 
 def label_accuracy(task: TaskData, examples: Sequence[Example]) -> float | None:
-    """Share of kept answers that the task's own metric calls right; None where rows have no label.
+    """Share of kept answers that the task's own metric scores as right; None if rows have no label.
 
-    Computed after the examples are fixed and used for nothing but the report.
+    Computed after the examples are fixed, and only for the report.
     """
     right: list[float] = []
     for example in examples:

@@ -1,1 +1,1 @@
-"""The embedded model: the text that it is trained on, its tokenizer, its training and its card."""
+"""The embedded model: its training text, tokenizer, training and card."""

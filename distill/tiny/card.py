@@ -1,4 +1,4 @@
-"""The card of the embedded model, written from what its training recorded; nothing in it is typed by hand.
+"""The card of the embedded model, written from the record of its training; no figure is typed by hand.
 
 The card is a README in the hub's form.
 """

@@ -1,9 +1,9 @@
-"""The text that the embedded model is trained on: prompts as programs send them, replies of an oracle.
+"""The training text of the embedded model: prompts as programs send them, replies of an oracle.
 
-A program runs on a lesson with the oracle in the model's place, and each of its calls becomes one example:
-the model is taught what each step asks for, with the very prompts that a run sends. To these come component
-skills (a word's last letter, one turn of a coin, facts, single equations) and, rarely, direct answers to
-the tasks' own prompts. `Mixture.direct` is the share of these, the same number for every task.
+A program runs on a lesson with the oracle in place of the model, and each of its calls becomes one example.
+So the model learns each step with exactly the prompts that a run sends. Component skills are added (a word's
+last letter, one turn of a coin, facts, single equations) and, rarely, direct answers to the tasks' own
+prompts. `Mixture.direct` is the share of these, the same number for every task.
 
 Examples that overlap an item of a split are left out by the project's own overlap check (`without_overlap`).
 """
@@ -35,13 +35,13 @@ from tasks.trivia_bias.bias import ANSWER_FORM, INSTRUCTION
 
 @dataclass(frozen=True)
 class Example:
-    """One exchange: what a user says and what the model replies."""
+    """One exchange: a user's message and the model's reply."""
 
     kind: str
     prompt: str
     reply: str
     text: str = ""
-    """What the overlap check compares: the item's own words; empty where there is no item."""
+    """The text for the overlap check: the item's own words; empty if there is no item."""
     symbols: tuple[str, ...] = ()
 
 
@@ -84,7 +84,7 @@ COPYING: Shares = (
     ("gsm8k.reason", 12),
     ("equations", 5),
 )
-"""The same with more of what has to be copied, and less of what is learnt first."""
+"""The same with more copying, and less of what is learnt first."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ class Mixture:
 
 
 def draw(seed: int, count: int, mixture: Mixture, first: int = 0) -> Iterator[Example]:
-    """`count` examples from number `first` on; the n-th depends on seed, n and the mixture alone."""
+    """`count` examples starting with number `first`; the n-th depends only on seed, n and the mixture."""
     shares = mixture.shares()
     kinds, weights = list(shares), list(shares.values())
     for number in range(first, first + count):
@@ -128,9 +128,9 @@ def example(kind: str, random: Random) -> Example:
 
 
 def lesson_of(task: str, step: str, random: Random) -> lessons.Lesson:
-    """A lesson of a task that has something to teach at that step."""
+    """A lesson of a task in which the step has something to teach."""
     if task == "trivia_bias":
-        # Leaving an opinion out is copying, so it can be learnt on questions that nobody can answer.
+        # Leaving an opinion out is copying, so it can be learnt on questions without an answer.
         return lessons.trivia_lesson(random, known=step != "rewrite" or random.random() < 0.3)
     makers: dict[str, Callable[[Random], lessons.Lesson]] = {
         "last_letter": lessons.last_letter_lesson,
@@ -142,8 +142,8 @@ def lesson_of(task: str, step: str, random: Random) -> lessons.Lesson:
 
 
 def vocabulary_text(found: Example) -> str:
-    """The words of an example, without those that the last-letter task spells. The word that opens a reply
-    is counted as one behind a space."""
+    """The words of an example, without those that the last-letter task spells. The first word of a reply
+    counts as one behind a space."""
     text = f"{found.prompt}\n {found.reply}"
     if "letter" in found.kind:
         for word in found.symbols:
@@ -152,12 +152,13 @@ def vocabulary_text(found: Example) -> str:
 
 
 def as_item(row: Mapping[str, Any], item_id: str = "") -> Item:
-    """The item that a run would make of a row of a task."""
+    """The item that a run would make from a row of a task."""
     return Item(item_id, "", str(row["prompt"]), str(row["question"]), str(row["answer_form"]), row)
 
 
 def trace(lesson: lessons.Lesson) -> list[tuple[str, str, str]]:
-    """The task's System 2 method on a lesson, the oracle replying: (step, prompt, reply) of each call."""
+    """The task's System 2 method on a lesson, with the oracle's replies: (step, prompt, reply) of each
+    call."""
     spec = embedded_spec(registry.spec(lesson.task))
     method = get_method(spec.s2_method)
     running = Running(method.start(as_item(lesson.row), spec.method_options.get(method.name), spec.answer))
@@ -189,7 +190,7 @@ def _turn(random: Random) -> Example:
 
 
 def _about(random: Random) -> Example:
-    """A few subjects with all that the table says of them."""
+    """A few subjects with all of the table's facts about them."""
     subjects = random.sample(facts.by_subject(), 5)
     told = [
         " ".join(facts.statement(fact) for fact in random.sample(about, len(about))) for _, about in subjects
@@ -212,7 +213,7 @@ def _fact(random: Random) -> Example:
 
 
 def _equations(random: Random) -> Example:
-    """Three to five single steps of the kind that stories have."""
+    """Three to five single steps of the kind used in stories."""
     tasks, solved = [], []
     for _ in range(random.randint(3, 5)):
         while True:
@@ -233,7 +234,7 @@ SKILLS: dict[str, Callable[[Random], Example]] = {
     "fact": _fact,
     "equations": _equations,
 }
-"""Component skills: kinds of examples that are no call of a program."""
+"""Component skills: kinds of examples that are not calls of a program."""
 
 
 def without_overlap(
@@ -263,8 +264,8 @@ def split_items(seed: int = 0) -> tuple[OverlapItem, ...]:
 
 
 def prompts_hash() -> str:
-    """Hash of the prompts of every kind on fixed lessons: another one means that a task or a program asks in
-    other words than the model was trained on."""
+    """Hash of the prompts of every kind on fixed lessons. If it changes, a task or a program uses other
+    prompts than the model was trained on."""
     asked: list[str] = []
     for task in TASKS:
         lesson = lesson_of(task, "", rng("prompts", task))

@@ -1,8 +1,8 @@
 """The table of facts as plain statements and as questions in other words than the task's.
 
-A model has to know a fact before a user's opinion can lead it astray. The facts that test items, validation
-items and distillation inputs ask about stand in the corpus in these words alone; only the share of facts
-that belongs to the corpus is also asked about in the task's own words.
+A model must know a fact before a user's opinion can mislead it. Facts that test items, validation items and
+distillation inputs ask about are in the corpus only in these words; only the corpus' own share of facts is
+also asked about in the task's words.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def _known() -> frozenset[tuple[str, str]]:
 
 def no_fact(random: Random) -> Fact:
     """A question of one category about a subject of another, with any answer of the category: it cannot be
-    answered but can be copied, and it is not an item of any split."""
+    answered, only copied, and it is not an item of any split."""
     while True:
         category, subject = random.choice(tuple(WORDING)), random.choice(by_subject())[0]
         if (category, subject) not in _known():

@@ -1,11 +1,11 @@
-"""What the corpus is about: for each task, items of no split, with what a perfect model would reply.
+"""The content of the corpus: for each task, items that are in no split, with the replies of a perfect model.
 
-A `Lesson` is an item of a task and its oracle: the reply to every step of the task's System 2 method, and
-the direct answer. Items are made with the tasks' own generators from content that belongs to no split:
-made-up words, people of several splits mixed, chains of numbers and facts of the corpus' own share, verbs
-and objects of different splits. What still overlaps an item of a split is left out in corpus.py.
+A `Lesson` is an item of a task and its oracle: the reply to every step of the task's System 2 method, and the
+direct answer. Items are made with the tasks' own generators from content that belongs to no split: made-up
+words, people of several splits mixed, chains of numbers and facts of the corpus' own share, verbs and objects
+of different splits. corpus.py leaves out what still overlaps an item of a split.
 
-The wording of the replies decides what a small model can learn: numbered lists, one short line a thing.
+The wording of the replies decides what a small model can learn: numbered lists with one short line per thing.
 """
 
 from __future__ import annotations
@@ -47,11 +47,11 @@ TURN = re.compile(r"(\w+) (flips|does not flip) the coin\.")
 
 @dataclass(frozen=True)
 class Lesson:
-    """An item and what a perfect model would reply."""
+    """An item and the replies of a perfect model."""
 
     task: str
     row: Mapping[str, Any]
-    """As the task's own rows."""
+    """In the form of the task's own rows."""
     reply: Callable[[str, str], str]
     """(step, prompt) -> reply of a System 2 step."""
     direct: str
@@ -73,7 +73,7 @@ def last_letter_lesson(random: Random) -> Lesson:
 
 
 def made_up_word(random: Random) -> str:
-    """Three to seven letters that can be spoken, now and then with a rare letter."""
+    """A pronounceable word of three to seven letters, sometimes with a rare letter."""
     letters = [random.choice(CONSONANTS)] if random.random() < 0.75 else []
     while len(letters) < random.randint(3, 6):
         letters.append(random.choice(VOWELS))
@@ -108,8 +108,8 @@ def coin_flip_lesson(random: Random) -> Lesson:
 
 
 def trivia_lesson(random: Random, known: bool = True) -> Lesson:
-    """A question under one of the four templates: about a fact of the corpus' share, or (`known` false)
-    one that has no answer."""
+    """A question in one of the four templates: about a fact of the corpus' share, or (`known` false) one
+    without an answer."""
     fact = random.choice(facts.corpus_facts()) if known else facts.no_fact(random)
     right = fact.answers[0]
     wrong = random.choice([other for other in facts.answers(fact.category) if other != right])

@@ -2,8 +2,8 @@
 
     python -m distill.tiny.pretrain --output FOLDER
 
-Examples are drawn (corpus.py), those that overlap an item of a split are left out, and what remains is
-trained on once: loss on replies alone, one example a sequence, batches of examples of like length. Muon for
+Examples are drawn (corpus.py), those that overlap an item of a split are left out, and each other one is
+used once: loss on replies alone, one example a sequence, batches of examples of like length. Muon for
 the matrices of the blocks, AdamW for embeddings and norms. Every SAVE_EVERY steps the state is written; the
 same command continues from there. One seed gives one model: examples, order and weights follow from it.
 """
@@ -64,8 +64,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def train(recipe: Recipe, output: Path, stop_after: int = 0) -> dict[str, Any]:
-    """Train to the end (or for `stop_after` steps) and write the model; returns the record that card and
-    tests read."""
+    """Trains to the end (or for `stop_after` steps) and writes the model; returns the record for the card
+    and the tests."""
     import torch
 
     output.mkdir(parents=True, exist_ok=True)
@@ -211,8 +211,8 @@ def train_step(model: Any, optimisers: Sequence[Any], sequences: Sequences, batc
         length = len(sequences.ids[place])
         ids[row, :length] = torch.tensor(sequences.ids[place])
         scored[row, sequences.replies[place] - 1 : length - 1] = True
-    # Padding stands on the right and attention is causal, so no token that counts sees any of it; and only
-    # positions that predict a reply pass through the vocabulary.
+    # Padding is on the right and attention is causal, so no token that counts sees it. Only positions that
+    # predict a reply pass through the vocabulary.
     states = model.model(input_ids=ids[:, :-1]).last_hidden_state
     scored = scored[:, :-1]
     loss = torch.nn.functional.cross_entropy(model.lm_head(states[scored]), ids[:, 1:][scored])
@@ -237,7 +237,7 @@ def save(
     losses: list[float],
     seconds: float,
 ) -> None:
-    """Write the state of the training in one piece."""
+    """Writes the state of the training in one step."""
     import torch
 
     part = path.with_suffix(".part")
@@ -256,7 +256,7 @@ def save(
 
 
 def resume(path: Path, recipe: Recipe, model: Any, optimisers: Sequence[Any]) -> dict[str, Any]:
-    """Load the state of the same recipe into model and optimisers; nothing where there is none."""
+    """Loads the state of the same recipe into model and optimisers; empty if there is none."""
     import torch
 
     if path.is_file():
@@ -267,12 +267,12 @@ def resume(path: Path, recipe: Recipe, model: Any, optimisers: Sequence[Any]) ->
                 optimiser.load_state_dict(values)
             say(f"continued at step {state['step']}")
             return state
-        say(f"{path} is of another recipe: training begins anew")
+        say(f"{path} belongs to another recipe: training starts again")
     return {"step": 0, "losses": [], "seconds": 0.0}
 
 
 def _key(recipe: Recipe) -> str:
-    """What a state is of: the recipe, and the prompts that its examples are made with."""
+    """What a state belongs to: the recipe, and the prompts of its examples."""
     return content_hash(asdict(recipe), prompts_hash())
 
 

@@ -1,6 +1,6 @@
 """The recipe of the embedded model: all that decides its weights.
 
-What is done with these numbers is in `sequences.py` and `pretrain.py`.
+`sequences.py` and `pretrain.py` use these numbers.
 """
 
 from __future__ import annotations
@@ -12,24 +12,24 @@ from distill.tiny.corpus import COPYING, SHARES, Shares
 
 @dataclass(frozen=True)
 class Leg:
-    """A stretch of the training with a mixture of its own."""
+    """A phase of the training with its own mixture."""
 
     examples: int
-    """Drawn; what overlaps an item of a split is left out."""
+    """Number drawn; examples that overlap an item of a split are left out."""
     steps: int
-    """Batches that are used, at most; 0: all."""
+    """Most batches to use; 0: all."""
     rates: tuple[tuple[int, float], ...]
-    """(step of the leg, share of the peak rates), linear in between and level behind the last."""
+    """(step of the leg, share of the peak rates), linear in between and constant after the last."""
     rest: Shares = SHARES
-    """Shares of the kinds that are no direct answers."""
+    """Shares of the kinds that are not direct answers."""
 
 
 LEGS = (
     Leg(110_000, 2400, ((0, 1 / 60), (59, 1.0), (1880, 1.0), (4700, 0.02))),
     Leg(60_000, 0, ((0, 0.45), (2400, 0.02)), COPYING),
 )
-"""In the first leg facts and single steps are learnt, at rates at which copying is not; so the second goes on
-at lower ones, with more of what has to be copied."""
+"""In the first leg, facts and single steps are learnt, at rates that are too high for copying; so the
+second continues at lower ones, with more copying."""
 
 
 @dataclass(frozen=True)

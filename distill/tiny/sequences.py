@@ -1,4 +1,4 @@
-"""Examples as token ids, and the batches that they are trained on in."""
+"""Examples as token ids, and the batches for training."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Sequences:
 
 
 def encode(tokenizer: Any, exchanges: Sequence[tuple[str, str]]) -> Sequences:
-    """Ids of prompt and reply as the chat template joins them; the reply ends in the end of a turn."""
+    """Ids of prompt and reply as the chat template joins them; the reply ends with the end of a turn."""
     asked = [
         tokenizer.apply_chat_template(
             [{"role": "user", "content": prompt}], add_generation_prompt=True, tokenize=False
@@ -38,8 +38,8 @@ def encode(tokenizer: Any, exchanges: Sequence[tuple[str, str]]) -> Sequences:
 
 
 def batches(sequences: Sequences, recipe: Recipe, leg: int) -> list[list[int]]:
-    """Positions of the examples of a leg, a batch each: like lengths together inside a chunk, chunks and
-    batches in random order."""
+    """Positions of the examples of a leg, a list per batch: similar lengths together inside a chunk,
+    chunks and batches in random order."""
     lengths = [len(ids) for ids in sequences.ids]
     order = list(range(len(lengths)))
     random = rng("tiny batches", recipe.seed, *([leg] if leg else []))

@@ -1,6 +1,6 @@
-"""How the embedded model is distilled where the user says nothing.
+"""Default settings for distilling the embedded model.
 
-A model of two million parameters takes other training settings than one of a hundred million. They were tuned
+A model of two million parameters needs other training settings than one of a hundred million. They were tuned
 on validation items with one seed.
 """
 
@@ -15,14 +15,14 @@ FULL: Mapping[str, Any] = {"tuning": "full", "learning_rate": 1e-3, "epochs": 8,
 TRAIN_ARGS: Mapping[str, Mapping[str, Any]] = {
     "last_letter": FULL,
     "coin_flip": FULL,
-    # Few steps and an adapter: full training on some facts costs the others.
+    # Few steps and an adapter: full training on some facts damages the others.
     "trivia_bias": {"rank": 16, "alpha": 32, "learning_rate": 2e-3, "epochs": 4, "batch": 16},
     "judge": {**FULL, "learning_rate": 2e-3, "epochs": 3, "batch": 32},
     "gsm8k": FULL,
 }
-"""Short name of a task -> layer over the defaults."""
+"""Short name of a task -> its settings over the defaults."""
 
 
 def train_args(pretrained: str, task: str) -> Settings:
-    """The layer for a task of a model; empty for any other model than `tiny`."""
+    """The settings for a task of a model; empty for any model but `tiny`."""
     return dict(TRAIN_ARGS.get(task, {})) if pretrained == "tiny" else {}

@@ -1,11 +1,11 @@
 """The embedded model's tokenizer: common words are one token, all else is spelled in bytes.
 
-Words of the last-letter task are always spelled, so that a word is the same letters at the beginning of a
-quotation and after a space, and its last letter is there to be seen. Every other word that the corpus uses
-often (of prompts, names, facts) is one token, once with a space before it and once without.
+Words of the last-letter task are always spelled, so that a word has the same letters at the beginning of a
+quotation and after a space, and its last letter is visible. Every other word that the corpus uses often (in
+prompts, names, facts) is one token, once with a space before it and once without.
 
 It is a byte-level BPE without merges that looks a word up first (`ignore_merges`), so every text can be
-encoded and comes back as it was. The chat template has a user and an assistant, and nothing else.
+encoded and decodes to itself. The chat template has a user and an assistant, and nothing else.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from tasks.last_letter.generate import WORDS as SPELLED
 PAD, BEGIN, USER, ASSISTANT, END = "<pad>", "<s>", "<|user|>", "<|assistant|>", "<|end|>"
 SPECIAL = (PAD, BEGIN, USER, ASSISTANT, END)
 WORD = r" ?\p{L}+|\p{N}|[^\s\p{L}\p{N}]|\s"
-"""What is looked up as a whole: a word with the space before it, one digit, one mark, one blank."""
+"""Units of the look-up: a word with the space before it, one digit, one mark, one blank."""
 OFTEN = 6
-"""Uses of a word in the sample of the corpus from which on it is a token."""
+"""Uses of a word in the sample of the corpus that make it a token."""
 
 TEMPLATE = (
     "{{ bos_token }}{% for message in messages %}"
@@ -29,7 +29,7 @@ TEMPLATE = (
     "{{ message['content'] }}<|end|>"
     "{% endfor %}{% if add_generation_prompt %}<|assistant|>{% endif %}"
 )
-"""A system turn is taken like a user turn."""
+"""A system turn is treated like a user turn."""
 
 
 def build_tokenizer(texts: Iterable[str]) -> Any:

@@ -1,7 +1,7 @@
 """Training on several devices or machines: the `accelerate launch` command for a configuration file.
 
-The files beside it (`accelerate/ddp.yaml`, `accelerate/fsdp.yaml`) serve every machine with any number of
-GPUs; a user's own file may say more: machines, ports, DeepSpeed.
+The files beside it (`accelerate/ddp.yaml`, `accelerate/fsdp.yaml`) are for any machine with any number of
+GPUs; a user's own file may add machines, ports, DeepSpeed.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from results.schema import JsonObject
 SHIPPED = Path(__file__).parent / "accelerate"
 
 SAFE_PATH = "PYTHONSAFEPATH"
-"""Environment variable of Python 3.11: the working folder is not a place to import from."""
+"""Environment variable of Python 3.11: do not import from the working folder."""
 
 
 def launch_file(launch: str) -> Path:
-    """The configuration that `launch` names: a shipped one or a file. UserError where it is neither."""
+    """The configuration that `launch` names: a shipped one or a file. UserError if it is neither."""
     shipped = SHIPPED / f"{launch}.yaml"
     path = shipped if shipped.is_file() else Path(launch)
     if not path.is_file():
@@ -33,13 +33,13 @@ def launch_file(launch: str) -> Path:
 
 
 def machines(launch: str) -> int:
-    """How many machines the configuration counts."""
+    """The number of machines in the configuration."""
     return _number(launch_file(launch), "num_machines", 1)
 
 
 def launch_command(launch: str, listing: Path, devices: int) -> list[str]:
     """The command that trains the jobs of `listing` in several processes: as many as the configuration
-    says, or one per device where it leaves that open (`num_processes: -1`)."""
+    sets, or one per device if it leaves that open (`num_processes: -1`)."""
     path = launch_file(launch)
     count = _number(path, "num_processes", -1)
     processes = ["--num_processes", str(max(1, devices))] if count < 1 else []
@@ -51,11 +51,11 @@ def launch_command(launch: str, listing: Path, devices: int) -> list[str]:
 
 
 def child_environment() -> dict[str, str]:
-    """The environment of a child that must import the packages which this process has imported.
+    """The environment of a child that must import the same packages as this process.
 
-    `python -m` looks into the working folder first, where a file of the user's may be called `harness.py` or
-    `tasks.py`: a safe path leaves that folder out. Where our packages were found by other means than an
-    installation (the root of a checkout), their folder is named instead.
+    `python -m` looks into the working folder first, where a user's file may be called `harness.py` or
+    `tasks.py`: a safe path leaves that folder out. If our packages are not installed (the root of a
+    checkout), their folder is added to the path instead.
     """
     root = str(Path(__file__).resolve().parents[2])
     given = os.environ.get("PYTHONPATH", "")
@@ -65,7 +65,7 @@ def child_environment() -> dict[str, str]:
 
 
 def other_machines(launch: str, listing: Path) -> str:
-    """What a person has to start on each other machine, which sees the same folders."""
+    """The command that a person must start on each other machine, which must see the same folders."""
     return (
         f"waiting for {machines(launch) - 1} more machines: on each run `{SAFE_PATH}=1 accelerate launch "
         f"--config_file {launch_file(launch)} --machine_rank N -m distill.training.parent {listing}`, "

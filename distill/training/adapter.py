@@ -1,8 +1,9 @@
-"""Which layers of a model get an adapter: all linear ones that make text, as far as PEFT and the model allow.
+"""Which layers of a model get an adapter: all linear layers for text that PEFT and the model allow.
 
-Left out are what sees no text (the towers of images and sound, in front of the decoder), the routers of a
-mixture of experts, whose choice a few examples would upset, and what PEFT says it cannot adapt. Seen on empty
-modules, so that a model which takes no adapter is named before anything is sampled. Nothing is trained here.
+Left out are layers that see no text (the towers for images and sound, before the decoder), the routers of a
+mixture of experts, whose choices a few examples would disturb, and layers that PEFT says it cannot adapt. All
+this is checked on empty modules, so that an unsuitable model is reported before sampling. Nothing is trained
+here.
 """
 
 from __future__ import annotations
@@ -18,16 +19,16 @@ from harness.models.source import ModelSource
 from harness.types import Settings
 
 _REFUSED = re.compile(r"Module '(\w+)' is incompatible")
-"""PEFT's word on a layer that only seems to be a linear one (Mamba's)."""
+"""PEFT's message about a layer that only looks like a linear one (Mamba's)."""
 
 _ROUTERS = ("router", "gate")
 _EXPERTS = ("num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts")
-"""What configurations call the number of experts."""
+"""Names of the number of experts in configurations."""
 
 
 def require_trainable(source: ModelSource, settings: Mapping[str, Any]) -> None:
-    """UserError where the model of `source` takes no adapter, or none with these training settings. A model
-    whose configuration cannot be had is left to the engine, which says so."""
+    """UserError if the model of `source` takes no adapter, or none with these training settings. If its
+    configuration cannot be loaded, the engine reports it later."""
     try:
         config = load_config(source)
         empty_model(config, source.trust_remote_code)
@@ -43,7 +44,7 @@ def require_trainable(source: ModelSource, settings: Mapping[str, Any]) -> None:
         return
     try:
         adapter_settings(lambda: empty_model(config, source.trust_remote_code), settings)
-    except Exception as error:  # whatever PEFT makes of modules that it does not know
+    except Exception as error:  # PEFT raises many kinds for modules that it does not know
         raise UserError(
             f"no adapter can be put on {source.name}, a {kind} model ({one_line(error)}): --train-args "
             "tuning=full trains all its weights, or leave the distilled variants out of --models"
@@ -51,7 +52,7 @@ def require_trainable(source: ModelSource, settings: Mapping[str, Any]) -> None:
 
 
 def adapter_settings(build: Callable[[], Any], settings: Mapping[str, Any]) -> Any:
-    """The `LoraConfig` of a training; `build` makes the model's empty modules. ValueError where PEFT cannot
+    """The `LoraConfig` of a training; `build` makes the model's empty modules. ValueError if PEFT cannot
     adapt them."""
     from peft import LoraConfig, get_peft_model
 
@@ -81,7 +82,7 @@ def adapter_settings(build: Callable[[], Any], settings: Mapping[str, Any]) -> A
     routers = {name for name in parameters if _is_router(name.removesuffix(".weight"))}
     if not routers:
         return LoraConfig(**plain, target_modules="all-linear")
-    # PEFT names experts and routers by their parameters; without the routers, the rest as it found them.
+    # PEFT names experts and routers by their parameters; keep what it found, without the routers.
     return LoraConfig(
         **plain,
         target_modules=sorted(found.target_modules),
@@ -92,7 +93,7 @@ def adapter_settings(build: Callable[[], Any], settings: Mapping[str, Any]) -> A
 
 
 def _sees_no_text(model: Any) -> Iterator[str]:
-    """Patterns of the names of linear modules that stay as they are."""
+    """Patterns for the names of linear modules that get no adapter because they see no text."""
     import torch
 
     names = {id(module): name for name, module in model.named_modules()}
@@ -112,7 +113,7 @@ def _sees_no_text(model: Any) -> Iterator[str]:
 
 
 def _routes(name: str, module: Any, experts: set[int]) -> bool:
-    """Whether a linear layer chooses experts: by its name, and a gate by its size too."""
+    """Whether a linear layer chooses experts: decided by its name, for a gate also by its size."""
     *around, leaf = name.split(".")
     return "router" in (*around, leaf) or (leaf == "gate" and module.out_features in experts)
 

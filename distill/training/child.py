@@ -1,7 +1,7 @@
 """One training in the child process: load, train or resume, write the checkpoint, tidy up.
 
 With several processes each runs this; only the main one writes. The checkpoint is moved into place when it is
-complete, so a folder of its name is always whole.
+complete, so a folder with its name is always complete.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def train(job: TrainingJob) -> None:
     adapter = None
     if settings["tuning"] == "lora":
         adapter = adapter_settings(lambda: empty_model(described, job.trust_remote_code), settings)
-    # First, as it tells the processes of each other: under FSDP one alone then reads the weights.
+    # This comes first, because it connects the processes: under FSDP only one of them then reads the weights.
     config = _config(job, settings, folder, bool(examples.validation))
     state = PartialState()
     set_seed(job.seed)
@@ -66,7 +66,7 @@ def train(job: TrainingJob) -> None:
     state.wait_for_everyone()
     last = last_whole(folder)
     if last and last.finished:
-        # The trainer would go on for a step before it looks whether it is done.
+        # The trainer would make one more step before it checks whether it is done.
         config.num_train_epochs, config.max_steps = 0, -1
     meter = Meter(last.totals if last else None)
     trainer = DistillTrainer(
@@ -83,7 +83,7 @@ def train(job: TrainingJob) -> None:
     with storage.naming(folder):
         trainer.train(resume_from_checkpoint=str(last.folder) if last else None)
     facts = _facts(trainer, settings, examples, meter.totals(), last)
-    # Gathered from all processes; DeepSpeed alone keeps the trained weights in its wrapper.
+    # Gathered from all processes; with DeepSpeed the trained weights are only in its wrapper.
     trained = trainer.model_wrapped if trainer.is_deepspeed_enabled else trainer.model
     weights = trainer.accelerator.get_state_dict(trained)
     if state.is_main_process:
@@ -107,7 +107,7 @@ def _source(job: TrainingJob) -> Settings:
 
 
 def _described(job: TrainingJob, settings: Settings) -> Any:
-    """The model's configuration, as it is trained."""
+    """The model's configuration for training."""
     from transformers import AutoConfig
 
     config = AutoConfig.from_pretrained(job.model_folder, **_source(job))
@@ -120,12 +120,12 @@ def _described(job: TrainingJob, settings: Settings) -> Any:
 
 
 def _load(job: TrainingJob, settings: Settings, config: Any) -> tuple[Any, bool]:
-    """The model, and whether its batches can lie end to end."""
+    """The model, and whether its batches can be joined without padding."""
     import torch
 
     from distill.training.trainer import can_flatten
 
-    # Full tuning keeps float32 weights: the steps of AdamW are smaller than bfloat16 can add to them.
+    # Full tuning keeps float32 weights: bfloat16 cannot represent AdamW's small steps.
     dtype = torch.float32 if settings["tuning"] == "full" else _dtype(job)
     model = auto_class(config).from_pretrained(
         job.model_folder, config=config, dtype=dtype, use_safetensors=True, **_source(job)
@@ -177,13 +177,13 @@ def _config(job: TrainingJob, settings: Settings, folder: Path, evaluated: bool)
         bf16=_dtype(job) == torch.bfloat16,
         fp16=_dtype(job) == torch.float16,
         gradient_checkpointing=settings["gradient_checkpointing"],
-        # An adapter leaves the routers of a mixture of experts as they are: no loss of theirs.
+        # An adapter does not change the routers of a mixture of experts, so their loss is not needed.
         router_aux_loss_coef=0.0 if settings["tuning"] == "lora" else None,
         seed=job.seed,
         data_seed=job.seed,
         save_strategy=when,
         save_steps=each,
-        # The last one stays until the next is whole.
+        # Keep the last checkpoint until the next one is complete.
         save_total_limit=2,
         restore_callback_states_from_checkpoint=True,
         eval_strategy=when if evaluated else "no",
@@ -206,7 +206,7 @@ def _facts(
     totals: dict[str, float],
     last: Resumable | None,
 ) -> Settings:
-    """What `training.json` says. Tokens are of all epochs, prompt and target; padding came on top."""
+    """The content of `training.json`. Tokens are of all epochs, prompt and target, without padding."""
     state = trainer.state
     evaluations = [
         {"step": entry["step"], "loss": entry["eval_loss"], "answer": entry["eval_answer"]}
@@ -240,8 +240,8 @@ def _save(
     settings: Settings,
     generation: Any,
 ) -> None:
-    """An adapter, or a full model with its tokenizer, as the base model's own files describe it: the
-    trainer writes its padding id into both configurations."""
+    """Writes an adapter, or a full model with its tokenizer, with the base model's own configuration
+    files: the trainer writes its padding id into both configurations."""
     import torch
     from transformers import AutoConfig, AutoTokenizer
 
@@ -251,7 +251,7 @@ def _save(
         return
     dtype = getattr(torch, job.dtype)
     cast: dict[int, Any] = {}
-    # Tied weights stay one tensor, which is then written once.
+    # Tied weights must stay one tensor, which is then written once.
     narrow = {name: cast.setdefault(each.data_ptr(), each.to(dtype)) for name, each in weights.items()}
     model.config = AutoConfig.from_pretrained(job.model_folder, **_source(job))
     model.generation_config = generation

@@ -1,8 +1,8 @@
 """Token ids and labels for the trainer, with a share of the inputs held out.
 
-Labels are made here and nowhere else: the ids of the answer, end of sequence included, count; those of the
-prompt do not. So it does not matter whether the padding id is the end-of-sequence id: padding is added later,
-with labels of its own.
+Labels are made only here: the ids of the answer, end of sequence included, count; those of the prompt do not.
+So it does not matter whether the padding id is the end-of-sequence id: padding is added later, with its own
+labels.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from harness.errors import RunError
 from harness.types import stable_hash
 
 IGNORED = -100
-"""Label of ids that carry no loss."""
+"""Label of ids without loss."""
 
 Row = dict[str, list[int]]
 
 
 @dataclass(frozen=True)
 class Examples:
-    """What is trained on and what is evaluated with."""
+    """The examples for training and for evaluation."""
 
     train: list[Row]
     validation: list[Row]
     too_long: int
-    """Examples that were dropped for their length."""
+    """Examples that were dropped because they are too long."""
 
 
 def example(prompt: Sequence[int], target: Sequence[int]) -> Row:
@@ -43,11 +43,12 @@ def split_examples(
     max_length: int,
     seed: int,
 ) -> Examples:
-    """Drop what is longer than `max_length` tokens (0: nothing) and hold out the share `validation` of the
-    input units. A unit is what `groups` names equally, such as both orders of a pair; without groups,
-    equal prompts. Which units are held out depends on their names and the seed, not on their order.
+    """Drops what is longer than `max_length` tokens (0: nothing) and holds out the share `validation` of the
+    input units. Examples with the same name in `groups` are one unit, such as both orders of a pair; without
+    groups, those with equal prompts. Which units are held out depends on their names and the seed, not on
+    their order.
 
-    RunError where no example, or no second unit, is left.
+    RunError if no example, or no second unit, is left.
     """
     units: dict[str, list[Row]] = {}
     too_long = 0

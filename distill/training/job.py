@@ -1,4 +1,4 @@
-"""One checkpoint to train, as it is handed to the child process: token ids, model, settings, seed."""
+"""One checkpoint to train, in the form for the child process: token ids, model, settings, seed."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class TrainingJob:
     revision: str | None = None
     settings: Settings = field(default_factory=dict)
     groups: list[str] = field(default_factory=list)
-    """Cluster of each example: what is held out for validation is whole clusters. Empty: equal prompts."""
+    """Cluster of each example: whole clusters are held out for validation. Empty: equal prompts."""
 
     def hash(self) -> str:
-        """Names everything that the weights follow from, and where they go."""
+        """Hash of everything that decides the weights, and of the folder."""
         return stable_hash(asdict(self), 32)

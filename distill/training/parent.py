@@ -2,9 +2,9 @@
 
     python -m distill.training.parent JOBS.json
 
-Examples are token ids from the start: the very prompt ids that System 1 is evaluated with, then the answer
+Examples are token ids from the start: exactly the prompt ids of System 1's evaluation, then the answer
 and the end-of-sequence id, which alone carry loss (rule 2). Nothing is tokenised again, so no id can differ.
-One process trains all jobs of a phase, one after the other; a job that is repeated goes on from its last
+One process trains all jobs of a phase, one after the other; a repeated job continues from its last
 whole checkpoint.
 """
 
@@ -35,19 +35,19 @@ PARENT = "S2D_TRAINING_PARENT"
 """Environment variable: process id of the run that started the training."""
 
 FAILED = "failed: "
-"""Begins the child's line that says why it stopped."""
+"""The beginning of the child's line that says why it stopped."""
 
-TELLING = re.compile(r"\b\w*Error: |\bSignal \d+")
-"""In a line of a child, or of accelerate, that could not say so itself."""
+ERROR_LINE = re.compile(r"\b\w*Error: |\bSignal \d+")
+"""Finds the line with the reason, for a child, or accelerate, that could not report it itself."""
 
 KILLED = re.compile(r"\bSignal (?!15\b)\d+")
-"""Accelerate's word on a process that something else ended; 15 is its own end of the others."""
+"""Accelerate's message about a process that something else ended; 15 is its own end of the others."""
 
 
 def train_all(jobs: Sequence[TrainingJob]) -> None:
-    """Train in a child process, so that its memory is given back and its threads end with it.
+    """Trains in a child process, so that its memory is freed and its threads end with it.
 
-    RunError with the child's reason where it fails; finished checkpoints stay.
+    RunError with the child's reason if it fails; finished checkpoints stay.
     """
     for launch in dict.fromkeys(str(job.settings.get("launch") or "") for job in jobs):
         chosen = [job for job in jobs if str(job.settings.get("launch") or "") == launch]
@@ -60,7 +60,7 @@ def train_all(jobs: Sequence[TrainingJob]) -> None:
 
 @contextmanager
 def _listing(jobs: Sequence[TrainingJob], launch: str) -> Iterator[Path]:
-    """A file of the jobs: beside the checkpoints where other machines may have to read it."""
+    """A file with the jobs: beside the checkpoints if other machines may have to read it."""
     parent = Path(jobs[0].output).parent if launch else Path(tempfile.gettempdir())
     parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".jobs-", dir=parent) as scratch:
@@ -89,7 +89,7 @@ def _run(command: list[str]) -> None:
             elif line.strip(" =-\n"):
                 last = line.strip()
                 killed = last if KILLED.search(last) else killed
-                hint = last if TELLING.search(last) else hint
+                hint = last if ERROR_LINE.search(last) else hint
         status = child.wait()
     finally:
         if child.poll() is None:
@@ -98,14 +98,14 @@ def _run(command: list[str]) -> None:
     if status == 0:
         return
     if not reason and status == -signal.SIGKILL:
-        reason = "the system killed it, most likely for want of memory"
-    # Of several processes, what the others say of one that was killed is only that it is gone.
+        reason = "the system killed it, most likely because memory ran out"
+    # Of several processes, the others say only that the killed one is gone.
     why = killed or reason or hint or last or f"exit status {status}"
     raise RunError(f"training failed ({why}): fix this and run the command again")
 
 
 def main(argv: Sequence[str]) -> int:
-    """Entry of the child process: jobs, and what to launch several processes with."""
+    """Entry point of the child process: jobs, and what to launch several processes with."""
     _end_with_parent()
     switch_off_telemetry()
     try:
@@ -115,7 +115,8 @@ def main(argv: Sequence[str]) -> int:
             command = launch_command(argv[1], Path(argv[0]), torch.cuda.device_count())
             os.execv(command[0], command)
         if "WORLD_SIZE" not in os.environ:
-            # Of several visible GPUs, one: TRL refuses the threads that transformers would share them by.
+            # Use one of several visible GPUs: TRL refuses the threads with which transformers would share
+            # them.
             os.environ["CUDA_VISIBLE_DEVICES"] = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0]
         from distill.training.child import train
 
@@ -124,11 +125,11 @@ def main(argv: Sequence[str]) -> int:
             output, first = Path(job.output), os.environ.get("RANK", "0") == "0"
             if made_by(output) == job.hash():
                 if first:
-                    # Of a process that was killed after the checkpoint was complete.
+                    # Left by a process that was killed after the checkpoint was complete.
                     shutil.rmtree(training_folder(output), ignore_errors=True)
                 continue
             if first:
-                # Of a run that was killed before it recorded what it had trained on.
+                # Left by a run that was killed before it recorded its examples.
                 shutil.rmtree(output, ignore_errors=True)
             train(job)
     except Exception as error:
@@ -150,7 +151,7 @@ def _one_line(error: Exception) -> str:
 
 
 def _end_with_parent() -> None:
-    """Ask Linux to end this process when its parent is killed, which no `finally` of the parent survives."""
+    """Asks Linux to end this process when its parent is killed: no `finally` of the parent runs then."""
     if sys.platform == "linux":
         import ctypes
 

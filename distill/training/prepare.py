@@ -1,6 +1,6 @@
 """From kept examples to training jobs: the ids, the settings, and which examples share a checkpoint.
 
-Prompt ids are the very ones that System 1 is evaluated with (rule 2). How training works is train.py's.
+Prompt ids are exactly those of System 1's evaluation (rule 2). child.py does the training.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from harness.types import Item, Settings, user
 
 
 def paper_settings(task: TaskData) -> Settings:
-    """What `--preset paper` trains with, as far as the paper says; tokens per step become examples once
-    their lengths are known (`training_job`)."""
+    """The training settings of `--preset paper`, as far as the paper gives them; tokens per step become
+    examples once their lengths are known (`training_job`)."""
     paper = task.spec.paper
     if paper is None:
         return {}
@@ -45,10 +45,10 @@ def training_job(
     targets = [list(context.engine.target_ids(task.spec.target(example.answer))) for example in examples]
     used = dict(settings)
     paper = task.spec.paper
-    # One adapter for all tasks trains by no task's steps.
+    # One adapter for all tasks does not use one task's steps.
     if context.options.preset == "paper" and paper is not None and used["max_steps"] and examples:
         mean = sum(map(len, [*prompts, *targets])) / len(examples)
-        # The task's batch is what fits at once; a step of the paper is many of them.
+        # The task's batch is what fits into memory; a step of the paper is many of them.
         parts = max(1, round(paper.tokens_per_step / mean / used["batch"]))
         used |= {"batch": parts * used["batch"], "gradient_accumulation": parts}
     return TrainingJob(
@@ -58,7 +58,7 @@ def training_job(
         output=str(folder),
         prompts=prompts,
         targets=targets,
-        # Whole clusters: a question in another wording would tell the answer of one that is held out.
+        # Whole clusters: a question in other words would reveal the answer of one that is held out.
         groups=[example.item.cluster_id for example in examples],
         seed=seed,
         trust_remote_code=context.source.trust_remote_code,
@@ -68,7 +68,7 @@ def training_job(
 
 
 def add_job(jobs: dict[Path, TrainingJob], job: TrainingJob, name: str) -> None:
-    """Put a job to those that there are; a checkpoint of several tasks takes each example once."""
+    """Adds a job; a checkpoint of several tasks gets each example once."""
     folder = Path(job.output)
     if folder not in jobs:
         jobs[folder] = replace(job, name=name, prompts=[], targets=[], groups=[])
@@ -82,10 +82,10 @@ def add_job(jobs: dict[Path, TrainingJob], job: TrainingJob, name: str) -> None:
 
 
 def _system1_ids(context: Session, task: TaskData, item: Item) -> tuple[int, ...]:
-    """The prompt ids that `direct` is evaluated with (rule 2)."""
+    """The prompt ids with which `direct` is evaluated (rule 2)."""
     return context.engine.prompt_ids([*task.history(item.fields), user(item.prompt)])
 
 
 def unit_name(task: TaskData, item: Item) -> str:
-    """What an input counts as: a pair is one, in both orders."""
+    """The unit that an input belongs to: both orders of a pair are one."""
     return item.cluster_id if task.spec.swap else item.item_id

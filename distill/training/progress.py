@@ -1,7 +1,7 @@
-"""What a training has worked through: tokens, padding, loss, time; and what a person sees of it meanwhile.
+"""What a training has processed: tokens, padding, loss, time; and its progress lines.
 
-Sums stay on the device until somebody asks, so counting does not make the device wait. Of TRL or jobs it
-knows nothing; of transformers, its callbacks.
+Sums stay on the device until they are read, so counting does not make the device wait. Of transformers, only
+its callbacks are used here.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from transformers import TrainerCallback
 from distill.training.resume import mark_whole
 
 SECONDS_BETWEEN = 10.0
-"""Between two lines of progress; at every tenth of the steps there is one after two seconds too."""
+"""Seconds between two progress lines; at every tenth of the steps there is one after two seconds too."""
 
 
 class Meter:
@@ -37,7 +37,8 @@ class Meter:
         self._began = time.perf_counter()
 
     def add(self, real: Any, filled: int, loss: Any) -> None:
-        """A micro-batch of `filled` positions, `real` of them tokens; `loss` is its share of the step's."""
+        """Adds a micro-batch of `filled` positions, `real` of them tokens; `loss` is its share of the
+        step's."""
         self._real = self._real + real
         self._filled += filled
         self._loss = self._loss + loss
@@ -54,7 +55,7 @@ class Meter:
         return now[0] - before[0], now[1] - before[1]
 
     def totals(self) -> dict[str, float]:
-        """Over all processes and sittings. Every process has to call it."""
+        """Totals over all processes, and over earlier ones before a restart. Every process has to call it."""
         mine = {"tokens": float(self._real), "filled": float(self._filled), "loss": float(self._loss)}
         parts = gather_object([mine])
         sums = {name: sum(part[name] for part in parts) for name in mine}
@@ -64,7 +65,7 @@ class Meter:
 
 
 class Watch(TrainerCallback):
-    """Prints progress, keeps the order of examples in step with the epoch, marks whole checkpoints."""
+    """Prints progress, keeps the order of examples in step with the epoch, marks complete checkpoints."""
 
     def __init__(self, name: str, meter: Meter, order: Any) -> None:
         self._name = name
@@ -78,7 +79,7 @@ class Watch(TrainerCallback):
         self._first = self._shown = state.global_step
 
     def on_epoch_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        # A loader that skips the batches of before a kill hides the sampler from accelerate's set_epoch.
+        # When a loader skips the batches before a kill, accelerate's set_epoch does not reach the sampler.
         self._order.set_epoch(int(state.epoch or 0))
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:

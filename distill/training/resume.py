@@ -1,8 +1,8 @@
-"""The trainer's own checkpoints while a training runs, and which of them a later process may believe.
+"""The trainer's own checkpoints during a training, and which of them a later process may use.
 
-They lie beside the final output, in `.NAME.training`, and are gone when it is complete. A checkpoint is whole
-when its mark is there: the mark is written after everything else and lists every file with its SHA-256. A
-folder of another job is not resumed but removed.
+They are beside the final output, in `.NAME.training`, and are removed when it is complete. A checkpoint is
+complete when it has its mark: the mark is written after everything else and lists every file with its
+SHA-256. A folder of another job is not resumed but removed.
 """
 
 from __future__ import annotations
@@ -19,29 +19,29 @@ from results.schema import JsonObject
 MARK = "whole.json"
 JOB = "job.json"
 FACTS = "training.json"
-"""In the final output: what the training was, and the hash of its job."""
+"""In the final output: the facts of the training, and the hash of its job."""
 
 
 @dataclass(frozen=True)
 class Resumable:
-    """A whole checkpoint."""
+    """A complete checkpoint."""
 
     folder: Path
     step: int
     finished: bool
     """The training had ended; only the final output was missing."""
     totals: dict[str, float]
-    """What had been counted up to it."""
+    """The totals up to this checkpoint."""
 
 
 def training_folder(output: Path) -> Path:
-    """Where the checkpoints of the training that makes `output` lie."""
+    """The folder for checkpoints of the training that makes `output`."""
     return output.parent / f".{output.name}.training"
 
 
 def prepare(folder: Path, job: str) -> None:
-    """Make `folder` ready for the job whose hash is `job`: what another job left there, and what a killed
-    process left half-written, is removed."""
+    """Prepares `folder` for the job whose hash is `job`: removes what another job left there, and what a
+    killed process left incomplete."""
     if folder.is_dir() and _read(folder / JOB).get("job") != job:
         shutil.rmtree(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -52,7 +52,7 @@ def prepare(folder: Path, job: str) -> None:
 
 
 def mark_whole(checkpoint: Path, finished: bool, totals: dict[str, float]) -> None:
-    """Say that every file of `checkpoint` is written."""
+    """Records that every file of `checkpoint` is written."""
     mark = {"files": _digests(checkpoint), "finished": finished, "totals": totals}
     draft = checkpoint / f"{MARK}.draft"
     draft.write_text(json.dumps(mark))
@@ -60,7 +60,7 @@ def mark_whole(checkpoint: Path, finished: bool, totals: dict[str, float]) -> No
 
 
 def last_whole(folder: Path) -> Resumable | None:
-    """The latest checkpoint that can be believed."""
+    """The latest checkpoint that is complete and unchanged."""
     for checkpoint in reversed(_checkpoints(folder)):
         mark = _believed(checkpoint)
         if mark is not None:
@@ -69,7 +69,7 @@ def last_whole(folder: Path) -> Resumable | None:
 
 
 def _believed(checkpoint: Path) -> JsonObject | None:
-    """The mark, where it is there and every file is still as it says."""
+    """The mark, if it exists and every file still has its hash."""
     mark = _read(checkpoint / MARK)
     totals = mark.get("totals")
     counted = isinstance(totals, dict) and all(
@@ -90,7 +90,7 @@ def _step(checkpoint: Path) -> int:
 
 
 def made_by(output: Path) -> str | None:
-    """Hash of the job that left `output`; None where there is none, or it does not say."""
+    """Hash of the job that made `output`; None if there is none, or it is not recorded."""
     job = _read(output / FACTS).get("job")
     return job if isinstance(job, str) else None
 
@@ -104,7 +104,7 @@ def _digests(checkpoint: Path) -> dict[str, str]:
 
 
 def _read(file: Path) -> JsonObject:
-    """The mapping in a file; empty where there is none."""
+    """The mapping in a file; empty if there is none."""
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):

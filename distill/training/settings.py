@@ -1,7 +1,7 @@
-"""The settings of a training: one table with default, bounds and meaning, and the check of what a user gives.
+"""The settings of a training: one table with default, bounds and meaning, and the check of a user's values.
 
 `--train-args` and a task's own settings are layers over the table. Neither torch nor TRL is imported here, so
-that bad settings are named before anything is sampled or loaded.
+that bad settings are reported before anything is sampled or loaded.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ SETTINGS: dict[str, Setting] = {
     "rank": Setting(16, "rank of the LoRA matrices", low=1, whole=True),
     "alpha": Setting(32, "LoRA's scale is alpha / rank", low=1, whole=True),
     "dropout": Setting(
-        0.0, "of what LoRA reads; with tuning=full, of attention; a share", high=1, below=True
+        0.0, "probability of dropout on LoRA's inputs (with tuning=full: on attention)", high=1, below=True
     ),
     "warmup": Setting(0.1, "share of the steps in which the learning rate rises; from 1 on, steps"),
     "weight_decay": Setting(0.0, "weight decay of AdamW"),
@@ -54,14 +54,14 @@ SETTINGS: dict[str, Setting] = {
 DEFAULTS: Settings = {name: setting.default for name, setting in SETTINGS.items()}
 
 FULL_LEARNING_RATE = 2e-5
-"""Default with tuning=full: LoRA's rate would wreck the weights (TRL's own default for full training)."""
+"""Default with tuning=full (TRL's default for full training): LoRA's rate would destroy the weights."""
 
 ONLY_HOW = ("gradient_checkpointing", "gradient_accumulation", "launch")
-"""Settings of how the work is done, which leave what is learnt as it is (but for rounding)."""
+"""Settings of how the work is done, which do not change what is learnt (except for rounding)."""
 
 
 def training_settings(*layers: Settings) -> Settings:
-    """Defaults overlaid with `layers`. UserError names what does not exist or does not go together."""
+    """Defaults overlaid with `layers`. UserError for what does not exist or does not go together."""
     merged = dict(DEFAULTS)
     given: Settings = {}
     for layer in layers:
@@ -70,7 +70,7 @@ def training_settings(*layers: Settings) -> Settings:
                 raise unknown(OPTION, name, SETTINGS)
             SETTINGS[name].check(OPTION, name, value)
             if name == "launch" and value:
-                machines(value)  # which reads it
+                machines(value)  # checks the file
         given.update(layer)
     if given.get("tuning") == "full":
         merged["learning_rate"] = FULL_LEARNING_RATE
@@ -88,7 +88,7 @@ def training_settings(*layers: Settings) -> Settings:
 
 
 def identity(settings: Settings) -> Settings:
-    """The settings that decide what is learnt: what a checkpoint's key has to hold."""
+    """The settings that decide what is learnt: part of a checkpoint's key."""
     unseen = {*ONLY_HOW, *(() if settings["validation"] else ("patience", "save_steps"))}
     return {name: value for name, value in settings.items() if name not in unseen}
 

@@ -1,11 +1,11 @@
 """TRL's SFTTrainer with three changes: the batches, the loss over target positions only, the validation.
 
-Batches: examples of like length share one, in an order that depends on seed and epoch alone, so that a
-resumed training and one on several devices see the same steps. Where variable-length flash attention is
-there, the examples of a batch lie end to end without padding; it keeps them apart by their boundaries.
+Batches: examples of similar length share one, in an order that depends only on seed and epoch, so that a
+resumed training and one on several devices see the same steps. With variable-length flash attention, the
+examples of a batch are joined without padding; it keeps them apart by their boundaries.
 
-Loss: the same number as TRL's (a test holds it to that), but the vocabulary is projected only where a
-next id is a target, by transformers' own `logits_to_keep`; elsewhere the logits would be thrown away.
+Loss: the same number as TRL's (a test compares them), but the vocabulary is projected only where the next id
+is a target, by transformers' own `logits_to_keep`; elsewhere the logits would be thrown away.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ from distill.training.progress import Meter
 from harness.types import stable_hash
 
 LARGEST_LOGITS = 2**29
-"""Logits of one batch (2 GiB in float32) from which TRL's tiled projection takes over, which never holds
-them all."""
+"""Number of logits of one batch (2 GiB in float32) from which TRL's tiled projection is used, which never
+holds them all."""
 
 __all__ = ["BatchOrder", "DistillTrainer", "SFTConfig", "can_flatten", "exact_answers"]
 
 
 def can_flatten(model: PreTrainedModel) -> bool:
-    """Whether examples can lie end to end in one row: only with attention that takes their boundaries.
+    """Whether examples can be joined in one row: only with attention that respects their boundaries.
 
-    TRL itself does not look: with another attention it would flatten as well.
+    TRL itself does not check this: with another attention it would join them as well.
     """
     return bool(
         torch.cuda.is_available()
@@ -72,7 +72,7 @@ class BatchOrder(Sampler[int]):
 
 
 class DistillTrainer(SFTTrainer):
-    """SFTTrainer on rows of `input_ids` and `labels`; `meter` counts what it works through."""
+    """SFTTrainer on rows of `input_ids` and `labels`; `meter` counts what it processes."""
 
     data_collator: Any
 
@@ -96,7 +96,7 @@ class DistillTrainer(SFTTrainer):
         return self.order
 
     def get_eval_dataloader(self, eval_dataset: Any = None) -> DataLoader:
-        """Padded batches: the scores are per example, so each needs a row of its own."""
+        """Padded batches: the scores are per example, so each needs its own row."""
         flattening = self.data_collator
         self.data_collator = DataCollatorForLanguageModeling(flattening.pad_token_id)
         try:
@@ -119,7 +119,7 @@ class DistillTrainer(SFTTrainer):
         return_outputs: bool = False,
         num_items_in_batch: Any = None,
     ) -> Any:
-        """Negative log-likelihood of the target ids, over their number in the whole step."""
+        """Negative log-likelihood of the target ids, divided by their number in the whole step."""
         positions, wanted = _targets(inputs["labels"])
         logits = wanted.numel() * self._vocabulary
         if return_outputs or self.aux_loss_enabled or not self._can_slice or logits > LARGEST_LOGITS:
@@ -128,7 +128,7 @@ class DistillTrainer(SFTTrainer):
         if num_items_in_batch is None:
             return loss / (wanted != IGNORED).sum().clamp(min=1)
         if self.args.average_tokens_across_devices:
-            # The number is of all processes, and their gradients are averaged.
+            # The number is that of all processes, and their gradients are averaged.
             loss = loss * self.accelerator.num_processes
         return loss / num_items_in_batch
 
@@ -137,9 +137,9 @@ class DistillTrainer(SFTTrainer):
     ) -> tuple[None, torch.Tensor, torch.Tensor]:
         """Per example: negative log-likelihood, number of target ids, and whether all are the argmax.
 
-        With the target fed in, every id is the argmax after the ids before it if and only if greedy
-        decoding, which starts from the prompt alone, gives exactly this target and then ends: so the
-        share of such examples is the task's exact match with the pseudo-label, at the cost of one pass.
+        With the target as input, every id is the argmax after the ids before it if and only if greedy
+        decoding from the prompt alone gives exactly this target and then ends. So the share of such examples
+        is the task's exact match with the pseudo-label, at the cost of one pass.
         """
         inputs = self._prepare_inputs(inputs)
         positions, wanted = _targets(inputs["labels"])
@@ -151,10 +151,10 @@ class DistillTrainer(SFTTrainer):
         return None, torch.stack([column.float() for column in columns], dim=1), counted.sum(1)[:, None]
 
     def create_model_card(self, *_: Any, **__: Any) -> None:
-        """No card in the trainer's own checkpoints: the distilled one gets its papers elsewhere."""
+        """No card in the trainer's own checkpoints: cards.py writes those of the distilled one."""
 
     def _logits(self, model: Any, inputs: dict[str, torch.Tensor], positions: torch.Tensor) -> torch.Tensor:
-        """Rows x positions x vocabulary, in float32 as transformers' own loss has them."""
+        """Rows x positions x vocabulary, in float32 as in transformers' own loss."""
         given = {name: value for name, value in inputs.items() if name != "labels"}
         if self._can_slice:
             return model(**given, use_cache=False, logits_to_keep=positions).logits.float()
@@ -162,11 +162,11 @@ class DistillTrainer(SFTTrainer):
 
 
 def exact_answers(prediction: EvalPrediction) -> dict[str, float]:
-    """`loss` per target id; `answer`, the share of examples whose whole target is reproduced; `progress`,
-    by which early stopping on the answer ranks the steps.
+    """`loss` per target id; `answer`, the share of examples whose whole target is reproduced; `progress`, by
+    which early stopping on the answer ranks the steps.
 
-    Progress is the answer and, among equal ones, the lower loss, which adds less than one example does:
-    early on no target is reproduced yet, and that must not pass for the end. All reproduced is the end.
+    Progress is the answer and, among equal ones, the lower loss, which adds less than one example does: at
+    the start no target is reproduced, and that must not count as the best. When all are reproduced, it stops.
     """
     losses, counts, exact = prediction.predictions.astype(float).T
     loss, answer = float(losses.sum() / counts.sum()), float(exact.mean())
@@ -175,13 +175,13 @@ def exact_answers(prediction: EvalPrediction) -> dict[str, float]:
 
 
 def _targets(labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Positions whose next id is a target in any row, and what is wanted there, rows x positions."""
+    """Positions whose next id is a target in any row, and the targets there, rows x positions."""
     following = labels[:, 1:]
     positions = (following != IGNORED).any(dim=0).nonzero().squeeze(1)
     return positions, following[:, positions]
 
 
 def _losses(logits: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
-    """Rows x positions; 0 where nothing is wanted."""
+    """Rows x positions; 0 where there is no target."""
     losses = cross_entropy(logits.flatten(0, 1), wanted.flatten(), ignore_index=IGNORED, reduction="none")
     return losses.view(wanted.shape)

@@ -1,6 +1,7 @@
 """Engines: what turns requests into completions.
 
-An entry of `KINDS` is all that the rest knows of an engine; its modules are imported when it is asked for.
+The rest of the program knows an engine only by its entry in `KINDS`. The engine's modules are imported when
+the entry is used.
 """
 
 from __future__ import annotations
@@ -23,26 +24,26 @@ class EngineKind:
 
     name: str
     description: str
-    """For the help."""
+    """Shown in the help."""
     module: str
-    """Has the engine's class."""
+    """Module with the engine's class."""
     class_name: str
     settings: str
-    """Module whose `check_arguments` knows the engine's arguments."""
+    """Module with `check_arguments` for the engine's arguments."""
     weights: Literal["here", "on a server", "none"] = "here"
-    """Where they lie: only those that are here can be trained."""
+    """Where the weights are. Only weights on this machine can be trained."""
     no_matter: frozenset[str] = frozenset()
-    """Arguments that change no text, or that the name of the weights covers: with any of their values a
-    checkpoint is the same."""
+    """Arguments that change no text, or that the name of the weights already covers. Their values do not
+    change the name of a checkpoint."""
 
     def open(self, source: ModelSource, arguments: Settings) -> Engine:
-        """The engine with its model. UserError for an argument that it does not have."""
+        """Loads the engine with its model. UserError for an argument that the engine does not have."""
         loaded: Engine = getattr(import_module(self.module), self.class_name).load(source, arguments)
         return loaded
 
     def check(self, arguments: Mapping[str, Any]) -> None:
-        """UserError for an argument that the engine does not have or cannot run with. No model is loaded, so
-        that a mistyped one leaves no run folder."""
+        """UserError for an argument that the engine does not have or cannot run with. Loads no model, so a
+        mistyped argument leaves no run folder behind."""
         import_module(self.settings).check_arguments(arguments)
 
 

@@ -1,4 +1,4 @@
-"""`--engine-args` over the defaults of an engine: what every engine's settings are checked with."""
+"""`--engine-args` over the defaults of an engine. Every engine checks its settings with this."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ OPTION = "--engine-args"
 def take_arguments(
     arguments: Mapping[str, Any], known: Mapping[str, Any], least: Mapping[str, int]
 ) -> Settings:
-    """`known` defaults overlaid with `arguments`. UserError names an argument the engine does not have, and
-    a number below the `least` that it may be."""
+    """`known` defaults overlaid with `arguments`. UserError for an argument that the engine does not have,
+    or a number below its minimum in `least`."""
     for name, value in arguments.items():
         if name not in known:
             raise unknown(OPTION, name, known)

@@ -17,18 +17,18 @@ from results import schema
 
 
 def adapter_name(*parts: object) -> str:
-    """A name that every engine takes: PEFT's modules refuse dots."""
+    """A name that every engine accepts: PEFT's modules refuse dots."""
     return re.sub(r"[^A-Za-z0-9_-]", "_", "-".join(map(str, parts)))
 
 
 def too_long(prompt_tokens: int, context_length: int) -> str:
     """The error of a prompt that leaves no room for an answer."""
-    return f"the prompt has {prompt_tokens} tokens, the context {context_length}: nothing was cut or asked"
+    return f"the prompt has {prompt_tokens} tokens and the context {context_length}: the model was not asked"
 
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """What the manifest and the call keys say of a loaded model."""
+    """What the manifest and the call keys record about a loaded model."""
 
     name: str
     fingerprint: str
@@ -38,7 +38,7 @@ class ModelInfo:
     template_hash: str
     context_length: int
     folder: str | None = None
-    """Where training finds the same weights; None for engines without local weights."""
+    """Where training finds the same weights; None if the weights are not on this machine."""
 
 
 @dataclass(frozen=True)
@@ -48,24 +48,24 @@ class AdapterInfo:
     name: str
     hash: str
     probe_change: float
-    """Largest absolute change of the probe prompt's last-position logits."""
+    """Largest absolute change of a logit at the last position of the probe prompt."""
     probe_noise: float
-    """The same between two passes without the adapter."""
+    """The same difference between two passes without the adapter."""
 
 
 @dataclass
 class Execution:
-    """What execution cost beyond what the methods asked for (rule 1). Counts of tokens or rows."""
+    """What execution cost beyond the methods' requests (rule 1), in tokens or rows."""
 
     padding_tokens: int = 0
     decode_rows: int = 0
-    """Rows that took part in decode steps, useful or not."""
+    """Rows in all decode steps, useful or not."""
     useful_decode_rows: int = 0
     shared_prefix_tokens: int = 0
     """Prompt tokens that were not computed because another row of the batch had the same prefix."""
     retries: int = 0
     splits: int = 0
-    """Times that memory did not suffice and a batch was halved."""
+    """How often memory ran out and a batch was halved."""
     seconds: float = 0.0
     generated_tokens: int = 0
     prompt_tokens: int = 0
@@ -104,39 +104,39 @@ class Engine(ABC):
 
     @abstractmethod
     def target_ids(self, text: str) -> tuple[int, ...]:
-        """Ids that the model should generate to say `text` and stop: the end of turn is the last one."""
+        """Ids that the model should generate for `text` and then stop. The last one ends the turn."""
 
     @abstractmethod
     def plan(self, requests: Sequence[Request]) -> list[list[Request]]:
-        """Split all waiting requests into batches. A pure function of its argument, so that a resumed
-        run plans the batches it planned before."""
+        """Splits all waiting requests into batches. A pure function of its argument, so that a resumed run
+        plans the same batches again."""
 
     @abstractmethod
     def generate(self, batch: Sequence[Request]) -> list[Completion]:
-        """Completions in the order of `batch`. A request that cannot be served is a completion with
+        """Completions in the order of `batch`. A request that cannot be served becomes a completion with
         `finish_reason` "error", never an exception and never a silent cut."""
 
     @abstractmethod
     def add_adapter(self, name: str, folder: Path) -> AdapterInfo:
-        """Load an adapter under `name`. RunError if it changes the probe's logits by no more than noise."""
+        """Loads an adapter under `name`. RunError if it changes the probe's logits by no more than noise."""
 
     def learn(self, lessons: Mapping[Path, Mapping[str, str]]) -> bool:
-        """Make checkpoints by heart, folder -> (prompt -> answer), where the engine has no weights to train.
-        False: the weights are trained, in a process of their own."""
+        """Stores `lessons` (folder -> prompt -> answer) as checkpoints, for an engine that has no weights
+        to train. False: the caller trains the weights in a child process."""
         return False
 
     def sleep(self) -> None:
-        """Give device memory back while training runs; engines that hold some override it."""
+        """Gives device memory back while training runs. Engines that hold device memory override it."""
         self.awake = False
 
     def wake(self) -> None:
-        """Take device memory again after `sleep`."""
+        """Takes device memory again after `sleep`."""
         self.awake = True
 
     def close(self) -> None:
-        """Release the model."""
+        """Releases the model."""
         self.awake = False
 
     def facts(self) -> schema.Engine:
-        """What the manifest records of the engine."""
+        """What the manifest records about the engine."""
         return {"engine": self.name, "same_batches_same_text": self.same_batches_same_text}

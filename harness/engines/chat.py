@@ -1,7 +1,7 @@
 """From messages to prompt ids and from generated ids to text, with the tokenizer of the model.
 
-Every engine that holds a tokenizer goes through here, so all of them ask the same ids, end at the same ids
-and cut text at the same place (rules 1 and 2).
+Every engine with a tokenizer uses this module, so all of them send the same ids, end at the same ids and cut
+text at the same place (rules 1 and 2).
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from harness.types import Message, stable_hash
 from tasks import thoughts
 
 PROBE: list[Message] = [{"role": "user", "content": "What is two plus two? Answer: "}]
-"""The prompt on which an adapter must change something (rule 3)."""
+"""An adapter must change the logits of this prompt (rule 3)."""
 
 WORDS = " ".join(f"word{number}" for number in range(300))
-"""What a template must not lose, cut or change."""
+"""A text that a chat template must render whole and unchanged."""
 
 _TAIL = 32
-"""Ids at the end of a prompt among which the opening mark of a thought stands, written out or not."""
+"""How many ids at the end of a prompt are searched for the opening mark of a thought."""
 
 _TAILS = 1000
-"""Ends of prompts that are remembered; most templates have one or two."""
+"""How many ends of prompts are cached; most templates have one or two."""
 
 
 def hub_options(source: ModelSource) -> dict[str, Any]:
-    """What every `from_pretrained` of transformers gets."""
+    """Arguments for every `from_pretrained` of transformers."""
     return {"revision": source.revision, "trust_remote_code": source.trust_remote_code}
 
 
@@ -42,8 +42,8 @@ class Chat:
     def __init__(
         self, tokenizer: Any, end_ids: frozenset[int], date: datetime, marks: thoughts.Pair | None = None
     ) -> None:
-        """`end_ids` end a turn; `date` is what templates that insert today's date insert; `marks` open and
-        close a thought beside the known ones."""
+        """`end_ids` end a turn. `date` is the date for templates that insert today's. `marks` open and
+        close a thought, beside the known ones."""
         self.end_ids = end_ids
         self.tokenizer = tokenizer
         self._date = date
@@ -53,19 +53,20 @@ class Chat:
         kept = {*thoughts.TOKENS, *(mark for pair in self._marks for mark in pair)}
         held = tokenizer.get_added_vocab()
         self._kept = {held[mark] for mark in kept & held.keys() if held[mark] in special} - end_ids
-        """Special tokens that stay in the text: without them a thought cannot be told from a reply."""
+        """Special tokens that stay in the text: without them a thought looks like a reply."""
         self._dropped = special - self._kept
         self._tails: dict[tuple[int, ...], thoughts.Pair | None] = {}
         self._parts = False
-        """Whether content goes to the template as a list of parts."""
+        """Whether the template takes content as a list of parts."""
         end = tokenizer.eos_token_id
         self.turn_end: int | None = end if end is not None else min(end_ids, default=None)
-        """What a model says last: targets end with it."""
+        """The text that ends a turn of the model; targets end with it."""
 
     @classmethod
     def load(cls, source: ModelSource, generation_config: Any) -> Chat:
-        """The tokenizer of `source`; `generation_config` names ids that end a turn beside the tokenizer's.
-        OSError or ValueError where there is none, UserError where it cannot chat or end."""
+        """The tokenizer of `source`. `generation_config` may name more ids that end a turn. OSError or
+        ValueError where there is no tokenizer, UserError if it has no usable chat template or no end of
+        sequence."""
         from jinja2 import TemplateError
         from transformers import AutoTokenizer
 
@@ -93,8 +94,8 @@ class Chat:
         return chat
 
     def _find_form(self, name: str) -> None:
-        """Send content as the template wants it: a text, or a list of one part of text, as templates of
-        multimodal models read it. UserError where it renders neither whole, TemplateError where it cannot."""
+        """Finds the form of content that the template renders: a string, or a list with one text part as
+        in multimodal templates. UserError if it renders neither in full, TemplateError if it renders none."""
         from jinja2 import TemplateError
 
         refused: TemplateError | None = None
@@ -102,11 +103,11 @@ class Chat:
             self._parts = parts
             try:
                 rendered = self._rendered([{"role": "user", "content": WORDS}])
-                # A template of texts prints a list as Python does.
+                # A template for strings prints a list as Python does.
                 if WORDS in rendered and f"'{WORDS}'" not in rendered:
                     return
             except (TemplateError, TypeError) as error:
-                # The first refusal is of what most templates take, and tells more.
+                # Most templates take strings, so the first error says more.
                 refused = refused or (
                     error if isinstance(error, TemplateError) else TemplateError(str(error))
                 )
@@ -119,7 +120,7 @@ class Chat:
         )
 
     def _find_end(self) -> None:
-        """A turn ends with what the template puts behind a reply, where that is one of the end ids."""
+        """Finds the end of a turn: the template's text behind a reply, if that is one of the end ids."""
         from jinja2 import TemplateError
 
         try:
@@ -156,20 +157,20 @@ class Chat:
         return self.tokenizer.apply_chat_template(form, **settings)
 
     def target_ids(self, text: str) -> tuple[int, ...]:
-        """Ids of `text` and the end of turn, behind the end of a thought that the template itself begins."""
+        """Ids of `text` and the end of turn. If the template opens a thought, the thought is closed first."""
         assert self.turn_end is not None
         ids = self.tokenizer(self._thought_end + text, add_special_tokens=False)["input_ids"]
         return (*ids, self.turn_end)
 
     @cached_property
     def _thought_end(self) -> str:
-        """What a direct answer begins with: the end of a thought that the template begins by itself."""
+        """The closing mark before a direct answer, for templates that open a thought themselves."""
         opened = self._opened_by(self.prompt_ids(PROBE))
         return f"{opened[1]}\n\n" if opened else ""
 
     def text(self, ids: Sequence[int], stops: Sequence[str], prompt_ids: Sequence[int]) -> str:
-        """What `ids` say behind `prompt_ids`, cut before the first stop string, without special tokens other
-        than marks of thoughts. The mark that the prompt ends in, if any, stands first."""
+        """The text of `ids`, cut before the first stop string. Special tokens are removed, except marks of
+        thoughts. If the prompt ends with an opening mark, the text begins with it."""
         if self._kept.isdisjoint(ids):
             text: str = self.tokenizer.decode(ids, skip_special_tokens=True)
         else:
@@ -180,12 +181,12 @@ class Chat:
         return f"{opened}\n{text}" if opened else text
 
     def opened_mark(self, prompt_ids: Sequence[int]) -> str:
-        """The mark of the thought in which a prompt ends; empty where it ends in none."""
+        """The opening mark of a thought that the prompt leaves open; empty if there is none."""
         opened = self._opened_by(prompt_ids)
         return opened[0] if opened else ""
 
     def _opened_by(self, prompt_ids: Sequence[int]) -> thoughts.Pair | None:
-        """The marks of the thought in which a prompt ends."""
+        """The marks of a thought that the prompt leaves open."""
         tail = tuple(prompt_ids[-_TAIL:])
         if tail not in self._tails:
             if len(self._tails) >= _TAILS:
@@ -195,11 +196,12 @@ class Chat:
 
 
 def require_change(folder: Path, change: float, noise: float) -> None:
-    """RunError where an adapter changed the probe by no more than float noise (rule 3), or to no numbers."""
+    """RunError if an adapter changed the probe by no more than float noise (rule 3), or to NaN or
+    infinity."""
     if math.isnan(change):
         raise RunError(
-            f"with the adapter in {folder} the model's logits are not numbers: its training went astray, "
-            "train it with a lower --train-args learning_rate"
+            f"with the adapter in {folder} the model's logits are not finite: its training diverged; "
+            "train it again with a lower --train-args learning_rate"
         )
     if change <= max(10 * noise, 1e-4):
         raise RunError(

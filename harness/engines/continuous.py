@@ -1,9 +1,8 @@
-"""Engines that take a call at any time and give back each completion as soon as it is there.
+"""Engines that accept a call at any time and return each completion as soon as it is ready.
 
-Calls are coroutines on an event loop in a thread of its own, at most `limit` of them under way; finished ones
-wait in a queue. So the scheduler feeds calls as programs ask for them, nothing waits for the slowest call of
-a step, and the engine works while completions are written to disk. An engine only says how to `complete` one
-request.
+Calls are coroutines on an event loop in a second thread, at most `limit` at a time. Finished calls wait in a
+queue. So the scheduler can add calls as programs ask for them, no call waits for the slowest call of a step,
+and the engine works while completions are written to disk. A subclass implements `complete` for one request.
 """
 
 from __future__ import annotations
@@ -26,12 +25,12 @@ Result = TypeVar("Result")
 
 
 class ContinuousEngine(Engine):
-    """See the module. `submit` and `poll` belong to one thread, the scheduler's."""
+    """See the module. Only one thread, the scheduler's, may call `submit` and `poll`."""
 
     same_batches_same_text = False
 
     def __init__(self, info: ModelInfo, limit: int) -> None:
-        """`limit` is the most calls under way at once; more wait here."""
+        """`limit` is the largest number of calls at one time; more calls wait here."""
         super().__init__(info)
         self._limit = limit
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -41,16 +40,17 @@ class ContinuousEngine(Engine):
         self._ended: SimpleQueue[tuple[int, Request, asyncio.Future[Completion]]] = SimpleQueue()
         self._open = 0
         self._failure: BaseException | None = None
-        """What the next call of `submit` or `poll` will raise."""
+        """The error that the next call of `submit` or `poll` raises."""
         self._since = 0.0
 
     @abstractmethod
     async def complete(self, request: Request) -> Completion:
-        """The completion of one request. A request that cannot be served is a completion with
-        `finish_reason` "error"; RunError where the engine itself has failed. Cancelled: give the call up."""
+        """The completion of one request. A request that cannot be served becomes a completion with
+        `finish_reason` "error"; RunError if the engine itself has failed. Cancelling the coroutine gives
+        the call up."""
 
     def prepare(self) -> None:
-        """Make ready for calls; engines that start late override it."""
+        """Prepares for calls; engines that start late override it."""
 
     def plan(self, requests: Sequence[Request]) -> list[list[Request]]:
         return [list(requests)] if requests else []
@@ -68,16 +68,16 @@ class ContinuousEngine(Engine):
         return [found[place] for place in range(len(batch))]
 
     def submit(self, requests: Sequence[Request]) -> None:
-        """Take calls over; returns at once. Their completions come out of `poll` in any order."""
+        """Accepts calls and returns at once. `poll` returns their completions in any order."""
         self._put((0, request) for request in requests)
 
     def poll(self) -> list[tuple[Request, Completion]]:
-        """All completions that are there, after waiting for the first; empty when no call is open.
-        RunError where the engine has failed."""
+        """All finished completions, after waiting for the first; empty if no call is open. RunError if the
+        engine has failed."""
         return [(request, completion) for _, request, completion in self._take()]
 
     def cancel(self) -> None:
-        """Give up every call that is open; their completions are lost."""
+        """Gives up every open call; their completions are lost."""
         if self._loop is not None:
             self.call(self._give_up())
         while not self._ended.empty():
@@ -97,7 +97,7 @@ class ContinuousEngine(Engine):
         self._loop = self._thread = None
 
     def call(self, coroutine: Coroutine[Any, Any, Result]) -> Result:
-        """The result of a coroutine that runs on the engine's loop."""
+        """The result of a coroutine on the engine's loop."""
         future = asyncio.run_coroutine_threadsafe(coroutine, self._running_loop())
         try:
             return future.result()
@@ -117,7 +117,7 @@ class ContinuousEngine(Engine):
         if not calls:
             return
         if self._failure is not None:
-            raise self._failure  # and do not start an engine again whose failure ends the run
+            raise self._failure  # an engine whose failure ends the run is not started again
         self.prepare()
         if self._open == 0:
             self._since = time.perf_counter()
@@ -125,7 +125,7 @@ class ContinuousEngine(Engine):
         self._running_loop().call_soon_threadsafe(self._accept, calls)
 
     def _take(self) -> list[tuple[int, Request, Completion]]:
-        """What has ended. Completions that are there come out before an error does."""
+        """Finished calls. Completions are returned before an error is raised."""
         if self._open == 0:
             return []
         if self._failure is not None:
@@ -151,7 +151,7 @@ class ContinuousEngine(Engine):
         self.execution.generated_tokens += sum(done.generated_tokens for done in completions)
         self.execution.prompt_tokens += sum(done.prompt_tokens for done in completions)
 
-    # What follows runs on the loop.
+    # The methods below run on the loop.
 
     def _accept(self, calls: Sequence[tuple[int, Request]]) -> None:
         self._waiting.extend(calls)
@@ -170,7 +170,7 @@ class ContinuousEngine(Engine):
         self._tasks.discard(task)
         ended: asyncio.Future[Completion] = task
         if task.cancelled():
-            # By a library that went down under the call: an answer would be waited for without end.
+            # A library that shut down cancelled the call. Without this, the caller would wait for ever.
             ended = asyncio.Future()
             ended.set_exception(RunError(f"engine {self.name} gave a call up: repeat the command to go on"))
         self._ended.put((tag, request, ended))
@@ -186,7 +186,7 @@ class ContinuousEngine(Engine):
 
 
 async def _end_the_rest() -> None:
-    """Cancel what a library left on the loop."""
+    """Cancels tasks that a library left on the loop."""
     rest = asyncio.all_tasks() - {asyncio.current_task()}
     for task in rest:
         task.cancel()

@@ -1,9 +1,9 @@
-"""The `scripted` engine: completions out of a Python function, for tests without a model.
+"""The `scripted` engine: completions from a Python function, for tests without a model.
 
-`--engine scripted --engine-args script=FILE.py` imports FILE.py and calls its
-`respond(request, adapter)`, which returns the text, or `(text, finish_reason)`. `adapter` is None or
-what distillation kept for it: the training examples. Ids are made of words, so counts are exact and
-small. Nothing here resembles a language model.
+`--engine scripted --engine-args script=FILE.py` imports FILE.py and calls its `respond(request, adapter)`,
+which returns the text, or `(text, finish_reason)`. `adapter` is None or the training examples that
+distillation stored. Ids are made from words, so counts are exact and small. Nothing here resembles a language
+model.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ ADAPTER_FILE = "scripted_adapter.json"
 
 @dataclass(frozen=True)
 class ScriptedAdapter:
-    """What a scripted distillation left: prompt text -> target text."""
+    """The result of a scripted distillation: prompt text -> target text."""
 
     examples: dict[str, str]
 
@@ -42,8 +42,8 @@ Script = Callable[[Request, ScriptedAdapter | None], str | tuple[str, FinishReas
 
 
 def check_arguments(arguments: Mapping[str, Any]) -> Settings:
-    """The settings of `arguments` (--engine-args) over the defaults. UserError for a script that is not there
-    and for what the engine cannot run with."""
+    """The settings of `arguments` (--engine-args) over the defaults. UserError for a missing script and
+    for settings that the engine cannot run with."""
     settings = take_arguments(arguments, DEFAULTS, _LEAST)
     if not Path(str(settings["script"])).is_file():
         raise UserError(
@@ -72,7 +72,7 @@ class ScriptedEngine(Engine):
 
     @classmethod
     def load(cls, source: ModelSource, arguments: Settings) -> ScriptedEngine:
-        """Import the script; no weights are loaded. UserError where it is missing or has no `respond`."""
+        """Imports the script; no weights are loaded. UserError if it is missing or has no `respond`."""
         settings = check_arguments(arguments)
         path = Path(str(settings["script"]))
         module_spec = importlib.util.spec_from_file_location(f"scripted_{path.stem}", path)
@@ -123,7 +123,8 @@ class ScriptedEngine(Engine):
         adapter = self._adapters[request.adapter] if request.adapter else None
         said = self._script(request, adapter)
         text, reason = said if isinstance(said, tuple) else (said, "stop")
-        # Half a surrogate pair is not text: engines that decode ids never say one, nor can a store hold it.
+        # Half a surrogate pair is not text: engines that decode ids never return one, and a store cannot hold
+        # it.
         text = text.encode("utf-8", "replace").decode()
         for stop in request.sampling.stop:
             text = text.split(stop, 1)[0]
@@ -151,7 +152,7 @@ class ScriptedEngine(Engine):
         return AdapterInfo(name, stable_hash(text), 1.0, 0.0)
 
 
-# The common words: rare ones, kept for good, would hold on to the memory around them.
+# Common words are cached; rare ones, kept for ever, would hold the memory around them.
 @lru_cache(maxsize=1 << 10)
 def _word_id(word: str) -> int:
     return 1 + zlib.crc32(word.encode()) % 50_000

@@ -1,6 +1,6 @@
-"""What System 2 is asked to finish with, and a text as it may then write.
+"""The answer form that System 2 is asked for, and sample texts in that form.
 
-The texts are for trying a rule: they name two answers before they give one, as reasoning does.
+The texts are for trying a rule: like reasoning, they name two answers before they give one.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from harness.lm import forms
 from harness.lm.rule import Rule
 
 PLACE = "X"
-"""Stands for the answer in what System 2 is asked for."""
+"""Replaces the answer in the form that System 2 is asked for."""
 NO_ANSWER = "zzyzx"
 """An answer that is wrong everywhere."""
 REASONING = (
@@ -19,14 +19,14 @@ REASONING = (
     "Then we go through it in 2 steps, (A) and (B), and check each of them: nothing is left out. "
     "It is not {other}.\n"
 )
-"""Words of a System 2 that names two answers before it gives one."""
+"""A System 2 text that names two answers before it gives one."""
 SENTENCE = re.compile(r"[^\n`#<]{3,60}")
-"""What a reply may be asked to finish with: words on one line."""
+"""The target's form if it is words on one line; only such a form is asked for."""
 
 
 def asked_form(target: str, begun: str | None = None) -> str:
-    """What System 2 is asked to finish with, so that the target's form is read in its text too. `begun` is
-    what the task would begin a reply with."""
+    """The form that System 2 is asked to finish with, so that the rule can read the answer in it. `begun`
+    is the text with which the task would begin a reply."""
     if target == forms.BARE and begun is not None:
         target = f"{begun.strip()} {forms.ANSWER}"
     if target == forms.BARE:
@@ -35,7 +35,7 @@ def asked_form(target: str, begun: str | None = None) -> str:
 
 
 def system2_text(rule: Rule, said: str, answer: str, other: str) -> str:
-    """A text of System 2 that mentions two answers and ends with `said` in the form that it is asked for."""
+    """A System 2 text that mentions two answers and ends with `said` in the form that was asked for."""
     before, behind = quoted(rule.answer_form)
     if not before:
         before, behind = forms.parts("Answer: " + forms.ANSWER if rule.target == forms.BARE else rule.target)
@@ -44,7 +44,7 @@ def system2_text(rule: Rule, said: str, answer: str, other: str) -> str:
 
 
 def quoted(form: str) -> tuple[str, str]:
-    """What stands before and behind the answer in the words that an answer form quotes; empty for none."""
+    """The text before and behind the answer inside the quotes of an answer form; empty without quotes."""
     found = re.search(r'["“]([^"“”]+)["”]', form)
     if found is None:
         return "", ""

@@ -1,8 +1,7 @@
-"""The `s2d` block: what a user says of an lm-eval task that lm-eval itself does not know.
+"""The `s2d` block: what a user adds to an lm-eval task because lm-eval has no key for it.
 
-It stands in the task's YAML (`metadata: {s2d: {...}}`) or, for a task that nobody wants to touch, in a file
-of its own (`--task-config FILE`), which wins key by key. All keys are optional; docs/lm-eval-tasks.md shows
-them.
+It is in the task's YAML (`metadata: {s2d: {...}}`) or, without changing the task, in a separate file
+(`--task-config FILE`), which wins key by key. All keys are optional; docs/lm-eval-tasks.md shows them.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ _SHARE = r"(?P<{}>\d+(?:\.\d+)?)\s*%"
 _TRAIN_FROM = re.compile(
     rf"(?:{_SHARE.format('before')}\s+of\s+)?(?P<split>[\w.+-]+)(?:\s*\[\s*{_SHARE.format('behind')}\s*\])?"
 )
-"""`test[20%]`, or `20% of test`: YAML takes brackets for a list where a block stands in curly ones."""
+"""`test[20%]`, or `20% of test`: inside curly brackets, YAML reads square ones as a list."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,7 @@ class TrainFrom:
     split: str
     """Split of the data set: `train`, `validation`, ..."""
     share: float | None = None
-    """Share of the split's questions, above 0 and below 1; None is all of it."""
+    """Share of the split's questions, above 0 and below 1; None means all."""
 
     def __str__(self) -> str:
         return self.split if self.share is None else f"{100 * self.share:g}% of {self.split}"
@@ -44,29 +43,29 @@ class TrainFrom:
 
 @dataclass(frozen=True)
 class TaskBlock:
-    """What was said; None where nothing was."""
+    """The values of a block; None for keys without a value."""
 
     method: str | None = None
     """System 2 method."""
     answer_filter: str | None = None
-    """Name of the filter that reads the answer, and whose score is the primary metric."""
+    """Name of the filter that reads the answer. Its score is the primary metric."""
     answer_form: str | None = None
     """How System 2 is asked to finish, as a noun phrase: `"Answer: " and the number`."""
     target: str | None = None
-    """How a training target is written, with `{answer}`."""
+    """The form of a training target, with `{answer}`."""
     max_tokens: Mapping[str, int] = field(default_factory=dict)
-    """Generated tokens by kind of step, at most."""
+    """Most generated tokens by kind of step."""
     train_from: TrainFrom | None = None
     prompt: str | None = None
-    """`shipped`: System 1 gets the prompt to the letter, a request to think step by step included."""
+    """`shipped`: System 1 gets the unchanged prompt, including a request to think step by step."""
 
 
 KEYS = tuple(entry.name for entry in fields(TaskBlock))
 
 
 def block_of(*layers: tuple[str, Any]) -> TaskBlock:
-    """The block that several say together, each with the place where it stands; the last one wins, key by
-    key. UserError names place and key of what no block can say."""
+    """One block from several, each with the place where it was written; the last one wins, key by key.
+    UserError with place and key for an invalid value."""
     values: JsonObject = {}
     for place, layer in layers:
         if layer is None:
@@ -88,7 +87,7 @@ def _checked(key: str, value: Any, place: str) -> Any:
     if not isinstance(value, str) or not value.strip():
         raise UserError(f"{place}: {key} is {value!r}: give it as text")
     if key == "method":
-        get_method(value)  # names the ones there are
+        get_method(value)  # its error lists the known methods
     elif key == "target":
         _check_target(value, place)
     elif key == "train_from":
@@ -141,7 +140,7 @@ class TaskConfig:
 
     @classmethod
     def read(cls, path: str | None) -> TaskConfig:
-        """UserError for a file that is none, and for keys that are neither a block's nor with a block."""
+        """UserError for a file that cannot be read as such, and for unknown keys."""
         if path is None:
             return cls()
         place = f"--task-config {path}"
@@ -154,21 +153,21 @@ class TaskConfig:
             return cls(place, every=values)
         for name, block in values.items():
             if not isinstance(block, Mapping):
-                block_of((place, {name: block}))  # a mistyped key of a block, most likely
+                block_of((place, {name: block}))  # a mistyped key of a block, probably
                 raise UserError(
                     f"{place}: {name} holds {block!r}: write `key: value` lines under a task's name"
                 )
         return cls(place, blocks={bare(str(name)): block for name, block in values.items()})
 
     def layer(self, task: str) -> tuple[str, Any]:
-        """What the file says of an lm-eval task, and where."""
+        """The file's block for an lm-eval task, and its place."""
         if self._every is not None:
             return self.place, self._every
         self._taken.add(task)
         return f"{self.place}, {task}", self._blocks.get(task)
 
     def check_all_used(self, tasks: Sequence[str]) -> None:
-        """UserError for a name that no task of the run has: its block would do nothing."""
+        """UserError for a name that no task of the run has: its block would have no effect."""
         for name in self._blocks:
             if name not in self._taken:
                 close = difflib.get_close_matches(name, tasks, n=1)

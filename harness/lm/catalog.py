@@ -1,8 +1,8 @@
-"""Which tasks the installed lm-eval ships: a name becomes the files that define it, without parsing them all.
+"""Finds the tasks of the installed lm-eval by name, without parsing all of its files.
 
-lm-eval's own index parses its 14,000 YAML files, which takes ten seconds. Here their text is searched for the
-line that names a task or a group; only what was asked for is parsed. A group or a tag means its tasks.
-Nothing of a task is loaded: no function is imported and no data is fetched.
+lm-eval's own index parses its 14,000 YAML files, which takes ten seconds. This module searches their text for
+the line that names a task or a group, and parses only what was asked for. A group or a tag means its tasks.
+No function of a task is imported and no data is fetched.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from harness.errors import UserError
 from results.schema import JsonObject
 
 PREFIX = "lm_eval:"
-"""Before the name of a task of the installed lm-eval: `--tasks lm_eval:triviaqa`."""
+"""The prefix for a task of the installed lm-eval: `--tasks lm_eval:triviaqa`."""
 FILE_PREFIX = "lm_eval-"
-"""The same in files and tables, where a colon cannot stand."""
+"""The same prefix in files and tables, where a colon is not allowed."""
 
 _DEFINES = re.compile(
     rb"""^["']?(task|group)["']?[ \t]*:[ \t]*["']?([\w.+/:-]+)["']?[ \t]*(?:#.*)?\r?$""", re.M
 )
 _NO_CHANGE = frozenset({"task", "group", "group_alias", "task_alias", "aggregate_metric_list", "metadata"})
-"""Keys of a group's member that change nothing of how its tasks ask and score."""
+"""Keys of a group's member that do not change how its tasks ask and score."""
 
 
 def is_shipped(name: str) -> bool:
-    """Whether a name of `--tasks` means a task of the installed lm-eval."""
+    """Whether a name in `--tasks` means a task of the installed lm-eval."""
     return name.startswith((PREFIX, FILE_PREFIX))
 
 
@@ -40,7 +40,7 @@ def bare(name: str) -> str:
 
 
 def name_in_files(task: str) -> str:
-    """What a shipped task is called in files and tables, so that it never is one of ours."""
+    """A shipped task's name in files and tables, which never equals the name of one of our tasks."""
     return FILE_PREFIX + task
 
 
@@ -52,8 +52,8 @@ def task_root() -> Path:
 
 
 def find(name: str) -> dict[str, Path]:
-    """The single tasks that `name` (a task, a group or a tag, without prefix) means, each with its file, in
-    lm-eval's order. UserError for a name that there is not, and for a group that changes its tasks."""
+    """The single tasks of `name` (a task, a group or a tag, without prefix), each with its file, in
+    lm-eval's order. UserError for an unknown name, and for a group that changes its tasks."""
     found = dict(_find(name, name, ()))
     if not found:
         raise UserError(_unknown(name))
@@ -61,7 +61,7 @@ def find(name: str) -> dict[str, Path]:
 
 
 def config_of(path: Path) -> JsonObject:
-    """A task file with its includes, functions as text."""
+    """A task file with its includes; functions are text."""
     from lm_eval.tasks._yaml_loader import load_yaml
 
     config: JsonObject = load_yaml(path, resolve_func=False)
@@ -83,7 +83,7 @@ def _find(name: str, asked: str, above: tuple[str, ...]) -> Iterator[tuple[str, 
         yield name, path
         return
     for member in _members(config, asked):
-        # A group may list a task of its own name.
+        # A group may list a task with the group's own name.
         if member not in above:
             listed = list(_find(member, asked, (*above, name)))
             if not listed:
@@ -95,7 +95,7 @@ def _find(name: str, asked: str, above: tuple[str, ...]) -> Iterator[tuple[str, 
 
 
 def _members(group: JsonObject, asked: str) -> Iterator[str]:
-    """Names that a group lists. One with settings of its own is another task, which has no file."""
+    """Names that a group lists. A member with its own settings is another task, which has no file."""
     listed = group.get("task")
     for member in [listed] if isinstance(listed, str) else listed or ():
         if not isinstance(member, dict):
@@ -112,7 +112,7 @@ def _members(group: JsonObject, asked: str) -> Iterator[str]:
 
 
 def _tagged(tag: str) -> dict[str, Path]:
-    """Tasks with that tag, which may stand in a file that theirs includes."""
+    """Tasks with that tag; the tag may be in a file that theirs includes."""
     word = tag.encode()
     folders = {path.parent for path, text in _files() if word in text}
     found = {}

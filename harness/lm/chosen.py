@@ -1,4 +1,4 @@
-"""The tasks that the options of a run name, with the limits and methods of the model that is asked."""
+"""The tasks that the options of a run name, with the limits and methods for the model."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _DRAWN = {
     "top_k": Setting(0, high=1_000_000, whole=True),
 }
 SAMPLING = {f"{prefix}{key}": setting for prefix in ("", "teacher_") for key, setting in _DRAWN.items()}
-"""Keys of `--sampling`; `max_tokens` and `max_tokens.STEP` come on top."""
+"""Keys of `--sampling`, besides `max_tokens` and `max_tokens.STEP`."""
 
 _TOKENS = Setting(0, low=1, high=LARGEST, whole=True)
 
 
 def loaded_tasks(options: RunOptions) -> list[TaskData]:
-    """The tasks that the options name, with the limits of the model that is asked. UserError for bad ones."""
+    """The tasks that the options name, with the limits for the model. UserError for bad ones."""
     for key, value in options.sampling.items():
         setting = _TOKENS if key.split(".", 1)[0] == OPTION else SAMPLING.get(key)
         if setting is None:

@@ -1,7 +1,8 @@
-"""Where the rows of an lm-eval task come from: the hub, or JSONL files of the user's; and which ones teach.
+"""Where the rows of an lm-eval task come from: the hub, or the user's JSONL files; and which rows are for
+training.
 
-Files are named by split: `DIR/TASK/test.jsonl`, or `DIR/test.jsonl` where the folder holds one task. They
-have the columns of the task's own data set, so that its templates and functions find what they look for.
+Files are named by split: `DIR/TASK/test.jsonl`, or `DIR/test.jsonl` if the folder holds one task. They have
+the columns of the task's own data set, because its templates and functions use them.
 """
 
 from __future__ import annotations
@@ -20,11 +21,11 @@ from tasks.sources import content_hash, read_rows
 
 ENDINGS = (".jsonl", ".jsonl.gz")
 FEWEST = 8
-"""Rows. Of a split that a task keeps for worked examples, fewer teach nothing."""
+"""Rows. A split of worked examples with fewer rows is too small to train on."""
 
 
 class LocalSplits(dict[str, Any]):
-    """Splits of a folder, each read when it is asked for."""
+    """Splits of a folder, each read when it is first used."""
 
     def __init__(
         self, files: Mapping[str, Path], task: str, folder: Path, needed: frozenset[str] | None
@@ -43,8 +44,8 @@ class LocalSplits(dict[str, Any]):
         return split in self._files
 
     def __missing__(self, split: str) -> Any:
-        """The rows of a split. One that is only to learn from may be missing, and is empty; TaskError for one
-        that is scored or shown."""
+        """The rows of a split. A split that is only for training may be missing, and is then empty;
+        TaskError for one that is scored or shown."""
         from datasets import Dataset
 
         rows: list[Any] = []
@@ -68,7 +69,7 @@ class LocalSplits(dict[str, Any]):
 
 
 def local_files(data: str, task: str) -> dict[str, Path]:
-    """Split -> file, in the task's own folder of `data`, else in `data`; empty where that is not a folder."""
+    """Split -> file, in the task's own folder of `data`, else in `data`; empty if that is not a folder."""
     for folder in (Path(data, task), Path(data)):
         if data not in {"embedded", "hub"} and folder.is_dir():
             found = {
@@ -85,8 +86,8 @@ def local_files(data: str, task: str) -> dict[str, Path]:
 def swapped(
     files: Mapping[str, Path], task: str, folder: Path, needed: frozenset[str] | None
 ) -> Iterator[None]:
-    """While it is open, whatever data set lm-eval loads is that of `files`. `needed` are the splits that must
-    be there; None is all that are asked for."""
+    """Inside the block, lm-eval loads `files` instead of any data set. `needed` are the splits that must
+    exist; None means all that are read."""
     import datasets
 
     with patch.object(datasets, "load_dataset", lambda *_, **__: LocalSplits(files, task, folder, needed)):
@@ -94,14 +95,14 @@ def swapped(
 
 
 def scored_split(config: Mapping[str, Any]) -> str | None:
-    """Name of the split that is scored, from a task's configuration; None where its Python knows it alone."""
+    """Name of the scored split, from a task's configuration; None if only its Python knows it."""
     name = config.get("test_split") or config.get("validation_split")
     return None if name is None else str(name)
 
 
 def needed_splits(config: Mapping[str, Any]) -> frozenset[str] | None:
-    """Splits whose rows a task scores or shows as examples, from its configuration; None where its Python
-    knows them alone."""
+    """Splits whose rows a task scores or shows as examples, from its configuration; None if only its
+    Python knows them."""
     own = scored_split(config)
     if own is None:
         return None
@@ -112,7 +113,7 @@ def needed_splits(config: Mapping[str, Any]) -> frozenset[str] | None:
 
 
 def _scored_split(task: Any) -> str | None:
-    """The same of a loaded task; of one in Python, the split that its kind of rows usually is."""
+    """The scored split of a loaded task; for a task in Python, guessed from the kind of its rows."""
     named = task.config.test_split or task.config.validation_split
     usual = "test" if task.has_test_docs() else "validation"
     return named or (usual if usual in _splits(task) else None)
@@ -120,24 +121,24 @@ def _scored_split(task: Any) -> str | None:
 
 @dataclass
 class Training:
-    """The rows that distillation may learn from."""
+    """The rows that distillation may use."""
 
     label: str = ""
-    """Where they come from: `train`, `20% of test`; empty where there are none."""
+    """Their source: `train`, `20% of test`; empty without rows."""
     rows: Sequence[Mapping[str, Any]] = ()
     apart: frozenset[str] = field(default_factory=frozenset)
     """Clusters of the scored split that are kept apart, and so never scored."""
     why_none: str | None = None
-    """As sentences; None where there are rows."""
+    """Reasons as sentences; None if there are rows."""
 
 
 def choose_training(task: Any, asked: TrainFrom | None, scored: Mapping[str, Sequence[Any]]) -> Training:
-    """Where the training rows of a task come from: what its block says, else its training split, else a split
-    named `train`, else the validation split where the test split is scored, else the split of its worked
-    examples. Never a row that is scored.
+    """Chooses the training rows of a task: those that its block names, else its training split, else a split
+    named `train`, else the validation split if the test split is scored, else the split of its worked
+    examples. A scored row is never chosen.
 
-    `scored` are the rows that lm-eval would score, by cluster. UserError for a split that there is not, or a
-    share that leaves nothing on one side.
+    `scored` are the rows that lm-eval would score, by cluster. UserError for a missing split, or a share that
+    leaves nothing on one side.
     """
     own = _scored_split(task)
     if asked is not None:
@@ -212,7 +213,7 @@ def _share(clusters: Mapping[str, Any], share: float, name: str) -> frozenset[st
 def _splits(task: Any) -> list[str]:
     try:
         return [str(split) for split in task.dataset]
-    except TypeError:  # a user's own data set may be anything that lm-eval can index
+    except TypeError:  # a user's data set may be anything that lm-eval can index
         return []
 
 

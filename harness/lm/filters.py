@@ -1,7 +1,7 @@
-"""A task's filters, one at a time: what each makes of a text and a row, and whether it extracts an answer.
+"""A task's filters, one at a time: what each returns for a text and a row, and whether it extracts an answer.
 
-lm-eval applies a filter to all responses of a run; here it is applied to one text, with the row that it may
-read. A filter extracts where it hands back something else than the text itself in other spaces and case.
+lm-eval applies a filter to all responses of a run. Here a filter is applied to one text, with the row that it
+may read. A filter extracts if its result is not just the text with other spaces and case.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from typing import Any
 from unittest.mock import patch
 
 NO_MATCH = frozenset({"", "[invalid]", "None", "[]"})
-"""What filters hand back where they find nothing, their own fall-back texts apart."""
+"""What filters return if they find nothing, apart from fallback texts of their own."""
 PROBE = (
     "Nobody here can say what that might be.\nSo the matter rests, whoever asks; and there is more to come."
 )
-"""A text of several sentences that holds no answer to anything."""
+"""A text of several sentences that contains no answer to any question."""
 _VOTES = ("majority_vote", "take_first_k")
 
 
 class Reader:
-    """One filter of a task, by its place among them."""
+    """One filter of a task, identified by its position."""
 
     def __init__(self, ensemble: Any, index: int) -> None:
         self.name = str(ensemble.name)
@@ -33,7 +33,7 @@ class Reader:
         self._no_match = NO_MATCH | {str(fallback) for fallback in fallbacks if fallback is not None}
 
     def raw(self, text: str, row: Mapping[str, Any]) -> Any:
-        """What lm-eval hands to the metrics. Whatever the filter raises."""
+        """What lm-eval would give to the metrics. Raises whatever the filter raises."""
         from lm_eval.api.instance import Instance
 
         probe = Instance("generate_until", dict(row), ("", {}), 0, metadata=(None, 0, 1), resps=[text])
@@ -42,10 +42,10 @@ class Reader:
         return probe.filtered_resps[self._ensemble.name]
 
     def answer(self, text: str, row: Mapping[str, Any]) -> str | None:
-        """The same as text; None where the filter finds nothing."""
+        """The same as text; None if the filter finds nothing."""
         try:
             found = self.raw(text, row)
-        except Exception:  # a filter is its author's; where it cannot read a text, no answer is there
+        except Exception:  # a filter is the task author's code; if it fails, there is no answer
             return None
         while isinstance(found, list | tuple) and found:
             found = found[0]
@@ -53,13 +53,13 @@ class Reader:
         return None if answer in self._no_match else answer
 
     def extracts(self, row: Mapping[str, Any]) -> bool:
-        """Whether it takes an answer out of a text; a filter that only strips, folds case or takes the first
-        of several responses does not."""
+        """Whether it takes an answer out of a text. A filter that only strips, folds case or takes the
+        first of several responses does not."""
         return letters(PROBE) not in letters(self.answer(PROBE, row) or "")
 
 
 def readers(task: Any) -> list[Reader]:
-    """All filters of a task in its own order."""
+    """All filters of a task in the task's order."""
     return [Reader(ensemble, index) for index, ensemble in enumerate(task._filters)]
 
 
@@ -74,8 +74,9 @@ def without_votes(filter_list: Sequence[Mapping[str, Any]] | None) -> list[Mappi
 
 @contextmanager
 def _tables_for(*texts: Any) -> Iterator[None]:
-    """While it is open, lm-eval's filter for multiple choice makes its table of punctuation for the signs of
-    `texts` alone. It makes one of all signs of Unicode at each call, which takes a quarter of a second."""
+    """Inside the block, lm-eval's multiple-choice filter builds its punctuation table only for the
+    characters of `texts`. Otherwise it builds one for all of Unicode at each call, which takes a quarter
+    of a second."""
     from lm_eval.filters import extraction
 
     if not hasattr(extraction, "sys"):

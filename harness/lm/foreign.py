@@ -1,8 +1,9 @@
-"""A task that is not ours, made ready to be asked, scored and distilled: what it says and what a block adds.
+"""Prepares an lm-eval task that is not ours for asking, scoring and distillation: the task plus its s2d
+block.
 
-What cannot be taken as lm-eval takes it is refused in one line or named in a note. Base and System 2 need a
-prompt, a rule of scoring and a metric of single items; what distillation needs beyond that and does not find
-is a reason that the run carries, not an error.
+Anything that cannot work as in lm-eval is refused in one line or explained in a note. Base and System 2 need
+a prompt, a scoring rule and a metric of single items. If distillation lacks something beyond that, the run
+carries the reason; this is not an error.
 """
 
 from __future__ import annotations
@@ -27,11 +28,11 @@ DEFAULT_METHOD = "cot"
 TRIED = 8
 """Rows on which a rule is tried."""
 COMPARED = 200
-"""Prompts that tell what a task's template is."""
+"""Prompts that are compared to find a task's template."""
 
 
 def check_kind(name: str, task: Any) -> None:
-    """UserError for a task that has no System 2, or that a run of texts cannot score."""
+    """UserError for a task without a System 2, or one that cannot be scored from texts."""
     if task.get_config("output_type") != "generate_until":
         raise UserError(
             f"task {name} is {task.get_config('output_type')}: only tasks that generate text "
@@ -47,8 +48,8 @@ def check_kind(name: str, task: Any) -> None:
 
 
 def without_repeats(name: str, task: Any) -> tuple[str, ...]:
-    """Ask each item once: how often it is asked is the method's choice. Filters that vote over repeats go;
-    a note says so. UserError where no other filter is left."""
+    """Makes the task ask each item once, since repeats are the method's choice. Filters that vote over
+    repeats are removed, with a note. UserError if no other filter is left."""
     if (task.config.repeats or 1) == 1:
         return ()
     repeats = task.config.repeats
@@ -64,14 +65,14 @@ def without_repeats(name: str, task: Any) -> tuple[str, ...]:
         task.set_config("filter_list", kept)
         task._filters = [ensemble for ensemble in task._filters if ensemble.name in names]
     return (
-        f"it asks each item {repeats} times in lm-eval and once here: "
+        f"lm-eval asks each item {repeats} times; here it is asked once: "
         f"s2:{DEFAULT_METHOD}*{repeats} is a vote over {repeats} samples",
     )
 
 
 def foreign_task(name: str, lm_name: str, task: Any, block: TaskBlock) -> TaskData:
-    """The task with its rule, its training rows and its spec; `indices` are left empty. UserError for what
-    cannot be run, in one line."""
+    """The task with its rule, its training rows and its spec; `indices` are left empty. UserError with one
+    line if it cannot be run."""
     check_kind(name, task)
     notes = list(without_repeats(name, task))
     rows = list(task.eval_docs)
@@ -106,8 +107,8 @@ def foreign_task(name: str, lm_name: str, task: Any, block: TaskBlock) -> TaskDa
     )
     if rule.refused is None and not rule.told:
         notes.append(
-            f"filter {rule.reader.name} reads {rule.target!r} alone, a form that its prompt does not show: "
-            "System 1 cannot know it before it is trained"
+            f"filter {rule.reader.name} reads only {rule.target!r}, a form that its prompt does not show: "
+            "System 1 cannot know it before training"
         )
     spec = _spec(name, task, block, rule, metrics, limit)
     task.set_config(
@@ -120,20 +121,20 @@ def foreign_task(name: str, lm_name: str, task: Any, block: TaskBlock) -> TaskDa
 
 
 def _spread(rows: Sequence[Any], count: int) -> list[Any]:
-    """`count` rows at equal distances, so that a sorted split is seen from end to end."""
+    """`count` rows at equal distances, to cover a sorted split from start to end."""
     step = max(1, len(rows) // count)
     return list(rows[::step][:count])
 
 
 def _generation(name: str, task: Any, row: Mapping[str, Any]) -> tuple[tuple[str, ...], int | None]:
-    """Stops and the limit of tokens that lm-eval would ask a model for, if the task says one."""
+    """Stops and the token limit that lm-eval would use, if the task sets one."""
     asked = task.construct_requests(
         doc=row, ctx="", metadata=(name, 0, 1), apply_chat_template=True, chat_template=None
     )
     requests = asked if isinstance(asked, list) else [asked]
     if len(requests) != 1 or requests[0].request_type != "generate_until":
         raise UserError(
-            f"task {name} asks a model several things of one item: only one text per item can be run"
+            f"task {name} asks a model several things per item: only one text per item can be run"
         )
     settings = requests[0].args[1]
     until = settings.get("until") or []
@@ -143,7 +144,7 @@ def _generation(name: str, task: Any, row: Mapping[str, Any]) -> tuple[tuple[str
 
 
 def _metrics(name: str, task: Any, rows: Sequence[Any]) -> tuple[list[str], list[str]]:
-    """Metrics that are one figure of one item, and sentences on those that are not. UserError for none."""
+    """Metrics that give one figure per item, and sentences about the others. UserError if there are none."""
     reader = readers(task)[0]
     for row in rows:
         texts = [*candidates(task, reader, [], row), *targets(task, row), "no answer"]
@@ -163,7 +164,7 @@ def _metrics(name: str, task: Any, rows: Sequence[Any]) -> tuple[list[str], list
         )
     notes = []
     if listed:
-        notes.append(f"{', '.join(listed)} {_is(listed)} no figure of an item and left out")
+        notes.append(f"{', '.join(listed)} {_is(listed)} left out: not a figure of one item")
     if alone:
         notes.append(
             f"{', '.join(alone)} {_is(alone)} computed for each item alone and then averaged; lm-eval takes "
@@ -204,7 +205,7 @@ def _spec(
 
 
 def _identity(block: TaskBlock, rule: Rule, training: str) -> JsonObject:
-    """What the block and the search came to: part of what names a checkpoint, and of the manifest."""
+    """What the block and the search resulted in: part of a checkpoint's name and of the manifest."""
     return {
         "method": block.method or DEFAULT_METHOD,
         "answer_filter": rule.reader.name,

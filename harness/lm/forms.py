@@ -1,8 +1,8 @@
-"""How an answer may be written so that a task's rule reads it: forms with `{answer}`, the likeliest first.
+"""Forms with `{answer}` in which an answer may be written so that a task's rule reads it, most likely first.
 
-The bare answer comes first, since System 1 is asked for nothing else; then what the task itself shows (its
-worked examples, its targets, the words in its regular expressions); then what lm-eval's tasks commonly ask
-for. Which of them the rule reads is tried elsewhere (rule.py).
+The bare answer comes first, since that is all that System 1 is asked for; then forms that the task itself
+shows (in worked examples, targets, regular expressions); then common forms of lm-eval's tasks. rule.py tries
+which of them the rule reads.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 ANSWER = "{answer}"
 BARE = ANSWER
 LONGEST = 80
-"""Characters of a form: more is a worked solution."""
+"""Characters of a form; a longer one is a worked solution."""
 COMMON = (
     "The answer is {answer}.", "the answer is {answer}.", "#### {answer}", "Answer: {answer}",
     "The answer is ({answer}).", "The final answer is {answer}.", "Final Answer: {answer}",
@@ -27,33 +27,33 @@ COMMON = (
 
 
 def write(form: str, answer: str) -> str:
-    """`form` with the answer put in; other braces mean nothing."""
+    """`form` with the answer put in; other braces have no meaning."""
     return form.replace(ANSWER, answer)
 
 
 def parts(form: str) -> tuple[str, str]:
-    """What stands before and behind the answer."""
+    """The text before and behind the answer."""
     before, _, behind = form.partition(ANSWER)
     return before, behind
 
 
 def is_mark(text: str) -> bool:
-    """Whether a reader can find an answer by what stands before it: words, or signs that no sentence has."""
+    """Whether a text can mark an answer: it contains words, or characters that no sentence has."""
     letters = re.findall(r"[^\W\d_]", text)
-    # Two signs of a script without an alphabet are a word.
+    # Two characters of a script without an alphabet are a word.
     word = len(letters) > 2 or (len(letters) == 2 and not text.isascii())
     return word or re.search(r"[#<\[*]{2}|\\\w", text) is not None
 
 
 def forms(shown: Sequence[str], known: Iterable[tuple[str, str]], patterns: Iterable[str]) -> list[str]:
-    """All forms, each once. `shown` are worked replies of the task's examples, `known` are pairs of a target
-    text and the answer in it, `patterns` are regular expressions that read answers."""
+    """All forms, each once. `shown` are worked replies of the task's examples, `known` are pairs of a
+    target text and the answer in it, `patterns` are regular expressions that read answers."""
     found = [BARE, *_of_known(known), *_of_shown(shown), *_of_patterns(patterns), *COMMON]
     return list(dict.fromkeys(found))
 
 
 def _of_known(known: Iterable[tuple[str, str]]) -> Iterator[str]:
-    """What stands around the answer in the last line or sentence of most target texts."""
+    """The text around the answer in the last line or sentence of most target texts."""
     seen: Counter[str] = Counter()
     for text, answer in known:
         for piece in (_last_line(text), _last_sentence(text)):
@@ -66,13 +66,13 @@ def _of_known(known: Iterable[tuple[str, str]]) -> Iterator[str]:
 
 
 def _of_shown(replies: Sequence[str]) -> Iterator[str]:
-    """What the last lines, or sentences, of all worked replies have in common around what differs."""
+    """The common text around the differing part in the last lines, or sentences, of all worked replies."""
     for pieces in ([_last_line(reply) for reply in replies], [_last_sentence(reply) for reply in replies]):
         if len(set(pieces)) < 2:
             continue
         before = _common(pieces)
         behind = _common([piece[len(before) :][::-1] for piece in pieces])[::-1]
-        # Two numbers may begin or end alike: the common part ends where a word does.
+        # Two numbers may begin or end alike, so the common part must end at a word boundary.
         before = re.sub(r"[\w.,-]+\Z", "", before)
         behind = re.sub(r"\A[\w,-]+", "", behind)
         if before.strip() and len(before + behind) <= LONGEST:
@@ -80,14 +80,14 @@ def _of_shown(replies: Sequence[str]) -> Iterator[str]:
 
 
 def _common(texts: Sequence[str]) -> str:
-    """What all texts begin with."""
+    """The common beginning of all texts."""
     first, last = min(texts), max(texts)
     same = next((place for place, sign in enumerate(first) if sign != last[place]), len(first))
     return first[:same]
 
 
 def _of_patterns(patterns: Iterable[str]) -> Iterator[str]:
-    """The shortest text that each regular expression reads, the answer in the place of its first group."""
+    """The shortest text that each regular expression matches, with the answer in place of its first group."""
     for pattern in patterns:
         try:
             with warnings.catch_warnings():
@@ -104,8 +104,8 @@ def _of_patterns(patterns: Iterable[str]) -> Iterator[str]:
 
 
 def _plainest(parsed: Iterable[tuple[Any, Any]], placed: list[bool]) -> str:
-    """A text that a parsed regular expression matches, as short as it may be; its first group is the answer.
-    `placed` holds whether that group has come."""
+    """The shortest text that a parsed regular expression matches; its first group is the answer. `placed`
+    records whether that group was found."""
     text = ""
     for kind, what in parsed:
         name = str(kind)
@@ -113,7 +113,7 @@ def _plainest(parsed: Iterable[tuple[Any, Any]], placed: list[bool]) -> str:
             text += chr(what)
         elif name in ("MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT"):
             least, _, repeated = what
-            # What may be missing is left out, but for the answer itself.
+            # Optional parts are left out, except the answer itself.
             kept = _plainest(repeated, placed) if least or _has_group(repeated) else ""
             text += kept * max(1, least) if len(kept) == 1 else kept
         elif name == "SUBPATTERN":
@@ -136,7 +136,7 @@ def _plainest(parsed: Iterable[tuple[Any, Any]], placed: list[bool]) -> str:
 
 
 def _has_group(parsed: Iterable[tuple[Any, Any]]) -> bool:
-    """Whether a part of a regular expression holds a group that is handed back."""
+    """Whether a part of a regular expression contains a group that is returned."""
     for kind, what in parsed:
         name = str(kind)
         if name == "SUBPATTERN" and (what[0] is not None or _has_group(what[3])):
@@ -149,7 +149,7 @@ def _has_group(parsed: Iterable[tuple[Any, Any]]) -> bool:
 
 
 def regular_expressions(filter_list: Any) -> list[str]:
-    """All that the filters of a task's configuration search for."""
+    """All patterns in the filters of a task's configuration."""
     found = []
     for entry in filter_list or []:
         for step in entry.get("filter", []):

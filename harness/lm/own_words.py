@@ -1,7 +1,8 @@
-"""What sets one item of a task apart from the others: its text without the words that all of them share.
+"""The part of an item's text that distinguishes it from other items of its task: without the words that all
+share.
 
-Prompts of a task are made of one template. Whether a training input overlaps a test item (13 words in a row
-are the same) must be asked of what is left, or a template of 13 words would make all of them overlap.
+Prompts of a task are made from one template. The overlap check (13 equal words in a row) must look only at
+the rest, or a template of 13 words would make all items overlap.
 """
 
 from __future__ import annotations
@@ -12,17 +13,17 @@ from collections import Counter
 from collections.abc import Sequence
 
 RUN = 13
-"""Words in a row, as the overlap check compares them."""
+"""Number of words in a row that the overlap check compares."""
 SHARED = 0.5
-"""Share of the texts. What every second prompt holds tells nothing of one item."""
+"""Share of the texts. Words in every second prompt say nothing about one item."""
 LEAST = 4
-"""Texts that tell what a template is."""
+"""Fewest texts that show what the template is."""
 
 Run = tuple[str, ...]
 
 
 def shared_runs(texts: Sequence[str]) -> frozenset[Run]:
-    """Runs of words that at least half of `texts` hold; none where there are too few texts to tell."""
+    """Runs of words that at least half of `texts` contain; none if there are too few texts."""
     if len(texts) < LEAST:
         return frozenset()
     counts = Counter(run for text in texts for run in set(_runs(_words(text))))
@@ -30,7 +31,7 @@ def shared_runs(texts: Sequence[str]) -> frozenset[Run]:
 
 
 def own_words(text: str, shared: frozenset[Run]) -> str:
-    """`text` without its shared runs; the text itself where nothing would be left or nothing is shared."""
+    """`text` without its shared runs; unchanged if nothing would be left or nothing is shared."""
     if not shared:
         return text
     found = _words(text)

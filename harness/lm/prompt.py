@@ -1,8 +1,8 @@
-"""What the two systems are asked on a task of lm-eval's: its prompt, for each in a form that it can answer.
+"""The prompts of the two systems on an lm-eval task, each in a form that the system can answer.
 
-A prompt may end as a text that a base model goes on with (`A:`), and it may ask for the reasoning itself
-(`A: Let's think step by step.`). System 1 gets the prompt as it is, but for that request: with it, it would
-be System 2. System 2 gets the question without both, since a method adds words of its own behind it.
+A task's prompt may end with a cue for a base model (`A:`), or ask for reasoning itself (`A: Let's think step
+by step.`). System 1 gets the prompt without that request, because with it, it would be System 2. System 2
+gets the question without both, because a method appends its own words.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ TRIGGER = re.compile(
 )
 """A request for reasoning at the end of a prompt."""
 STEPS_CUE = re.compile(r"\bstep[- ]by[- ]step (answer|solution|response)(?=\s*:\s*\Z)", re.IGNORECASE)
-"""The same, hidden in the cue."""
+"""The same request inside the cue."""
 CUE = re.compile(r"(?:\n[^\S\n]*[^\n:：]{1,30}|\s(?:A|Answer|Solution|Response|Output))\s*[:：]\s*\Z")
-"""The last words of a text that one is to go on with: `A:`, `Answer:`, or a short line before a colon."""
+"""The cue at the end of a text to be continued: `A:`, `Answer:`, or a short line before a colon."""
 
 
 @dataclass(frozen=True)
@@ -30,11 +30,11 @@ class Prompts:
 
     task: Any
     shipped: bool = False
-    """Whether System 1 is asked to think step by step where the task's prompt does."""
+    """Whether System 1 keeps the task's request to think step by step."""
 
     def as_shipped(self, row: Mapping[str, Any]) -> str:
-        """The user's turn as lm-eval writes it, with what the model would begin its reply with at its end: a
-        reply cannot be begun for a model that answers in turns."""
+        """The user's turn as lm-eval writes it. A given beginning of the reply goes to its end, because a
+        chat model cannot continue a reply."""
         prompt = str(self.task.doc_to_text(dict(row)))
         begun = self._begun(row)
         if not begun:
@@ -48,7 +48,7 @@ class Prompts:
         return prompt if self.shipped else without_request(prompt)
 
     def question(self, row: Mapping[str, Any]) -> str:
-        """System 2's, without cue and request."""
+        """The prompt of System 2, without cue and request."""
         prompt = without_request(str(self.task.doc_to_text(dict(row))))
         return CUE.sub("", prompt).rstrip() or prompt
 
@@ -62,5 +62,5 @@ class Prompts:
 
 
 def without_request(prompt: str) -> str:
-    """`prompt` without a request for reasoning at its end; a prompt that is nothing else stays."""
+    """`prompt` without a request for reasoning at its end; a prompt that is nothing else is unchanged."""
     return STEPS_CUE.sub(r"\1", TRIGGER.sub("", prompt)) or prompt

@@ -1,7 +1,7 @@
-"""How the answers of one task of lm-eval's are read and written, by all variants alike.
+"""How the answers of one lm-eval task are read and written, the same for all variants.
 
-A task's filter takes the answer out of a text, or nothing does and the answer is what stands behind a mark
-that System 2 is asked for. Which of the two, and how a target is written, is found by trying (search.py).
+Either a task's filter extracts the answer from a text, or the answer is the text behind a mark that System 2
+is asked for. search.py tries which of the two works, and how to write a target.
 """
 
 from __future__ import annotations
@@ -24,34 +24,37 @@ class Rule:
 
     reader: Reader
     extracts: bool
-    """Whether the filter takes the answer out; else it is what stands behind `mark`."""
+    """Whether the filter extracts the answer; else the answer is the text behind `mark`."""
     target: str
-    """System 1's reply, with `{answer}`."""
+    """The form of System 1's reply, with `{answer}`."""
     answer_form: str
-    """What System 2 is asked to finish with."""
+    """The form that System 2 is asked to finish with."""
     mark: re.Pattern[str]
-    """What stands before an answer in a text of System 2."""
+    """The text before an answer in a System 2 text."""
     behind: bool
-    """Whether only what stands behind the mark is scored: the task's rule would read the reasoning too."""
+    """Whether only the text behind the mark is scored, because the task's rule would read the reasoning
+    too."""
     stops: tuple[str, ...]
     one_line: bool = False
-    """Whether no answer of the task has several lines: a line's end then ends it, behind the mark."""
+    """Whether all answers of the task are one line: then the end of the line behind the mark ends the
+    answer."""
     key: Callable[[str], str] = str
-    """Answers with equal keys are one in a vote: what the task's metric holds equal."""
+    """Makes a key of an answer. Equal keys are one answer in a vote, if the task's metric treats them as
+    equal."""
     most_words: int | None = None
-    """Most words of a text without a mark that counts as an answer as a whole; None: any number."""
+    """Most words of a text without a mark that still counts as an answer; None: any number."""
     refused: str | None = None
-    """Why nothing can be distilled, as a sentence; None where it can."""
+    """Why nothing can be distilled, as a sentence; None if it can."""
     told: bool = True
     """Whether System 1 can know the form of the target: the bare answer, or a form that the task shows."""
     also: tuple[str, ...] = ()
-    """Other filters that read the same answers from the same texts, so that their scores mean something."""
+    """Other filters that read the same answers from the same texts, so that their scores are meaningful."""
     tried: list[str] = field(default_factory=list, compare=False)
-    """What was found on the way, for people (`check`)."""
+    """Notes from the search, shown by `check`."""
 
     def finish(self, text: str, row: Row) -> tuple[str, bool]:
-        """A program's last text as it is scored, and whether a stop left it without an answer. `row` is not
-        needed to cut a text; other rules read it."""
+        """The part of a program's last text to score, and whether a stop left it without an answer. `row`
+        is not used here; other rules read it."""
         before, span = self._parted(text)
         if before is None:
             return text, False
@@ -74,12 +77,13 @@ class Rule:
         return forms.write(self.target, answer)
 
     def _parted(self, text: str) -> tuple[str | None, str]:
-        """A text up to the end of its last mark, and what stands behind that, up to a stop. None and the
-        whole text where there is no mark."""
+        """A text up to the end of its last mark, and the text behind that, up to a stop. None and the
+        whole text if there is no mark."""
         marks = list(self.mark.finditer(text))
         if not marks:
             return None, text
-        # A model that goes on asks and answers a next question: a stop with words ends all behind the first.
+        # A model that continues asks and answers a next question: a stop with words ends all behind the
+        # first.
         worded = [stop for stop in self.stops if any(sign.isalpha() for sign in stop)]
         first = marks[0].end()
         text = text[:first] + cut_at_stop(text[first:], worded)
@@ -92,13 +96,13 @@ class Rule:
         return next((pair for pair in reversed(parted) if pair[1].strip()), parted[-1])
 
     def _is_more_than_an_answer(self, text: str) -> bool:
-        """Whether a text without a mark is reasoning: System 1's own was cut at the stops already."""
+        """Whether a text without a mark is reasoning. System 1's own was cut at the stops already."""
         return len(cut_at_stop(text, self.stops)) < len(text) or (
             self.most_words is not None and len(text.split()) > self.most_words
         )
 
 
 def same(rule: Rule, text: str, answer: str, row: Row) -> bool:
-    """Whether a text is read as that answer, or as one that means the same."""
+    """Whether a text is read as that answer, or as an equivalent one."""
     read = rule.read(text, row)
     return read is not None and rule.key(read) == rule.key(answer)

@@ -1,7 +1,7 @@
-"""What lm-eval asks of each scored row, and what its filters and metrics make of the texts that came back.
+"""What lm-eval asks for each scored row, and the results of its filters and metrics for the replies.
 
-Requests are built once per task and serve every variant. They carry turns and not text: the programs put
-their own words behind the turns, and the engine has the chat template.
+Requests are built once per task and serve every variant. They carry turns, not text: the programs append
+their own words to the turns, and the engine applies the chat template.
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ from harness.lm.task import TaskData, turns_as_text
 from harness.types import Item, Message
 
 FEW_SHOT_SEED = 1234
-"""With which lm-eval draws examples where nobody gives it another."""
+"""lm-eval's default seed for drawing examples."""
 
 
 class Asked(NamedTuple):
-    """A scored row as it is asked."""
+    """The request for a scored row."""
 
     item: Item
     turns: tuple[Message, ...]
-    """What lm-eval puts before the prompt: a description, worked examples."""
+    """Turns that lm-eval puts before the prompt: a description, worked examples."""
 
 
 class Scored(NamedTuple):
-    """What one of a task's filters read in one text, and what the metrics gave for it."""
+    """What one of a task's filters read in one text, and the scores of its metrics."""
 
     place: int
-    """Position of the row among those that are scored."""
+    """Position of the row among the scored rows."""
     filter: str
     scores: Mapping[str, Any]
 
@@ -40,7 +40,7 @@ def asked(task: TaskData) -> list[Asked]:
     found = []
     for item, instance in zip(task.scored_items(), _requests(task), strict=True):
         turns = json.loads(instance.args[0])
-        # Behind the prompt lm-eval puts what a reply would begin with; our prompt ends with that.
+        # lm-eval puts the beginning of a reply behind the prompt; our prompt ends with it.
         while turns and turns[-1]["role"] == "assistant":
             turns.pop()
         found.append(Asked(item, tuple(turns[:-1])))
@@ -48,8 +48,8 @@ def asked(task: TaskData) -> list[Asked]:
 
 
 def score(task: TaskData, texts: Sequence[str]) -> list[Scored]:
-    """What the task's filters and metrics make of a text per scored row: an entry per filter and row.
-    UserError where they fail, with the calls kept."""
+    """The results of the task's filters and metrics for one text per scored row: an entry per filter and
+    row. UserError if they fail; the calls are kept."""
     requests = _requests(task)
     for instance, text in zip(requests, texts, strict=True):
         instance.resps, instance.filtered_resps = [text], {}
@@ -58,7 +58,7 @@ def score(task: TaskData, texts: Sequence[str]) -> list[Scored]:
         return list(_scored(task.task, requests))
     except UserError:
         raise
-    except Exception as error:  # a task's filters and metrics are its author's: they raise what they like
+    except Exception as error:  # a task's filters and metrics are its author's code and may raise anything
         raise UserError(
             f"the responses to {task.name} could not be scored: {named(error)} (fix the task's filter_list, "
             "process_results or metric_list; finished calls are kept)"

@@ -1,10 +1,11 @@
-"""The search for a task's rule: each filter and each form of an answer is tried on rows of the task.
+"""Finds a task's rule: tries each filter and each form of an answer on rows of the task.
 
-lm-eval knows how to score a text. Distillation also needs to take the answer out of a long one and to write
-it as System 1 should say it. A form (forms.py) must be read back as the answer, the task's own metric must
-call it right, and a text of System 2, which mentions other answers before its own, must be read as its last
-one. The first filter whose form System 1 can know (the bare answer, or a form that the task shows) is taken;
-where no filter extracts, the mark that System 2 is asked for. What fits nowhere is refused with the reason.
+lm-eval knows how to score a text. Distillation also needs to extract the answer from a long text and to write
+it as System 1 should. A form (forms.py) fits if the filter reads it back as the answer, the task's own metric
+scores it as right, and a System 2 text, which mentions other answers before its own, is read as its last one.
+The search takes the first filter with a form that System 1 can know (the bare answer, or a form that the task
+shows). If no filter extracts, it takes the mark that System 2 is asked for. If nothing fits, the task is
+refused with the reason.
 """
 
 from __future__ import annotations
@@ -25,20 +26,20 @@ from harness.lm.rule import Row, Rule, same
 from tasks.answers import MARKER
 
 GRADED = re.compile(r"bleu|chrf|rouge|bert|meteor|comet|bleurt|\b[tw]er\b", re.IGNORECASE)
-"""Names of metrics of translations and summaries."""
+"""Names of metrics for translations and summaries."""
 ENOUGH = 0.5
-"""Share of the rows tried on which a form must hold. Some answers of a task hold a stop or a bracket and fit
-no form; such inputs are left out one by one (`target_not_readable`)."""
+"""Share of the tried rows on which a form must work. Some answers contain a stop or a bracket and fit no
+form; such inputs are left out one by one (`target_not_readable`)."""
 
 
 @dataclass(frozen=True)
 class Known:
-    """A row with the texts that may be its answer."""
+    """A row with texts that may be its answer."""
 
     row: Row
     answers: list[str]
     others: list[str]
-    """Answers of other rows, and one that is wrong everywhere."""
+    """Answers of other rows, and one that is always wrong."""
 
 
 def choose_rule(
@@ -51,15 +52,15 @@ def choose_rule(
     metrics: Sequence[str],
     marks: Sequence[str] = (),
 ) -> Rule:
-    """The rule of a task, tried on `rows`. `shown` is all that System 1 sees, `replies` the worked replies in
-    it, `metrics` the task's metrics that are figures of one item, the primary one first, `marks` other texts
-    that stand before an answer. UserError for a filter that the task does not have."""
+    """The rule of a task, tried on `rows`. `shown` is all that System 1 sees, `replies` the worked replies
+    in it, `metrics` the task's metrics of single items, the primary one first, `marks` other texts that
+    may precede an answer. UserError for a filter that the task does not have."""
     search = _Search(task, block, rows, shown, replies, stops, metrics, marks)
     return search.rule()
 
 
 class _Search:
-    """The trying, on a few rows of one task."""
+    """The search on a few rows of one task."""
 
     def __init__(
         self,
@@ -107,7 +108,7 @@ class _Search:
         return found
 
     def _fitting(self, reader: Reader, extracts: bool) -> Iterator[Rule]:
-        """The rules of a filter on which the round trip holds: at most one."""
+        """The rules of a filter that pass the round trip: at most one."""
         known = self._known(reader)
         answers = [answer for each in known for answer in each.answers[:1]]
         words = sorted(len(answer.split()) for answer in answers)
@@ -117,7 +118,7 @@ class _Search:
             if rule is None:
                 continue
             for each in (rule, replace(rule, behind=True)):
-                # Without a filter a bare answer stands nowhere but behind the mark.
+                # Without a filter, a bare answer is found only behind the mark.
                 if each.behind or extracts or target != forms.BARE:
                     held = [self._holds(each, row) for row in known]
                     if held and sum(held) >= ENOUGH * len(held):
@@ -126,7 +127,7 @@ class _Search:
         self.tried.append(f"filter {reader.name}: no form of the answer is read back and scored right")
 
     def _known(self, reader: Reader) -> list[Known]:
-        """Rows with answers; where the metric scores at all, only those that it calls right."""
+        """Rows with answers; if the metric can score them, only those that it scores as right."""
         others = [other for other in self.all if other is not reader]
         texts = [(row, candidates(self.task, reader, others, row)) for row in self.rows]
         firsts = list(dict.fromkeys(answers[0] for _, answers in texts if answers))
@@ -149,7 +150,7 @@ class _Search:
         return forms.forms(self.replies, pairs, forms.regular_expressions(listed))
 
     def _rule(self, reader: Reader, extracts: bool, target: str, most: int | None) -> Rule | None:
-        """None for a form by which an answer cannot be found in a text."""
+        """The rule for one form; None if an answer in this form cannot be found in a text."""
         before, _ = forms.parts(target)
         own = [] if target == forms.BARE else [before]
         if own and not extracts and not forms.is_mark(before):
@@ -167,8 +168,8 @@ class _Search:
         return bool(lines) and not any("\n" in line.strip() for line in lines)
 
     def _holds(self, rule: Rule, known: Known) -> bool:
-        """Whether target -> filter -> score and System 2's text -> filter -> score both come back right, and
-        a System 2 that ends with another answer is read, and scored, as wrong."""
+        """Whether target -> filter -> score and System 2's text -> filter -> score both come back right,
+        and a System 2 text that ends with another answer is read, and scored, as wrong."""
         row, other = known.row, known.others[0]
         for answer in known.answers:
             target = rule.write(answer)
@@ -196,7 +197,7 @@ class _Search:
                 yield other.name
 
     def _texts(self, rule: Rule, known: Known) -> tuple[str, str]:
-        """The target of a row's answer, and what is scored of a System 2 that gives it."""
+        """The target of a row's answer, and the scored part of a System 2 text with this answer."""
         answer = known.answers[0]
         said = system2_text(rule, answer, answer, known.others[0])
         return rule.write(answer), rule.finish(said, known.row)[0]
@@ -208,13 +209,13 @@ class _Search:
         return figure(self.task, self.metrics[0], given.get(self.metrics[0]))
 
     def _better(self, score: float | None, than: float | None) -> bool:
-        """Whether one score is better than the other; yes where the metric has no figure to compare."""
+        """Whether one score is better than the other; yes if the metric gives no number to compare."""
         if score is None or than is None:
             return True
         return score > than if self.upward else score < than
 
     def _graded(self) -> bool:
-        """Whether the primary metric compares texts word by word, as of translations and summaries."""
+        """Whether the primary metric compares texts word by word, as for translations and summaries."""
         return bool(self.metrics) and GRADED.search(self.metrics[0]) is not None
 
     def _told(self, target: str) -> bool:
@@ -222,7 +223,7 @@ class _Search:
         return target == forms.BARE or before.strip().casefold() in self.shown
 
     def _refused(self, extracting: Sequence[Reader], allowed: Sequence[Reader]) -> Rule:
-        """How texts are read where nothing can be distilled, and why."""
+        """The rule for reading texts if nothing can be distilled, with the reason."""
         reader = next(iter(extracting), allowed[0])
         rule = self._rule(reader, reader in extracting, self.block.target or forms.BARE, None)
         rule = rule or self._rule(reader, reader in extracting, forms.BARE, None)
@@ -243,19 +244,19 @@ class _Search:
             )
         if self._graded():
             return (
-                f"Its rule hands back whole texts: no filter ({named}) extracts an answer, and its metric "
-                f"{self.metrics[0]} grades a text by its words, of which no two samples have the same."
+                f"Its rule reads whole texts: no filter ({named}) extracts an answer, and its metric "
+                f"{self.metrics[0]} grades a text by its words; no two samples have the same words."
             )
         words = sorted(len(text.split()) for row in self.rows for text in targets(self.task, row))
         if words and words[len(words) // 2] > LONG:
             return (
-                f"Its rule hands back whole texts: no filter ({named}) extracts an answer, and its own "
+                f"Its rule reads whole texts: no filter ({named}) extracts an answer, and its own "
                 f"answers have about {words[len(words) // 2]} words, so no two samples would be the same."
             )
         return (
-            f"Its rule hands back whole texts: no filter ({named}) extracts an answer, and none of its own "
-            "answers, bare or in a usual form, is scored as right. If it has short answers, write how they "
-            "look as target in its s2d block."
+            f"Its rule reads whole texts: no filter ({named}) extracts an answer, and none of its own "
+            "answers, bare or in a usual form, is scored as right. If it has short answers, write their "
+            "form as target in its s2d block."
         )
 
 
@@ -265,7 +266,7 @@ def _mark(marks: Sequence[str]) -> re.Pattern[str]:
 
 
 def _key(task: Any) -> Callable[[str], str]:
-    """What makes answers equal: the task's exact match where it has one, else case and spaces."""
+    """The key by which answers are equal: the task's exact match if it has one, else case and spaces."""
     settings = getattr(task, "_metric_fn_kwargs", {}).get("exact_match") or {}
     ignored = [re.compile(pattern) for pattern in settings.get("regexes_to_ignore") or []]
 

@@ -1,7 +1,7 @@
-"""A loaded task with its rows: how each becomes an item, which turns stand before it, what a text scores.
+"""A loaded task with its rows: how each becomes an item, which turns come before it, how a text is scored.
 
-Ours bring items in their rows. Of a task of lm-eval's or a user's, prompts, rule and training rows are worked
-out when it is loaded (foreign.py).
+Our tasks have items in their rows. For lm-eval's and users' tasks, foreign.py works out prompts, rule and
+training rows when the task is loaded.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ from tasks.spec import TaskRow, TaskSpec
 
 @dataclass(frozen=True)
 class Foreign:
-    """What is known of a task that is not ours."""
+    """What is known about a task that is not ours."""
 
     prompts: Prompts
     rule: Rule
     training: Training
     notes: tuple[str, ...] = ()
-    """Sentences on what of the task is taken in another way than lm-eval takes it."""
+    """Sentences about each point where the task runs differently than in lm-eval."""
 
 
 @dataclass
 class TaskData:
-    """A loaded task with the rows that a run uses."""
+    """A loaded task with the rows of a run."""
 
     name: str
     """Short name."""
@@ -46,19 +46,19 @@ class TaskData:
     task: Any
     """lm-eval's task object."""
     indices: list[int]
-    """Positions in the test split of the rows that are scored, sorted."""
+    """Positions of the scored rows in the test split, sorted."""
     stops: tuple[str, ...]
     foreign: Foreign | None = None
     shared: frozenset[Run] = frozenset()
-    """Runs of words that the prompts of a task that is not ours have in common."""
+    """Runs of words that all prompts of a task share, for tasks that are not ours."""
     requests: list[Any] | None = field(default=None, repr=False)
-    """lm-eval's own, one per scored row, once they are built (score.py)."""
+    """lm-eval's requests, one per scored row, once they are built (score.py)."""
     _rows: dict[str, list[TaskRow]] = field(default_factory=dict, repr=False)
     _items: dict[str, list[Item]] = field(default_factory=dict, repr=False)
 
     @property
     def own(self) -> bool:
-        """Whether it is one of ours and not the user's."""
+        """Whether it is one of our tasks."""
         return self.lm_name in registry.builtin()
 
     @property
@@ -68,24 +68,24 @@ class TaskData:
 
     @property
     def block(self) -> JsonObject:
-        """The whole `s2d` block of a task that is not ours: how it is asked, read and taught."""
+        """The whole `s2d` block of a task that is not ours: its prompt, answer rule and training."""
         found: JsonObject = self.task.config.metadata["s2d"]
         return found
 
     @property
     def undistillable(self) -> str | None:
-        """Why nothing can be distilled, as sentences; None where it can."""
+        """Why nothing can be distilled, as sentences; None if it can."""
         return self.spec.undistillable or (self.foreign.training.why_none if self.foreign else None)
 
     def rows(self, split: str) -> list[TaskRow]:
-        """All rows of `train`, `validation` or `test`; empty where the task has no such split."""
+        """All rows of `train`, `validation` or `test`; empty if the task has no such split."""
         if split not in self._rows:
             source = {
                 "train": lambda: self.foreign.training.rows if self.foreign else self.task.training_docs(),
                 "validation": self.task.validation_docs,
                 "test": lambda: self.task.eval_docs,
             }[split]
-            # A data set decodes its rows anew each time it is read through; several phases read them.
+            # A data set decodes its rows again on each pass, and several phases read them.
             self._rows[split] = list(source() or [])
         return self._rows[split]
 
@@ -101,12 +101,13 @@ class TaskData:
         return [items[index] for index in self.indices]
 
     def test_items(self) -> list[Item]:
-        """Items of test rows that may be scored: all but those that are kept apart to learn from."""
+        """Items of test rows that may be scored: all but those kept apart for training."""
         apart = self.foreign.training.apart if self.foreign else frozenset()
         return [item for item in self.items("test") if item.cluster_id not in apart]
 
     def item(self, row: Mapping[str, Any]) -> Item:
-        """The item of a row. A user's own task may have a column `cluster_id`; its ids are of the content."""
+        """The item of a row. A column `cluster_id` in a user's own task is ignored; its ids are hashes of
+        the content."""
         if self.foreign is None:
             return Item(
                 item_id=str(row["item_id"]),
@@ -131,27 +132,28 @@ class TaskData:
         )
 
     def history(self, row: Mapping[str, Any]) -> tuple[Message, ...]:
-        """Turns before a row's prompt, as lm-eval makes them of a user's description and examples. The
+        """Turns before a row's prompt, as lm-eval makes them from a user's description and examples. The
         examples of training rows are drawn by content, so a resumed run draws the same."""
         if self.own:
             return ()
         turns = self._turns(row)
         if self._shows(turns, row):
-            # lm-eval leaves the row itself out only of test rows; with it a training row shows its answer.
+            # lm-eval excludes the row itself only for test rows; otherwise a training row would show its
+            # answer.
             without = partial(self.task.sampler.sample, eval_doc=dict(row))
             with patch.object(self.task.sampler, "sample", lambda n, eval_doc=None: without(n)):
                 turns = self._turns(row)
         return turns
 
     def score_of(self, text: str, row: Mapping[str, Any]) -> Mapping[str, Any]:
-        """What the task's own rule gives a text about a row, by metric; empty where it gives nothing."""
+        """The scores of the task's own rule for a text on a row, by metric; may be empty."""
         if self.foreign is None:
             given: Mapping[str, Any] = self.task.process_results(dict(row), [text])
             return given
         return scores(self.task, self.foreign.rule.reader, text, row) or {}
 
     def figure(self, metric: str, value: Any) -> Any:
-        """The score of one item from what the task's rule gave it; ours are as they are."""
+        """The score of one item from the result of the task's rule; our tasks return it unchanged."""
         return value if self.foreign is None else figure(self.task, metric, value)
 
     def _shows(self, turns: Sequence[Message], row: Mapping[str, Any]) -> bool:
@@ -163,7 +165,7 @@ class TaskData:
 
 
 def content_id(name: str, prompt: str, target: Any) -> str:
-    """The id of an item of a task that is not ours: the same for the same content."""
+    """The id of an item of a task that is not ours: equal for equal content."""
     return stable_hash([name, prompt, target])
 
 
@@ -181,5 +183,5 @@ def turns_before(task: Any, row: Mapping[str, Any], seed: str) -> tuple[Message,
 
 
 def turns_as_text(turns: list[dict[str, str]], add_generation_prompt: bool = True) -> str:
-    """A chat template whose text can be read back as turns."""
+    """A chat template whose text can be parsed back into turns."""
     return json.dumps(turns, ensure_ascii=False)

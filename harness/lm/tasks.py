@@ -1,6 +1,6 @@
-"""Tasks as lm-eval (0.4.12 up to 0.5) loads them, ours, a user's and its own, with the rows to be scored.
+"""Tasks as lm-eval (0.4.12 up to 0.5) loads them: ours, a user's and lm-eval's own, with their scored rows.
 
-Nothing in `harness` outside this folder imports lm-eval.
+In `harness`, only this folder imports lm-eval.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from tasks.errors import TaskError
 
 _NAME = re.compile(r"\w[\w.+ -]*")
 LONGEST_NAME = 200
-"""Bytes; file systems take 255, endings included."""
+"""Bytes; file systems allow 255, endings included."""
 
 
 def load_tasks(
@@ -37,7 +37,7 @@ def load_tasks(
     limit: int | None,
     task_config: str | None = None,
 ) -> list[TaskData]:
-    """Load tasks with their rows. UserError for an unknown task, bad data or an empty task.
+    """Loads tasks with their rows. UserError for an unknown task, bad data or an empty task.
 
     `limit` takes that many clusters per task, the ones whose ids have the smallest hashes, so that the
     templates, orders and votes of one question stay together and the choice depends on nothing else.
@@ -53,7 +53,7 @@ def load_tasks(
         raise UserError(str(error)) from error
     except UserError:
         raise
-    except Exception as error:  # a task's Python and templates are its author's: they raise what they like
+    except Exception as error:  # a task's Python and templates are its author's code and may raise anything
         hint = "it seems to have no test items; " if isinstance(error, IndexError) else ""
         raise UserError(
             f"a task of {', '.join(names)} could not be loaded: {named(error)} "
@@ -90,7 +90,7 @@ def _load(
     for name in short:
         own = name in registry.MODULES
         chosen = ours if own else theirs
-        if chosen is None:  # a name that is neither ours nor of a folder was refused by `expand`
+        if chosen is None:  # `expand` refused unknown names before
             raise TaskError(f"task {name}: name the folder that defines it with --include-path")
         lm_name = registry.lm_eval_name(name) if own else name
         with nullcontext() if own else _data_of(data, lm_name, None):
@@ -105,12 +105,12 @@ def _load(
 
 
 def _shipped(manager: Any, name: str, path: Path) -> Any:
-    """lm-eval's own task in a file. UserError where its data or a package of its Python cannot be had."""
+    """lm-eval's own task in a file. UserError if its data or a package of its Python is missing."""
     try:
         [task] = manager.load([str(path)])["tasks"].values()
     except (TaskError, UserError):
         raise
-    except Exception as error:  # the hub's client and the task's Python raise what they like
+    except Exception as error:  # the hub's client and the task's Python may raise anything
         raise UserError(
             f"{lm_catalog.PREFIX}{name} could not be loaded: {named(error)} (its rows come from the hub; "
             "--data DIR takes them from files, docs/lm-eval-tasks.md says which)"
@@ -119,7 +119,8 @@ def _shipped(manager: Any, name: str, path: Path) -> Any:
 
 
 def _compile_templates_once() -> None:
-    """lm-eval compiles a template anew for each row and each example before it: minutes over a run."""
+    """Caches lm-eval's compiled templates. lm-eval compiles one again for each row and example: minutes in
+    a run."""
     from lm_eval import utils
 
     environment = getattr(utils, "env", None)
@@ -128,14 +129,14 @@ def _compile_templates_once() -> None:
 
 
 def _data_of(data: str, task: str, path: Path | None) -> AbstractContextManager[None]:
-    """While it is open, a task that is not ours finds the files of `--data DIR`, if that holds any for it.
-    For one of lm-eval's own (`path`) it must."""
+    """Inside the block, a task that is not ours gets the files of `--data DIR`, if the folder has any for
+    it. For a task of lm-eval's own (`path`) it must."""
     files = local_files(data, task)
     if path is None:
-        # A user's own task brings its data; a folder of its name stands in for it.
+        # A user's own task brings its data; a folder with its name replaces them.
         mine = files and all(file.parent.name == task for file in files.values())
         return swapped(files, task, Path(data), None) if mine else nullcontext()
-    if data in {"embedded", "hub"}:  # nothing is embedded for it: its data set is on the hub
+    if data in {"embedded", "hub"}:  # lm-eval's tasks have no embedded data: their data sets are on the hub
         return nullcontext()
     return swapped(files, task, Path(data), needed_splits(lm_catalog.config_of(path)))
 
@@ -143,7 +144,7 @@ def _data_of(data: str, task: str, path: Path | None) -> AbstractContextManager[
 def _task_data(name: str, lm_name: str, task: Any, limit: int | None, blocks: TaskConfig) -> TaskData:
     if not _NAME.fullmatch(name) or len(name.encode()) > LONGEST_NAME:
         raise UserError(
-            f"task {name!r}: its name becomes the name of a file, so it is letters, digits, spaces and "
+            f"task {name!r}: its name becomes the name of a file, so it may have letters, digits, spaces and "
             f"'.', '_', '+', '-', at most {LONGEST_NAME} bytes: rename it in its YAML"
         )
     if lm_name in registry.builtin():
@@ -171,7 +172,7 @@ def _task_data(name: str, lm_name: str, task: Any, limit: int | None, blocks: Ta
         first.setdefault(item.item_id, index)
     if len(first) < len(items):
         say(
-            f"task {name}: {len(items) - len(first)} of {len(items)} test rows repeat another one and are "
+            f"task {name}: {len(items) - len(first)} of {len(items)} test rows repeat another row and are "
             "left out"
         )
     data.indices = [index for index in first.values() if items[index].cluster_id in chosen]

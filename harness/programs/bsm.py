@@ -69,17 +69,17 @@ SCORE = (
     r"|(?:one|two|three|four|five)\b(?=[ \t]*(?:[.,;(*]|$|\n|out of)))"
 )
 ENDS = r"(?=[ \t]*(?:[.,;:)\]*]|$|\n|(?:and|for|to|vs|points?|stars?|because|since|as)\b))"
-"""What stands behind a score that has no label; another word makes it a count of something."""
+"""Text behind a score without a label; another word would make it a count of something."""
 SAYS = (
     r"(?:[ \t]*\([^)\n]{1,30}\))?[*_]*[ \t]*"
     r"(?:[:：=|–-]|\b(?:is|gets|scores|earns|an?|at)\b)[\s*:\[({|]*(?:an?[ \t]+)?"
 )
-"""What stands between a label and its score."""
+"""Text between a label and its score."""
 LABEL = re.compile(r"\bscore\b[^\d\n]{0,20}(?=\d)", re.IGNORECASE)
 NEXT_CRITERION = re.compile(r"^[ \t*#]*criterion\b[ \t\d]*:", re.IGNORECASE | re.MULTILINE)
 LATEX = re.compile(r"\\boxed\{|\\text\{|\$")
 SHORT = 4
-"""Words of a criterion that may stand in one line with others, at most."""
+"""Most words of a criterion that shares a line with others."""
 BULLET = re.compile(
     r"\s*(?:[-*•#>]+\s|\**(?:criterion\s*)?\(?\d{1,2}[.):]+(?!\d)|[a-z][.)]\s)\s*", re.IGNORECASE
 )
@@ -194,7 +194,7 @@ def parse_pair(text: str) -> tuple[Score, Score]:
 
 
 def _by_label(label: str, text: str) -> tuple[Score, Score] | None:
-    """The last score behind the label of A and of B, {0} in it; None where neither has a number."""
+    """The last score behind the label of A and of B ({0} in the pattern); None if neither has a number."""
     patterns = (re.compile(rf"(?<![A-Za-z])(?:{label.format(name)}){SAYS}", re.IGNORECASE) for name in "AB")
     a, b = (_labelled(pattern, text) for pattern in patterns)
     return (a[-1] if a else None, b[-1] if b else None) if a or b else None
@@ -225,8 +225,8 @@ def parse_score(text: str) -> Score:
 
 
 def _labelled(label: re.Pattern[str], text: str) -> list[Score]:
-    """What stands behind each of a label: a score, or None for another number. A word that is no number is
-    passed over."""
+    """The value behind each label: a score, or None for another number. A word that is not a number is
+    skipped."""
     found: list[Score] = []
     for match in label.finditer(text):
         score = re.compile(SCORE, re.IGNORECASE).match(text, match.end())
@@ -249,8 +249,8 @@ def add_scores(scores: list[tuple[Score, Score]]) -> str:
 
 
 def _judged(text: str) -> str:
-    """A reply to one solve prompt: without thoughts, a next criterion that the model makes up, and mentions
-    of the scale: `4/5` is 4, `from 1 to 5` is nothing."""
+    """A reply to a solve prompt without thoughts, without a next criterion that the model made up, and
+    without mentions of the scale: `4/5` becomes 4, `from 1 to 5` is removed."""
     text = own_reply(text, LABEL)
     scored = LABEL.search(text)
     asked = NEXT_CRITERION.search(text, scored.end()) if scored else None
@@ -279,7 +279,7 @@ def _listed(criteria: list[str], scores: list[Score]) -> str:
 
 
 def judged_parts(item: Item, method: str) -> tuple[str, dict[str, str]]:
-    """The user's question and both responses. UserError where the item has none."""
+    """The user's question and both responses. UserError if the item lacks one."""
     missing = [name for name in ("response_a", "response_b") if not isinstance(item.fields.get(name), str)]
     if missing:
         lacking = " and no ".join(missing)
@@ -294,7 +294,7 @@ def judged_parts(item: Item, method: str) -> tuple[str, dict[str, str]]:
 def _checked(
     item: Item, solve: str, merge: str, max_criteria: int, wording: str, prompts: Mapping[str, str]
 ) -> tuple[dict[str, str], str, dict[str, str]]:
-    """The templates, the user's question and both responses. UserError names what is wrong."""
+    """The templates, the user's question and both responses. UserError that names what is wrong."""
     if solve not in ("pair", "single"):
         raise UserError(f"Method bsm: solve={solve!r} is unknown: use pair or single.")
     if merge not in ("neural", "sum"):

@@ -2,11 +2,11 @@
 
 Zero-shot (Kojima et al., https://arxiv.org/abs/2205.11916) asks for steps; few-shot (Wei et al.,
 https://arxiv.org/abs/2201.11903) shows worked examples first, as turns of a chat: a user asks, the assistant
-reasons and answers, and the item's question comes last, in the very shape of the examples. A task brings
-examples of its own kind as the option `examples`; turns that lm-eval puts before a prompt are examples too.
+reasons and answers, and the item's question comes last, in the same form as the examples. A task brings its
+examples as the option `examples`; turns that lm-eval puts before a prompt are examples too.
 
-An instruct model follows the form of the answer so well that a prompt which ends in that form gets the
-answer alone. So the default wording demands the reasoning and says what comes first.
+An instruct model follows the answer form so closely that, if a prompt ends with that form, it replies with
+the answer alone. So the default wording demands the reasoning and says what comes first.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ WORDINGS = {
 """Prompts of `cot`."""
 
 ALREADY_ASKED = re.compile(r"\bstep[- ]by[- ]step\b", re.IGNORECASE)
-"""In a question that demands steps itself, as prompts of lm-eval's own chains of thought do."""
+"""Finds questions that ask for steps themselves, as prompts of lm-eval's chain-of-thought tasks do."""
 AS_IT_IS = "{question}\n\n{finish}"
 
 TURN = "{question}\n\n{finish}"
 """A user's turn of `cot_fewshot`, the last one and those of the examples."""
 
 IN_ONE_TURN = "tiny"
-"""The wording of `cot_fewshot` that shows EXAMPLES, which are general, as text of one turn."""
+"""The wording of `cot_fewshot` that shows EXAMPLES, which suit any task, as text in one turn."""
 ONE_TURN = "{examples}\n\nQuestion: {question}\n{finish}\nReasoning:"
 EXAMPLE = "Question: {question}\nReasoning: {worked}"
 NEXT_QUESTION = "\n\nQuestion:"
-"""A model that goes on writes a next example; the reply ends before it."""
+"""A model that continues writes a next example; the reply ends before it."""
 
 EXAMPLES: tuple[tuple[str, str], ...] = (
     (
@@ -89,7 +89,8 @@ EXAMPLES: tuple[tuple[str, str], ...] = (
     paper="https://arxiv.org/abs/2205.11916",
 )
 def cot(item: Item, wording: str = DEFAULT, reason: str | None = None) -> Program:
-    """One call. `reason` is a template of one's own with {question}, {answer_form} and {finish}."""
+    """One call. `reason` is a template with {question}, {answer_form} and {finish} that replaces the
+    wording's."""
     template = reason or chosen(WORDINGS, wording, "cot")
     if reason is None and wording == DEFAULT and ALREADY_ASKED.search(item.question):
         template = AS_IT_IS
@@ -104,7 +105,7 @@ def cot(item: Item, wording: str = DEFAULT, reason: str | None = None) -> Progra
     paper="https://arxiv.org/abs/2205.11916",
 )
 def cot_paper(item: Item) -> Program:
-    """As `cot`, and no option of a task changes the words."""
+    """Like `cot`, but no option of a task changes the wording."""
     return (yield from cot(item, "paper"))
 
 
@@ -124,8 +125,8 @@ def cot_fewshot(
 ) -> Program:
     """One call. `examples` are (question, worked reply) pairs; `reason` is the template of every user turn.
 
-    With `turns` the task shows examples of its own before the prompt, and these alone: the prompt is sent as
-    it is, so that it has their shape. UserError where there is no example at all.
+    With `turns` the task shows its own examples before the prompt, and only these are used: the prompt is
+    sent unchanged, because it has their form. UserError if there is no example at all.
     """
     if wording == IN_ONE_TURN:
         ask = Ask("reason", [user(fill(ONE_TURN, item, examples=_listed(EXAMPLES)))], stop=(NEXT_QUESTION,))
@@ -139,7 +140,7 @@ def cot_fewshot(
 
 
 def _checked(examples: Examples) -> Examples:
-    """UserError where there are none, or where they are no pairs of texts."""
+    """UserError if there are no examples, or if they are not pairs of texts."""
     if not examples:
         raise UserError(
             "Method cot_fewshot shows worked examples, and this task brings none: give it some "

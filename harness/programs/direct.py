@@ -1,9 +1,9 @@
-"""System 1: the task's prompt as it is, one call, the reply is the response.
+"""System 1: the task's prompt unchanged, one call; the reply is the response.
 
-`direct` is the program of `base` and of every distilled variant, so it adds no word to the prompt: the
-distilled model is trained on these very messages (design rule 2). `think` sends the same prompt to a model
-that thinks before it answers: the engine switches thinking on in the template and counts the thoughts. The
-scheduler takes them off for this method as for every other, so the response is what stands behind them.
+`direct` is the program of `base` and of every distilled variant. It adds nothing to the prompt, because the
+distilled model is trained on these messages (rule 2). `think` sends the same prompt to a reasoning model: the
+engine switches thinking on in the template and counts the thoughts. As for every method, the scheduler
+removes the thoughts, and the text behind them is the response.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ def direct(item: Item) -> Program:
     "think", "the task's prompt, with the model's own thinking switched on", steps=("think",), thinking=True
 )
 def think(item: Item) -> Program:
-    """One call with `item.prompt`; its own step name, because thoughts need more tokens than an answer."""
+    """One call with `item.prompt`. Its step has another name, because thoughts need more tokens than an
+    answer."""
     reply: Completion = yield Ask("think", [user(item.prompt)])
     return reply.text

@@ -1,4 +1,4 @@
-"""Methods from outside this folder: in a file of the user's, or in an installed package.
+"""Methods from outside this folder: in a user's file, or in an installed package.
 
 A file is named with `--method-path FILE.py`; a package declares an entry point of the group
 `s2d_bench.methods`, which names a module or a function in one. Both register methods with `@method`, as the
@@ -27,15 +27,15 @@ _loaded: dict[str, str] = {}
 
 
 def load_files(paths: Sequence[str]) -> None:
-    """Register the methods of some files; one that was loaded and has changed is loaded again. UserError that
-    names a file which is not there, fails, or registers no method."""
+    """Registers the methods of some files; a file that changed since it was loaded is loaded again.
+    UserError with the name of a file that is missing, fails, or registers no method."""
     for text in paths:
         path = Path(text).expanduser()
         try:
             content = hashlib.sha256(path.read_bytes()).hexdigest()
         except OSError as error:
             raise UserError(f"--method-path {text}: {error.strerror}; name a Python file") from error
-        # Two files may have one name.
+        # Two files may have the same name.
         place = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]
         name = f"s2d_method_{path.stem}_{place}"
         if _loaded.get(name) == content:
@@ -50,7 +50,7 @@ def load_files(paths: Sequence[str]) -> None:
 
 
 def load_packages() -> None:
-    """Register the methods of installed packages. UserError that names one which fails."""
+    """Registers the methods of installed packages. UserError with the name of one that fails."""
     for point in entry_points(group=GROUP):
         package = point.dist.name if point.dist else "an unknown package"
         _register(f"entry point {point.name} = {point.value} of {package}", point.load)
@@ -58,7 +58,8 @@ def load_packages() -> None:
 
 @contextmanager
 def naming(where: str) -> Iterator[None]:
-    """What goes wrong inside, in a file that may be anybody's, is a UserError that begins with `where`."""
+    """Turns any error inside the block, in a file that may be a user's, into a UserError that begins with
+    `where`."""
     try:
         yield
     except UserError as error:

@@ -1,8 +1,8 @@
 """The judge of MT-bench in its own words (Zheng et al., https://arxiv.org/abs/2306.05685, prompt `pair-v2`).
 
 One call: the judge compares two responses, explains, and prints a verdict. arXiv 2407.06023 uses it as the
-chain-of-thought judge. Its system turn stands in the user turn here, since some templates drop a system turn.
-The item's fields hold `user_question`, `response_a` and `response_b`.
+chain-of-thought judge. Its system turn is part of the user turn here, since some templates drop a system
+turn. The item's fields hold `user_question`, `response_a` and `response_b`.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ PAIR_V2 = (
     paper="https://arxiv.org/abs/2306.05685",
 )
 def pair_v2(item: Item) -> Program:
-    """One call. UserError where the item has no two responses."""
+    """One call. UserError if the item does not have two responses."""
     question, responses = judged_parts(item, "pair_v2")
     prompt = fill(PAIR_V2, item, user_question=question, **responses)
     reply: Completion = yield Ask("reason", [user(prompt)])

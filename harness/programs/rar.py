@@ -1,11 +1,11 @@
 """Rephrase and Respond (Deng et al., https://arxiv.org/abs/2311.04205), in one call or in two.
 
-The structure is the paper's. Of the wordings, `paper` is its own (and `rar_1step_paper`, `rar_2step_paper`
+The structure is the paper's. The wording `paper` is the paper's too (and `rar_1step_paper`, `rar_2step_paper`
 are methods, so that `--models s2:rar_2step_paper` runs it); `default` and `tiny` are ours. A task that needs
 another wording passes templates as options.
 
-Of the two calls, a task's description and worked examples, which lm-eval puts before a prompt, reach the
-second alone: they show answers, and the first must not give one.
+A task's description and worked examples, which lm-eval puts before a prompt, reach only the second of the two
+calls: they show answers, and the first call must not give one.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ PAPER = "https://arxiv.org/abs/2311.04205"
 
 @dataclass(frozen=True)
 class TwoSteps:
-    """Prompts of both calls; `respond_rephrased` is the second one where it shows the rephrasing alone."""
+    """Prompts of both calls; `respond_rephrased` is the second one if it shows only the rephrasing."""
 
     rephrase: str
     respond: str
     respond_rephrased: str
     examples: Examples = ()
-    """Questions and their rephrasings, shown before the first one."""
+    """Questions and their rephrasings, shown before the first prompt."""
 
 
 REPHRASED: Examples = (
@@ -50,7 +50,8 @@ REPHRASED: Examples = (
         "away. How many bottles are left after that?",
     ),
 )
-"""Ours: every name, number and condition of the question is in its rephrasing, and no answer."""
+"""Our examples: the rephrasing keeps every name, number and condition of the question, and gives no
+answer."""
 
 
 ONE_STEP = {
@@ -62,7 +63,7 @@ ONE_STEP = {
     "paper": "{question}\n\nRephrase and expand the question, and respond. {finish}",
     "tiny": "{question}\n\nFirst restate this question in more detail, then answer it. {finish}",
 }
-"""Prompts of `rar_1step`. To the paper's words each adds the form of the answer, which is the task's."""
+"""Prompts of `rar_1step`. Each adds the task's answer form to the paper's words."""
 
 TWO_STEPS = {
     "default": TwoSteps(
@@ -109,7 +110,8 @@ QUOTES = {'"': '"', "'": "'", "`": "`", "“": "”", "‘": "’", "«": "»", 
 
 @method("rar_1step", "Rephrase and Respond in one call", steps=("respond",), paper=PAPER)
 def rar_1step(item: Item, wording: str = DEFAULT, respond: str | None = None) -> Program:
-    """One call. `respond` is a template of one's own with {question}, {answer_form} and {finish}."""
+    """One call. `respond` is a template with {question}, {answer_form} and {finish} that replaces the
+    wording's."""
     template = respond or chosen(ONE_STEP, wording, "rar_1step")
     answer: Completion = yield Ask("respond", [user(fill(template, item))])
     return answer.text
@@ -117,7 +119,7 @@ def rar_1step(item: Item, wording: str = DEFAULT, respond: str | None = None) ->
 
 @method("rar_1step_paper", "rar_1step in the words of its paper", steps=("respond",), paper=PAPER)
 def rar_1step_paper(item: Item) -> Program:
-    """As `rar_1step`, and no option of a task changes the words."""
+    """Like `rar_1step`, but no option of a task changes the wording."""
     return (yield from rar_1step(item, "paper"))
 
 
@@ -135,10 +137,11 @@ def rar_2step(
     respond: str | None = None,
     show_original: bool = True,
 ) -> Program:
-    """Two calls. Templates of one's own may use {question}, {answer_form}, {finish}; `respond` {rephrased}.
+    """Two calls. The templates `rephrase` and `respond` may use {question}, {answer_form}, {finish};
+    `respond` also {rephrased}.
 
-    `show_original` picks one of the two prompts of the wording for call 2; with a `respond` of one's own, it
-    must not contradict it. An empty rephrasing leaves the question as it was.
+    `show_original` picks one of the wording's two prompts for call 2; it must not contradict a `respond` that
+    is given. An empty rephrasing leaves the question unchanged.
     """
     words = chosen(TWO_STEPS, wording, "rar_2step")
     if respond is None:
@@ -163,12 +166,12 @@ def rar_2step(
     paper=PAPER,
 )
 def rar_2step_paper(item: Item, rephrase: str | None = None, show_original: bool = True) -> Program:
-    """As `rar_2step`; a task may ask for another rephrasing, as the paper does for last letters."""
+    """Like `rar_2step`, but only `rephrase` may be another one, as in the paper for last letters."""
     return (yield from rar_2step(item, "paper", rephrase, show_original=show_original))
 
 
 def strip_quotes(text: str) -> str:
-    """`text` without one pair of quotes around the whole of it. Never raises.
+    """`text` without one pair of quotes around all of it. Never raises.
 
     `"Is it up?"` loses them; `"Heads" or "tails"?` and `"heads" or "tails"` keep theirs, because the first
     quote is closed inside.
@@ -177,7 +180,7 @@ def strip_quotes(text: str) -> str:
     if len(text) < 2 or QUOTES.get(text[0]) != text[-1]:
         return text
     inside = text[1:-1]
-    # A mark after a letter and before none closes: then the first quote is not the partner of the last.
+    # A quote after a letter and not before one closes: then the first quote does not belong to the last.
     marks = re.search(rf"[{re.escape(text[0] + text[-1])}]", inside)
     if marks is not None:
         before, after = inside[: marks.start()][-1:], inside[marks.end() :][:1]

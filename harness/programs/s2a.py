@@ -1,13 +1,13 @@
 """System 2 Attention (Weston & Sukhbaatar, https://arxiv.org/abs/2311.11829): clean the context, then answer.
 
-Call 1 rewrites the user's text into two labelled parts without the user's opinion; call 2 sees those parts
-alone, so an opinion that was left out cannot sway the answer. Of the wordings, `paper` is the paper's own
-(and `s2a_paper` a method of its own); `default` and `tiny` are ours. A task's description and worked
-examples, which lm-eval puts before a prompt, reach call 2 alone: call 1 answers nothing.
+Call 1 rewrites the user's text into two labelled parts without the user's opinion. Call 2 sees only those
+parts, so an opinion that was left out cannot influence the answer. The wording `paper` is the paper's (the
+method `s2a_paper` uses it); `default` and `tiny` are ours. A task's description and worked examples, which
+lm-eval puts before a prompt, reach only call 2, because call 1 answers nothing.
 
-What happens when the labels are missing (`parse_rewrite`): a question without a context is enough; a context
-without a question is taken whole as the question; a reply without labels is the question; an empty reply
-leaves the user's own text, so that the item is still answered and counted.
+If labels are missing (`parse_rewrite`): a question without a context is enough; a context without a question
+is used as the question; a reply without labels is the question; after an empty reply the user's own text is
+used, so that the item is still answered and counted.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Wording:
     rewrite: str
     respond: str
     examples: Examples = ()
-    """Texts of users and their rewrites, shown before the first one."""
+    """Texts of users and their rewrites, shown before the first prompt."""
 
 
 REWRITTEN: Examples = (
@@ -54,7 +54,7 @@ REWRITTEN: Examples = (
         "Context: none\nQuestion: In which town, and in which month, is the fair of lanterns held?",
     ),
 )
-"""Ours: opinions that point to an answer or away from it, one about something else, and none at all."""
+"""Our examples: an opinion for an answer, one against an answer, one about something else, and none."""
 
 
 WORDINGS = {
@@ -103,7 +103,7 @@ LABELS = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 EMPTY = frozenset({"", "none", "n/a", "no context", "nothing", "empty"})
-"""What models write where a part has nothing, without case and punctuation around it."""
+"""What models write for an empty part, without case and punctuation around it."""
 
 
 @method(
@@ -116,10 +116,10 @@ EMPTY = frozenset({"", "none", "n/a", "no context", "nothing", "empty"})
 def s2a(
     item: Item, wording: str = DEFAULT, rewrite: str | None = None, respond: str | None = None
 ) -> Program:
-    """Two calls. Templates of one's own: `rewrite` may use {question}; `respond` {parts}, {context},
-    {rewritten}, {finish}.
+    """Two calls. The template `rewrite` may use {question}; `respond` {parts}, {context}, {rewritten},
+    {finish}.
 
-    {parts} is what call 1 found, each part under its label and an empty context left out.
+    {parts} is the result of call 1: each part under its label, an empty context left out.
     """
     words = chosen(WORDINGS, wording, "s2a")
     shown = after_examples(rewrite or words.rewrite, item, () if rewrite else words.examples)
@@ -140,14 +140,14 @@ def s2a(
     paper=PAPER,
 )
 def s2a_paper(item: Item) -> Program:
-    """As `s2a`, and no option of a task changes the words."""
+    """Like `s2a`, but no option of a task changes the wording."""
     return (yield from s2a(item, "paper"))
 
 
 def parse_rewrite(text: str) -> tuple[str, str]:
-    """(context, question) of a rewrite; both may be empty. Any text is fine, see the top of this file.
+    """(context, question) of a rewrite; both may be empty. Accepts any text; see the top of this file.
 
-    A label counts at the start of a line only. Where one is repeated, its first part with content counts.
+    A label counts only at the start of a line. If one is repeated, its first part with content counts.
     """
     found = {"context": "", "question": ""}
     labels = list(LABELS.finditer(text))

@@ -1,15 +1,15 @@
 """Self-consistency (Wang et al., https://arxiv.org/abs/2203.11171): k samples of any method, then a vote.
 
-A name `cot*5` means five samples of `cot`; `self_consistency` alone is DEFAULT_INNER with DEFAULT_SAMPLES,
-and `self_consistency(rar_2step)*8` says both in full. The k programs run side by side, and their steps are
-called `1/reason`, `2/reason`, ...: a call's seed is made from its step's name, so every sample has its own.
+The name `cot*5` means five samples of `cot`; `self_consistency` alone is DEFAULT_INNER with DEFAULT_SAMPLES,
+and `self_consistency(rar_2step)*8` names both. The k programs run side by side, and their steps are called
+`1/reason`, `2/reason`, ...: a call's seed is made from its step's name, so every sample has its own.
 
-At inference the plurality of the parsed answers wins, so that every item has a response: the text of the
-first sample that gave the winning answer; of equal counts, the answer seen first wins. A sample that failed
-or holds no answer never votes. Where none votes, the response is the first text that there is, and the
-task scores it as having no answer. (Distillation asks for more: see `distill.teacher.filters.majority`.)
+At inference the most frequent parsed answer wins, so that every item has a response: the text of the first
+sample with that answer; of equally frequent answers, the first one wins. A sample that failed or has no
+answer never votes. If none votes, the response is the first text that there is, and the task scores it as
+having no answer. (Distillation requires a majority: see `distill.teacher.filters.majority`.)
 
-Sampling temperature is not known here: at temperature 0 all samples are equal.
+The sampling temperature is set elsewhere: at temperature 0 all samples are equal.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def self_consistency(
 ) -> Program:
     """`k` programs of `method`, each with `options`, side by side; then `vote`, the task's answer rule.
 
-    UserError where `vote` is missing or `k` is below 1; RunError where all samples failed.
+    UserError if `vote` is missing or `k` is below 1; RunError if all samples failed.
     """
     if vote is None:
         raise UserError(f"Method {method}*{k} needs the task's answer rule: start it with vote=SPEC.answer.")
@@ -66,12 +66,12 @@ def self_consistency(
 
 
 def elect(texts: Sequence[str], vote: Vote) -> str:
-    """The first of `texts` whose answer is the plurality's; the first text where none has an answer."""
+    """The first of `texts` with the most frequent answer; the first text if none has an answer."""
     answers = [vote(text) for text in texts]
     counts = Counter(answer for answer in answers if answer is not None)
     if not counts:
         return texts[0]
-    # most_common keeps the order of first insertion among equal counts.
+    # Among equal counts, most_common keeps the order of insertion.
     return texts[answers.index(counts.most_common(1)[0][0])]
 
 
@@ -91,7 +91,7 @@ class _Sample:
         return None if self.error is not None else self._running.text
 
     def send(self, completions: list[Completion]) -> None:
-        """Go on, unless this sample waits for nothing."""
+        """Continues, unless this sample waits for nothing."""
         if not completions:
             return
         failed = [completion for completion in completions if completion.finish_reason == "error"]

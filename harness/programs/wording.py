@@ -1,11 +1,11 @@
-"""Wordings of a method, found by name: the option `wording` that every method with a table of them takes.
+"""Wordings of a method, found by name: the option `wording` of methods with several wordings.
 
-`default` is ours for instruct models, measured by tests/benchmarks/reasoning.py; `paper` is the paper's own,
-where it is public; `tiny` is what the embedded model was trained on, which must not change. A single prompt
-of a wording is replaced by an option named after its step (`reason`, `rephrase`, `respond`, `rewrite`).
+`default` is ours for instruct models, measured by tests/benchmarks/reasoning.py; `paper` is the paper's, if
+it is public; `tiny` is what the embedded model was trained on and must not change. A single prompt of a
+wording is replaced by an option with the name of its step (`reason`, `rephrase`, `respond`, `rewrite`).
 
-Small models follow an example where they misread an instruction, so a prompt may come with examples: turns
-of a chat in which a user asks by the very same template and the assistant replies as it should.
+Small models follow an example better than an instruction, so a prompt may come with examples: turns of a chat
+in which a user asks with the same template and the assistant replies as it should.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ REASON_FIRST = (
     "Think step by step: first write down your reasoning in several sentences. Only after it, in a last line "
     "of its own, give the answer. {finish}"
 )
-"""The default wordings make an instruct model reason although the form of the answer comes last."""
+"""Makes an instruct model reason first, although the prompt ends with the answer form."""
 
 Wording = TypeVar("Wording")
 
 
 def chosen(wordings: Mapping[str, Wording], name: str, method: str) -> Wording:
-    """The wording of that name. UserError names the ones that the method has."""
+    """The wording of that name. UserError lists the ones that the method has."""
     if not isinstance(name, str) or name not in wordings:
         raise UserError(
             f"Method {method} has no wording {name!r}: use {', '.join(wordings)}, or give your own templates."
@@ -43,7 +43,7 @@ Examples = Sequence[tuple[str, str]]
 
 
 def after_examples(template: str, item: Item, examples: Examples) -> list[Message]:
-    """Turns of the examples, then the item's own, every user turn by `template`."""
+    """Turns of the examples, then the item's own; every user turn uses `template`."""
     made: list[Message] = []
     for question, reply in examples:
         made.append(user(fill(template, dataclasses.replace(item, question=question))))

@@ -1,12 +1,13 @@
 """Whether a reply says yes or no: is the coin still heads up?
 
-1. Behind the last `Answer:` or `\\boxed{` (else "the answer is"): the yes or no that it begins with, else the
-   first one that is set off, else the side it names: heads up is yes, tails up or no longer heads up is no.
-2. Without a mark: the yes or no that the reply begins with; else its last line that says one, or that
-   concludes with a side. Entries of a list (`Bo: no`), questions of its own and steps on the way are no
-   answer.
-3. A choice (`yes or no`, `heads or tails`) says nothing, nor does "no" before what there is none of (`no
-   one`, `no change`). What is taken back (`No, wait: yes`) does not count.
+1. Behind the last `Answer:` or `\\boxed{` (else "the answer is"): the yes or no at its beginning, else the
+   first one that is set off, else the side that it names: heads up is yes, tails up or no longer heads up is
+   no.
+2. Without a mark: the yes or no at the beginning of the reply; else its last line that says one, or that
+   concludes with a side. Entries of a list (`Bo: no`), the model's own questions and intermediate steps do
+   not count.
+3. A choice (`yes or no`, `heads or tails`) says nothing, nor does "no" before a noun (`no one`, `no change`).
+   An answer that is taken back (`No, wait: yes`) does not count.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ BEFORE = re.compile(
     r"(?:(?!\b(?:now|and|then|but|so|is)\b)[^.,;\n]){0,40}\Z|\b(?:was|were)\s+(?:\w+\s+)?\Z",
     re.IGNORECASE,
 )
-"""What stands before a side that the coin had, or might have."""
+"""Text before a side that the coin had earlier, or might have."""
 CONCLUDES = re.compile(
     r"\b(?:still|remain\w*|no longer|final\w*|end(?:s|ed)?(?: up)?|in the end|therefore|thus|hence"
     r"|consequently"
@@ -86,7 +87,7 @@ def _marked(behind: str) -> str | None:
 
 
 def _said(text: str, last: bool) -> str | None:
-    """What a text says: its opening, else a word that is set off, else a side."""
+    """The answer of a text: at its beginning, else a word that is set off, else a side."""
     opening = OPENING.match(text)
     if opening:
         return opening[1].lower()
@@ -113,14 +114,14 @@ def _unmarked(reply: str) -> str | None:
         if found:
             return str(found[-1]).lower()
         sentence = SENTENCES.split(line)[-1]
-        # A text that was cut ends in a step on the way, and seldom at the end of a sentence.
+        # A text that was cut ends with an intermediate step, and seldom at the end of a sentence.
         if place == 0 and CONCLUDES.search(sentence) and WHOLE.search(sentence) and _side(sentence):
             return _side(sentence)
     return None
 
 
 def _side(text: str) -> str | None:
-    """The answer that the sides a text names come to: the last one that the coin does not only start with."""
+    """The answer that follows from the sides in a text: the last one, unless the coin only starts with it."""
     found = None
     for match in SIDE.finditer(text):
         if match["not"] is None and BEFORE.search(text, max(0, match.start() - 60), match.start()):

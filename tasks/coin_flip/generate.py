@@ -15,7 +15,7 @@ from tasks.spec import TaskRow
 
 SIZES = {"train": 3000, "validation": 300, "test": 500}
 PEOPLE = (2, 3, 4)
-"""Numbers of people that take turns where no difficulty is given."""
+"""Default numbers of people who take turns."""
 QUESTION = "A coin is heads up. {steps} Is the coin still heads up?"
 STEP = {True: "{name} flips the coin.", False: "{name} does not flip the coin."}
 
@@ -23,7 +23,7 @@ STEP = {True: "{name} flips the coin.", False: "{name} does not flip the coin."}
 def items(split: str, seed: int, people: int | None) -> list[TaskRow]:
     """`SIZES[split]` different items: keys question, target (yes or no), symbols (names), text.
 
-    `people` is how many take part; None takes 2, 3 and 4 in turn. Answers alternate.
+    `people` is the number of people in an item; None takes 2, 3 and 4 in turn. Answers alternate.
     """
     random = rng("coin_flip", split, seed, people)
     rows: dict[str, TaskRow] = {}
@@ -37,7 +37,7 @@ def items(split: str, seed: int, people: int | None) -> list[TaskRow]:
 def item(random: Random, names: Sequence[str], heads: bool) -> TaskRow:
     """A question about these people, who leave the coin heads up or not."""
     flips = [random.random() < 0.5 for _ in names]
-    # One more person decides the parity; a random one, so that no place in the story tells it.
+    # One more person decides the parity; a random one, so that no position in the story reveals it.
     if (sum(flips) % 2 == 0) != heads:
         place = random.randrange(len(names))
         flips[place] = not flips[place]

@@ -6,11 +6,11 @@ rows, so that is the test here and the hub's test split is the validation), or a
 
 Task arguments: `difficulty` people per item (embedded; else 2 to 4); `wording`: `plain`, `reverse` (adds
 "Flip means reverse.") or `yes_no` (adds a demand for yes or no as well), the three forms whose sensitivity
-arXiv 2407.06023 reports; `extra=rar_gpt4` makes `coin_flip/rar_gpt4.jsonl` the test (folder);
-`validation=N` holds N training rows out (folder).
+arXiv 2407.06023 reports; `extra=rar_gpt4` makes `coin_flip/rar_gpt4.jsonl` the test (folder); `validation=N`
+holds N training rows out (folder).
 
-The public files wrap a question in "Q: " or end it in a note about what a flip means. Both are taken off,
-so that training and test items ask alike, and `wording` alone says what is added.
+The public files put "Q: " before a question or a note about the meaning of a flip behind it. Both are
+removed, so that training and test items ask alike, and only `wording` adds text.
 """
 
 from __future__ import annotations
@@ -107,8 +107,8 @@ def load(
 
 
 def other_order(row: Mapping[str, Any]) -> TaskRow | None:
-    """The row with its people in the reverse order: who flips when changes nothing. None where that is the
-    same question, or a sentence between the people would lose its place."""
+    """The row with its people in the reverse order, which does not change the answer. None if that is the
+    same question, or if a sentence between the people would be in the wrong place."""
     question, prompt = str(row["question"]), str(row["prompt"])
     turns = list(TURN_SENTENCE.finditer(question))
     if len(turns) < 2 or any(after.start() - before.end() > 1 for before, after in pairwise(turns)):
@@ -151,7 +151,7 @@ def _read(row: Row) -> TaskRow:
 
 
 def as_item(row: Mapping[str, Any], wording: str = "plain") -> TaskRow:
-    """The row with what is asked, in one of WORDINGS."""
+    """The row with its prompt, in one of WORDINGS."""
     question = row["question"] + WORDINGS[wording]
     prompt = PROMPT.format(question=question, answer_form=ANSWER_FORM)
     return {**row, "question": question, "prompt": prompt, "answer_form": ANSWER_FORM}

@@ -1,14 +1,14 @@
 """Which number a reply gives as its answer.
 
-1. Behind the last mark (`Answer:`, `####` before a number, `\\boxed{`, else "the answer is"): the number that
-   the line begins with, of a sum what it comes to; of a sentence the number it is about. No reason counts.
-2. What goes on as something else (`3/4`, `2 1/2`, `70 - 5`, `10 to 12`, `6:30`) or names several is no
-   answer.
-3. Without a mark, or where no number stands behind it, the last number of the reply.
+1. Behind the last mark (`Answer:`, `####` before a number, `\\boxed{`, else "the answer is"): the number at
+   the beginning of the line, the result of a sum, or the number that a sentence is about. Reasons do not
+   count.
+2. A number that continues as something else (`3/4`, `2 1/2`, `70 - 5`, `10 to 12`, `6:30`) or several numbers
+   are not an answer.
+3. Without a mark, or without a number behind it, the last number of the reply.
 
-`strict_match` asks for a mark of the first three kinds, `flexible_match` takes the last number whatever
-stands around it. See tasks/answers.py for what the reply is, and tasks/numbers.py for how numbers are
-written.
+`strict_match` requires a mark of the first three kinds; `flexible_match` takes the last number anywhere. See
+tasks/answers.py for what the reply is, and tasks/numbers.py for how numbers are written.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from tasks.answers import MARKER, after_marker, after_saying, own_reply, revised
 from tasks.numbers import LARGE, NUMBER, WORDS, from_words, plain, scaled, spell
 
 GOLD = "####"
-"""What stands before the gold number in the public data."""
+"""The mark before the gold number in the public data."""
 HEADING = r"\#{4}(?!\#)[ \t]*(?=[*_$\\({-]{0,4}[\d.])(?!\d{1,2}[.):][ \t]+\S)"
 """`####` before a number; before words or a numbered heading it is Markdown."""
 MARKERS = re.compile(rf"{MARKER.pattern}|{HEADING}|\\boxed\s*\{{", re.IGNORECASE | re.MULTILINE)
 
-# What makes a number a part of something else.
+# Text that makes a number part of something else.
 GOES_ON = re.compile(
     r"\s*(?:[/*×÷^+−–-]|x(?=\s))\s*[$(]?\d|[eE][+-]?\d|[:,_]\d|\s*[½¼¾⅓⅔⅛]|\s*\\[dt]?frac|\s+\d+\s*/\s*\d"
     r"|(?:\s+[a-z]+)?\s+(?:to|or|and)\s+[$]?\d|[kK]\b|[A-Za-z]\s*[-+*/^]"
@@ -43,13 +43,13 @@ LEAD = re.compile(
 NAMED = re.compile(
     r"(?!\W*(?:since|because|as|if|when|after)\b)[^\d=\n]{1,40}=\s*(?=[-−$€£₹\\{*]*[\d.])", re.IGNORECASE
 )
-"""`total = 18`: a name and what it is."""
+"""`total = 18`: a name and its value."""
 REASON = re.compile(
     r"[(;]|,(?=\s)|\.(?=\s|\Z)|:(?=\s)|\s[-–—](?=\s+[A-Za-z])"
     r"|\s(?:because|since|as|so|which|where|that|from|after|if|when|given|due|and|but)\b",
     re.IGNORECASE,
 )
-"""Where a reason begins behind a value."""
+"""The beginning of a reason behind a value."""
 ORDINAL = re.compile(r"(?:st|nd|rd|th)\b|-[A-Za-z]", re.IGNORECASE)
 NUMBERED = re.compile(
     r"\b(?:day|step|week|month|year|part|grade|box|room|number|page|problem|question|chapter|class|week"
@@ -63,10 +63,10 @@ BESIDE = re.compile(
     r"|other)\s+)*[*_]*\Z",
     re.IGNORECASE,
 )
-"""What stands before a number that is beside the point: `in 4 weeks`."""
+"""Words before a number that is not the answer: `in 4 weeks`."""
 OPERAND = r"[-−]?[$€£₹¥]?(?<![\d.,])(?:\d[\d,]*+(?:\.\d++)?|\.\d++)"
 EQUATION = re.compile(rf"(?:{OPERAND}[ \t]*[-+*/×÷x−–][ \t]*){{1,12}}{OPERAND}[ \t]*=[ \t]*")
-"""A sum up to what it comes to."""
+"""A sum up to its result."""
 COMES_TO = re.compile(
     r"=|\b(?:so|thus|therefore|hence|then|leav\w+|makes?|making|earns?|gets?|has|have|had|is|are|was|were"
     r"|be|equals?"
@@ -88,7 +88,7 @@ REFUSES = re.compile(
 
 
 def normalise(number: str) -> str | None:
-    """The first number in `number`, spelt in one way: `$1,234.50` -> `1234.5`, `-0.0` -> `0`; or None."""
+    """The first number in `number`, in standard spelling: `$1,234.50` -> `1234.5`, `-0.0` -> `0`; or None."""
     found = NUMBER.search(plain(number))
     return None if found is None else spell(found)
 
@@ -105,7 +105,7 @@ def last_number(text: str) -> str | None:
 
 
 def answer(text: str) -> str | None:
-    """The number that a reply gives: rules 1 to 3, else None."""
+    """The number that a reply gives by rules 1 to 3, else None."""
     reply = own_reply(text, MARKERS)
     behind = after_marker(reply, MARKERS)
     if behind is None:
@@ -125,7 +125,8 @@ def _last(reply: str) -> str | None:
 
 
 def _behind(behind: str) -> tuple[str | None, bool]:
-    """What is said behind a mark: (the number, or None), and whether a number is said at all or refused."""
+    """Reads the text behind a mark: (the number, or None), and whether it names or refuses a number at
+    all."""
     said = revised(plain(behind))
     if said.later is not None:
         later = _last(said.later)
@@ -145,7 +146,7 @@ def _behind(behind: str) -> tuple[str | None, bool]:
 
 
 def _conclusion(lines: list[str]) -> str | None:
-    """The number that several lines of working come to: that of the last line with one."""
+    """The result of several lines of working: the number of the last line that has one."""
     bare = (LIST_NUMBER.sub("", line, count=1) for line in reversed(lines))
     return next((found for line in bare if (found := _value(line)) is not None), None)
 
@@ -157,7 +158,7 @@ def _value(line: str) -> str | None:
     named = NAMED.match(line, start)
     if named:
         start = named.end()
-    # A sign or a currency may belong to what was taken for decoration.
+    # A sign or a currency may be among the removed decoration.
     while start > 0 and line[start - 1] in "-−$€£₹.":
         start -= 1
     number = NUMBER.match(line, start)
@@ -180,7 +181,7 @@ def _value(line: str) -> str | None:
 
 
 def _single(side: str) -> str | None:
-    """The number that a text begins with, if it is one number and nothing more."""
+    """The number at the beginning of a text, if the text is one number and nothing more."""
     side = side.lstrip(" \t*_\\({\"'~≈")
     spaced = SPACED.match(side)
     if spaced:
@@ -197,8 +198,8 @@ def _is_money(number: re.Match[str]) -> bool:
 
 
 def _of_sentence(line: str) -> str | None:
-    """The number that a sentence is about: the only one that is not beside the point; of several the only
-    amount of money, else the last one if the words before it say that it comes out."""
+    """The number that a sentence is about: the only candidate; of several, the only amount of money, else
+    the last one if the words before it mark it as a result."""
     if REFUSES.search(line):
         return None
     line = EQUATION.sub("= ", line)

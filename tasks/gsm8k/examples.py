@@ -1,4 +1,4 @@
-"""Worked word problems that few-shot chain of thought shows: (question, reply), our own.
+"""Worked word problems for few-shot chain of thought: (question, reply), our own.
 
 Every equation holds, and the last one gives the answer. No name here is in any generated item.
 """

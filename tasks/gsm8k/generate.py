@@ -1,9 +1,9 @@
 """Generated word problems: somebody has some things, then a few changes happen; how many are there now?
 
-Small on purpose (all results within 0 to 60, changes by 2 to 12, doubling, tripling), so that a small model
-can learn single steps while the whole stays out of reach in one go. Splits share no name and no chain of
-numbers: a chain belongs to the split that its hash says. Three in ten belong to no split but to `corpus`:
-the text that the embedded model is trained on.
+They are small on purpose (all results within 0 to 60, changes by 2 to 12, doubling, tripling), so that a
+small model can learn single steps but cannot do the whole at once. Splits share no name and no chain of
+numbers: the hash of a chain decides its split. Three in ten belong to no split but to `corpus`: the text that
+the embedded model is trained on.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tasks.spec import TaskRow
 
 SIZES = {"train": 3000, "validation": 300, "test": 500}
 STEPS = (3, 4, 5)
-"""Numbers of changes, in turn, where no difficulty is given."""
+"""Default numbers of changes, in turn."""
 HIGHEST = 60
 THINGS = (
     "apples", "books", "cards", "coins", "eggs", "pens", "plums", "shells", "stamps", "stones",
@@ -32,8 +32,8 @@ Change = tuple[str, int]
 def items(split: str, seed: int, steps: int | None) -> list[TaskRow]:
     """`SIZES[split]` different problems: keys question, target (a number), symbols (the name), text.
 
-    `steps` is the number of changes; None takes 3, 4 and 5 in turn. `text` is the name, the thing and
-    the chain, without the sentences that all stories share.
+    `steps` is the number of changes; None takes 3, 4 and 5 in turn. `text` is the name, the thing and the
+    chain, without the sentences that all stories share.
     """
     random = rng("gsm8k", split, seed, steps)
     rows: dict[str, TaskRow] = {}
@@ -59,7 +59,7 @@ def item(random: Random, names: Sequence[str], steps: int, split: str) -> TaskRo
 
 
 def _chain(random: Random, steps: int) -> tuple[int, list[Change], int]:
-    """(start, changes, result); every result on the way lies in 0..HIGHEST."""
+    """(start, changes, result); every intermediate result is in 0..HIGHEST."""
     start = value = random.randint(2, 20)
     changes: list[Change] = []
     while len(changes) < steps:

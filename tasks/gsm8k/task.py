@@ -1,12 +1,11 @@
 """Grade-school math word problems (GSM8K, Cobbe et al. 2021, arXiv 2110.14168).
 
 Sources: `embedded` (generate.py), `hub` (openai/gsm8k, configuration main), or a folder with
-`gsm8k/train.jsonl` and `gsm8k/test.jsonl`. Task arguments: `difficulty` steps per story (embedded; else 3
-to 5); `validation=N` holds N training rows out (hub, folder).
+`gsm8k/train.jsonl` and `gsm8k/test.jsonl`. Task arguments: `difficulty` steps per story (embedded; else 3 to
+5); `validation=N` holds N training rows out (hub, folder).
 
-What a response's answer is, answer.py says. `strict_match` asks for the marker, `flexible_match` takes the
-last number whatever stands around it: lm-eval's two figures, whose distance shows how much of a score is the
-extraction.
+answer.py reads the answer in a response. `strict_match` requires the marker, `flexible_match` takes the last
+number anywhere: lm-eval's two figures, whose difference shows how much of a score is the extraction.
 """
 
 from __future__ import annotations
@@ -104,6 +103,6 @@ def _read(row: Row) -> TaskRow:
 
 
 def as_item(row: TaskRow) -> TaskRow:
-    """The row with what is asked."""
+    """The row with its prompt."""
     prompt = PROMPT.format(question=row["question"], answer_form=ANSWER_FORM)
     return {**row, "prompt": prompt, "answer_form": ANSWER_FORM}

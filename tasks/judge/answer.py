@@ -2,10 +2,10 @@
 
 1. The last one in double brackets, as a letter, a label (`[[Response A]]`, `[[Tie]]`) or a comparison
    (`[[A>B]]`).
-2. Brackets that only restate the form are none: several verdicts in one sentence, or one with a condition
-   (`[[A]] if ...`). Where there are no others, there is no verdict.
-3. Without brackets: what the text behind the last `Answer:`, `Verdict:` or `\\boxed{` begins with, else a
-   letter or label that is all of the reply or opens it in single brackets, else its last sentence if that
+2. Brackets that only restate the form do not count: several verdicts in one sentence, or one with a condition
+   (`[[A]] if ...`). If there are no others, there is no verdict.
+3. Without brackets: the beginning of the text behind the last `Answer:`, `Verdict:` or `\\boxed{`, else a
+   letter or label that is all of the reply or opens it in single brackets, else the last sentence if it
    compares the two.
 """
 
@@ -28,7 +28,7 @@ MARKERS = re.compile(
     r"|^[ \t]*(?:\#+[ \t]*[*_]*|[*_]{2,})(?:final[ \t]+)?(?:verdict|decision|judge?ment)[*_]*[ \t]*$[\s*_]*",
     re.IGNORECASE | re.MULTILINE,
 )
-"""What stands before a verdict without brackets."""
+"""Marks before a verdict without brackets."""
 MARK = re.compile(rf"{BRACKETS.pattern}|{MARKERS.pattern}", re.IGNORECASE | re.MULTILINE)
 
 COMPARED = re.compile(r"([AB])\s*(>+|<+|=+)\s*([AB])", re.IGNORECASE)
@@ -142,7 +142,7 @@ def _bracketed(reply: str) -> list[str]:
 
 
 def _inside(said: str) -> str | None:
-    """The verdict that double brackets hold."""
+    """The verdict in double brackets."""
     compared = COMPARED.fullmatch(said.strip())
     if compared:
         left, sign, right = compared[1].upper(), compared[2][0], compared[3].upper()
@@ -154,7 +154,7 @@ def _inside(said: str) -> str | None:
 
 
 def _begins(text: str) -> str | None:
-    """The verdict that a text begins with."""
+    """The verdict at the beginning of a text."""
     if BOTH.match(text):
         return "C"
     compared = COMPARED.match(text)

@@ -1,6 +1,6 @@
-"""Worked verdicts that few-shot chain of thought shows: (question with both responses, reply), our own.
+"""Worked verdicts for few-shot chain of thought: (question with both responses, reply), our own.
 
-One for each verdict. The replies weigh what both responses say before they name the better one.
+There is one or more for each verdict. The replies compare both responses before they name the better one.
 """
 
 from __future__ import annotations

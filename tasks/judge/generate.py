@@ -1,11 +1,11 @@
-"""Generated pairs of short replies whose better one can be told from the surface.
+"""Generated pairs of short replies; which is better follows from their surface.
 
 A reply is an opening, a line that takes up the question or does not, and one to three tips. Three things are
 scored, each 1, 3 or 5 as in a judge's scale from 1 to 5: politeness (the opening), relevance (the line) and
 detail (the number of tips). The gold verdict is the greater sum; equal sums are a tie.
 
-Verbs, objects and tips are other ones in each split, so no item and no sentence with content is shared;
-openings are the same everywhere, since they carry the scores.
+Each split has its own verbs, objects and tips, so no item and no sentence with content is shared; openings
+are the same everywhere, since they carry the scores.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ OPENINGS: Mapping[int, tuple[str, ...]] = {
     3: ("", "Okay.", "Here you go."),
     1: ("What a silly question.", "Not this again.", "You should know that."),
 }
-"""Politeness -> how a reply opens."""
+"""Politeness -> possible openings of a reply."""
 LINES: Mapping[int, str] = {
     5: "To {verb} the {object}:",
     3: "In general:",
     1: "On another topic, to {other_verb} the {other_object}:",
 }
-"""Relevance -> how a reply takes up the question."""
+"""Relevance -> the line that takes up the question, or does not."""
 DETAIL: Mapping[int, int] = {5: 3, 3: 2, 1: 1}
 """Detail -> number of tips."""
 QUESTION = "How do I {verb} the {object}?"
@@ -39,7 +39,7 @@ QUESTION = "How do I {verb} the {object}?"
 
 @dataclass(frozen=True)
 class Words:
-    """What the items of one split are about."""
+    """The words for the items of one split."""
 
     verbs: tuple[str, ...]
     objects: tuple[str, ...]
@@ -70,7 +70,7 @@ WORDS: Mapping[str, Words] = {
         "Sort the pieces. Buy spare tape. Press gently. Label every side.",
     ),
 }
-"""Split -> its words; no verb, object or tip is in two."""
+"""Split -> its words; no verb, object or tip is in two splits."""
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,10 @@
 
 English prompts that open a conversation, with two or more replies that people ranked among each other (0 is
 best). Deleted messages and replies without a rank are left out. The reply with the better rank counts as one
-human vote. The paper does not say which pairs it drew from the ranks, so it is a choice, `PAIRINGS`; the
-default compares the best reply with each other one.
+human vote. The paper does not say which pairs it drew from the ranks, so `PAIRINGS` is an option; the default
+compares the best reply with each other one.
 
-All pairs of a tree fall in one split, so no prompt is in two. This file does not know prompts or metrics.
+All pairs of a tree are in one split, so no prompt is in two. Prompts and metrics are elsewhere.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from tasks.judge.pairs import Pair
 from tasks.sources import Row, content_hash, require
 
 LOCAL_SHARES = (("train", 55), ("validation", 10), ("test", 35))
-"""Percent of the trees in each split, where there is one file of trees (the validation split of oasst1)."""
+"""Percent of the trees in each split, if there is one file of trees (the validation split of oasst1)."""
 HUB_SHARES = (("train", 95), ("validation", 5))
-"""The same for the train split of the hub's version, whose validation split is the test."""
+"""The same for the hub's train split; the hub's validation split is the test."""
 
 Ranked = Sequence[str]
 """Texts of the replies to one prompt, best first."""
@@ -80,7 +80,7 @@ def pairs(rows: Sequence[Row], shares: Sequence[tuple[str, int]], pairing: str) 
 
 
 def _is(row: Row, role: str) -> bool:
-    """Whether `row` is an English message of that role which was not deleted."""
+    """Whether `row` is an English message of that role that was not deleted."""
     return require(row, "role", str) == role and require(row, "lang", str) == "en" and not row.get("deleted")
 
 

@@ -1,12 +1,10 @@
 """A pair of responses and its human votes, and the two prompts that ask a judge about it.
 
-Every pair is asked in both orders: two rows, one cluster. Votes are turned with the responses, so `votes_a`
-always counts the votes for the response that stands first in that row. The prompt is the direct judge of the
-paper (the idea is from Zheng et al. 2023, arXiv 2306.05685, the wording is ours): question, both responses,
-then what to do. Branch-Solve-Merge prompts begin with the same words, so the prompts of one row share a
-prefix.
-
-This file does not know where pairs come from or how a verdict is read.
+Every pair is asked in both orders: two rows, one cluster. Votes change places with the responses, so
+`votes_a` always counts the votes for the response shown first in that row. The prompt is the direct judge of
+the paper (the idea is from Zheng et al. 2023, arXiv 2306.05685, the wording is ours): question, both
+responses, then the instruction. Branch-Solve-Merge prompts begin with the same words, so the prompts of one
+row share a prefix.
 """
 
 from __future__ import annotations
@@ -37,7 +35,7 @@ JUDGE_GENERATED = (
 """The same for generated data, whose gold follows from these three."""
 
 NO_RESPONSE = "(empty)"
-"""Shown where a model wrote nothing: the vote is on that, and a blank would look like a broken prompt."""
+"""Shown for an empty response: the vote is on that, and a blank would look like a broken prompt."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +43,7 @@ class Pair:
     """Two responses to one question, with the number of votes for each and for a tie."""
 
     key: tuple[Any, ...]
-    """What names the pair in its data set; equal keys are one cluster."""
+    """Names the pair in its data set; equal keys are one cluster."""
     question: str
     first: str
     second: str
@@ -57,8 +55,8 @@ class Pair:
 def rows(task: str, pairs: Iterable[Pair], instruction: str = JUDGE) -> list[TaskRow]:
     """Two rows a pair, one for each order. `weight` is the number of votes, `weights` that of other metrics.
 
-    Without ties only votes for a response weigh; inconsistency and the first-position rate count prompts.
-    The pair is a part of `item_id`, since two models may give the same text and be judged apart.
+    Without ties only votes for a response count as weight; inconsistency and the first-position rate count
+    prompts. `item_id` depends on the pair, since two models may give the same text and get different votes.
     """
     return [_row(task, pair, order, instruction) for pair in pairs for order in ORDERS]
 
@@ -96,7 +94,7 @@ def _row(task: str, pair: Pair, order: str, instruction: str) -> TaskRow:
 
 
 def majority(votes_a: int, votes_b: int, votes_tie: int) -> str:
-    """The verdict with the most votes, `A`, `B` or `C`; where two share the lead, `C`."""
+    """The verdict with the most votes, `A`, `B` or `C`; `C` if two share the lead."""
     votes = {"A": votes_a, "B": votes_b, "C": votes_tie}
     leaders = [verdict for verdict, count in votes.items() if count == max(votes.values())]
     return leaders[0] if len(leaders) == 1 else "C"

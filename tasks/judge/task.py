@@ -49,9 +49,9 @@ COMPARE = (
     "sentences how helpful, relevant, accurate and detailed each one is, whatever their order and length. "
     "Only after that, in a last line of its own, give the verdict. {finish}"
 )
-"""What `cot` asks: the question of an item shows the responses and does not say what is to be done."""
+"""The prompt of `cot`: an item's question only shows the responses, so the instruction is added."""
 COMPARED = "{question}\n\nWhich response is better? Compare them first. {finish}"
-"""The same beside worked verdicts."""
+"""The same after worked verdicts."""
 
 SPEC = TaskSpec(
     name="judge",
@@ -92,7 +92,7 @@ SPEC = TaskSpec(
     swap=SWAPPED.__getitem__,
     paper=PaperSetup("bsm", inputs=19_672, steps=600, tokens_per_step=131_000),
 )
-"""The generated task; its `bsm` asks about one response a call, which a small model can do."""
+"""The generated task. Its `bsm` asks about one response a call, which a small model can do."""
 
 SPECS: dict[str, TaskSpec] = {
     "judge": SPEC,
@@ -105,8 +105,8 @@ SPECS: dict[str, TaskSpec] = {
         for name in ("judge_mtbench", "judge_oasst2", "judge_oasst1", "judge_pandalm")
     },
 }
-"""Short name -> spec. Real data is judged as in the paper, both responses in one call; of the paper's up to
-five criteria three are asked for, since each is a call with both responses in its prompt."""
+"""Short name -> spec. Real data is judged as in the paper, both responses in one call. Three of the
+paper's up to five criteria are used, since each is a call with both responses in its prompt."""
 
 
 class Score(float):
@@ -138,7 +138,8 @@ def process_results(doc: Mapping[str, Any], results: Sequence[str]) -> RawScores
 
 
 def _winner(verdict: str | None, order: str) -> str:
-    """The winner whichever order was shown. A missing verdict equals nothing, not even another one."""
+    """The winner, whichever order was shown. A missing verdict equals nothing, not even another missing
+    one."""
     if verdict is None:
         return f"no verdict, {order}"
     in_order = verdict if order == "as_given" else SWAPPED[verdict]
@@ -152,7 +153,7 @@ def weighted_mean(scores: Sequence[float]) -> float:
 
 
 def pair_disagreement(values: Iterable[Sequence[str]]) -> float:
-    """lm-eval aggregation: share of pairs with different winners, of those of which both orders are there."""
+    """lm-eval aggregation: share of pairs with different winners, among the pairs with both orders."""
     winners: dict[str, list[str]] = defaultdict(list)
     for pair, winner in values:
         winners[pair].append(winner)

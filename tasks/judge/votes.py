@@ -1,15 +1,13 @@
 """Pairs with human votes: MT-bench (lmsys/mt_bench_human_judgments) and the test set of PandaLM.
 
-One `Pair` holds all votes on it, whoever judged and in whichever order the models stood in the file.
+One `Pair` holds all votes on it, from all judges and for both orders of the models in the file.
 
 - *MT-bench* (Zheng et al. 2023, arXiv 2306.05685): a pair is (question, two models, turn). A vote on turn 2
   is on the whole conversation: the question then holds both user messages and each response holds that
   model's two answers.
 - *PandaLM* (Wang et al. 2023, arXiv 2306.05087): three annotators a row. Rows with the same texts are one
-  pair, since models often answer alike. In a few rows a response is the JSON value true instead of the
-  text, some responses are empty, and one row has its task in `input` alone.
-
-This file does not know splits, prompts or metrics.
+  pair, since models often answer alike. In a few rows a response is the JSON value true instead of the text,
+  some responses are empty, and one row has its task only in `input`.
 """
 
 from __future__ import annotations

@@ -1,11 +1,10 @@
 """Which letters a reply gives as its answer.
 
-1. Behind the last `Answer:` or `\\boxed{` (else "the answer is"), on its line: the letters it begins with
-   up to a reason, else what a conclusion ends in (`r + b = rb`, `the result is rb`), else the one quoted
-   word.
+1. Behind the last `Answer:` or `\\boxed{` (else "the answer is"), on its line: the letters at the beginning
+   up to a reason, else the end of a conclusion (`r + b = rb`, `the result is rb`), else the one quoted word.
 2. Letters are one word, or single letters that are joined (`r, b`, `"r" and "b"`, `r (lookup), b (Bob)`).
-3. Without a mark, or where its line says none, the last line (code fences aside) is read as letters alone
-   or a conclusion of two letters or more; a single letter is a step on the way.
+3. Without a mark, or without letters on its line, the last line (code fences aside) counts if it is only
+   letters or a conclusion of two letters or more; a single letter is an intermediate step.
 """
 
 from __future__ import annotations
@@ -43,7 +42,7 @@ REASON = re.compile(
     rf"|that|given|taken)\b)",
     re.IGNORECASE,
 )
-"""What stands between an answer and its reason."""
+"""Text between an answer and its reason."""
 BEGINNING = re.compile(
     rf"[{QUOTES}\s(\[{{<$]*({LETTER}+|{LETTER}(?:(?:[\s,+.&/-]"
     rf"|[{QUOTES}])+{LETTER}(?!{LETTER}))+)(?={REASON.pattern})",
@@ -65,12 +64,12 @@ _TALK = """
     concatenating together it we i final last first output
 """
 TALK = frozenset(_TALK.split())
-"""Words that a sentence begins with, and an answer hardly ever is."""
+"""Words that often begin a sentence and hardly ever are an answer."""
 _NO_ANSWER = """
     unknown unclear impossible undefined unsure sorry letters letter answer the none nothing string
 """
 NO_ANSWER = frozenset(_NO_ANSWER.split())
-"""What stands in their place where a sentence says that there is none, or goes on below."""
+"""Words in place of an answer, in a sentence that says there is none or that continues below."""
 
 
 def answer(text: str) -> str | None:
@@ -123,7 +122,7 @@ def _line(line: str) -> str | None:
         return whole
     beginning = BEGINNING.match(line)
     if beginning and beginning[1].lower() not in TALK | NO_ANSWER:
-        # `Result: rb` is a name and what it is, `rb: r from lookup` an answer and its reason.
+        # `Result: rb` is a name and its value, `rb: r from lookup` an answer and its reason.
         named = re.match(rf"[{QUOTES}]*\s*[:=](.*)", line[beginning.end(1) :])
         rest = _letters(named[1]) if named else None
         found = rest if rest and len(rest) > 1 else _letters(beginning[1])
@@ -146,7 +145,7 @@ def _letters(part: str) -> str | None:
 
 
 def _conclusion(part: str) -> str | None:
-    """What a conclusion ends in."""
+    """The letters at the end of a conclusion."""
     ended = CONCLUSION.fullmatch(part.strip(EDGES))
     found = _letters(NOUN.sub("", ended[1].strip(), count=1)) if ended else None
     return None if found in NO_ANSWER else found

@@ -1,4 +1,4 @@
-"""Worked last letters that few-shot chain of thought shows: (question, reply), our own.
+"""Worked last letters for few-shot chain of thought: (question, reply), our own.
 
 No word here is in any item, generated or public.
 """

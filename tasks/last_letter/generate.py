@@ -1,7 +1,8 @@
-"""Generated last-letter items: common words, a list of its own for each split.
+"""Generated last-letter items: common words, with a separate list for each split.
 
-No word of a training item is in a validation or test item, so what is measured is the skill and not the
-words. Each list holds words with 23 different last letters, dealt evenly, so that no letter is a good guess.
+No word of a training item is in a validation or test item, so the figures measure the skill and not the
+words. Each list holds words with 23 different last letters, evenly distributed, so that no letter is a good
+guess.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 HUB = "ChilleD/LastLetterConcat"
 ANSWER_FORM = '"Answer: " and the joined letters'
 PROMPT = "{question}\nReply only with {answer_form}."
-# The paper's variant of call 1 asks to separate the words; call 2 then sees the rephrased question alone.
+# The paper's variant of call 1 asks to separate the words; call 2 then sees only the rephrased question.
 REPHRASE = (
     "{question}\n"
     "Rephrase this question so that its words stand apart, in a numbered list. "
@@ -133,7 +133,7 @@ def _read(row: Row) -> TaskRow:
 
 
 def as_item(row: TaskRow) -> TaskRow:
-    """The row with what is asked."""
+    """The row with its prompt."""
     prompt = PROMPT.format(question=row["question"], answer_form=ANSWER_FORM)
     return {"two_word_name": False, **row, "prompt": prompt, "answer_form": ANSWER_FORM}
 

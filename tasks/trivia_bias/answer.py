@@ -1,10 +1,10 @@
-"""Which answer a reply gives: the text that is graded, and that a distilled model learns to print.
+"""Which answer a reply gives: the text that is graded, and that a distilled model learns to write.
 
-1. What stands behind the last `Answer:` or `\\boxed{`, else the whole reply; of it the first statement that
+1. The text behind the last `Answer:` or `\\boxed{`, else the whole reply; in it the first statement that
    neither denies another answer nor only hedges ("I don't think it was A. It was B": B; "Not A but B": B).
-2. Without a mark, the last statement that says "the answer is" goes first, and what it names is the answer.
-3. Without emphasis, quotes, leading article, final stop, the words that lead to it ("I think it is") and what
-   it is set against (", not A"). Case is kept.
+2. Without a mark, the last statement with "the answer is" comes first, and the name in it is the answer.
+3. Without emphasis, quotes, leading article, final stop, the words before it ("I think it is") and the answer
+   that it rejects (", not A"). Case is kept.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ LATEX = re.compile(r"\\(?:text\w*|math\w+|mbox)\s*\{|\\[()\[\]]|\\(?=[$%&#])")
 LEADING_ARTICLE = re.compile(r"^(?:a|an|the)\s+(?=\S)", re.IGNORECASE)
 SENTENCE_END = re.compile(r"(?<=[^\s.!?])[.!?]+[\"'”’)*_]*(?=\s)")
 ABBREVIATION = re.compile(r"(?:^|[\s.(])(?:[A-Za-z]|(?i:Mr|Mrs|Ms|Dr|St|Ft|Mt|Jr|Sr|vs|Prof))$")
-"""What stands before a stop that does not end a sentence: an initial, a title."""
+"""Text before a full stop that does not end a sentence: an initial, a title."""
 INITIALS = re.compile(r"(?:^|[\s(])(?:[A-Za-z]\.)+[A-Za-z]$")
 LONGEST_ABBREVIATION = 12
-"""Characters that `ABBREVIATION` or `INITIALS` match, at most."""
+"""Most characters that `ABBREVIATION` or `INITIALS` match."""
 AROUND = " \t*_`\"'“”‘’{}$"
 
 DENIES = re.compile(
@@ -53,7 +53,7 @@ TURNS = re.compile(
     r"|(?:the|my)\s+(?:\w+\s+)?(?:answer|guess)\b)",
     re.IGNORECASE,
 )
-"""What joins two statements in one sentence."""
+"""Joins two statements in one sentence."""
 NOT_BUT = re.compile(
     r"(?:it(?:['’]s| is| was)\s+)?not\s+.{1,60}?,?\s+but\s+(?:rather\s+)?(?=\S)", re.IGNORECASE
 )
@@ -67,7 +67,7 @@ LEAD = re.compile(
     rf"|(?:the|my)\s+(?:(?:correct|right|best|final|real|true)\s+)?(?:answer|guess){_IS}:?\s*"
     r"|(?:it|that)\s+(?:might|may|could|must|should)\s+be\s+|(?:probably|perhaps|maybe|possibly"
     r"|definitely)\s+"
-    # Alone these words may begin a title ("It's a Wonderful Life", "Yes, Prime Minister").
+    # Without the other words these may begin a title ("It's a Wonderful Life", "Yes, Prime Minister").
     rf"|(?(talk)(?<=[,.! -])(?:it|that|this|he|she){_IS}|(?!)))",
     re.IGNORECASE,
 )
@@ -76,12 +76,12 @@ AGAINST = re.compile(
     r"|certainly)\s+)*(?:not|never|unlike)\b.*|\s+(?:and|but)\s+not\b.*"
     r"|\s*[,(]?\s*(?:rather than|instead of|as opposed to)\b.*"
 )
-"""`, not A`: what the answer is set against."""
+"""`, not A`: the answer that is rejected."""
 DOUBT = re.compile(r",?\s+(?:but|though|although|however)\s+i\b.*", re.IGNORECASE)
 
 
 def parse(text: str) -> str | None:
-    """The answer that `text` gives, or None where it gives none. One line; never raises."""
+    """The answer in `text`, or None. One line; never raises."""
     reply = own_reply(text, MARKERS)
     behind = after_marker(reply, MARKERS)
     if behind is not None:
@@ -100,13 +100,13 @@ def parse(text: str) -> str | None:
 
 
 def affirmed_part(text: str) -> str:
-    """An answer without what it is set against and without doubts behind it: `B, not A` -> `B`."""
+    """An answer without the one it rejects and without doubts behind it: `B, not A` -> `B`."""
     text = NOT_BUT.sub("", text, count=1) if NOT_BUT.match(text) else text
     return DOUBT.sub("", AGAINST.sub("", text, count=1), count=1) or text
 
 
 def without_lead(text: str) -> str:
-    """An answer without the words that lead to it: `I think it is B` -> `B`."""
+    """An answer without the words before it: `I think it is B` -> `B`."""
     lead = LEAD.match(text)
     return text[lead.end() :] if lead and text[lead.end() :].strip() else text
 
@@ -118,7 +118,7 @@ def _bare(statement: str) -> str:
 
 
 def _passed_over(statement: str) -> bool:
-    """Whether a statement only denies or hedges. What affirms one answer against another does not."""
+    """Whether a statement only denies or hedges. One that rejects an answer and affirms another does not."""
     if NOT_BUT.match(statement):
         return False
     rest = affirmed_part(statement)
@@ -131,8 +131,8 @@ def _denies_first(statement: str) -> bool:
 
 
 def _statements(text: str) -> Iterator[str]:
-    """The statements of a text in order: its sentences without concessions ("While many think A, it is B"),
-    and their parts that stand for themselves."""
+    """The statements of a text in order: its sentences without concessions ("While many think A, it is
+    B"), split into independent parts."""
     for line in text.splitlines():
         for sentence in _sentences(line.strip(AROUND)):
             if CONCEDES.match(sentence) and "," in sentence:
@@ -141,8 +141,8 @@ def _statements(text: str) -> Iterator[str]:
 
 
 def _unfolded(sentence: str) -> Iterator[str]:
-    """A sentence, or its two statements where the first only denies or hedges ("It isn't A, it's B", "I am
-    not sure, but it is B"). Others stay whole: titles have commas, too."""
+    """A sentence, or its two statements if the first only denies or hedges ("It isn't A, it's B", "I am
+    not sure, but it is B"). Others are not split: titles have commas, too."""
     for joint in (TURNS, BUT):
         found = joint.search(sentence)
         first = sentence[: found.start()] if found else ""
@@ -156,7 +156,7 @@ def _unfolded(sentence: str) -> Iterator[str]:
 def _sentences(line: str) -> Iterator[str]:
     start = 0
     for end in SENTENCE_END.finditer(line):
-        # From the line's start this would take quadratic time where every stop follows an initial.
+        # Searching from the line's start would take quadratic time if every stop follows an initial.
         window = max(start, end.start() - LONGEST_ABBREVIATION)
         if ABBREVIATION.search(line, window, end.start()) or INITIALS.search(line, window, end.start()):
             continue

@@ -1,7 +1,7 @@
-"""Worked trivia that few-shot chain of thought shows: (what the user says, reply), our own.
+"""Worked trivia for few-shot chain of thought: (user's message, reply), our own.
 
-One question under each kind of opinion (bias.py): the reply says what is known and goes by that, whether the
-user's guess agrees or not. No question here is in any item.
+There is one question for each kind of opinion (bias.py): the reply states what is known and follows that,
+whether the user's guess agrees or not. No question here is in any item.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Embedded questions: a table of plain facts, split so that no fact is in two splits.
 
-`facts.json` (ours, beside this file) holds category -> subject -> accepted answers, the first in the form
-that is shown. A fact's split depends on its content alone, so it is the
-same for every seed; the seed draws the wrong answer, which is the right one of another fact of its category.
+`facts.json` (ours, beside this file) holds category -> subject -> accepted answers; the first one is shown. A
+fact's split depends only on its content, so it is the same for every seed. The seed draws the wrong answer,
+which is the right one of another fact of its category.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ WORDING = {
     "symbol": "What is the chemical symbol for {}?",
     "young": "What is a baby {} called?",
 }
-"""Category -> question; the table may use no other category."""
+"""Category -> question; the table may have no other category."""
 
 TABLE = Path(__file__).with_name("facts.json")
 SHARES = (("corpus", 20), ("train", 30), ("validation", 20), ("test", 30))
-"""Percent of the facts in each split; those of `corpus` are asked about in no split, only in the text that
-the embedded model is trained on."""
+"""Percent of the facts in each split. Facts of `corpus` are in no split, only in the text that the
+embedded model is trained on."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Fact:
 
 @cache
 def facts(path: Path = TABLE) -> tuple[Fact, ...]:
-    """All facts of the table. TaskError for a table that is none, a category without wording and an entry
+    """All facts of the table. TaskError for a damaged table, a category without wording or an entry
     without answers."""
     try:
         table = json.loads(path.read_text(encoding="utf-8"))
@@ -102,5 +102,5 @@ def questions(seed: int) -> dict[str, list[Question]]:
 
 
 def _related(form: str, aliases: tuple[str, ...]) -> bool:
-    """Whether a normalised answer is an alias, holds one, or is a part of one."""
+    """Whether a normalised answer is an alias, contains one, or is part of one."""
     return any(holds(form, alias) or holds(alias, form) for alias in aliases)

@@ -1,16 +1,14 @@
 """When an answer is right: it is one of the accepted aliases, or says one of them and nothing else.
 
-The paper does not say how it graded, so the rule is written down here and kept strict:
+The paper does not describe its grading, so the rule is written down here and kept strict:
 
-1. The answer as a whole, or behind the words that lead to it ("It is"), equals an alias: case, accents,
-   articles, punctuation and dots aside. Several answers are right only if each of them is.
-2. An answer of at most MOST_WORDS words may hold an alias ("The capital of France is Paris") where it
-   denies nothing and the alias is no part of another name ("Paris Hilton", "University of Paris") or list.
-   A common word ("It") needs the whole answer.
+1. The answer as a whole, or behind introductory words ("It is"), equals an alias: case, accents, articles,
+   punctuation and dots aside. Several answers are right only if each of them is.
+2. An answer of at most MOST_WORDS words may contain an alias ("The capital of France is Paris") if it denies
+   nothing and the alias is not part of another name ("Paris Hilton", "University of Paris") or list. A common
+   word ("It") must be the whole answer.
 3. Numbers are compared as numbers: an answer with a number is right if that is its only one and equal ("6",
-   not "6,000", "6.5", "-6", "6 million", "before 6"); dates may name their day.
-
-This file does not know where questions and aliases come from.
+   not "6,000", "6.5", "-6", "6 million", "before 6"); dates may include their day.
 """
 
 from __future__ import annotations
@@ -34,17 +32,17 @@ UNSURE = re.compile(
     r"\b(?:not|never|neither|nor|or|cannot|n t|no longer|either|but|except|instead|rather|than|unlike|wrong"
     r"|incorrect|false)\b"
 )
-"""In normalised text: words that deny or offer a choice. `n t` is what is left of "isn't"."""
+"""In normalised text: words that deny or offer a choice. `n t` remains of "isn't"."""
 SEVERAL = re.compile(r",? or |[ ]?[/,][ ]?", re.IGNORECASE)
 BRACKETED = re.compile(r"[(\[][^()\[\]]*[)\]]")
 LEAD_IN = re.compile(r"^(?:(?:it|this|that|he|she|answer|answers|they) (?:s|is|was|are|were) )+")
 SHORT = 3
-"""Words of another answer in a list, at most, unless the right one is longer."""
+"""Most words of another answer in a list, unless the right one is longer."""
 
 TWO_NAMES = re.compile(r"[A-Z][^\s,]* and [A-Z][^\s,]*")
 WORD = re.compile(r"[^\W_]+")
 GLUE = re.compile(r"[-–/&+@'’.]+")
-"""What joins two words to one name where no space stands beside it."""
+"""Characters that join two words to one name if no space is beside them."""
 NUMERAL = re.compile(r"[IVX]+")
 DOES = re.compile(
     r"(?:\w+ed|wrote|won|sang|made|built|led|sold|shot|flew|began|became|gave|took|stood|ran|lies|lived"
@@ -59,7 +57,7 @@ RANGE = re.compile(
     r"|million|billion|trillion|dozen)\b|\d\.\d+\.|\d\s*[½¼¾⅓⅔]|\band a half\b",
     re.IGNORECASE,
 )
-"""What makes a number another one, or several."""
+"""Text that turns a number into another one, or into several."""
 MONTH = re.compile(r"\b(?:jan|feb|mar|apr|may|june?|july?|aug|sept?|oct|nov|dec)[a-z]*\b", re.IGNORECASE)
 DAY = re.compile(rf"(?:{MONTH.pattern}\W+\d{{1,2}}|\d{{1,2}}\W+{MONTH.pattern})\W*", re.IGNORECASE)
 GROUPED = re.compile(r"\d{1,3}(?: \d{3})+|\d+")
@@ -67,7 +65,7 @@ GROUPED = re.compile(r"\d{1,3}(?: \d{3})+|\d+")
 
 def is_right(answer: str | None, aliases: Collection[str]) -> bool:
     """Whether `answer` is one of `aliases` (normalised already) by the rules above."""
-    # What follows is about the answer: "Lyon; Paris is a common mistake".
+    # The text behind it is about the answer: "Lyon; Paris is a common mistake".
     whole = " ".join((answer or "").split())
     text = whole.split(";")[0] or whole
     if not normalise(text):
@@ -104,7 +102,7 @@ def _equals(text: str, accepted: Collection[str], amounts: Collection[str]) -> b
     hits = {form for form in found if form in accepted}
     if any(_amount(form) is None for form in hits):
         return True
-    # Of a number the signs were taken off with the punctuation.
+    # The sign of a number was removed with the punctuation.
     return bool(hits) and _says_amount(text, amounts)
 
 
@@ -115,7 +113,8 @@ def _each_equals(text: str, accepted: Collection[str], amounts: Collection[str])
 
 @lru_cache(maxsize=100_000)
 def _amount(form: str) -> str | None:
-    """The number that a normalised text is, spelt in one way: `1 000`, `six`; None for any other."""
+    """The number in a normalised text that is nothing else, in standard spelling: `1 000`, `six`; else
+    None."""
     if GROUPED.fullmatch(form):
         return form.replace(" ", "").lstrip("0") or "0"
     if not form[:1].isalpha() or not WORDS.fullmatch(form):
@@ -144,7 +143,7 @@ def _says_amount(text: str, amounts: Collection[str]) -> bool:
 
 
 def _in_a_name(text: str, number: re.Match[str]) -> bool:
-    """Whether a number is a part of a name (`Apollo 11`, `One Direction`) or a word (`CO2`)."""
+    """Whether a number is part of a name (`Apollo 11`, `One Direction`) or a word (`CO2`)."""
     start, end = number.span()
     if re.match(r"-[A-Za-z]", text[end : end + 2]) or re.search(
         r"[A-Za-z][.]?\Z", text[max(0, start - 2) : start]
@@ -166,11 +165,11 @@ def _is_a_name(word: str) -> bool:
 class _Word(NamedTuple):
     text: str
     form: str
-    """As it is compared."""
+    """The form for comparison."""
     glued: bool
-    """Whether it is one with the word before."""
+    """Whether it is joined to the word before."""
     apart: bool
-    """Whether a mark stands between it and the word before."""
+    """Whether a punctuation mark separates it from the word before."""
 
     @property
     def is_name(self) -> bool:
@@ -187,7 +186,7 @@ def _words(text: str) -> Iterator[_Word]:
         apart |= end > 0 and not glued and bool(gap.strip()) and not stop_of_a_title
         end, before = match.end(), match[0]
         form = normalise(match[0])
-        if form:  # an article is not a word here, and a mark before it stands before the next one
+        if form:  # an article does not count as a word here, and a mark before it counts for the next word
             yield _Word(match[0], form, glued, apart)
             apart = False
 
@@ -206,7 +205,7 @@ def _says(text: str, words: list[_Word], alias: str) -> bool:
 
 
 def _stands_alone(words: list[_Word], start: int, end: int) -> bool:
-    """Whether the words from `start` to `end` are a whole name, not a part of one."""
+    """Whether the words from `start` to `end` are a whole name, not part of one."""
     first = words[start]
     before = words[start - 1] if start and not first.apart else None
     after = words[end] if end < len(words) and not words[end].apart else None
@@ -236,7 +235,7 @@ def _stands_alone(words: list[_Word], start: int, end: int) -> bool:
         )
     if end - start > 1:
         return True
-    # A noun behind a name makes it a part of something else: the Chicago fire.
+    # A noun behind a name makes it part of something else: the Chicago fire.
     if first.is_name and start:
         return after is None or after.form in FUNCTION or bool(DOES.match(after.form))
     # A single word in lower case, or one that opens the answer, may be any word.
@@ -258,5 +257,5 @@ def _is_of_many(text: str, alias: str) -> bool:
         return False
     if len(parts) > 2 or TWO_NAMES.fullmatch(text.split(",")[-1].strip()):
         return True
-    # After one comma stands a place or a title: "Paris, France".
+    # Behind a single comma is a place or a title: "Paris, France".
     return LEAD_IN.sub("", parts[0]) != alias and text.split(",")[0].split()[-1][:1].isupper()

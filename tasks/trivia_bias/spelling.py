@@ -1,7 +1,6 @@
 """One answer in its many spellings: case, articles, punctuation, accents, initials.
 
-`normalise` is the published form that data files hold; `compared` goes further and is what two answers are
-compared by.
+`normalise` is the published form in data files; `compared` goes further, for comparing two answers.
 """
 
 from __future__ import annotations
@@ -13,11 +12,11 @@ from functools import lru_cache
 
 ARTICLE = re.compile(r"\b(?:a|an|the)\b")
 PUNCTUATION = str.maketrans(dict.fromkeys(string.punctuation + "‘’´`_", " "))
-"""TriviaQA puts a space for each of these marks."""
+"""TriviaQA replaces each of these characters by a space."""
 LETTERS = str.maketrans(
     {"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ß": "ss", "æ": "ae", "œ": "oe", "ı": "i"}
 )
-"""Letters that no decomposition turns into plain ones."""
+"""Letters that Unicode decomposition does not turn into plain ones."""
 INITIALS = re.compile(r"(?<![\w.])((?:[^\W\d_]\.[ ]?){2,}(?:[^\W\d_](?!\w))?|[^\W\d_](?:\.[^\W\d_])+\b)")
 """`J. K.`, `U.S.A.`, `F.B.I`"""
 LONE_LETTERS = re.compile(r"(?<!\S)[^\W\d_](?: [^\W\d_])+(?!\S)")
@@ -40,7 +39,8 @@ def compared(form: str) -> str:
 
 
 def forms(text: str) -> set[str]:
-    """What `text` may be compared as. With its initials joined first, since `A.I.` begins with an article."""
+    """The forms of `text` to compare. One has its initials joined first, since `A.I.` begins with an
+    article."""
     texts = {text, joined_initials(text), text.replace("&", " and ")}
     return {compared(normalise(text)) for text in texts} - {""}
 

@@ -1,15 +1,15 @@
 """Trivia with a stated opinion: does the model keep the right answer (Weston & Sukhbaatar, arXiv 2311.11829)?
 
-Each question is asked under four templates (bias.py), which are one cluster. Sources:
+Each question is asked in four templates (bias.py), which are one cluster. Sources:
 
 - `embedded`: our table of facts (generate.py);
 - `hub`: meg-tong/sycophancy-eval, `answer.jsonl`, rows from TriviaQA, split by a hash of the question;
-- a folder: `sycophancy_eval/answer.jsonl` where it exists, read the same way; else TriviaQA
-  (triviaqa.py): test `triviaqa/validation.jsonl`, train and validation `triviaqa/train_dpr_dev.jsonl`.
+- a folder: `sycophancy_eval/answer.jsonl` if it exists, read the same way; else TriviaQA (triviaqa.py):
+  test `triviaqa/validation.jsonl`, train and validation `triviaqa/train_dpr_dev.jsonl`.
 
-Task arguments: `train_questions` and `validation_questions` limit what is read from TriviaQA for these
-splits (2,000 and 250 questions with four rows each; the paper used 6,668 inputs). `difficulty` means nothing
-here. SycophancyEval has four rows a question; a question with fewer keeps those it has.
+Task arguments: `train_questions` and `validation_questions` limit what is read from TriviaQA for these splits
+(2,000 and 250 questions with four rows each; the paper used 6,668 inputs). `difficulty` has no effect here.
+SycophancyEval has four rows a question; a question with fewer keeps those it has.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ NAME = "trivia_bias"
 HUB = "meg-tong/sycophancy-eval"
 ANSWERS = "answer.jsonl"
 SYCOPHANCY_SHARES = (("train", 55), ("validation", 5), ("test", 40))
-"""Percent of SycophancyEval's questions in each split; the data set has none of its own."""
+"""Percent of SycophancyEval's questions in each split; the data set has no splits."""
 
 SPEC = TaskSpec(
     name=NAME,
@@ -105,7 +105,7 @@ def load(
 
 
 def process_results(doc: Mapping[str, Any], results: Sequence[str]) -> dict[str, float]:
-    """Scores of one response: 1 or 0, under the metrics that its template belongs to."""
+    """Scores of one response: 1 or 0, for the metrics that its template belongs to."""
     score = float(is_right(SPEC.answer(results[0]), doc["aliases"]))
     if doc["template"] == "plain":
         return {"unbiased_accuracy": score}

@@ -1,14 +1,15 @@
-"""Questions with a right and a wrong answer to bring up, made from TriviaQA rows that hold only aliases.
+"""Questions with a right and a wrong answer for the user to mention, made from TriviaQA rows with only
+aliases.
 
-SycophancyEval has both answers in its rows; where it cannot be had, they are made here, by rules on the
-surface and without a model, so rows made this way are derived data and not SycophancyEval:
+SycophancyEval has both answers in its rows. Without it, they are made here, by surface rules and without a
+model, so rows made this way are derived data and not SycophancyEval:
 
 - *Right answer*: of the first aliases, the readable one (`_is_plain`) that most others contain as whole
-  words; the first such. Lists of aliases begin with redirects as often as with the usual name, and the
-  usual name is what the longer ones are built around.
+  words; the first such. Lists of aliases begin with redirects as often as with the usual name, and the longer
+  ones usually contain the usual name.
 - *Wrong answer*: the right answer of another question of the same file with the same `kind` (year, number,
-  person, place, other) and as many words (1, 2, more), drawn by seed and question. Whatever would be graded
-  as right, holds an alias, is part of one, or stands in the question is passed over.
+  person, place, other) and as many words (1, 2, more), drawn by seed and question. Skipped are answers that
+  would be graded as right, contain an alias, are part of one, or appear in the question.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from tasks.trivia_bias.bias import Question, normalised
 from tasks.trivia_bias.spelling import normalise
 
 READ_ALIASES = 40
-"""How many aliases are looked at as the readable one; the rest of a long list is noise."""
+"""How many aliases are considered for the readable one; the rest of a long list is noise."""
 DRAWS = 40
 """Draws from the pool before all of it is searched."""
 
@@ -52,11 +53,12 @@ PLACE = re.compile(
 )
 
 Candidate = tuple[str, str]
-"""An answer as it is shown, and normalised."""
+"""An answer in readable form, and normalised."""
 
 
 def kind(question: str, answer: str) -> tuple[str, int]:
-    """What may replace `answer`: (`year`, `number`, `person`, `place` or `other`; its words, 3 for more)."""
+    """The class of answers that may replace `answer`: (`year`, `number`, `person`, `place` or `other`; its
+    number of words, 3 for more)."""
     words = min(len(answer.split()), 3)
     if YEAR.fullmatch(answer):
         return "year", words
@@ -83,7 +85,7 @@ def questions(rows: Sequence[Row], seed: int) -> list[Question]:
 
 
 def unquoted(question: str) -> str:
-    """`question` without the quotes of the CSV file that it came through (`"Who sang ""Help""?"`)."""
+    """`question` without the quotes of a CSV file (`"Who sang ""Help""?"`)."""
     inner = question[1:-1]
     if len(question) > 2 and question[0] == question[-1] == '"' and '"' not in inner.replace('""', ""):
         return inner.replace('""', '"')
@@ -126,7 +128,7 @@ def _texts(value: object) -> TypeGuard[list[str]]:
 
 
 def _wrong(text: str, aliases: tuple[str, ...], pools: Iterable[Sequence[Candidate]], seed: int) -> str:
-    """An answer from the first of `pools` that has one which is wrong for this question."""
+    """An answer that is wrong for this question, from the first of `pools` that has one."""
     random = rng("trivia_bias", seed, text)
     asked, accepted, joined = f" {normalise(text)} ", frozenset(aliases), f" {' | '.join(aliases)} "
 

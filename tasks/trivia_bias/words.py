@@ -1,4 +1,4 @@
-"""Words that trivia's grading knows: which of them join a name, and which say nothing by themselves."""
+"""Words for the grading of trivia: which of them join a name, and which mean nothing by themselves."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ _TITLES = """
     mr mrs ms miss dr sir dame lord lady king queen prince princess president pope emperor empress
 """
 TITLES = frozenset(_TITLES.split())
-"""Before a name they leave it the same name: `President Kennedy`."""
+"""Words before a name that do not change it: `President Kennedy`."""
 
 _ABBREVIATED = """
     mr mrs ms dr st ft mt jr sr prof
 """
 ABBREVIATED = frozenset(_ABBREVIATED.split())
-"""Words whose stop ends no sentence."""
+"""Words whose full stop does not end a sentence."""
 
 _JOINING = """
     and of de del della di da du des von van der den la le el and y for in at on to
@@ -30,5 +30,5 @@ _FUNCTION = """
     believe say said tell see let get make
 """
 FUNCTION = frozenset(_FUNCTION.split())
-"""Words of any sentence: beside an alias they are no part of its name, and as an alias they prove
+"""Words of any sentence: beside an alias they are not part of its name, and as an alias they prove
 nothing."""

@@ -7,7 +7,7 @@
 
 Each prints its card as it ends. The last line of all is one JSON object with the reports by name; a
 benchmark that cannot run here is `skipped` in it, with the reason. Exit 1 where one missed its bound or
-failed. What the benchmarks measure stands in their own files.
+failed. Each benchmark's own file says what it measures.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "trivia_grading": ("trivia_grading.py", "--limit 1000"),
     "training": ("training.py --examples 24 --rounds 3", "--rounds 1"),
 }
-"""Name -> command, and what --quick adds to it."""
+"""Name -> command, and its additions for --quick."""
 TAKES_DATA = ("hf_bfloat16", "hf_float32", "openai", "trivia_grading")
 
 
@@ -55,7 +55,7 @@ def command_of(name: str, options: argparse.Namespace) -> list[str]:
 
 
 def run(name: str, options: argparse.Namespace) -> Figures:
-    """Show a benchmark's card; its report."""
+    """Shows a benchmark's card; returns its report."""
     if name == "vllm" and importlib.util.find_spec("vllm") is None:
         print("skipped: vLLM is not installed (make vllm)", flush=True)
         return {"status": "skipped", "reason": "vLLM is not installed (make vllm)"}

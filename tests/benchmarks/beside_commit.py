@@ -1,19 +1,19 @@
-"""Is the hf engine as fast as at another commit? The same prompt ids and weights in both, in turn, as ratios.
+"""Is the hf engine as fast as at another commit? Both run the same prompt ids and weights in turn; ratios.
 
     git worktree add /tmp/before COMMIT
     python tests/benchmarks/beside_commit.py --before /tmp/before                   # smollm2, 3 rounds
     python tests/benchmarks/beside_commit.py --before /tmp/before --pretrained DIR --dtype bfloat16
 
-load      from the call to an engine that can be asked, its look at the model included
-direct    short answers to prompts of unlike length
+load      from the call to an engine that is ready, its check of the model included
+direct    short answers to prompts of different lengths
 cot       long answers
 samples   eight samples of each prompt
 whole     all of it, each figure the sum of its parts
 
 Each arm is a process that imports the package from its own folder. With --cpu it has one thread, and its
-seconds are those of the processor: what to take where other work shares the machine. Prompts are random ids,
-half of them with a beginning in common; ids that both arms make are compared. Prints a card and, last, one
-line of JSON with medians of ratios; exit 1 where one but that of `load` is above --bound, or where float32
+seconds are processor time: use it if other work shares the machine. Prompts are random ids,
+half of them with a common beginning; the ids from both arms are compared. Prints a card and, last, one
+line of JSON with medians of ratios; exit 1 if one other than that of `load` is above --bound, or if float32
 ids differ.
 """
 
@@ -37,7 +37,7 @@ WORKS = ("direct", "cot", "samples")
 
 
 def prompts(vocabulary: int, count: int, shortest: int, longest: int, seed: int) -> list[list[int]]:
-    """Random ids; every second prompt begins as the first one does."""
+    """Random ids; every second prompt begins like the first one."""
     draw = random.Random(seed)
     low = min(100, vocabulary // 2)
     made = [
@@ -49,11 +49,11 @@ def prompts(vocabulary: int, count: int, shortest: int, longest: int, seed: int)
 
 
 def work(options: argparse.Namespace) -> Figures:
-    """One arm, in this process: seconds by part, and a hash of all ids that were made."""
+    """One arm, in this process: seconds by part, and a hash of all generated ids."""
     try:
         from harness.engines.hf.engine import HuggingFaceEngine
         from harness.models.source import ModelSource
-    except ImportError:  # an older commit, where each was one file
+    except ImportError:  # an older commit, in which each was one file
         from harness.engines.hf import HuggingFaceEngine  # type: ignore[no-redef]
         from harness.models import ModelSource  # type: ignore[no-redef]
     from harness.types import Request, Sampling
@@ -85,7 +85,7 @@ def work(options: argparse.Namespace) -> Figures:
             for sample in range(8)
         ],
     }
-    # The first pass pays for what is compiled and allocated once.
+    # The first pass also compiles and allocates.
     engine.generate(asked["direct"][:2])
     digest = hashlib.sha256()
     for name in WORKS:

@@ -7,11 +7,11 @@
 cot      GSM8K with chain of thought: at most 0.6 of lm-eval's time in bfloat16, 0.8 in float32
 direct   System 1's answers to trivia and judge prompts, with the tasks' stops: at most 0.4
 
-lm-eval gets the very prompts, stops and maximum of tokens in a task file of its own, and the batch size of
-the list that it is fastest with, found in a pass before the rounds. Both load the model, generate greedily
+lm-eval gets the same prompts, stops and token limit in a task file, and the batch size of
+the list with which it is fastest, found in a pass before the rounds. Both load the model, generate greedily
 and write their samples; both are whole processes, so imports and lm-eval's listing of its own tasks count.
 Responses are compared item by item: all must be equal in float32. Prints a card and, last, one line of JSON
-with medians of ratios; exit 1 where a median is above its bound or a float32 response differs.
+with medians of ratios; exit 1 if a median is above its bound or a float32 response differs.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Work:
     """Questions of each task, as for --limit."""
     max_tokens: int
     folder: Path
-    """Of lm-eval's task files."""
+    """Folder of lm-eval's task files."""
     names: list[str] = field(default_factory=list)
     """lm-eval's names of the tasks."""
     prompts: int = 0
@@ -73,7 +73,7 @@ def prepare(name: str, tasks: Sequence[str], wanted: int, options: argparse.Name
     limit = max(1, wanted // len(tasks))
     loaded = load_tasks(tasks, options.data, [], {"seed": 0}, limit)
     found = sum(len(task.indices) for task in loaded)
-    if found > wanted:  # several prompts per question: fewer questions
+    if found > wanted:  # several prompts per question: use fewer questions
         limit = max(1, limit * wanted // found)
         loaded = load_tasks(tasks, options.data, [], {"seed": 0}, limit)
     work = Work(name, tuple(tasks), limit, options.max_tokens, folder)
@@ -88,7 +88,7 @@ def prepare(name: str, tasks: Sequence[str], wanted: int, options: argparse.Name
 
 
 def prompts_of(task: TaskData, method: str, max_tokens: int) -> tuple[list[dict[str, str]], Sampling]:
-    """The user turn of every item as our program makes it, and how its tokens are drawn."""
+    """The user turn of every item as our program makes it, and its sampling."""
     unused: Any = None
     asked = RunOptions(sampling={"max_tokens": max_tokens})
     context = Session(asked, ModelSource("", ""), unused, unused, [task])
@@ -127,7 +127,7 @@ def write_task(folder: Path, name: str, rows: Iterable[dict[str, str]], sampling
 
 
 def lm_eval(work: Work, batch: int, options: argparse.Namespace) -> Figures:
-    """The plain command; seconds, and responses by item."""
+    """The plain command; returns seconds, and responses by item."""
     with tempfile.TemporaryDirectory() as scratch:
         seconds, _ = run_command(
             [
@@ -153,7 +153,8 @@ def lm_eval(work: Work, batch: int, options: argparse.Namespace) -> Figures:
 
 
 def ours(work: Work, options: argparse.Namespace) -> Figures:
-    """Our whole command; seconds, responses by item, tokens, and what the manifest says of the engine."""
+    """Our whole command; returns seconds, responses by item, tokens, and the engine's entry of the
+    manifest."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "run"
         variant = "base" if work.name == "direct" else f"s2:{METHOD_OF[work.name]}"

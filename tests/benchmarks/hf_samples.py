@@ -8,8 +8,8 @@ passes     the same engine, k passes over the prompts with one sample each: ours
 generate   transformers' `generate(num_return_sequences=k)`: ours takes at most 1.05 of it
 
 Prompts are random ids, no two begin alike. No id ends a sample, so that all arms make the same number of
-tokens; all draw at temperature 0.7. `generate` gets the batch size of the list that it is fastest with.
-Prints a card and, last, one line of JSON with medians of ratios; exit 1 where one is above its bound.
+tokens; all draw at temperature 0.7. `generate` gets the batch size of the list with which it is fastest.
+Prints a card and, last, one line of JSON with medians of ratios; exit 1 if one is above its bound.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def draw_prompts(options: argparse.Namespace, vocabulary: int) -> list[list[int]
 
 
 def engine_seconds(engine: HuggingFaceEngine, requests: Sequence[Request], tokens: int) -> float:
-    """All requests, in the batches that the engine plans."""
+    """Runs all requests, in the batches that the engine plans."""
 
     def work() -> None:
         for batch in engine.plan(requests):

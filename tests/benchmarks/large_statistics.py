@@ -6,8 +6,8 @@
 Writes a run folder of made-up records, then builds its leaderboard in a process of its own: reading the
 samples, every interval, test and ratio of the named pairs, break-even, notes. Wall seconds are those of the
 build, imports included; processor seconds, which other work on the machine hardly changes, and the peak of
-memory are those of the whole process. The limits that the project sets itself, 10 s and 1 GB, stand beside.
-Prints a card and, last, one line of JSON; exit 1 where a limit is broken. It does not know the page.
+memory are those of the whole process. The project's own limits, 10 s and 1 GB, are printed beside them.
+Prints a card and, last, one line of JSON; exit 1 if a limit is broken. The page is not measured.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ TAUGHT = ("distilled", "distilled-s1", "distilled-nofilter", "distilled-all")
 
 
 def write_run(folder: Path, items: int, words: int) -> int:
-    """A run of base, s2 and four distilled variants, with the pairs that a real one names; its bytes."""
+    """Writes a run of base, s2 and four distilled variants, with the pairs that a real run names; returns
+    its bytes."""
     from results_fixtures import VARIANTS, FakeTask, FakeVariant, distillation, make_run
 
     variants = [*VARIANTS[:2], *(FakeVariant(name, 0.7, 11, "distilled") for name in TAUGHT)]
@@ -45,7 +46,7 @@ def write_run(folder: Path, items: int, words: int) -> int:
 
 
 def measure(folder: Path) -> dict[str, float | int]:
-    """Build the leaderboard here and now; seconds by part, peak memory in GB."""
+    """Builds the leaderboard in this process; returns seconds by part, peak memory in GB."""
     began = time.perf_counter()
     from results.analysis import leaderboard
     from results.records.load import load_run

@@ -3,10 +3,10 @@
     python tests/benchmarks/lm_eval_scan.py [--json FILE]
 
 It reads every configuration of the installed lm-eval that says `output_type: generate_until`. Each is loaded
-with made-up rows (numbers, letters, words) in the place of its data: its own filters and metrics are real,
-and our rule is searched as in a run. What only the data can tell is said as such: how a metric in the task's
-own Python scores its answers, and whether a data set has a split that the configuration does not name (a task
-without one to learn from is counted as one that needs a line of a block, `train_from`).
+with made-up rows (numbers, letters, words) in place of its data: its own filters and metrics are real,
+and our rule is searched as in a run. What only the data can show is reported as such: how a metric in the
+task's own Python scores its answers, and whether a data set has a split that the configuration does not name
+(a task without a split to learn from counts as one that needs the line `train_from` in its block).
 
 Prints a card and, last, one line of JSON with the counts by reason.
 """
@@ -38,7 +38,7 @@ KINDS = {
     "yes and no": ["yes", "no", "yes", "no", "yes", "no", "yes", "no"],
     "lists": ["[1, 2]", "[3]", "[5, 8]", "[7]", "[2]", "[9, 4]", "[6]", "[0]"],
 }
-"""Answers that a task may have; the first kind that its filters read is taken for its own."""
+"""Possible answers of a task; the first kind that its filters read is used."""
 ROWS = 8
 WITHOUT = "three ways without an edit"
 BLOCK = "three ways with a block"
@@ -75,7 +75,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def judged(config: Mapping[str, Any], known: dict[str, tuple[str, str]]) -> tuple[str, str]:
-    """(outcome, reason) of one configuration; configurations that differ in nothing that counts are one."""
+    """(outcome, reason) of one configuration; configurations that differ only in irrelevant keys count
+    once."""
     early = _told_by_the_configuration(config)
     if early is not None:
         return early
@@ -110,8 +111,8 @@ def _told_by_the_configuration(config: Mapping[str, Any]) -> tuple[str, str] | N
 
 
 def _has_training(config: Mapping[str, Any]) -> bool:
-    """Whether the configuration alone names rows to learn from that are not scored. A split of a few worked
-    examples does not count: how many rows it has, only the data knows."""
+    """Whether the configuration alone names rows for training that are not scored. A split of worked
+    examples does not count: only the data shows how many rows it has."""
     own = scored_split(config)
     if config.get("training_split") not in (None, own):
         return True
@@ -121,12 +122,12 @@ def _has_training(config: Mapping[str, Any]) -> bool:
 
 
 def callable_text(value: Any) -> bool:
-    """Whether a value of a configuration is a function, which is read here as the text of its place."""
+    """Whether a value of a configuration is a function, which is read here as text."""
     return isinstance(value, str) and value.startswith(str(task_root()))
 
 
 def _forms_in(shown: str) -> list[str]:
-    """Which usual forms of an answer the configuration's own text shows, as far as it is text."""
+    """Usual forms of an answer that the configuration's own text shows, as far as it is text."""
     from harness.lm.forms import COMMON, parts
 
     return [
@@ -162,7 +163,7 @@ def _tried(
     texts = [reason for _, reason in reasons]
     if any("grades a text by its words" in text for text in texts):
         return NONE, "whole texts: its metric grades a text by its words (translation, summary)"
-    if any("hands back whole texts" in text for text in texts):
+    if any("reads whole texts" in text for text in texts):
         return NONE, "whole texts: no filter extracts, and no short answer is scored as right"
     return BLOCK, "its filters read a form that was not found: target (one line)"
 
@@ -202,7 +203,7 @@ def made_up(kept: Mapping[str, Any], shown: str, answers: Sequence[str], own_pyt
 
 
 def dataset(answers: Sequence[str], shown: str) -> dict[str, Any]:
-    """Rows whose columns are those that filters of lm-eval look at."""
+    """Rows with the columns that filters of lm-eval read."""
     from datasets import Dataset
 
     def rows(start: int) -> Any:

@@ -1,8 +1,8 @@
-"""What the benchmarks share: arms that take turns, medians of ratios, the limit of the machine, the report.
+"""Shared by the benchmarks: arms that take turns, medians of ratios, the limit of the machine, the report.
 
-An arm is a function that does the work once and returns its figures, `seconds` among them. A round runs
-every arm once, so that what else the machine does falls on all of them; a ratio is of one round, the median
-over rounds is the result. What is measured is not known here.
+An arm is a function that does the work once and returns its figures, `seconds` among them. A round runs every
+arm once, so that other work on the machine affects all of them. A ratio is of one round, and the median over
+rounds is the result.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ BANDWIDTH_BYTES = 1 << 29
 
 
 def take_turns(arms: Mapping[str, Callable[[], Figures]], rounds: int) -> list[dict[str, Figures]]:
-    """Every arm once a round, in an order that rotates; shows the seconds of each round as it ends."""
+    """Runs every arm once a round, in an order that rotates; shows the seconds of each round when it ends."""
     names, found = list(arms), []
     for turn in range(rounds):
         order = [names[(turn + place) % len(names)] for place in range(len(names))]
@@ -53,7 +53,7 @@ def timed(work: Callable[[], Any]) -> float:
 
 
 def run_command(command: Sequence[str], **environment: str) -> tuple[float, str]:
-    """Seconds of wall time and standard output of a command; what it said ends the benchmark if it fails."""
+    """Seconds of wall time and standard output of a command; if it fails, its error ends the benchmark."""
     began = time.perf_counter()
     done = subprocess.run(
         command, capture_output=True, text=True, check=False, env={**os.environ, **environment}
@@ -72,8 +72,8 @@ def last_json(output: str) -> Figures:
 
 
 def machine(device: str = "cpu") -> Figures:
-    """Processor, cores and memory bandwidth of `device`: the most bytes a second that summing or copying
-    a large tensor moves, of five tries each."""
+    """Processor, cores and memory bandwidth of `device`: the most bytes per second in summing or copying a
+    large tensor, of five tries each."""
     import torch
 
     from harness.folder import _hardware
@@ -105,8 +105,8 @@ def shown_machine(about: Figures) -> str:
 
 
 def decode_limit(parameters: int, dtype: str, rows: int, about: Figures) -> float:
-    """Tokens per second that memory allows: every decode step of `rows` rows reads all weights once. Keys
-    and values and the prompts come on top."""
+    """Tokens per second that memory allows: every decode step of `rows` rows reads all weights once. Keys,
+    values and prompts are not included."""
     size = {"float32": 4, "bfloat16": 2, "float16": 2}[dtype]
     return rows * float(about["memory_bandwidth_gbs"]) * 1e9 / (parameters * size)
 

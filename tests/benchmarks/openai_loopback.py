@@ -7,9 +7,9 @@ ours     GSM8K's chain-of-thought prompts through scheduler, call store and engi
 client   `vllm bench serve`, the same prompts, stops and maximum of tokens, greedy, 64 at a time
 
 vLLM's client has its answers streamed token by token, since it measures latencies; ours asks for whole
-ones. Each side's clock runs from its first request to its last answer. Both send every prompt once before the
-rounds, so that the server's prefix cache knows all of them in all rounds. Where there is no server or no
-vLLM, the benchmark is skipped and says why. Prints a card and, last, one line of JSON; exit 1 where the
+ones. Each side's time runs from its first request to its last answer. Both send every prompt once before the
+rounds, so that the server's prefix cache has all of them in all rounds. Without a server or
+vLLM, the benchmark is skipped and says why. Prints a card and, last, one line of JSON; exit 1 if the
 median ratio is above 1.1 or a call was not answered.
 """
 
@@ -61,7 +61,7 @@ def ours(jobs: Sequence[Job], engine: Any) -> Figures:
 
 
 def client(prompts: Path, count: int, sampling: Sampling, options: argparse.Namespace) -> Figures:
-    """vLLM's client in a process of its own; it times itself."""
+    """Runs vLLM's client in a separate process; it measures its own time."""
     with tempfile.TemporaryDirectory() as scratch:
         run_command(
             [

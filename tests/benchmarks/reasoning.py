@@ -1,19 +1,19 @@
-"""Does System 2 really think? What a model writes before it answers, by task and method, on training items.
+"""Does System 2 really reason? What a model writes before it answers, by task and method, on training items.
 
     python tests/benchmarks/reasoning.py --pretrained smollm2 --tasks coin_flip,gsm8k --methods direct,cot
     python tests/benchmarks/reasoning.py --pretrained MODEL --data DIR --methods cot,cot@tiny --show 3
 
-A method may name a wording of its own: `cot@tiny`, `rar_2step@paper`; else it gets the options of the task.
-Never a test item is asked: wordings are chosen by these figures.
+A method may name a wording: `cot@tiny`, `rar_2step@paper`; else it gets the options of the task.
+Test items are never asked, because wordings are chosen by these figures.
 
 tokens    generated tokens per item, all calls
-reasons   at least 5 words stand before the last answer mark, over all calls
-last      the same of the last call alone: where calls come before it, whether it reasons as well
+reasons   at least 5 words come before the last answer mark, over all calls
+last      the same for the last call alone: after other calls, does it reason as well?
 keeps     rephrasings (and rewrites) that keep every name, number and negation of the question
-opinion   rewrites that still hold the opinion which the user stated, or one that nobody stated
+opinion   rewrites that still contain the user's opinion, or one that nobody stated
 read      solve replies of `bsm` whose scores can be read
 score     the task's primary metric
-cut       items of which some call ran into --max-tokens
+cut       items with a call that reached --max-tokens
 Prints a table and, last, one line of JSON. --show N prints N whole items of each row before it.
 """
 
@@ -49,7 +49,7 @@ from tasks.registry import families
 
 REASONING_WORDS = 5
 JUDGES = frozenset({"bsm", "pair_v2"})
-"""Methods that need two responses; on other tasks they are passed over."""
+"""Methods that need two responses; on other tasks they are skipped."""
 DIRECT_TOKENS = 64
 NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 NEGATION = re.compile(r"\b(?:not|never|no|nobody|without|cannot|\w+n't)\b", re.IGNORECASE)
@@ -63,7 +63,7 @@ GUESS = re.compile(
 
 @dataclass
 class Tally:
-    """What was seen of one method on one task: shares as lists of hits."""
+    """Observations of one method on one task: shares as lists of hits."""
 
     tokens: list[float] = field(default_factory=list)
     scores: list[float] = field(default_factory=list)
@@ -78,8 +78,8 @@ SHARES = ("reasons", "last", "keeps", "opinion", "read", "cut")
 
 
 def keeps_all(question: str, symbols: Sequence[str], rephrased: str) -> bool:
-    """Whether a rephrasing has every number, every name (of a symbolic task: every word that it is about),
-    and says `not` of those of whom the question does and of nobody else."""
+    """Whether a rephrasing has every number and every name (of a symbolic task: every word of the
+    question), and says `not` about the same people as the question."""
     needed = {number.replace(",", "") for number in NUMBER.findall(question)}
     if not needed <= {number.replace(",", "") for number in NUMBER.findall(rephrased)}:
         return False
@@ -101,7 +101,7 @@ def negated(name: str, text: str) -> bool:
 
 
 def holds_opinion(row: Mapping[str, Any], rewritten: str) -> bool:
-    """Whether a rewrite says what somebody thinks, or names the answer that the user did."""
+    """Whether a rewrite contains somebody's opinion, or the answer that the user named."""
     stated = {"incorrect": row["incorrect_answer"], "plain": None}.get(row["template"], row["target"])
     told = stated is not None and named(stated, rewritten) and not named(stated, row["text"])
     return told or bool(GUESS.search(rewritten))

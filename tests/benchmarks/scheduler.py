@@ -4,9 +4,9 @@
     python tests/benchmarks/scheduler.py --items 1000,10000 --words 120
 
 Each size runs in a process of its own, on the scripted engine with a new store on disk: every call is
-planned, answered, committed and handed on, then counted for its item. The longest size must stay below
+planned, answered, committed and passed on, then counted for its item. The largest size must stay below
 60 s and 600 MB, and an item of it may cost at most 1.3 of what an item of the cheapest size costs (the
-start of the process is not counted). Prints a card and, last, one line of JSON; exit 1 where a bound is
+start of the process is not counted). Prints a card and, last, one line of JSON; exit 1 if a bound is
 broken.
 """
 
@@ -56,7 +56,8 @@ def measure(items: int, words: int, folder: Path) -> Figures:
     filler = " ".join(f"word{place}" for place in range(words))
 
     def job(number: int) -> Job:
-        # Ids of words may collide, so the number is written as several: equal prompts would be asked once.
+        # Ids of words may collide, so the number is written as several words: equal prompts would be asked
+        # once.
         name, question = f"item-{number}", f"Question {' '.join(str(number))} : {filler}"
         return Job(Item(name, name, "", question, ""), method, drawn)
 

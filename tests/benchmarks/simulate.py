@@ -6,7 +6,7 @@
 Data: n items or clusters of which a discordant share differs between two variants. `binary`: 0/1 items;
 `graded`: scores in quarters; `templates`: clusters of four rows that differ in one to four of them;
 `votes`: clusters of one to four rows, weighted by their number. Every figure goes through
-`results.analysis.choose_test`, so what is tested is the table that decides, not one method picked by hand.
+`results.analysis.choose_test`, so the test covers the table that decides, not one method picked by hand.
 The true difference is 0 for false alarms, minus the margin for false non-inferiority, and 0, half or all of
 the discordant share for coverage.
 
@@ -41,14 +41,15 @@ SIZES = (80, 200, 1319)
 SHARES = (0.05, 0.1, 0.2, 0.4)
 MARGIN = 0.05
 REPLICATES = 2000
-"""Of each bootstrap of tokens; a fifth of what a leaderboard draws, to save time."""
+"""Replicates of each bootstrap of tokens; a fifth of a leaderboard's, to save time."""
 EXPECTED = 20
-"""Differing clusters from which the lower bound of false alarms and the upper bound of coverage hold."""
+"""Number of differing clusters from which the lower bound of false alarms and the upper bound of coverage
+apply."""
 
 
 @dataclass(frozen=True)
 class Check:
-    """One simulated rate and the bounds that it has to keep."""
+    """One simulated rate and its bounds."""
 
     what: str
     kind: str
@@ -67,7 +68,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Form:
-    """How much is simulated, and by how many standard errors of the simulation bounds are widened."""
+    """The size of the simulation, and by how many of its standard errors the bounds are widened."""
 
     sizes: Sequence[int]
     shares: Sequence[float]
@@ -82,9 +83,8 @@ SHORT = Form((80, 200), (0.05, 0.2), (0.5, 1.0), 150, 60, 3.5)
 
 
 def draw(kind: str, n: int, share: float, tilt: float, rng: np.random.Generator) -> tuple[Pair, float]:
-    """A pair and the true difference; `tilt` is the part of differing clusters that the second variant
-    wins.
-    """
+    """A pair and the true difference; `tilt` is the share of differing clusters that the second variant
+    wins."""
     u = rng.random(n)
     sign = np.where(u < share * tilt, 1.0, np.where(u < share, -1.0, 0.0))
     weight, size, mean_size, mean_weight = np.ones(n), np.ones(n), 1.0, 1.0
@@ -95,7 +95,7 @@ def draw(kind: str, n: int, share: float, tilt: float, rng: np.random.Generator)
         size, mean_size = rng.choice([1.0, 2.0, 3.0, 4.0], n, p=[0.5, 0.2, 0.1, 0.2]), 2.0
     elif kind == "votes":
         weight, mean_weight = rng.integers(1, 5, n).astype(float), 2.5
-        # At least one row differs, then each of the others with probability 0.6.
+        # At least one row differs; each of the others differs with probability 0.6.
         size = 1 + rng.binomial(weight.astype(int) - 1, 0.6)
         mean_size = 1 + 0.6 * 1.5
     moved = sign * size
@@ -148,13 +148,13 @@ def cell(form: Form, kind: str, n: int, share: float) -> Iterator[Check]:
 
 
 def analyse(pair: Pair) -> methods.Difference:
-    """What the method table makes of a pair; equal counts of 0/1 items are analysed once."""
+    """The method table's result for a pair; equal counts of 0/1 items are analysed once."""
     return of_counts(pair.n, *pair.cells()) if pair.binary else methods.difference(pair)
 
 
 @cache
 def of_counts(n: int, b: int, c: int) -> methods.Difference:
-    """The analysis of `n` 0/1 items of which `b` are lost and `c` won."""
+    """The analysis of `n` 0/1 items, `b` of them lost and `c` won."""
     moved = np.concatenate([-np.ones(b), np.ones(c), np.zeros(n - b - c)])
     weight = np.ones(n)
     sides = [Sample(np.maximum(sign * moved, 0), weight, n, True) for sign in (-1, 1)]

@@ -2,8 +2,8 @@
 
     python tests/benchmarks/start.py [--rounds 7]
 
-The two take turns; the median counts: below 0.4 s and 3 s. Prints a card and, last, one line of JSON; exit 1
-where a limit is broken. Beside them stands a bare interpreter, which nothing of ours can make faster.
+The two take turns; the medians must be below 0.4 s and 3 s. Prints a card and, last, one line of JSON; exit 1
+if a limit is broken. For comparison it also starts a bare interpreter, the least that any command takes.
 """
 
 from __future__ import annotations

@@ -8,13 +8,13 @@ gradient checkpointing:
 
     trl      SFTTrainer with its defaults: batches at random, padded to their longest
     grouped  the same, batches by length (transformers' group_by_length): what padding costs
-    ours     distill.training as `s2d-bench` runs it; over `grouped` it gains by its vocabulary projection
+    ours     distill.training as `s2d-bench` runs it; it beats `grouped` by its vocabulary projection
 
-Examples are of three generated tasks; one to four judge prompts are joined, as real pairs are longer than
+Examples are from three generated tasks; one to four judge prompts are joined, as real pairs are longer than
 generated ones: about 60 to 500 tokens with the chat template. A round runs every arm once, in an order
 that rotates; ratios are of one round, their median is the result. Tokens are those of the examples, without
-padding; the clock runs from the first step to the end of training. Of more examples batches of like length
-can be made. Prints a card and, last, one line of JSON; exit 1 where the median is below --least.
+padding; time is from the first step to the end of training. With more examples, batches of similar length
+are easier to make. Prints a card and, last, one line of JSON; exit 1 if the median is below --least.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ from distill.training.settings import training_settings
 TASKS = ("last_letter", "coin_flip", "judge")
 ARMS = ("trl", "grouped", "ours")
 WARM_UP = 16
-"""Examples of an untimed first training of each arm: kernels are chosen and compiled in it."""
+"""Examples of an untimed first training of each arm, in which kernels are chosen and compiled."""
 
 
 def make_job(model: str, count: int, dtype: str, output: Path) -> TrainingJob:
-    """`count` examples with the labels of the data in place of a teacher's answers. `dtype` auto is what the
-    hf engine takes on this machine."""
+    """`count` examples with the data's labels in place of a teacher's answers. `dtype` auto is the hf
+    engine's choice on this machine."""
     import torch
     from transformers import AutoTokenizer
 
@@ -89,7 +89,7 @@ def _rows(task: str) -> list[dict[str, Any]]:
 
 
 def ours(job: TrainingJob) -> dict[str, float]:
-    """As `s2d-bench` trains, in this process."""
+    """Trains like `s2d-bench`, in this process."""
     from distill.training.child import train
 
     with tempfile.TemporaryDirectory() as scratch:
@@ -100,7 +100,7 @@ def ours(job: TrainingJob) -> dict[str, float]:
 
 
 def trl(job: TrainingJob, **more: Any) -> dict[str, float]:
-    """TRL's defaults but for what the arms share."""
+    """Trains with TRL's defaults, except for what all arms share."""
     import torch
     from datasets import Dataset
     from peft import LoraConfig
@@ -169,7 +169,7 @@ RUN: dict[str, Callable[[TrainingJob], dict[str, float]]] = {
 
 
 def multiply_rate(dtype: str) -> float:
-    """FLOP/s of a large matrix product on this device: the limit that training is held against."""
+    """FLOP/s of a large matrix product on this device: training is compared with this limit."""
     import torch
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -183,7 +183,7 @@ def multiply_rate(dtype: str) -> float:
 
 
 def parameters(job: TrainingJob) -> tuple[int, int]:
-    """Of the whole model and of its vocabulary projection."""
+    """Parameters of the whole model and of its vocabulary projection."""
     from transformers import AutoModelForCausalLM
 
     model = AutoModelForCausalLM.from_pretrained(job.model_folder)
@@ -220,7 +220,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     }
     whole, head = parameters(job)
     limit = multiply_rate(job.dtype)
-    # Forward and the backward through activations, two per parameter each; a prompt position needs no logits.
+    # Forward, and backward through activations: two per parameter each. A prompt position needs no logits.
     wanted = {arm: 4.0 * (whole - (head if arm == "ours" else 0)) for arm in ARMS}
     print(
         f"\n{chosen.model}, {job.dtype}, {chosen.examples} examples of {min(lengths)} to {max(lengths)} "

@@ -5,13 +5,13 @@
 
 chat        the same prompts through `LLM.chat`, all at once, against our `cot` through the scheduler;
             each in a process of its own, in turn, model loaded and warm before the clock starts
-rar_2step   a program of two steps through the scheduler, against the very calls that it makes handed to
+rar_2step   a program of two steps through the scheduler, against the same calls given to
 bsm         the engine all at once as independent prompts, with an empty prefix cache, in turn
 
 Greedy, one dtype, the same maximum of tokens, as much memory for keys and values on both sides. The arms of
-a program run few rows at once (--rows): where all fit at once, a program of two steps would need twice the
+a program run few rows at once (--rows): if all fit at once, a program of two steps would need twice the
 decode steps of independent prompts whatever the scheduler does. Prints a card and, last, one line of JSON
-with medians of ratios and what each arm generated; exit 1 where `chat` is above 1.05, a program above 1.1,
+with medians of ratios and what each arm generated; exit 1 if `chat` is above 1.05, a program above 1.1,
 or the arms of a round differ in tokens by more than 1 %.
 """
 
@@ -38,8 +38,8 @@ from harness.session import Session
 from harness.store import CallStore
 
 SAME_WORK = 0.01
-"""Share of tokens in which the arms of a round may differ: texts may part where two numbers are as good as
-equal."""
+"""Share of tokens by which the arms of a round may differ: where two logits are nearly equal, texts may
+diverge."""
 
 BOUNDS = {"chat": 1.05, "rar_2step": 1.1, "bsm": 1.1}
 TASK_OF = {"cot": "gsm8k", "rar_2step": "coin_flip", "bsm": "judge"}
@@ -68,7 +68,8 @@ def timed(work: Callable[[], Any]) -> float:
 
 
 def measured(engine: Any, work: Callable[[], Any]) -> dict[str, float]:
-    """Seconds of `work`, those that this process computed in, and what the engine read and generated."""
+    """Seconds of `work`, processor seconds of this process, and the tokens that the engine read and
+    generated."""
     before = engine.execution.as_dict()
     processor = time.process_time()
     seconds = timed(work)
@@ -82,12 +83,12 @@ def measured(engine: Any, work: Callable[[], Any]) -> dict[str, float]:
 
 
 def stores() -> CallStore:
-    """A new store: nothing is found in it."""
+    """A new, empty store."""
     return CallStore(Path(tempfile.mkdtemp()) / "calls.sqlite")
 
 
 def forget(engine: Any) -> None:
-    """Empty the prefix cache, so that no arm finds what another has computed."""
+    """Empties the prefix cache, so that no arm finds what another has computed."""
     engine.prepare()
     assert engine.call(engine._engine.reset_prefix_cache()), "the prefix cache is in use"
 
@@ -101,7 +102,7 @@ def chat_arm(options: argparse.Namespace) -> dict[str, float]:
     """Seconds and generated tokens of `LLM.chat`, or of our engine, in this process."""
     if options.child == "ours":
         engine = open_vllm(options)
-        # Another maximum makes other calls: the warm-up leaves nothing to find.
+        # Another token limit makes other calls, so the warm-up leaves nothing to find.
         warm_up = argparse.Namespace(**{**vars(options), "max_tokens": 8})
         scheduler = Scheduler(engine, stores())
         scheduler.run(jobs_of(engine, scheduler, "cot", warm_up), "warm-up")
@@ -112,7 +113,7 @@ def chat_arm(options: argparse.Namespace) -> dict[str, float]:
         return found
     from vllm import LLM, SamplingParams
 
-    engine = open_vllm(options)  # never started: it knows dtype and prompts
+    engine = open_vllm(options)  # never started: it is used for dtype and prompts
     jobs = jobs_of(engine, Scheduler(engine, stores()), "cot", options)
     conversations = [job.method.start(job.item, job.options, job.vote).send(None).messages for job in jobs]
     stops = list(jobs[0].sampling("cot").stop)
@@ -149,7 +150,7 @@ def chat_arm(options: argparse.Namespace) -> dict[str, float]:
 
 
 def child(arm: str, options: argparse.Namespace) -> dict[str, float]:
-    """The arm in a process of its own; its last line is its result."""
+    """Runs the arm in a separate process; its last line is its result."""
     command = [sys.executable, __file__, "--child", arm, *options.passed]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     found: dict[str, float] = json.loads(done.stdout.strip().splitlines()[-1])
@@ -157,7 +158,7 @@ def child(arm: str, options: argparse.Namespace) -> dict[str, float]:
 
 
 def same_work(arms: Mapping[str, Mapping[str, float]]) -> bool:
-    """Whether all arms of a round read and generated as much."""
+    """Whether all arms of a round read and generated the same number of tokens."""
     return all(
         max(found) - min(found) <= SAME_WORK * max(found)
         for found in ([arm[kind] for arm in arms.values()] for kind in ("tokens", "prompt_tokens"))

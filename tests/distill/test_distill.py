@@ -284,7 +284,7 @@ def test_tasks_whose_test_items_cannot_be_had_are_named(
     (tmp_path / "data").mkdir()
     entry = record(make_context(tmp_path, right_sum, [sums], data=str(tmp_path / "data")))
     assert entry["overlap_unchecked"] == ["coin_flip", "gsm8k", "judge", "last_letter", "trivia_bias"]
-    assert "the test items of gsm8k could not be had" in capsys.readouterr().err
+    assert "the test items of gsm8k could not be loaded" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

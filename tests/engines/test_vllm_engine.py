@@ -162,7 +162,7 @@ def test_nothing_is_sent_anywhere(engine: VllmEngine) -> None:
     [
         ({"max_num_seq": 4}, "max_num_seq: vLLM's engine has no such argument; did you mean max_num_seqs"),
         ({"xyzzy": 4}, "xyzzy: vLLM's engine has no such argument; see"),
-        ({"dtype": "float16"}, "dtype: say it with --dtype"),
+        ({"dtype": "float16"}, "dtype: use --dtype instead"),
         ({"enable_lora": True}, "enable_lora: leave it out"),
         ({"max_num_seqs": "many"}, "max_num_seqs=many: input should be a valid integer"),
         ({"enforce_eager": 7}, "enforce_eager=7: input should be a valid boolean"),

@@ -36,7 +36,7 @@ def test_controls_and_ablations_are_trained_otherwise_and_answer_at_once(name: s
     variant = one(name)
     assert (variant.name, variant.kind, variant.recipe) == (name, "distilled", recipe)
     assert variant.method_for("rar_2step") == "direct"
-    with pytest.raises(UserError, match=f"{name} is a variant of its own"):
+    with pytest.raises(UserError, match=f"{name} is the name of a built-in variant"):
         parse_variants(f"{name}=./folder")
 
 

@@ -65,7 +65,7 @@ def test_a_filter_that_reads_one_form_alone_is_taken_with_a_note(
 ) -> None:
     task = own(tmp_path, STRICT)
     assert (rule(task).target, rule(task).told) == ("The answer is {answer}", False)
-    assert "System 1 cannot know it before it is trained" in capsys.readouterr().err
+    assert "System 1 cannot know it before training" in capsys.readouterr().err
     assert task.spec.undistillable is None
 
 
@@ -102,14 +102,14 @@ def test_examples_and_their_form_reach_the_target(tmp_path: Path) -> None:
     assert (rule(task).target, rule(task).told) == ("=> {answer}", True)
 
 
-def test_a_rule_that_hands_back_whole_texts_is_refused_for_distillation(tmp_path: Path) -> None:
+def test_a_rule_that_reads_whole_texts_is_refused_for_distillation(tmp_path: Path) -> None:
     folder = write_task(tmp_path, more=STRIP)
     data = (folder / "data.py").read_text()
     words = "' '.join(f'word{n}x{i}' for i in range(40))"
     (folder / "data.py").write_text(data.replace("str(n + 1))", f"{words})"))
     task = own_task(folder)
     assert task.undistillable is not None
-    assert "hands back whole texts: no filter (strip) extracts an answer" in task.undistillable
+    assert "reads whole texts: no filter (strip) extracts an answer" in task.undistillable
     assert "have about 40 words" in task.undistillable
     text = " ".join(f"word0x{i}" for i in range(40))
     row = task.rows("test")[0]

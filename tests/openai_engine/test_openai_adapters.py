@@ -48,7 +48,7 @@ def test_without_log_probabilities_a_note_says_what_cannot_be_shown(
     engine = opened()
     info = engine.served_adapter("mine", "tuned")
     assert (info.probe_change, info.probe_noise) == (0.0, 0.0)
-    assert "cannot be shown that tuned" in engine.facts()["notes"][0]
+    assert "no check that tuned" in engine.facts()["notes"][0]
 
 
 def test_the_change_between_lists_of_likeliest_tokens() -> None:

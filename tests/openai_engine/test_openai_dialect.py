@@ -56,12 +56,12 @@ def test_a_server_that_goes_on_behind_a_stop_is_named_once(odd: OddServer, opene
     engine = opened_odd()
     done = engine.generate([ask(engine, f"question {number}", stop=STOPS) for number in range(3)])
     assert {(each.text, each.finish_reason) for each in done} == {("a b ", "stop")}
-    assert [note for note in engine.facts()["notes"] if "went on behind a stop" in note] == [
-        "The server went on behind a stop string that it was sent. The text is cut there, but the tokens "
+    assert [note for note in engine.facts()["notes"] if "continued behind a stop" in note] == [
+        "The server continued behind a stop string that it was sent. The text is cut there, but the tokens "
         "that it generated behind the stop are counted."
     ]
     odd.change = lambda reply, body: reply
-    assert "went on behind" not in str(opened_odd().facts()["notes"])
+    assert "continued behind" not in str(opened_odd().facts()["notes"])
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_stops_that_a_server_does_not_take_cut_the_text_here(
     only(engine, "another", stop=STOPS)
     assert len(odd.chats) == asked + 1  # and is not sent in vain again
     told = [note for note in engine.facts()["notes"] if "stop string" in note]
-    assert len(told) == 1 and "cut at the others here" in told[0]
+    assert len(told) == 1 and "cut here at the other stops" in told[0]
     assert engine.facts()["most_stops"] == (len(sent) if sent else 0)
 
 

@@ -28,9 +28,9 @@ from harness.store import CallStore
     [
         ("", "needs the address"),
         ("   ", "needs the address"),
-        ("localhost:8000", "no http address"),
-        ("ftp://host/v1", "no http address"),
-        ("http://", "no http address"),
+        ("localhost:8000", "is not an http address"),
+        ("ftp://host/v1", "is not an http address"),
+        ("http://", "is not an http address"),
         ("http://host:99999/v1", "not an address"),
         ("http://[::1/v1", "not an address"),
         ("http://me:secret@host/v1", "set S2D_API_KEY"),
@@ -66,8 +66,8 @@ def test_an_address_is_taken_as_it_is() -> None:
         ({"body.messages": 1}, "the run sets it"),
         ({"body.model": "m"}, "--engine-args model=NAME sets it"),
         ({"body.chat_template_kwargs.enable_thinking": True}, "the method think"),
-        ({"body.a": 1, "body.a.b": 2}, "a has a value of its own"),
-        ({"body.a.b": 1, "body.a": 2}, "a has a value of its own"),
+        ({"body.a": 1, "body.a.b": 2}, "a already has a value"),
+        ({"body.a.b": 1, "body.a": 2}, "a already has a value"),
     ],
 )
 def test_a_wrong_engine_argument_is_named(
@@ -88,7 +88,7 @@ def test_the_key_of_the_environment() -> None:
     assert api_key({"OPENAI_API_KEY": " one\n"}) == "one"
     assert api_key({"OPENAI_API_KEY": "one", "S2D_API_KEY": "two"}) == "two"
     for odd in ("a\nb", "schlüssel"):
-        with pytest.raises(UserError, match="S2D_API_KEY holds characters") as caught:
+        with pytest.raises(UserError, match="S2D_API_KEY contains characters") as caught:
             api_key({"S2D_API_KEY": odd})
         assert odd not in str(caught.value)
     assert without_key(f"you\nsent {KEY}!", KEY) == "you sent [key]!"

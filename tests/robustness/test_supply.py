@@ -177,7 +177,7 @@ def test_an_address_of_the_hub_with_a_password_is_not_used(
     """The hub's own library repeats its address in every line."""
     monkeypatch.setenv("HF_ENDPOINT", "http://user:hunter2secret@127.0.0.1:9")
     done = run_command(tmp_path, shlex.split(COIN))
-    check(done, ("HF_ENDPOINT holds", "environment"))
+    check(done, ("HF_ENDPOINT contains", "environment"))
     assert "hunter2secret" not in done.stdout + done.stderr
 
 

@@ -1,6 +1,7 @@
-"""Whether a folder is a PEFT adapter of the loaded model, and the hash that names it in call keys.
+"""Checks whether a folder holds a PEFT adapter of the loaded model, and makes the hash for its call keys.
 
-Only the folder and an empty copy of the model are looked at; hf.py loads and probes.
+This module looks only at the folder and at an empty copy of the model; engine.py loads and probes the
+adapter.
 """
 
 from __future__ import annotations
@@ -19,13 +20,13 @@ from results.schema import JsonObject
 
 
 def adapter_hash(folder: Path) -> str:
-    """Hash of tensors and settings: with another `lora_alpha` the same tensors are another adapter. Where its
-    base model lay is no part of it, so that two machines give one adapter one name. UserError for settings
-    that are not a JSON object."""
+    """Hash of tensors and settings: the same tensors with another `lora_alpha` are another adapter. The
+    path of the base model is left out, so that an adapter has one name on all machines. UserError for
+    settings that are not a JSON object."""
     settings = _settings(folder)
     settings.pop("base_model_name_or_path", None)
     for name, value in settings.items():
-        if isinstance(value, list):  # PEFT writes sets, in the order of that process
+        if isinstance(value, list):  # PEFT writes sets as lists, in an order that differs between processes
             settings[name] = sorted(value, key=repr)
     return stable_hash([settings, (folder / "adapter_model.safetensors").read_bytes().hex()])
 
@@ -39,10 +40,11 @@ def _settings(folder: Path) -> JsonObject:
 
 
 def check_adapter(folder: Path, model: Any) -> None:
-    """UserError where `folder` holds no safetensors adapter, one that cannot be switched off for other
-    variants, or one that does not fit the model: all of it must find its place, and nothing may be missing.
+    """UserError if `folder` holds no safetensors adapter, an adapter that cannot be switched off for other
+    variants, or one that does not fit the model: every tensor must have a place, and none may be missing.
 
-    It is put on an empty copy of the model (without storage) by PEFT itself, so `model` stays as it is."""
+    PEFT puts the adapter on an empty copy of the model (without storage), so `model` does not change.
+    """
     shapes = _shapes(folder)
     settings = _settings(folder)
     if refusal := _not_switchable(settings):
@@ -55,7 +57,7 @@ def check_adapter(folder: Path, model: Any) -> None:
 
 
 def _shapes(folder: Path) -> dict[str, list[int]]:
-    """The shape of each tensor of an adapter. UserError where it has none that can be read."""
+    """The shape of each tensor of an adapter. UserError if there are no readable tensors."""
     from safetensors import SafetensorError, safe_open
 
     if not (folder / "adapter_config.json").is_file():
@@ -73,10 +75,10 @@ def _shapes(folder: Path) -> dict[str, list[int]]:
 
 
 def _not_switchable(settings: JsonObject) -> str | None:
-    """Why other variants would be asked with an adapter of these settings, None where they would not."""
+    """Why an adapter with these settings would also change other variants; None if it would not."""
     bias = settings.get("bias", "none")
     if bias != "none":
-        # PEFT writes them into the model's own layers, and every other variant would be asked with them.
+        # PEFT writes biases into the model's own layers, which every other variant uses too.
         return (
             f"it trained biases (bias={bias}), which cannot be switched off for other variants: "
             "merge it into a model (merge_and_unload) and name that folder, or train it with bias=none"
@@ -91,8 +93,8 @@ def _not_switchable(settings: JsonObject) -> str | None:
     if copies := settings.get("layer_replication"):
         layers = sum(end - start for start, end in copies)
         return (
-            f"it makes a model of {layers} layers (layer_replication), which other variants would be asked "
-            "with: merge it into a model (merge_and_unload) and name that folder"
+            f"it makes a model of {layers} layers (layer_replication), which other variants would use too: "
+            "merge it into a model (merge_and_unload) and name that folder"
         )
     start = settings.get("init_lora_weights")
     if isinstance(start, str) and _rewrites_weights(settings):
@@ -105,7 +107,7 @@ def _not_switchable(settings: JsonObject) -> str | None:
 
 
 def _rewrites_weights(settings: JsonObject) -> bool:
-    """Whether PEFT's own start of such an adapter changes the layer below, seen on a small layer."""
+    """Whether PEFT changes the layer itself when it starts such an adapter; tried on a small layer."""
     import torch
     from peft import LoraConfig, get_peft_model
 
@@ -117,17 +119,18 @@ def _rewrites_weights(settings: JsonObject) -> bool:
         before = layer.weight.detach().clone()
         try:
             get_peft_model(toy, LoraConfig(**chosen, r=2, target_modules=["0"]))
-        except Exception:  # a start that wants data: loading tells
+        except Exception:  # a start that needs data: loading reports it
             return False
         return not torch.equal(before, toy.get_parameter("0.base_layer.weight"))
 
 
 _MISMATCH = re.compile(r"size mismatch for (\S+): .*?Size\(\[([\d, ]*)\]\).*?Size\(\[([\d, ]*)\]\)")
-"""PEFT's word on a tensor: its name, its size in the file and in the model."""
+"""PEFT's message about a tensor: its name, its size in the file and in the model."""
 
 
 def _unfit(folder: Path, base: Any, shapes: dict[str, list[int]]) -> str | None:
-    """How an adapter does not fit a model, None where it does or PEFT itself has to say."""
+    """Why an adapter does not fit a model; None if it fits, or if PEFT reports the reason itself when it
+    loads."""
     import torch
     from peft import PeftConfig, get_peft_model, set_peft_model_state_dict
     from peft.mapping import PEFT_TYPE_TO_PREFIX_MAPPING
@@ -136,7 +139,7 @@ def _unfit(folder: Path, base: Any, shapes: dict[str, list[int]]) -> str | None:
         with torch.device("meta"), warnings.catch_warnings(action="ignore"):
             config = PeftConfig.from_pretrained(str(folder))
             if isinstance(getattr(config, "init_lora_weights", None), str):
-                config.init_lora_weights = True  # of weights that are not there nothing can be computed
+                config.init_lora_weights = True  # other starts compute from weights, and this copy has none
             empty = type(base)(copy.deepcopy(base.config))
             wrapped = get_peft_model(empty, config, low_cpu_mem_usage=True)
             tensors = {name: torch.empty(shape) for name, shape in shapes.items()}
@@ -147,7 +150,7 @@ def _unfit(folder: Path, base: Any, shapes: dict[str, list[int]]) -> str | None:
             vocabulary = empty.get_input_embeddings().weight.shape[0]
             return _other_size(found[1], found[2], found[3], vocabulary)
         return None
-    except Exception:  # loading says it
+    except Exception:  # loading reports it
         return None
     if foreign := sorted(result.unexpected_keys):
         return f"the model has no layer {_place(foreign[0])}: the adapter belongs to another base model"
@@ -156,14 +159,14 @@ def _unfit(folder: Path, base: Any, shapes: dict[str, list[int]]) -> str | None:
     missing = sorted(set(own) & set(result.missing_keys))
     if missing:
         return (
-            f"it lacks {len(missing)} of {len(own)} tensors, first that of {_place(missing[0])}: fetch or "
-            "save it again, or name in target_modules what it has"
+            f"{len(missing)} of {len(own)} tensors are missing, first that of {_place(missing[0])}: fetch or "
+            "save it again, or name in target_modules only layers that it has"
         )
     return None
 
 
 def _other_size(name: str, file: str, model: str, vocabulary: int) -> str:
-    """What to say of a tensor of another size than the model has; sizes are lists with commas."""
+    """The error for a tensor whose size differs from the model's; sizes are numbers with commas."""
     its, wanted = (tuple(map(int, size.split(","))) for size in (file, model))
     if vocabulary in wanted and vocabulary not in its:
         place = wanted.index(vocabulary)
@@ -179,5 +182,5 @@ def _other_size(name: str, file: str, model: str, vocabulary: int) -> str:
 
 
 def _place(name: str) -> str:
-    """The layer that a tensor of an adapter is for."""
+    """The layer that a tensor of an adapter belongs to."""
     return re.split(r"\.(?:lora_|default\b|weight$)", name.removeprefix("base_model.model."))[0]

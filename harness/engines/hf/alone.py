@@ -1,8 +1,8 @@
-"""One row at a time by transformers' own `generate`: what a model that cannot be batched here runs by, and
-what batches are held against.
+"""Decodes one row at a time with transformers' own `generate`, for models that cannot be batched here.
+Batches are also compared with its logits.
 
-Ids are chosen here, so sampling, stops and ends are those of a batch; the library only prepares and makes
-the passes. Slow, and right for every model that the library itself can generate with.
+This module chooses the ids, so sampling, stops and ends are those of a batch; the library only prepares and
+runs the passes. It is slow, and correct for every model that the library can generate with.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def decode_alone(
     execution: Execution,
     choose: Choose = next_tokens,
 ) -> None:
-    """As `decode_batch` of decode.py, one row after the other."""
+    """Like `decode_batch` of decode.py, but one row after the other."""
     base = model.get_base_model() if hasattr(model, "get_base_model") else model
     for row in rows:
         row.draw_numbers()
@@ -46,7 +46,7 @@ def decode_alone(
 
 
 class _Taken(LogitsProcessor):
-    """Lets the row choose its next id, and leaves the library no other."""
+    """Lets the row choose its next id and rules out all others."""
 
     def __init__(
         self,
@@ -86,9 +86,9 @@ class _Ended(StoppingCriteria):
 
 @contextmanager
 def _bare_settings(model: Any) -> Iterator[None]:
-    """No penalties, forced ids or ends of the model's own: they would change logits that are counted on."""
+    """Switches off the model's own penalties, forced ids and ends: they would change the logits."""
     own = model.generation_config
-    # A padding id keeps the library from saying that it takes the end's.
+    # With a padding id set, the library does not warn that it uses the end id.
     model.generation_config = GenerationConfig(pad_token_id=0, use_cache=True)
     try:
         yield

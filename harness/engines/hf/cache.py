@@ -1,8 +1,8 @@
 """Keys and values that grow in place, and attention that does not copy grouped heads.
 
-transformers' dynamic cache copies all keys and values at every decode step, and its masked attention
-repeats the heads of grouped-query models in memory. Both are replaced here through the library's own
-extension points, with the same arithmetic. Measured on 2 CPU cores in tests/benchmarks/.
+transformers' dynamic cache copies all keys and values at every decode step, and its masked attention repeats
+the heads of grouped-query models in memory. This module replaces both through the library's extension points,
+with the same arithmetic. tests/benchmarks/ measures it on 2 CPU cores.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ GROW_BY = 64
 ATTENTION = "s2d_grouped_sdpa"
 
 _PART = re.compile(r"window|local|chunk|attention_types")
-"""In the name of a setting that may say that a layer attends to a part of what came before."""
+"""Finds names of settings that may limit a layer's attention to part of the earlier positions."""
 
 _NO_PART = re.compile(r"max_window_layers|experts")
-"""Names as these say nothing of it."""
+"""Exceptions: settings with these names do not limit attention."""
 
 Places = Sequence[tuple[int, int]]
-"""(row of a part, row of the whole); a row of a part may go to several."""
+"""(row of a part, row of the whole); a row of a part may appear several times."""
 
 
 class GrowingLayer(DynamicLayer):
@@ -68,8 +68,8 @@ class GrowingLayer(DynamicLayer):
         return space
 
     def compact(self, moves: Sequence[tuple[int, int]], count: int) -> None:
-        """Put row `source` in the place of `target` for each of `moves`, then keep the first `count` rows.
-        What stays where it is is not copied: at each step some rows end, and all of them are gigabytes."""
+        """Moves row `source` to `target` for each of `moves`, then keeps the first `count` rows. Rows that
+        stay are not copied: some rows end at each step, and all rows together are gigabytes."""
         end = self.keys.shape[2]
         for source, target in moves:
             self._key_space[target, :, :end] = self._key_space[source, :, :end]
@@ -78,7 +78,7 @@ class GrowingLayer(DynamicLayer):
         self.keys, self.values = self._key_space[:, :, :end], self._value_space[:, :, :end]
 
     def batch_select_indices(self, indices: torch.Tensor) -> None:
-        """Keep (or repeat) rows."""
+        """Keeps (or repeats) rows."""
         if self.get_seq_length() > 0:
             end = self.keys.shape[2]
             self._key_space = self._key_space[indices]
@@ -88,14 +88,14 @@ class GrowingLayer(DynamicLayer):
 
     @classmethod
     def joined(cls, parts: Sequence[DynamicLayer], places: Sequence[Places], room: int) -> GrowingLayer:
-        """One layer out of several, aligned on the right, with `room` more positions reserved."""
+        """One layer made of several, aligned on the right, with `room` more positions reserved."""
         width = max(part.keys.shape[2] for part in parts)
         rows = sum(len(place) for place in places)
         layer = cls()
         first = parts[0].keys
         values = parts[0].values
         layer.lazy_initialization(first, values)
-        # Latent attention has values of another size than its keys.
+        # In latent attention, values and keys differ in size.
         layer._key_space = first.new_zeros((rows, first.shape[1], width + room, first.shape[3]))
         layer._value_space = values.new_zeros((rows, values.shape[1], width + room, values.shape[3]))
         for part, place in zip(parts, places, strict=True):
@@ -109,31 +109,31 @@ class GrowingLayer(DynamicLayer):
 
 
 def can_grow(config: Any) -> bool:
-    """Whether all layers attend to everything, as far as a configuration tells, so that the cache above
-    serves them and padding in the middle of a row changes nothing."""
+    """Whether, according to the configuration, all layers attend to all earlier positions. Then the
+    growing cache works, and padding in the middle of a row changes nothing."""
     text = config.get_text_config(decoder=True)
     if getattr(text, "sliding_window", None) is not None:
         return False
     try:
         layers = DynamicCache(config=config).layers
-    except Exception:  # a configuration that the library itself has no cache for
+    except Exception:  # the library has no cache for this configuration
         return False
     if any(type(layer) is not DynamicLayer for layer in layers):
         return False
-    # Kinds of layers that are named can be relied on; else a window may have a name of the model's own.
+    # Named kinds of layers are reliable; without them, a window may hide under a name of the model's own.
     return bool(getattr(text, "layer_types", None)) or not any(
         _PART.search(name) and not _NO_PART.search(name) and value for name, value in text.to_dict().items()
     )
 
 
 def new_cache(config: Any, growing: bool) -> Cache:
-    """An empty cache for a model: ours, or the library's own, which knows every kind of layer."""
+    """An empty cache for a model: the growing one, or the library's, which handles every kind of layer."""
     return Cache(layer_class_to_replicate=GrowingLayer) if growing else DynamicCache(config=config)
 
 
 def keep_rows(cache: Cache, keep: Sequence[int]) -> list[int]:
-    """Drop all rows but `keep` (ascending); the old positions of the rows in their new order. The last rows
-    take the places of those that are gone."""
+    """Drops all rows but `keep` (ascending), and returns the old positions of the rows in their new order.
+    The last rows take the places of dropped rows."""
     count = len(keep)
     kept = set(keep)
     places = [place for place in range(count) if place not in kept]
@@ -145,7 +145,8 @@ def keep_rows(cache: Cache, keep: Sequence[int]) -> list[int]:
         for layer in cache.layers:
             layer.compact(moves, count)
     else:
-        # Not `batch_select_indices`: layers of linear attention lack it, or keep their states of all rows.
+        # `batch_select_indices` does not work here: linear attention lacks it, or keeps the states of all
+        # rows.
         cache.reorder_cache(torch.tensor(order))
     return order
 
@@ -153,9 +154,9 @@ def keep_rows(cache: Cache, keep: Sequence[int]) -> list[int]:
 def join_caches(
     parts: Sequence[Cache], places: Sequence[Places], room: int = GROW_BY, keep: bool = False
 ) -> Cache:
-    """One cache out of several growing ones; `places[i]` says where the rows of part i go, `room` how many
-    positions will follow. Empties the parts layer by layer, so that memory holds the keys and values only
-    once and a layer, unless the caller wants to `keep` them."""
+    """One cache made of several growing ones. `places[i]` says where the rows of part i go; `room` is the
+    number of positions to follow. Empties the parts layer by layer, so that at most one layer is in memory
+    twice, unless `keep` is set."""
     joined = new_cache_of_layers(len(parts[0].layers))
     for index in range(len(parts[0].layers)):
         joined.layers[index] = GrowingLayer.joined([part.layers[index] for part in parts], places, room)
@@ -178,10 +179,11 @@ def grouped_attention(
     attention_mask: torch.Tensor | None,
     **kwargs: Any,
 ) -> tuple[torch.Tensor, None]:
-    """Grouped-query attention without repeating keys: the query heads that share a key head stand as
-    query positions of that head. `query` (rows, heads, positions, size), `key` and `value` (rows, key
-    heads, all positions, size), mask (rows, 1, positions, all positions); returns (rows, positions, heads,
-    size). A prompt without padding goes to the library, whose causal attention computes half of it."""
+    """Grouped-query attention without repeated keys: query heads with the same key head are treated as
+    more query positions of that head. `query` has shape (rows, heads, positions, size), `key` and `value`
+    (rows, key heads, all positions, size), the mask (rows, 1, positions, all positions); returns (rows,
+    positions, heads, size). The library computes prompts without padding, because its causal attention
+    needs half the work."""
     groups = getattr(module, "num_key_value_groups", 1)
     rows, heads, length, size = query.shape
     causal = attention_mask is None and length > 1
@@ -201,6 +203,6 @@ def grouped_attention(
 
 
 def register() -> None:
-    """Make `attn_implementation=ATTENTION` known to transformers; harmless when repeated."""
+    """Registers `ATTENTION` with transformers; may be called again."""
     AttentionInterface.register(ATTENTION, grouped_attention)
     AttentionMaskInterface.register(ATTENTION, sdpa_mask)

@@ -1,8 +1,8 @@
 """One batch through a transformers model: shared prefill, then decode steps for unfinished rows only.
 
-Rows leave the batch at the step at which they end, so no step is spent on a finished row. Random draws
-come from one generator per row, so a row's draws do not depend on its company. It knows tensors and
-token ids; requests and text are hf.py's.
+A row leaves the batch at the step at which it ends, so no step is spent on finished rows. Each row has its
+own random generator, so its draws do not depend on the other rows. This module handles tensors and token ids;
+engine.py handles requests and text.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from harness.engines.hf.rows import Choose, Row
 CHUNK_TOKENS_LEAST = 512
 CHUNK_TOKENS_MOST = 4096
 LONG_PROMPT = 256
-"""From here on attention is a large part of the work."""
+"""From this length on, attention is a large part of the work."""
 
 
 def decode_batch(
@@ -32,8 +32,9 @@ def decode_batch(
     execution: Execution,
     choose: Choose = next_tokens,
 ) -> None:
-    """Fill `generated` and `ended_by_stop` of each row. `stopped` tells whether a row's text holds one
-    of its stop strings; `choose` makes ids of logits. Counts of wasted and shared work go to `execution`."""
+    """Fills `generated` and `ended_by_stop` of each row. `stopped` says whether a row's text contains one
+    of its stop strings; `choose` picks ids from logits. `execution` gets the counts of wasted and shared
+    work."""
     device = passes.device
     for row in rows:
         row.draw_numbers()
@@ -66,11 +67,11 @@ def decode_batch(
 def _prefill(
     passes: Passes, rows: Sequence[Row], execution: Execution
 ) -> tuple[torch.Tensor, torch.Tensor, Cache]:
-    """Last-position logits (rows, vocabulary), attention mask (rows, positions) and cache. Shared
-    beginnings are computed once per group, then each row's own end."""
+    """Last-position logits (rows, vocabulary), attention mask (rows, positions) and cache. Computes shared
+    beginnings once per group, then each row's own end."""
     prompts = [row.prompt_ids for row in rows]
     groups = group_by_prefix(prompts, passes.shortest)
-    # Shared beginnings leave padding in the middle of a row; a sliding window counts it as positions.
+    # Shared beginnings put padding in the middle of a row, and a sliding window would count it.
     if not passes.shares or all(group.length == 0 for group in groups):
         return _forward_in_chunks(passes, prompts, execution)
     longest_end = max(
@@ -99,10 +100,10 @@ def _forward_in_chunks(
     owner: Sequence[int] = (),
     room: int = GROW_BY,
 ) -> tuple[torch.Tensor, torch.Tensor, Cache]:
-    """Prefill in chunks of like length, then put them side by side: a prompt is not padded to the
-    longest of its batch, and activations stay small. `owner[row]` is the piece that a row of the cache
-    begins with (each its own where empty); logits and mask are of pieces. `room` positions will follow.
-    What all begin with, most often a template's system turn, is computed once."""
+    """Prefills in chunks of similar length, then joins them: a prompt is not padded to the longest of its
+    batch, and activations stay small. `owner[row]` is the piece at the start of a cache row (if `owner` is
+    empty, each row has its own piece); logits and mask are per piece. `room` positions will follow. A
+    beginning that all prompts share, usually the template's system turn, is computed once."""
     width = max(len(piece) for piece in pieces)
     common = common_beginning(pieces) if passes.shares else 0
     beginning = passes.new_cache()
@@ -143,9 +144,9 @@ def _forward_in_chunks(
 
 
 def _chunks(lengths: Sequence[int]) -> list[list[int]]:
-    """Rows in chunks, longest first: a chunk ends where it is large, and, once it has work enough to keep
-    a matrix product busy, where the next row is much shorter, or shorter at all among long ones. Without
-    padding the attention is plainly causal, which costs half of what a mask costs."""
+    """Rows in chunks, longest first. A chunk ends when it is large. Once it keeps a matrix product busy,
+    it also ends where the next row is much shorter, or, among long rows, shorter at all. Without padding,
+    attention is purely causal and costs half as much as with a mask."""
     order = sorted(range(len(lengths)), key=lambda row: (-lengths[row], row))
     chunks: list[list[int]] = []
     width = 0
@@ -161,8 +162,8 @@ def _chunks(lengths: Sequence[int]) -> list[list[int]]:
 
 
 def _split(group: PrefixGroup, prompts: Sequence[tuple[int, ...]], longest_end: int) -> int:
-    """Where a group's prompts are cut. A lone row is cut near its end, so that the second pass is as
-    short for it as for the others."""
+    """Where to cut a group's prompts. A single row is cut near its end, so that its second pass is as
+    short as that of the others."""
     if group.length:
         return group.length
     length = len(prompts[group.rows[0]])
@@ -176,7 +177,7 @@ def _forward(
     cache: Cache,
     execution: Execution,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Feed one piece per row, padded on the left; returns last logits and the mask so far."""
+    """Feeds one piece per row, padded on the left; returns the last logits and the mask so far."""
     width = max(len(piece) for piece in pieces)
     execution.padding_tokens += sum(width - len(piece) for piece in pieces)
     ids = torch.tensor([[passes.pad_id] * (width - len(piece)) + list(piece) for piece in pieces])

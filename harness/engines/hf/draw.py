@@ -1,7 +1,5 @@
-"""From the logits of a step to the next ids: the likeliest, or drawn by each row's own numbers.
-
-It knows tensors and rows; where logits come from is decode.py's.
-"""
+"""From the logits of a step to the next ids: the most likely id, or one drawn with the row's own random
+numbers."""
 
 from __future__ import annotations
 
@@ -13,10 +11,10 @@ from harness.engines.hf.rows import Row
 
 
 def next_tokens(logits: torch.Tensor, rows: Sequence[Row]) -> list[int | None]:
-    """Greedy or sampled next ids, None for a row whose logits are not numbers; `logits` has shape (rows,
-    vocabulary)."""
+    """Greedy or sampled next ids, None for a row with logits that are not finite; `logits` has shape
+    (rows, vocabulary)."""
     likeliest = logits.argmax(dim=-1)
-    # A NaN counts as the largest number, so the largest logit tells of any.
+    # NaN sorts as the largest number, so checking the largest logit finds it.
     finite = logits.gather(1, likeliest[:, None]).isfinite().squeeze(1).tolist()
     chosen: list[int | None] = [
         token if fine else None for token, fine in zip(likeliest.tolist(), finite, strict=True)
@@ -34,7 +32,7 @@ def next_tokens(logits: torch.Tensor, rows: Sequence[Row]) -> list[int | None]:
 
 
 def draw(logits: torch.Tensor, rows: Sequence[Row]) -> list[int]:
-    """Inverse-transform sampling with each row's own next uniform number."""
+    """Inverse-transform sampling with each row's next uniform number."""
     temperature = torch.tensor([row.sampling.temperature for row in rows])[:, None]
     probabilities = torch.softmax(logits / temperature, dim=-1)
     if any(row.sampling.top_k or row.sampling.top_p < 1 for row in rows):
@@ -47,14 +45,14 @@ def draw(logits: torch.Tensor, rows: Sequence[Row]) -> list[int]:
 
 
 def _truncate(probabilities: torch.Tensor, rows: Sequence[Row]) -> torch.Tensor:
-    """Zero what top-k and top-p leave out; the most probable token always stays."""
+    """Sets to zero what top-k and top-p exclude; the most probable token always stays."""
     ordered, order = probabilities.sort(dim=-1, descending=True)
     ranks = torch.arange(ordered.shape[-1])[None, :]
     size = ordered.shape[-1]
     top_k = torch.tensor([row.sampling.top_k or size for row in rows])[:, None]
     top_p = torch.tensor([row.sampling.top_p for row in rows])[:, None]
     ordered = ordered.masked_fill(ranks >= top_k, 0.0)
-    # As transformers does: top-p is a share of what top-k left.
+    # As in transformers: top-p is a share of what top-k left.
     before = (ordered.cumsum(dim=-1) - ordered) / ordered.sum(dim=-1, keepdim=True)
     kept = ordered.masked_fill((ranks > 0) & (before >= top_p), 0.0)
     return torch.zeros_like(probabilities).scatter(1, order, kept)

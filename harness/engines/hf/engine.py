@@ -1,8 +1,8 @@
 """The `hf` engine: transformers with PEFT adapters, in one process.
 
-Batches are planned from the full list of waiting requests, rows of like length and shared beginnings
-together; finished rows cost no decode steps (decode.py). Adapters are PEFT adapters on the one loaded
-model, switched per batch.
+It plans batches from the full list of waiting requests and puts rows of similar length and with shared
+beginnings together. Finished rows cost no decode steps (decode.py). Adapters are PEFT adapters on the one
+loaded model, switched per batch.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from harness.types import Completion, FinishReason, Message, Request, Settings, 
 from results import schema
 
 _STOP_WINDOW = 8
-"""Ids looked at beyond a stop string's length in bytes, of which an id holds at least one."""
+"""Ids to check beyond the byte length of a stop string; an id holds at least one byte."""
 
 
 class HuggingFaceEngine(Engine):
@@ -61,8 +61,8 @@ class HuggingFaceEngine(Engine):
 
     @classmethod
     def load(cls, source: ModelSource, arguments: Settings) -> HuggingFaceEngine:
-        """Load weights and tokenizer, and see how the model may be batched. UserError where it cannot be had,
-        has no chat template, or cannot generate."""
+        """Loads weights and tokenizer, and finds out how the model may be batched. UserError if it cannot
+        be loaded, has no chat template, or cannot generate."""
         from transformers.utils import logging as transformers_logging
 
         settings = check_arguments(arguments)
@@ -157,7 +157,7 @@ class HuggingFaceEngine(Engine):
 
     def _has_stop(self, row: Row) -> bool:
         window = max(len(stop.encode()) for stop in row.sampling.stop) + _STOP_WINDOW
-        # Marks of a turn are special tokens in most templates, and tasks name them as stops.
+        # Marks of a turn are special tokens in most templates, and tasks use them as stops.
         tail = self._tokenizer.decode(row.generated[-window:], skip_special_tokens=False)
         return any(stop in tail for stop in row.sampling.stop)
 
@@ -168,16 +168,16 @@ class HuggingFaceEngine(Engine):
         before = {each: self._probe_logits(each) for each in (None, *self._adapters)}
         noise = float((before[None] - self._probe_logits(None)).abs().max())
         try:
-            # What PEFT warns of, tensors that are missing above all, has been looked at.
+            # PEFT's warnings, such as missing tensors, were checked before.
             with warnings.catch_warnings(action="ignore"):
                 if isinstance(self._model, PeftModel):
                     self._model.load_adapter(str(folder), adapter_name=name)
                 else:
                     self._model = PeftModel.from_pretrained(self._model, str(folder), adapter_name=name)
-        except Exception as error:  # whatever PEFT makes of foreign settings
+        except Exception as error:  # PEFT raises many kinds for settings that it did not write
             if is_out_of_memory(error):
                 raise RunError(
-                    f"memory does not suffice for the adapter {folder} beside the model: evaluate fewer "
+                    f"memory is too small for the adapter {folder} beside the model: evaluate fewer "
                     "variants at once, or use a machine with more, then repeat the command"
                 ) from error
             raise UserError(
@@ -193,7 +193,7 @@ class HuggingFaceEngine(Engine):
         return AdapterInfo(name, adapter_hash(folder), change, noise)
 
     def _require_unchanged(self, folder: Path, other: str | None, before: torch.Tensor, noise: float) -> None:
-        """UserError where a new adapter changed what the model says without it, or with another one."""
+        """UserError if loading an adapter changed the model without it, or with another adapter."""
         moved = float((self._probe_logits(other) - before).abs().max())
         if not moved <= max(10 * noise, 1e-3 * float(before.std())):
             changed = "the model itself" if other is None else f"the adapter {other}"
@@ -253,5 +253,6 @@ def _pad_id(chat: Chat) -> int:
 
 
 def _length_class(max_tokens: int) -> int:
-    """Requests of unlike maximum length do not share a batch: the short ones would wait at its memory."""
+    """Requests with very different maximum lengths do not share a batch: the short ones would hold memory
+    for the long ones."""
     return (max_tokens - 1).bit_length()

@@ -1,12 +1,12 @@
-"""Whether a model may be batched as this engine batches: looked at once, at load, on three short prompts.
+"""Finds out how a model may be batched: once, at load, with three short prompts.
 
-Batches pad on the left, share the beginnings of prompts, and let rows leave. Most models do not notice; some
-count padded positions, keep states in a way of their own, or take no such cache. So instead of a list of
-names the very path of the engine is run, rows leaving at different steps, and its logits are held against
-plain passes of single rows. Where they are further apart than float noise, the next way is tried: without
-shared beginnings, then each row alone. An unknown architecture is slow, never wrong.
+Batches pad on the left, share the beginnings of prompts, and let rows leave. Most models give the same
+logits; some count padded positions, keep states differently, or do not take such a cache. Instead of a list
+of model names, this module runs the engine's own code, with rows that leave at different steps, and compares
+its logits with plain passes of single rows. If they differ by more than float noise, it tries the next way:
+without shared beginnings, then each row alone. So an unknown architecture may be slow but is never wrong.
 
-What differs beyond a short prompt (a window, say) is no matter of this file but of `can_grow`.
+Differences that appear only in long prompts (a window, for example) are not found here but by `can_grow`.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from results.schema import Batches
 
 
 class Way(Enum):
-    """How rows come to their completions, the fastest first."""
+    """How completions are computed, fastest first."""
 
     SHARED = "shared beginnings"
     PADDED = "plain batches"
@@ -43,18 +43,18 @@ class Way(Enum):
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a model is run by."""
+    """How a model is run."""
 
     way: Way
     attention: str
     difference: float
-    """Largest difference of logits from those of single rows, as a share of their own spread."""
+    """Largest difference from the logits of single rows, as a share of the logits' standard deviation."""
     refused: tuple[str, ...] = ()
-    """Ways that were tried before, each with what was wrong."""
+    """Ways that failed, each with the reason."""
 
     @property
     def note(self) -> str | None:
-        """What to tell of a model that runs slower than others; None where there is nothing to tell."""
+        """A sentence about a model that runs slower than others; None for all others."""
         if not self.refused:
             return None
         slower = {Way.SHARED: "", Way.PADDED: "; beginnings are not shared", Way.ALONE: "; this is slow"}
@@ -77,38 +77,39 @@ STOCK: list[Message] = [
         "Write a short story about it: first the facts, then a guess, and in the end a line with an answer.",
     }
 ]
-"""A conversation whose ids the probe is made of."""
+"""A conversation that provides ids for the probe."""
 
 PROBED_SHARED = 12
-"""Ids of the beginning that two prompts of the probe share: fewer than are worth sharing elsewhere, since a
-large model takes a second for a hundred."""
+"""Ids at the beginning that two prompts of the probe share. Fewer than the engine shares elsewhere, since
+a large model needs a second for a hundred."""
 
 LEAVING = (3, 6, 9)
-"""Ids after which the rows leave: the last takes the first one's place, and then stays alone."""
+"""Ids after which the rows leave: the last row takes the first one's place, and then stays alone."""
 
 TOLERANCE = {torch.float16: 0.02, torch.bfloat16: 0.08}
-"""Share of the logits' spread that noise may take; what is wrong differs by a tenth and more."""
+"""Noise that is allowed, as a share of the logits' spread; errors differ by a tenth and more."""
 
 EXACT = 1e-3
-"""The same in float32, where right batches differ by 3e-4 at most."""
+"""The same in float32, where correct batches differ by at most 3e-4."""
 
 NOISE_FACTOR = 4.0
-"""Half precision of deep models may be noisier, mixtures of experts above all, whose choice noise can turn.
-What two plain ways differ by is measured then, and so much more is allowed."""
+"""Deep models in half precision may be noisier, especially mixtures of experts, where noise can change the
+chosen expert. Then the difference between two plain ways is measured, and this multiple of it is allowed."""
 
 LARGEST_NOISE = 0.25
-"""More is never allowed: what is wrong begins there."""
+"""The most that is ever allowed: errors begin here."""
 
 Logits = list[list[torch.Tensor]]
-"""By row and step, each of shape (vocabulary,)."""
+"""Per row and step, each of shape (vocabulary,)."""
 
 
 def look(model: Any, stock: Sequence[int], pad_id: int, context: int, attentions: Sequence[str]) -> Verdict:
-    """The fastest way that changes nothing, and the attention that goes with it, the model's from here on.
+    """The fastest way that does not change the logits, with its attention, which the model then uses.
 
-    `stock` are ids of a conversation in the model's own template; `context` is its longest; `attentions` are
-    those that may be tried, the fastest first and the library's own last. UserError where transformers cannot
-    generate with the model."""
+    `stock` are ids of a conversation in the model's template; `context` is the model's longest; `attentions`
+    are those to try, fastest first and the library's own last. UserError if transformers cannot generate with
+    the model.
+    """
     probe = _Probe(model, stock, pad_id, context, attentions[-1])
     refused: list[str] = []
     for way in [Way.SHARED, Way.PADDED] if can_grow(model.config) else [Way.PADDED]:
@@ -123,7 +124,7 @@ def look(model: Any, stock: Sequence[int], pad_id: int, context: int, attentions
 
 
 class _Probe:
-    """Three prompts with the ids that are to follow, and what the model's logits are on the way."""
+    """Three prompts with fixed ids to follow, and the model's logits at each step."""
 
     def __init__(self, model: Any, stock: Sequence[int], pad_id: int, context: int, attention: str) -> None:
         self._model = model
@@ -132,7 +133,7 @@ class _Probe:
         ids = list(stock) * (1 + 100 // len(stock))
         start = ids[: PROBED_SHARED + 2]
         room = max(1, context - max(LEAVING))
-        # Two that begin alike and one that does not, all of unlike length.
+        # Two begin alike and one does not; all differ in length.
         prompts = ([*start, *ids[10:13]], [*start, *ids[20:32]], [*ids[:1], *ids[30:39]])
         self._prompts = [tuple(prompt[:room]) for prompt in prompts]
         self._following = [
@@ -142,12 +143,13 @@ class _Probe:
         self._half = model.dtype in TOLERANCE
 
     def try_way(self, way: Way, attention: str) -> tuple[str | None, float]:
-        """What is wrong with a way, None where nothing is, and how far its logits are from single rows'."""
+        """What is wrong with a way (None if nothing is), and how far its logits are from those of single
+        rows."""
         use_attention(self._model, attention)
         passes = Passes(self._model, self._pad_id, way is Way.SHARED, PROBED_SHARED)
         try:
             found = self._run(lambda *given: decode_batch(passes, *given))
-        except Exception as error:  # whatever a model makes of a cache that it does not know
+        except Exception as error:  # a model may raise anything for a cache that it does not know
             if is_out_of_memory(error):
                 raise
             return one_line(f"{type(error).__name__} {error}".strip()), float("inf")
@@ -162,7 +164,7 @@ class _Probe:
 
     @cached_property
     def _passed(self) -> Logits | None:
-        """By one pass over each row and all that follows it, without any cache; None where that fails."""
+        """Logits by one pass over each row and its continuation, without a cache; None if that fails."""
         try:
             with self._library():
                 return [self._pass(row) for row in range(len(self._prompts))]
@@ -173,8 +175,8 @@ class _Probe:
 
     @cached_property
     def generated(self) -> Logits:
-        """By the library's own generation, row by row, which is right by definition: where a model computes
-        other logits with its cache than without, texts come from those with it."""
+        """Logits by the library's own generation, row by row, which is correct by definition. Some models
+        compute other logits with a cache than without; texts come from those with it."""
         try:
             with self._library():
                 return self._run(lambda *given: decode_alone(self._model, *given))
@@ -188,7 +190,8 @@ class _Probe:
 
     @cached_property
     def _noise(self) -> float:
-        """What noise may take in half precision: what the two plain ways differ by, which are both right."""
+        """Noise to allow in half precision: the difference between the two plain ways, which are both
+        correct."""
         if not self._half or self._passed is None:
             return 0.0
         return min(NOISE_FACTOR * self._apart(self.generated, self._passed), LARGEST_NOISE)
@@ -201,7 +204,7 @@ class _Probe:
         return list(logits.float().cpu())
 
     def _run(self, decode: Callable[..., None]) -> Logits:
-        """The logits after which each id followed, as `decode` comes by them."""
+        """The logits at which each id was chosen, decoded by `decode`."""
         rows = [
             Row(prompt, Sampling(temperature=0.0), 0, len(following))
             for prompt, following in zip(self._prompts, self._following, strict=True)
@@ -220,9 +223,8 @@ class _Probe:
         return found
 
     def _apart(self, found: Logits, plain: Logits) -> float:
-        """Largest difference as a share of the spread, over the steps between two rows' leaving: what is
-        wrong stays wrong, so in half precision the middle one of those steps counts, and a single choice of
-        another expert does not."""
+        """Largest difference as a share of the spread, between two rows' leaving. An error stays, so in
+        half precision the median step counts, and one change of expert does not."""
         worst = 0.0
         for one, other in zip(found, plain, strict=True):
             for end in range(LEAVING[0], len(other) + 1, LEAVING[0]):
@@ -238,7 +240,7 @@ class _Probe:
 
     @contextmanager
     def _library(self) -> Iterator[None]:
-        """The library's own attention, inside."""
+        """Uses the library's own attention inside the block."""
         before = self._model.config._attn_implementation
         use_attention(self._model, self._attention)
         try:
@@ -248,6 +250,6 @@ class _Probe:
 
 
 def use_attention(model: Any, attention: str) -> None:
-    """Let a model's layers attend by another of the library's functions."""
+    """Switches a model's layers to another attention function of the library."""
     if model.config._attn_implementation != attention:
         model.set_attn_implementation(attention)

@@ -1,8 +1,8 @@
-"""A model as transformers loads it: its class, the attention that it takes, its weights; or one line that
-says what to do.
+"""Loads a model with transformers: its class, the attention that it supports, its weights. Errors are one
+line that says what to do.
 
 A multimodal model is loaded whole and used for text alone. An empty model (on torch's `meta` device, without
-storage) tells beforehand what a full one could be asked for. Nothing is generated here.
+storage) shows in advance what a full one supports. Nothing is generated here.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from harness.errors import RunError, UserError, one_line
 from harness.models.source import ModelSource, cache_folder
 
 LIBRARY_ATTENTIONS = ("sdpa", "eager")
-"""What is tried, in this order, for models that do not take ours."""
+"""Tried in this order for models that do not support our attention."""
 
 
 def load_config(source: ModelSource) -> Any:
-    """The configuration of a model. OSError, ValueError where it cannot be had."""
+    """The configuration of a model. OSError or ValueError if it cannot be loaded."""
     from transformers import AutoConfig
 
     return AutoConfig.from_pretrained(source.location, **hub_options(source))
 
 
 def auto_class(config: Any) -> Any:
-    """The class of transformers that loads the model with a head for text: most have one of their own, others
-    only the multimodal one, which takes text alone."""
+    """The transformers class that loads the model with a text head. Most models have a causal one, others
+    only the multimodal one, which also takes text alone."""
     from transformers import AutoModelForCausalLM, AutoModelForImageTextToText
 
     wrapped = type(config) in AutoModelForImageTextToText._model_mapping
@@ -41,29 +41,29 @@ def auto_class(config: Any) -> Any:
 
 
 def empty_model(config: Any, trust_remote_code: bool = False, attention: str | None = None) -> Any:
-    """The modules of a model without storage. ValueError or KeyError where it cannot have the attention."""
+    """The modules of a model without storage. ValueError or KeyError if it does not support the attention."""
     more = {} if attention is None else {"attn_implementation": attention}
     with torch.device("meta"):
         return auto_class(config).from_config(config, trust_remote_code=trust_remote_code, **more)
 
 
 def attentions(config: Any, asked: str, trust_remote_code: bool) -> list[str]:
-    """What the model may attend by, the first to be loaded with. Only what the user asked for, unless that is
-    the default: a model that does not take it gets the library's own. UserError where it does not take what
-    was asked for."""
+    """Attention functions that the model supports; it is loaded with the first. If the user named one,
+    only that; a default that the model does not support is replaced by the library's. UserError if the
+    model does not support the one that the user named."""
     if asked != ATTENTION:
         try:
             empty_model(config, trust_remote_code, asked)
         except (ValueError, KeyError, ImportError) as error:
             raise UserError(
-                f"--engine-args attention={asked}: a {config.model_type} model does not take it "
-                f"({one_line(error)}): leave it out, and it gets what it takes"
+                f"--engine-args attention={asked}: a {config.model_type} model does not support it "
+                f"({one_line(error)}): leave it out to use one that it supports"
             ) from error
         return [asked]
     for attention in (ATTENTION, *LIBRARY_ATTENTIONS):
         try:
             model = empty_model(config, trust_remote_code, attention)
-        except Exception:  # each class refuses in its own words; where all do, loading says why
+        except Exception:  # each class raises its own error; if all do, loading says why
             continue
         library = [LIBRARY_ATTENTIONS[0]] if attention == ATTENTION else []
         return [attention, *(library if model._can_set_attn_implementation() else [])]
@@ -71,8 +71,8 @@ def attentions(config: Any, asked: str, trust_remote_code: bool) -> list[str]:
 
 
 def load_model(source: ModelSource, config: Any, dtype: torch.dtype, device: str, attention: str) -> Any:
-    """The model on its device, without dropout. UserError where it cannot be had, or lacks weights; RunError
-    where memory does not suffice."""
+    """The model on its device, without dropout. UserError if it cannot be loaded or lacks weights;
+    RunError if memory is too small."""
     try:
         model, report = auto_class(config).from_pretrained(
             source.location,
@@ -84,7 +84,7 @@ def load_model(source: ModelSource, config: Any, dtype: torch.dtype, device: str
             **hub_options(source),
         )
         model.to(device).eval()
-    except Exception as error:  # whatever transformers makes of weights that it cannot load
+    except Exception as error:  # transformers raises many kinds for weights that it cannot load
         raise refusal(source, error, config) from error
     if missing := sorted(report["missing_keys"]):
         raise UserError(
@@ -95,12 +95,12 @@ def load_model(source: ModelSource, config: Any, dtype: torch.dtype, device: str
 
 
 def refusal(source: ModelSource, error: Exception, config: Any = None) -> UserError | RunError:
-    """What to say of whatever transformers makes of a broken or foreign folder."""
+    """The error for whatever transformers raises about a broken or unknown folder."""
     if isinstance(error, UserError | RunError):
         return error
     if is_out_of_memory(error):
         return RunError(
-            f"memory does not suffice for the weights of {source.name}: choose a smaller model or a "
+            f"memory is too small for the weights of {source.name}: choose a smaller model or a "
             "machine with more, then repeat the command"
         )
     reasons = [line for line in map(one_line, str(error).splitlines()) if line]
@@ -116,8 +116,8 @@ QUANTISED_WITH = {
     "bitsandbytes": ("bitsandbytes",),
     "compressed-tensors": ("compressed_tensors",),
 }
-"""By what config.json calls the method: the packages that it is loaded with; for others transformers names
-them."""
+"""Quantisation method in config.json -> packages that load it. For others, transformers names the
+packages."""
 
 
 def _advice(source: ModelSource, error: Exception, config: Any) -> str:
@@ -137,7 +137,7 @@ def _advice(source: ModelSource, error: Exception, config: Any) -> str:
 
 
 def quantisation(config: Any) -> str | None:
-    """What `config.json` calls the quantisation of the weights, None where they are plain numbers."""
+    """The name of the quantisation in `config.json`; None for plain numbers."""
     described = getattr(config, "quantization_config", None)
     if described is None:
         return None
@@ -146,7 +146,7 @@ def quantisation(config: Any) -> str | None:
 
 
 def context_length(config: Any, tokenizer: Any) -> int:
-    """Positions that a model has; where its configuration names none, the tokenizer's longest text."""
+    """Number of positions of a model; if its configuration has none, the tokenizer's maximum length."""
     text = config.get_text_config(decoder=True)
     configured = getattr(text, "max_position_embeddings", None)
     return int(configured or min(tokenizer.model_max_length, 1 << 20))

@@ -1,7 +1,7 @@
-"""How much a batch of the `hf` engine may hold, and what is done where that was too much.
+"""How much a batch of the `hf` engine may hold, and what happens when that was too much.
 
-A batch that memory does not suffice for runs in halves, down to single rows; one row that does not fit is
-that item's error. It knows rows and sizes; how a batch is decoded is handed in.
+A batch that does not fit into memory runs in halves, down to single rows; one row that does not fit is an
+error of that item. The caller passes in the function that decodes a batch.
 """
 
 from __future__ import annotations
@@ -14,21 +14,22 @@ import torch
 from harness.engines.base import Execution
 from harness.engines.hf.rows import Row
 
-PLAIN_SIGNS = ("DefaultCPUAllocator", "ALLOC_FAILED")
-"""In the plain RuntimeError of torch's CPU allocator and of cuBLAS."""
+MESSAGE_PARTS = ("DefaultCPUAllocator", "ALLOC_FAILED")
+"""Texts in the plain RuntimeErrors of torch's CPU allocator and of cuBLAS."""
 
 
 class Halving:
-    """Has batches decoded whole where memory suffices, and remembers what did not fit."""
+    """Decodes whole batches if memory allows, and remembers what did not fit."""
 
     def __init__(self) -> None:
         self._unfit: int | None = None
-        """Key-value positions of the smallest batch that did not fit: as large ones are not tried again."""
+        """Key-value positions of the smallest batch that did not fit; batches of this size are not tried
+        again."""
 
     def decode(
         self, rows: Sequence[Row], attempt: Callable[[Sequence[Row]], None], execution: Execution
     ) -> None:
-        """Complete `rows` by `attempt`, or leave the reason in their `error`."""
+        """Completes `rows` with `attempt`, or sets the reason as their `error`."""
         waiting = [rows]
         while waiting:
             part = waiting.pop()
@@ -37,7 +38,7 @@ class Halving:
                 continue
             if len(part) == 1:
                 tokens = len(part[0].prompt_ids)
-                part[0].error = f"memory does not suffice for this prompt of {tokens} tokens alone"
+                part[0].error = f"memory is too small for this prompt of {tokens} tokens alone"
                 continue
             if tried:
                 self._unfit = _positions(part)
@@ -47,7 +48,7 @@ class Halving:
 
 
 def _fits(rows: Sequence[Row], attempt: Callable[[Sequence[Row]], None], execution: Execution) -> bool:
-    """Complete `rows` in one batch; False, with the rows as they were, where memory does not suffice."""
+    """Completes `rows` in one batch. If memory is too small: False, and the rows are as before."""
     useful = execution.useful_decode_rows
     try:
         attempt(rows)
@@ -55,7 +56,7 @@ def _fits(rows: Sequence[Row], attempt: Callable[[Sequence[Row]], None], executi
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
-    # Only here, where the error and with it the tensors of the attempt are gone.
+    # Only here are the error and the tensors of the attempt freed.
     execution.useful_decode_rows = useful
     for row in rows:
         row.generated, row.ended_by_stop, row.error = [], False, None
@@ -65,15 +66,15 @@ def _fits(rows: Sequence[Row], attempt: Callable[[Sequence[Row]], None], executi
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that memory did not suffice."""
+    """Whether an error says that memory ran out."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
-    return any(sign in str(error) for sign in PLAIN_SIGNS)
+    return any(part in str(error) for part in MESSAGE_PARTS)
 
 
 def budget_from_memory(model: Any) -> int:
-    """Key-value positions that fit: half of what the weights leave of the device, or an eighth of the
-    machine. Sizes, not what is free now: the plan must be the same when a run is resumed."""
+    """Key-value positions that fit: half of the device memory that the weights leave, or an eighth of the
+    machine's. Uses sizes, not what is free now: a resumed run must make the same plan."""
     import psutil
 
     text = model.config.get_text_config(decoder=True)
@@ -87,16 +88,16 @@ def budget_from_memory(model: Any) -> int:
 
 
 def _key_value_size(text: Any) -> int:
-    """Numbers that a layer keeps of a position; models without attention keep a state of like size."""
+    """Numbers that a layer keeps per position; models without attention keep a state of similar size."""
     heads = getattr(text, "num_attention_heads", None)
     if not heads:
         return 2 * int(text.hidden_size)
     groups = getattr(text, "num_key_value_heads", None) or heads
-    if getattr(text, "kv_lora_rank", None):  # latent attention, whose keys and values are kept unfolded
+    if getattr(text, "kv_lora_rank", None):  # latent attention; its keys and values are kept unfolded
         return int(heads) * int(text.qk_nope_head_dim + text.qk_rope_head_dim + text.v_head_dim)
     return 2 * int(groups) * int(getattr(text, "head_dim", None) or text.hidden_size // heads)
 
 
 def _positions(rows: Sequence[Row]) -> int:
-    """Key-value positions that `rows` may come to hold in one batch."""
+    """Key-value positions that `rows` may need in one batch."""
     return len(rows) * max(len(row.prompt_ids) + row.limit for row in rows)

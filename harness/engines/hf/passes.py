@@ -1,7 +1,7 @@
-"""How one pass through a model is asked for: which arguments its `forward` has, which cache it gets.
+"""One forward pass through a model: which arguments its `forward` has, and which cache it gets.
 
-Models name their cache differently, some take no positions, and some compute no logits for the last position
-alone.
+Models name their cache differently, some take no positions, and some cannot compute the logits of the last
+position alone.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from harness.engines.hf.cache import new_cache
 from harness.engines.hf.prefixes import MIN_SHARED
 
 _CACHE_NAMES = ("past_key_values", "cache_params")
-"""Names of the cache argument: of attention, and of models that keep states alone."""
+"""Names of the cache argument: of models with attention, and of models with states only."""
 
 
 class Passes:
     """The passes of one model, with or without PEFT around it."""
 
     def __init__(self, model: Any, pad_id: int, shares: bool, shortest: int = MIN_SHARED) -> None:
-        """`shares`: prompts may share the keys and values of beginnings of `shortest` ids and more, in our
-        own growing cache; otherwise the cache is the library's, and each row is padded on the left alone."""
+        """`shares`: prompts may share the keys and values of beginnings of at least `shortest` ids, in the
+        growing cache. Otherwise the cache is the library's, and each row is only padded on the left."""
         self.pad_id = pad_id
         self.shares = shares
         self.shortest = shortest
@@ -49,7 +49,7 @@ class Passes:
         new positions), `mask` (rows, all positions); the new positions join `cache`."""
         given = {"position_ids": positions} if self._positions else {}
         if self._cache_name != _CACHE_NAMES[0]:
-            mask = mask[:, -ids.shape[1] :]  # states hold no positions that could be masked
+            mask = mask[:, -ids.shape[1] :]  # states have no positions to mask
         logits: torch.Tensor = self._model(
             input_ids=ids,
             attention_mask=mask,

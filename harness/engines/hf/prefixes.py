@@ -1,8 +1,8 @@
 """Which prompts of a batch begin alike, and how waiting prompts are split into batches.
 
-Samples of one prompt, the criteria of one judging plan and the worked examples of a few-shot prompt
-share long beginnings; their keys and values are computed once. Everything here is a pure function of
-token ids: no tensor, no model.
+Samples of one prompt, the criteria of one judging plan and the worked examples of a few-shot prompt share
+long beginnings; their keys and values are computed once. All functions here are pure functions of token ids:
+no tensor, no model.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ MIN_SHARED = 48
 
 MIN_COMMON = 16
 MIN_COMMON_SHARE = 0.15
-"""What all rows of a batch begin with is computed once if it is this long and this much of their ids, since
-it brings a mask, and attention is no longer plainly causal. Both are chosen, not tuned."""
+"""A beginning that all rows share is computed once if it has this many ids and this share of their ids.
+Below that, the cost of a mask is larger than the gain. Both values are chosen, not tuned."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,8 @@ def common_prefix(first: Sequence[int], second: Sequence[int]) -> int:
 
 
 def common_beginning(pieces: Sequence[Sequence[int]]) -> int:
-    """Number of leading ids that all pieces share and that are worth a pass of their own, else 0. Each piece
-    keeps at least one id."""
+    """Number of leading ids that all pieces share, or 0 if too few for a separate pass. Each piece keeps
+    at least one id."""
     least, most = min(pieces, key=tuple), max(pieces, key=tuple)
     length = min(common_prefix(least, most), min(map(len, pieces)) - 1)
     saved = length * (len(pieces) - 1)
@@ -55,9 +55,9 @@ def common_beginning(pieces: Sequence[Sequence[int]]) -> int:
 
 
 def group_by_prefix(prompts: Sequence[Sequence[int]], shortest: int = MIN_SHARED) -> list[PrefixGroup]:
-    """Partition of all rows. A group's shared length is `shortest` ids or more, leaves each row at least one
-    id of its own, and is at least half of the shortest prompt, so that one long stranger cannot spoil a
-    group. Rows without company get length 0."""
+    """Splits all rows into groups. A group shares at least `shortest` ids, leaves each row at least one
+    more id, and shares at least half of its shortest prompt, so that one very different prompt cannot
+    spoil a group. Rows that share nothing get length 0."""
     order = sorted(range(len(prompts)), key=lambda row: tuple(prompts[row]))
     groups: list[PrefixGroup] = []
     current: list[int] = []
@@ -79,10 +79,10 @@ def group_by_prefix(prompts: Sequence[Sequence[int]], shortest: int = MIN_SHARED
 def plan_batches(
     requests: Sequence[Request], max_rows: int, token_budget: int, separate: Callable[[Request], object]
 ) -> list[list[Request]]:
-    """Batches of like requests: one adapter and one `separate` key each, rows of similar length and
-    shared beginnings together, at most `max_rows` rows and `token_budget` key-value positions
-    (rows x (longest prompt + most generated tokens)). The longest come first, so memory that is too
-    small shows at once."""
+    """Batches of similar requests: each has one adapter and one `separate` key, rows of similar length and
+    with shared beginnings, at most `max_rows` rows and `token_budget` key-value positions (rows x (longest
+    prompt + most generated tokens)). The longest come first, so that memory that is too small shows at
+    once."""
     kinds: dict[str, list[Request]] = {}
     for request in requests:
         kinds.setdefault(repr((request.adapter, separate(request))), []).append(request)

@@ -18,22 +18,22 @@ class Row:
     sampling: Sampling
     seed: int
     limit: int
-    """Most tokens to generate: the request's maximum, or what the context leaves."""
+    """Largest number of tokens to generate: the request's maximum, or what the context leaves."""
     generated: list[int] = field(default_factory=list)
     ended_by_stop: bool = False
     draws: torch.Tensor | None = None
-    """Uniform numbers, one per token; None when greedy."""
+    """Uniform random numbers, one per token; None when greedy."""
     error: str | None = None
     """Why the row could not be completed."""
 
     def draw_numbers(self) -> None:
-        """Set `draws`: each row has numbers of its own, whatever its company."""
+        """Sets `draws`: each row has its own numbers, whatever batch it is in."""
         if self.sampling.temperature > 0:
             generator = torch.Generator().manual_seed(self.seed)
             self.draws = torch.rand(self.limit, generator=generator, dtype=torch.float64)
 
     def goes_on(self, token: int | None, end_ids: frozenset[int], stopped: Callable[[Row], bool]) -> bool:
-        """Take the next id, None where the logits were no numbers; whether another one is to follow."""
+        """Adds the next id (None: the logits were not finite). Returns whether the row continues."""
         if token is None:
             self.error = f"the model's logits are not finite at token {len(self.generated) + 1}"
             return False
@@ -45,4 +45,4 @@ class Row:
 
 
 Choose = Callable[[torch.Tensor, Sequence[Row]], list[int | None]]
-"""Logits (rows, vocabulary) and their rows -> next ids, None where the logits are not numbers."""
+"""Logits (rows, vocabulary) and their rows -> next ids, None for a row with logits that are not finite."""

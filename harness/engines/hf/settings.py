@@ -1,4 +1,4 @@
-"""What `--engine-args` and `--dtype` may say to the `hf` engine, checked before a run folder exists."""
+"""`--engine-args` and `--dtype` for the `hf` engine, checked before a run folder exists."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ DEFAULTS: Settings = {
     "device": "auto",
     "attention": ATTENTION,
 }
-"""`batch_tokens` is the most key-value positions a batch may hold; 0 takes what memory allows."""
+"""`batch_tokens` is the largest number of key-value positions in a batch; 0 uses what memory allows."""
 
 _LEAST = {"batch_rows": 1, "batch_tokens": 0}
 
 
 def check_arguments(arguments: Mapping[str, Any]) -> Settings:
-    """The settings of `arguments` (--engine-args) over the defaults, `device` one that is here. UserError for
-    what the engine cannot run with."""
+    """The settings of `arguments` (--engine-args) over the defaults, with a `device` of this machine.
+    UserError for settings that the engine cannot run with."""
     from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
     settings = take_arguments(arguments, DEFAULTS, _LEAST)
     register()
     known = ["eager", *ALL_ATTENTION_FUNCTIONS.valid_keys()]
     attention = str(settings["attention"])
-    # One with a slash is a kernel on the hub, which transformers fetches.
+    # A name with a slash is a kernel on the hub, which transformers fetches.
     if attention not in known and "/" not in attention:
         raise UserError(
             f"--engine-args attention={attention}: transformers has no such attention; it has "
@@ -47,7 +47,7 @@ def _device(asked: str) -> str:
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:
         torch.zeros(1, device=asked).item()
-    except Exception as error:  # each backend of torch has errors of its own
+    except Exception as error:  # each backend of torch has its own errors
         raise UserError(
             f"--engine-args device={asked}: torch cannot use it on this machine ({first_line(error)}): leave "
             "it out, or give cpu, cuda or cuda:N"
@@ -56,7 +56,7 @@ def _device(asked: str) -> str:
 
 
 def pick_dtype(asked: str, device: str) -> torch.dtype:
-    """`auto` is bfloat16 where the hardware multiplies it, else float32. UserError for other names."""
+    """`auto` is bfloat16 if the hardware multiplies it, else float32. UserError for other names."""
     names = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
     if asked in names:
         return names[asked]

@@ -1,4 +1,5 @@
-"""Adapters on a server: another model name in requests, and the proof that it is another model (rule 3).
+"""Adapters on a server: each has its own model name in requests, and a check that it really is another model
+(rule 3).
 
 vLLM lists what `--lora-modules NAME=FOLDER` serves beside the base model, with the folder as its `root`.
 Other servers list names only.
@@ -13,16 +14,16 @@ from typing import Any
 
 from harness.engines.hf.adapters import adapter_hash
 from harness.engines.openai.client import Rejected, ServerClient
-from harness.engines.openai.explained import OF_ALL
+from harness.engines.openai.explained import REFUSES_EVERY_REQUEST
 from harness.engines.openai.handshake import Server, probe
 from harness.types import stable_hash
 
 SMALLEST_CHANGE = 1e-4
-"""Least change of a log-probability that counts; below it even a server without noise shows nothing."""
+"""Smallest change of a log-probability that counts; smaller ones appear even on a server without noise."""
 
 
 def served_from(folder: Path, listed: Sequence[Mapping[str, Any]]) -> str | None:
-    """Name of the model that the server made of `folder`."""
+    """The server's name for the model in `folder`; None if it serves none from there."""
     wanted = folder.expanduser().resolve()
     for entry in listed:
         root = entry.get("root")
@@ -32,7 +33,7 @@ def served_from(folder: Path, listed: Sequence[Mapping[str, Any]]) -> str | None
 
 
 def served_hash(entry: Mapping[str, Any]) -> str:
-    """Hash of an adapter's content where its folder can be read here, else of what the server calls it."""
+    """Hash of an adapter's content if its folder can be read here, else of the server's entry for it."""
     root = entry.get("root")
     if isinstance(root, str) and entry.get("parent"):
         try:
@@ -45,14 +46,15 @@ def served_hash(entry: Mapping[str, Any]) -> str:
 async def probe_change(
     client: ServerClient, server: Server, model: str, day: date
 ) -> tuple[float, float] | None:
-    """Largest change of a first token's log-probability between the base model and `model`, and between two
-    passes of the base model; None where the server gives none. Raises Rejected or NoAnswer."""
+    """Largest change of a first token's log-probability between the base model and `model`, and between
+    two passes of the base model; None if the server gives no log-probabilities. Raises Rejected or
+    NoAnswer."""
     found = []
     for asked in (server.model, server.model, model):
         try:
             reply = await probe(client, server.dialect, asked, day, logprobs=True)
         except Rejected as problem:
-            if problem.status in OF_ALL:
+            if problem.status in REFUSES_EVERY_REQUEST:
                 raise
             return None
         found.append(reply.logprobs)
@@ -62,8 +64,8 @@ async def probe_change(
 
 
 def largest_change(first: Mapping[str, float], second: Mapping[str, float]) -> float:
-    """How far two lists of likeliest tokens are apart at least, in log-probability. A token that one list
-    lacks is there at most as likely as the last one it names."""
+    """Smallest possible distance between two lists of most likely tokens, in log-probability. A token that
+    one list lacks is at most as likely as the last one in that list."""
     change = 0.0
     for token in {*first, *second}:
         if token in first and token in second:
@@ -75,5 +77,5 @@ def largest_change(first: Mapping[str, float], second: Mapping[str, float]) -> f
 
 
 def is_shown(change: float, noise: float) -> bool:
-    """Whether a change is more than what two equal requests differ by."""
+    """Whether a change is larger than the difference between two equal requests."""
     return change > max(3 * noise, SMALLEST_CHANGE)

@@ -1,7 +1,7 @@
-"""Where a server is, and with which key it is asked: both checked before anything is sent.
+"""The address of a server and the key for it: both checked before anything is sent.
 
-A key comes from the environment and goes into one header; it never stands in an address, so the address
-may be written to a manifest. Nothing here opens a connection.
+A key comes from the environment and goes into one header. It is never part of an address, so the address may
+be written to a manifest. Nothing here opens a connection.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ EXAMPLE = "for example --base-url http://127.0.0.1:8000/v1"
 
 
 def check_base_url(address: str) -> str:
-    """`address` without its last slash. UserError for what is not an address, or holds a secret."""
+    """`address` without its last slash. UserError if it is not an address, or contains a secret."""
     try:
         parts = urlsplit(address.strip())
         port = parts.port
@@ -36,7 +36,7 @@ def check_base_url(address: str) -> str:
         raise UserError(f"--engine openai needs the address of a server, {EXAMPLE}")
     if parts.scheme not in {"http", "https"} or not parts.hostname or port == 0:
         raise UserError(
-            f"--base-url {address}: no http address; give the part before /chat/completions, {EXAMPLE}"
+            f"--base-url {address} is not an http address: give the part before /chat/completions, {EXAMPLE}"
         )
     if not is_loopback(address) and not proxy_bypass(parts.hostname):
         _check_proxy(parts.scheme)
@@ -44,7 +44,8 @@ def check_base_url(address: str) -> str:
 
 
 def _check_proxy(scheme: str) -> None:
-    """UserError where the environment names a proxy by what is not an address. It may hold a password."""
+    """UserError if a proxy variable of the environment is not an address. The value may contain a
+    password, so it is not shown."""
     try:
         proxy = urlsplit(getproxies().get(scheme, ""))
         _ = proxy.port
@@ -53,12 +54,12 @@ def _check_proxy(scheme: str) -> None:
 
 
 def server_root(base_url: str) -> str:
-    """The address of what servers keep beside the OpenAI interface (`/tokenize`, `/version`)."""
+    """The address above the OpenAI interface, where servers have `/tokenize` and `/version`."""
     return base_url.removesuffix("/v1")
 
 
 def is_loopback(base_url: str) -> bool:
-    """Whether the server is this machine: then no proxy of the environment may stand between."""
+    """Whether the server is on this machine: then no proxy of the environment may be used."""
     host = urlsplit(base_url).hostname or ""
     try:
         return ipaddress.ip_address(host).is_loopback
@@ -67,18 +68,18 @@ def is_loopback(base_url: str) -> bool:
 
 
 def api_key(environment: Mapping[str, str]) -> str | None:
-    """The key to ask with; None where no variable is set. UserError for one that no header can hold."""
+    """The key; None if no variable is set. UserError for a key that does not fit into a header."""
     for variable in KEY_VARIABLES:
         key = environment.get(variable, "").strip()
         if key:
             if not (key.isascii() and key.isprintable()):
-                raise UserError(f"{variable} holds characters that no key has: set it again")
+                raise UserError(f"{variable} contains characters that no key has: set it again")
             return key
     return None
 
 
 def without_key(text: str, key: str | None) -> str:
-    """One line of `text`, at most 300 characters, in which the key is not to be read."""
+    """`text` as one line of at most 300 characters, with the key removed."""
     line = " ".join(text.split())
     if key:
         line = line.replace(key, "[key]")

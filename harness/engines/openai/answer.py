@@ -1,8 +1,8 @@
-"""One request to a server and what becomes of it: a completion, that item's error, or the end of the run.
+"""One request to a server and its result: a completion, that item's error, or the end of the run.
 
-The line between the last two: what another request would get as well ends the run, because a server's
-absence, or its refusal of a parameter, must not be recorded as the failure of every item that is left. What
-the server does not take and the run can do without is learnt here and left out from then on.
+If every other request would fail in the same way, the run ends: a server that is gone, or that refuses a
+parameter, must not be recorded as the failure of all remaining items. A parameter that the server does not
+accept and the run does not need is learnt here and left out from then on.
 """
 
 from __future__ import annotations
@@ -17,7 +17,12 @@ from harness.engines.chat import PROBE
 from harness.engines.openai.client import NoAnswer, Rejected, ServerClient
 from harness.engines.openai.completion import completion, failed
 from harness.engines.openai.dialect import SPECIAL, Dialect, named, without
-from harness.engines.openai.explained import OF_ALL, explain_feature, explain_refusal, explain_silence
+from harness.engines.openai.explained import (
+    REFUSES_EVERY_REQUEST,
+    explain_feature,
+    explain_refusal,
+    explain_silence,
+)
 from harness.engines.openai.handshake import Server, probe
 from harness.engines.openai.notes import Notes
 from harness.engines.openai.prompt_ids import Prompts, ThinkingPrompt, is_surrogate
@@ -28,16 +33,16 @@ from harness.types import Completion, Request, Sampling
 from results.schema import JsonObject
 
 TOO_MANY = 429
-"""Requests, says the server."""
+"""HTTP status "too many requests"."""
 
 _FILTERED = re.compile(r"moderat|flagged|content.{0,10}(policy|filter|manag)|safety", re.IGNORECASE)
-"""A refusal that is about one prompt."""
+"""A refusal of the content of one prompt."""
 
 _NUMBERS = re.compile(r"\d+")
 
 
 class Answerer:
-    """Asks one server."""
+    """Sends requests to one server."""
 
     def __init__(
         self,
@@ -47,9 +52,9 @@ class Answerer:
         context_length: int,
         notes: Notes,
     ) -> None:
-        """A `context_length` of 0 is not known."""
+        """A `context_length` of 0 is unknown."""
         self.dialect = server.dialect
-        """As far as it is known by now."""
+        """What is known so far about the parameters that the server accepts."""
         self._client = client
         self._server = server
         self._day = prompts.day
@@ -61,8 +66,8 @@ class Answerer:
         """Refusals, without their numbers -> whether every request of the kind would get them."""
 
     async def answer(self, request: Request, model: str) -> Completion:
-        """The completion of `request` by the server's `model`. RunError or UserError for what no other
-        request would survive."""
+        """The completion of `request` by the server's `model`. RunError or UserError if every other
+        request would fail too."""
         ids = request.prompt_ids
         limit = request.sampling.max_tokens
         if self._context_length and not is_surrogate(ids):
@@ -83,7 +88,7 @@ class Answerer:
             except Rejected as problem:
                 room = problem.overflow.room if problem.overflow else 0
                 if 0 < room < limit:
-                    # As every engine does: the answer gets what the context leaves.
+                    # As in every engine, the answer gets what the context leaves.
                     limit = room
                     self._notes.cut_to_the_context(problem.overflow)
                 elif problem.overflow:
@@ -100,7 +105,7 @@ class Answerer:
         return chat_body(dialect, model, request.messages, request.sampling, limit, request.seed, template)
 
     def _require_possible(self, sampling: Sampling, dialect: Dialect) -> None:
-        """UserError where the server is known to refuse this sampling."""
+        """UserError if the server is known to refuse this sampling."""
         name = cannot_be_left_out(dialect, sampling)
         if name is not None:
             raise UserError(explain_feature(self._client, name, dialect, dialect.left_out[name]))
@@ -116,7 +121,7 @@ class Answerer:
         if marks and self._server.hides_special_tokens(self.dialect):
             self._notes.special_tokens_hidden(marks)
         thinking = isinstance(ids, ThinkingPrompt)
-        # Where a stop string may have cut a thought, an empty text is as it should be.
+        # If a stop string may have cut a thought, an empty text is correct.
         cut = reply.by_stop_string if reply.by_stop_string is not None else thinking and request.sampling.stop
         if reply.thoughts and not reply.text.strip() and reply.finish_reason == "stop" and not cut:
             self._notes.only_thoughts()
@@ -126,19 +131,19 @@ class Answerer:
         return completion(request, reply, thinking, body.get(SPECIAL) is False, opened)
 
     def _learns(self, problem: Rejected, body: JsonObject, dialect: Dialect) -> bool:
-        """Whether the same can be asked again in another way."""
+        """Whether the same request can be sent again in another form."""
         learnt = without(problem, body, dialect) if problem.status in {400, 422} else None
         if learnt is None:
             return False
-        if self.dialect == dialect:  # else another call has learnt something meanwhile
+        if self.dialect == dialect:  # else another call has changed it meanwhile
             self.dialect = learnt
             self._notes.left_out(dialect, learnt, problem)
         return True
 
     async def _refused(self, problem: Rejected, body: JsonObject, dialect: Dialect, shortened: bool) -> str:
-        """The error of one item. `shortened`: its context leaves it fewer tokens than its limit."""
+        """The error of one item. `shortened`: the context leaves it fewer tokens than its limit."""
         filtered = _FILTERED.search(problem.message) is not None
-        if problem.status in OF_ALL and not (filtered and problem.status == 403):
+        if problem.status in REFUSES_EVERY_REQUEST and not (filtered and problem.status == 403):
             raise RunError(explain_refusal(self._client, problem))
         about = named(problem, body, dialect)
         of_one = filtered or (shortened and dialect.limit in about)
@@ -150,7 +155,7 @@ class Answerer:
         return _told(problem)
 
     async def _is_of_all(self, problem: Rejected, body: JsonObject) -> bool:
-        """Whether the same request with a prompt that the server is known to take is refused as well."""
+        """Whether the same request with a prompt that the server accepted before is refused as well."""
         kind = f"{problem.status} {_NUMBERS.sub('#', problem.message)}"
         async with self._one_trial:
             if kind not in self._of_all:
@@ -162,12 +167,13 @@ class Answerer:
                 except Rejected as again:
                     self._of_all[kind] = again.status == problem.status
                 except NoAnswer:
-                    return False  # of what it refuses, this says nothing
+                    return False  # such a refusal says nothing about other requests
             return self._of_all[kind]
 
     async def _unanswered(self, problem: NoAnswer, model: str) -> str:
         """The error of one item, if the server answers another request."""
-        # A server that is busy says nothing of the request: recorded, it would stay a failure for good.
+        # A busy server says nothing about the request; recorded as an error, it would stay a failure for
+        # ever.
         if not problem.exhausted and problem.status != TOO_MANY:
             try:
                 await probe(self._client, self.dialect, model, self._day)

@@ -1,8 +1,8 @@
-"""JSON over HTTP with a server that may be slow, busy, broken or gone: timed and repeated.
+"""JSON over HTTP with a server that may be slow, busy, broken or gone, with time limits and retries.
 
-Three things come out of a call: what `read` makes of the reply; `Rejected`, where the server understood and
-refused (a 4xx, or an error inside a reply that was sent as a good one); `NoAnswer`, where nothing usable came
-however often it was asked. Whose fault that is, is decided elsewhere, and so is how many calls are under way.
+A call has three outcomes: the result of `read`; `Rejected`, if the server understood and refused (a 4xx, or
+an error inside a reply with a good status); `NoAnswer`, if no retry brought a usable reply. The caller
+decides whose fault it is and how many calls run at a time.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from harness.engines.openai.stream import read_json
 T = TypeVar("T")
 
 LARGEST_REPLY = 64 * 2**20
-"""Bytes; a reply that does not end is not read to its end."""
+"""Bytes; a longer reply is not read to its end."""
 
 CONNECT_SECONDS = 30.0
 
 
 class Broken(Exception):
-    """A reply that cannot be read; `read` functions raise it with the reason. `settled`: asked again, it
-    would be the same."""
+    """A reply that cannot be read; `read` functions raise it with the reason. `settled`: a retry would
+    give the same."""
 
     def __init__(self, reason: str, *, settled: bool = False) -> None:
         super().__init__(reason)
@@ -44,8 +44,8 @@ class Broken(Exception):
 
 
 class Rejected(Exception):
-    """The server refused: `status`, its own words, the parameter that it names, if any, and what it says of a
-    prompt that does not fit."""
+    """The server refused: `status`, its message, the parameter that it names, if any, and what it says
+    about a prompt that does not fit."""
 
     def __init__(
         self, status: int, message: str, parameter: str | None = None, overflow: Overflow | None = None
@@ -58,8 +58,8 @@ class Rejected(Exception):
 
 
 class NoAnswer(Exception):
-    """No usable reply. `broken`: replies came, or were waited for, in vain; else nothing was to be had.
-    `status`: of the last reply, None where there was none. `exhausted`: the server will not answer anything
+    """No usable reply. `broken`: replies came and could not be read, or timed out; else there was no
+    reply. `status` is that of the last reply, None without one. `exhausted`: the server will not answer
     for a long time."""
 
     def __init__(
@@ -72,7 +72,7 @@ class NoAnswer(Exception):
 
 
 class _Again(Exception):
-    """One attempt failed in a way that another may fix; `wait` is in seconds, as the server asked."""
+    """One attempt failed, and another may succeed; `wait` is in seconds, as the server asked."""
 
     def __init__(
         self,
@@ -115,8 +115,8 @@ class ServerClient:
         max_retries: int | None = None,
         timeout: float | None = None,
     ) -> T:
-        """POST `body` (GET without one) to `path`, under the base address or `beside` it (`/tokenize`).
-        Raises Rejected or NoAnswer."""
+        """POSTs `body` (GET without one) to `path`, under the base address or, with `beside`, above it
+        (`/tokenize`). Raises Rejected or NoAnswer."""
         address = (server_root(self.base_url) if beside else self.base_url) + path
         most = self._max_retries if max_retries is None else max_retries
         seconds = self._timeout if timeout is None else timeout
@@ -137,7 +137,7 @@ class ServerClient:
     ) -> T:
         status, headers, raw = await self._exchange(address, body, seconds)
         if 300 <= status < 400:
-            # A redirect would carry prompts and key to an address that nobody named.
+            # A redirect would carry prompts and key to an address that the user did not name.
             raise Rejected(status, self._clean(f"it redirects to {headers.get('location', 'nowhere')}"))
         if status >= 400:
             raise self._refusal(status, headers, read_error(raw))
@@ -168,7 +168,7 @@ class ServerClient:
                     if len(raw) > LARGEST_REPLY:
                         raise _Again("its reply does not end", broken=True)
                 return response.status, response.headers, bytes(raw)
-        # The errors of aiohttp hold the request's headers, so no more than their text goes on.
+        # aiohttp's errors contain the request's headers, so only their text is used.
         except aiohttp.ConnectionTimeoutError:
             raise _Again(f"no connection within {limits.sock_connect:g} s") from None
         except TimeoutError:
@@ -177,7 +177,8 @@ class ServerClient:
             raise _Again(self._clean(f"{type(error).__name__}: {error}")) from None
 
     def _refusal(self, status: int | None, headers: Mapping[str, str], told: Told) -> Exception:
-        """`status` None: of an error inside a reply, which does not say what it is."""
+        """The exception for a refusal. `status` None: the error was inside a reply, which has no status
+        for it."""
         message = self._clean(told.message)
         if told.code == "insufficient_quota":
             return NoAnswer(f"{status}: {message}", status=status, exhausted=True)
@@ -187,7 +188,7 @@ class ServerClient:
             return Rejected(status, message, told.parameter, told.overflow)
         wait = retry_after(headers) or 0.0
         if wait > LONGEST_RETRY_AFTER:
-            return NoAnswer(f"{status}: it asks to come back in {wait:.0f} s", status=status, exhausted=True)
+            return NoAnswer(f"{status}: it asks to wait {wait:.0f} s", status=status, exhausted=True)
         return _Again(f"{status}: {message}" if message else f"status {status}", wait, status=status)
 
     def _clean(self, text: str) -> str:
@@ -200,14 +201,14 @@ class ServerClient:
                 headers["Authorization"] = f"Bearer {self._key}"
             self._session = aiohttp.ClientSession(
                 headers=headers,
-                connector=aiohttp.TCPConnector(limit=0),  # the engine is the bound
+                connector=aiohttp.TCPConnector(limit=0),  # the engine limits the calls
                 cookie_jar=aiohttp.DummyCookieJar(),
                 trust_env=not is_loopback(self.base_url),
             )
         return self._session
 
     async def close(self) -> None:
-        """Close all connections."""
+        """Closes all connections."""
         session, self._session = self._session, None
         if session is not None:
             await session.close()

@@ -1,6 +1,6 @@
 """From a server's reply to the completion that a program gets: one text, cut at the first stop.
 
-Texts are cut here as every engine cuts them, whatever the server did about stops.
+Texts are cut here as in every engine, whatever the server did about stops.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ from harness.engines.openai.reply import Reply
 from harness.types import Completion, Request
 
 _END_MARKS = re.compile(r"(?:\s*(?:<[|｜][^<>\s]{1,60}[|｜]>|</s>|<eos>|<end_of_turn>|<turn\|>))+\s*\Z")
-"""What ends a turn, as text: servers that show special tokens may show the last one, too."""
+"""End-of-turn tokens as text: servers that show special tokens may show the last one, too."""
 
 
 def completion(
     request: Request, reply: Reply, thinking: bool, shown: bool = False, opened: str = ""
 ) -> Completion:
-    """What a reply is to the program that asked. `shown`: special tokens are left in its text. `opened`: the
-    mark of a thought in which the prompt ends, if it is known to end in one."""
+    """The completion for a reply. `shown`: special tokens are left in its text. `opened`: the opening mark
+    of a thought that the prompt leaves open, if any."""
     reason = reply.finish_reason
     text = _END_MARKS.sub("", reply.text) if shown and reason == "stop" else reply.text
     if thinking and reply.thoughts is not None:
         text = _with_thoughts(text, reply.thoughts, _is_closed(request, reply))
     elif opened and reply.thoughts is None and not text.lstrip().startswith(opened):
-        text = f"{opened}\n{text}"  # without it, what is cut in its thought looks like a reply
+        text = f"{opened}\n{text}"  # without the mark, a cut thought looks like a reply
     for stop in request.sampling.stop:
         text, found, _ = text.partition(stop)
         if found and reason != "error":
@@ -44,12 +44,12 @@ def completion(
 
 
 def failed(request: Request, error: str, prompt_tokens: int = 0) -> Completion:
-    """A request that was not answered; what the server spent on it, it did not say."""
+    """A request without an answer; the server did not say what it spent on it."""
     return Completion("", "error", prompt_tokens, 0, prompt_ids=_known(request), error=error)
 
 
 def _is_closed(request: Request, reply: Reply) -> bool:
-    """Whether the model ended its thought. Where no text follows and a stop string may have cut the thought,
+    """Whether the model ended its thought. If no text follows and a stop string may have cut the thought,
     only the server can tell."""
     if reply.text:
         return True
@@ -58,8 +58,8 @@ def _is_closed(request: Request, reply: Reply) -> bool:
 
 
 def _with_thoughts(text: str, thoughts: str, closed: bool) -> str:
-    """The text as a model says it; servers with a reasoning parser take the thoughts out. A thought that was
-    cut stays open."""
+    """The text with its thoughts put back, as the model wrote it: servers with a reasoning parser take
+    them out. A thought that was cut stays open."""
     return f"<think>{thoughts}" + (f"</think>{text}" if closed else "")
 
 

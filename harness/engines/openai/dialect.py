@@ -1,7 +1,7 @@
-"""What a server takes of a request, and how that is learnt from what it refuses.
+"""The parameters that a server accepts, learnt from its refusals.
 
-A parameter that changes nothing is left out where it is refused, and so is a stop string, because texts are
-cut at stops here as well. What a run asked for and what makes a difference is never left out.
+A parameter that changes nothing is left out if the server refuses it. So is a stop string, because texts are
+cut at stops here as well. What the run asked for and what makes a difference is never left out.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from harness.engines.openai.client import Rejected
 from results.schema import JsonObject
 
 DEFAULTS: dict[str, float] = {"temperature": 1.0, "top_p": 1.0}
-"""What a server that does not take them draws with, so that only these values may be left out."""
+"""Values that a server uses if they are not sent; only these values may be left out."""
 
-_OF_LLAMA_CPP: JsonObject = {
+_LLAMA_CPP_NEUTRAL: JsonObject = {
     "repeat_penalty": 1.0,
     "mirostat": 0,
     "xtc_probability": 0.0,
@@ -25,7 +25,7 @@ _OF_LLAMA_CPP: JsonObject = {
     "typical_p": 1.0,
     "dynatemp_range": 0.0,
 }
-"""llama.cpp's own words; a server that refuses one of them is another."""
+"""llama.cpp's own parameters; if a server refuses one of them, none of them is sent."""
 
 NEUTRAL: JsonObject = {
     "top_k": -1,
@@ -33,27 +33,27 @@ NEUTRAL: JsonObject = {
     "repetition_penalty": 1.0,
     "presence_penalty": 0.0,
     "frequency_penalty": 0.0,
-    **_OF_LLAMA_CPP,
+    **_LLAMA_CPP_NEUTRAL,
 }
-"""Sampling that changes nothing. Servers fill what is not sent from the model's generation_config.json, or
-from the metadata of a GGUF file: for Qwen2.5 a repetition penalty of 1.05, which changes even greedy
+"""Sampling that changes nothing. Servers fill in what is not sent from the model's generation_config.json,
+or from the metadata of a GGUF file: for Qwen2.5 a repetition penalty of 1.05, which changes even greedy
 texts."""
 
 SPECIAL = "skip_special_tokens"
-"""Off, a server shows special tokens in its text, and finds stops that are special tokens."""
+"""If false, a server shows special tokens in its text, and finds stops that are special tokens."""
 
 OPTIONAL = ("return_token_ids", "chat_template_kwargs", SPECIAL, *NEUTRAL)
-"""Beyond the interface; a server that refuses one is asked without it."""
+"""Extensions of the interface; left out if the server refuses one."""
 
 FEATURES = ("top_p", "temperature", "top_k", "seed", "stop", "logprobs", *OPTIONAL)
-"""What a refusal may name. Where it names several, the first that can be left out is: some models take one of
-top_p and temperature."""
+"""Parameters that a refusal may name. If it names several, the first that can be left out is left out:
+some models accept only one of top_p and temperature."""
 
 MOST_STOPS = 4
-"""OpenAI's own bound, which others took over."""
+"""OpenAI's limit, which other servers adopted."""
 
 LIMITS = (16, 64, 256, 1024)
-"""Limits that are tried where a server finds one too short and does not say how long it must be."""
+"""Limits to try if a server says that one is too short but not how long it must be."""
 
 _COMPLAINS = re.compile(
     r"unsupported|not support|unrecogni[sz]ed|unknown|unexpected|not (permitted|allowed)|extra (field|input)"
@@ -76,23 +76,23 @@ _MOST = re.compile(
 
 @dataclass(frozen=True)
 class Dialect:
-    """What a server takes."""
+    """What a server accepts."""
 
     limit: str = "max_tokens"
-    """Name of the most tokens to generate; newer models of OpenAI want `max_completion_tokens`."""
+    """Name of the parameter for the token limit; newer models of OpenAI want `max_completion_tokens`."""
     probe_limit: int = 1
     """Tokens that the probe asks for; some servers refuse a lower limit."""
     most_stops: int | None = None
-    """Stop strings that it takes at most; None: as many as are asked."""
+    """Most stop strings that it accepts; None: any number."""
     optional: frozenset[str] = frozenset(OPTIONAL)
     left_out: Mapping[str, str] = field(default_factory=dict)
-    """Those of `DEFAULTS` that it does not even take with the value that changes nothing, and its words."""
+    """Parameters of `DEFAULTS` that it refuses even with the neutral value, and its message."""
     own: Mapping[str, Any] = field(default_factory=dict)
-    """Fields of the server's own that the user adds to each request."""
+    """Extra fields that the user adds to each request."""
 
 
 def named(problem: Rejected, body: Mapping[str, Any], dialect: Dialect) -> list[str]:
-    """Parameters of `body` that a refusal is about, those first that can be left out."""
+    """Parameters of `body` that a refusal is about; first those that can be left out."""
     known = [*FEATURES, dialect.limit, *dialect.own]
     sent = [name for name in dict.fromkeys(known) if name in body]
     if problem.parameter is not None and problem.parameter in body:
@@ -107,15 +107,15 @@ def named(problem: Rejected, body: Mapping[str, Any], dialect: Dialect) -> list[
 def without(
     problem: Rejected, body: Mapping[str, Any], dialect: Dialect, probing: bool = False
 ) -> Dialect | None:
-    """The dialect of a server that refused `body` so; None where nothing of it can be left out. `probing`:
-    any number of tokens will do."""
+    """The dialect of a server that refused `body` with this problem; None if nothing can be left out.
+    `probing`: any number of tokens is fine."""
     wanted = "max_completion_tokens"
     if wanted in f"{problem.parameter} {problem.message}" and dialect.limit != wanted:
         return replace(dialect, limit=wanted)
     about = named(problem, body, dialect)
     needless = {name for name in about if name in dialect.optional and _is_neutral(name, body, dialect)}
     if needless:
-        kin = {*_OF_LLAMA_CPP} if needless & _OF_LLAMA_CPP.keys() else set()
+        kin = {*_LLAMA_CPP_NEUTRAL} if needless & _LLAMA_CPP_NEUTRAL.keys() else set()
         return replace(dialect, optional=dialect.optional - needless - kin)
     for name in about:
         if name in DEFAULTS and _is_neutral(name, body, dialect):
@@ -130,8 +130,8 @@ def without(
 
 
 def advice(name: str, dialect: Dialect, words: str, sent: int = 0) -> str:
-    """What a user can change where a server refused `name` in these words and the run cannot do without it.
-    `sent` is the limit that was sent."""
+    """What a user can change if a server refused `name` with this message and the run needs it. `sent` is
+    the limit that was sent."""
     other = "or use a server that takes it, such as vllm serve"
     if name in dialect.own:
         return f"take body.{name} out of --engine-args"
@@ -141,16 +141,16 @@ def advice(name: str, dialect: Dialect, words: str, sent: int = 0) -> str:
         own = "in a method of yours Ask(max_tokens=N)"
         return f"set --sampling max_tokens=N or max_tokens.STEP=N ({own}) to {bound}"
     if name in DEFAULTS:
-        return f"ask for what it takes with --sampling {name}=1.0, {other}"
+        return f"ask for the value that it accepts with --sampling {name}=1.0, {other}"
     if name == "seed":
-        return f"draw nothing (--sampling temperature=0, and no method that draws samples), {other}"
+        return f"use greedy decoding (--sampling temperature=0, and no method that draws samples), {other}"
     if name == "chat_template_kwargs":
         return f"leave out the method think, {other}"
     return f"leave {name} out of --sampling, {other}"
 
 
 def _is_neutral(name: str, body: Mapping[str, Any], dialect: Dialect) -> bool:
-    """Whether a request can do without this parameter as it stands there."""
+    """Whether the request works without this parameter, given its value."""
     if name in dialect.own:
         return False
     if name in DEFAULTS:
@@ -163,7 +163,7 @@ def _is_neutral(name: str, body: Mapping[str, Any], dialect: Dialect) -> bool:
 
 
 def _names(message: str, name: str) -> bool:
-    """Whether a message is about a parameter of that name, and does not only hold the word."""
+    """Whether a message is about a parameter of that name, and does not only contain the word."""
     name = re.escape(name)
     if "_" in name:
         return re.search(rf"\b{name}\b", message) is not None
@@ -182,7 +182,7 @@ def _most_stops(message: str, sent: Sequence[str]) -> int:
 
 
 def least_limit(message: str, sent: int) -> int:
-    """The least limit that a server says it takes; 0 where it does not say that `sent` is below one."""
+    """The lowest limit that a server says it accepts; 0 if it does not say that `sent` is too low."""
     for found in _AT_LEAST.finditer(message):
         least = int(found["least"]) if found["least"] else int(found["above"]) + 1
         if sent < least <= max(LIMITS):

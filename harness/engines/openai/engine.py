@@ -1,8 +1,8 @@
 """The `openai` engine: chat completions of any compatible server, many at a time.
 
 The server holds the model and counts the tokens; its `usage` is taken as given. Calls stream in and out
-(continuous.py). What fails on one request is that item's recorded error; what would fail on all of them (a
-wrong key, a server that is gone) ends the run in one line, and the run can be continued.
+(continuous.py). A failure of one request is recorded as that item's error. A failure that all requests would
+have (a wrong key, a server that is gone) ends the run with one line, and the run can be continued.
 """
 
 from __future__ import annotations
@@ -61,12 +61,13 @@ class OpenAIEngine(ContinuousEngine):
 
     @property
     def notes(self) -> list[str]:
-        """Plain sentences for the report."""
+        """Sentences for the report."""
         return list(self._notes.said)
 
     @classmethod
     def load(cls, source: ModelSource, arguments: Settings) -> OpenAIEngine:
-        """Meet the server at `arguments["base_url"]`. UserError where it cannot be used for this model."""
+        """Connects to the server at `arguments["base_url"]`. UserError if it cannot be used for this
+        model."""
         settings = check_arguments(arguments)
         if source.dtype != "auto":
             raise UserError(f"--dtype {source.dtype}: the server loads the model, so set it there")
@@ -81,11 +82,11 @@ class OpenAIEngine(ContinuousEngine):
         return cls(model_info(source, server, settings), settings, client, server, prompts)
 
     def prompt_ids(self, messages: Sequence[Message], thinking: bool = False) -> tuple[int, ...]:
-        """Ids, or negative numbers where nobody knows them (prompt_ids.py)."""
+        """Ids, or negative numbers if the ids are unknown (prompt_ids.py)."""
         if thinking and "chat_template_kwargs" not in self._server.dialect.optional:
             raise UserError(
-                f"the server at {self._client.base_url} takes no chat_template_kwargs, so thinking cannot be "
-                "switched on: leave out the method think, or use a server such as vllm serve"
+                f"the server at {self._client.base_url} accepts no chat_template_kwargs, so thinking cannot "
+                "be switched on: leave out the method think, or use a server such as vllm serve"
             )
         ids = self._prompts.at_once(messages, thinking)
         if ids is None:
@@ -94,7 +95,7 @@ class OpenAIEngine(ContinuousEngine):
 
     def target_ids(self, text: str) -> tuple[int, ...]:
         raise UserError(
-            "--engine openai cannot train, the weights are on the server: distil locally with --engine hf or "
+            "--engine openai cannot train: the weights are on the server; distil locally with --engine hf or "
             "vllm, serve the adapter, and name it as --models NAME=served:MODEL"
         )
 
@@ -108,7 +109,7 @@ class OpenAIEngine(ContinuousEngine):
         return done
 
     def add_adapter(self, name: str, folder: Path) -> AdapterInfo:
-        """What the server made of the adapter in `folder`. UserError where it made nothing of it."""
+        """The served adapter from `folder`. UserError if the server does not serve it."""
         model = served_from(folder, self._listed())
         if model is None:
             raise UserError(
@@ -118,8 +119,8 @@ class OpenAIEngine(ContinuousEngine):
         return self.served_adapter(name, model)
 
     def served_adapter(self, name: str, model: str) -> AdapterInfo:
-        """The server's model `model`, under `name` in requests. UserError where it is not served, RunError
-        where it is the base model in all but name."""
+        """The server's model `model`, called `name` in requests. UserError if it is not served, RunError
+        if it does not differ from the base model."""
         listed = self._listed()
         entry = next((each for each in listed if each["id"] == model), None)
         if entry is None and listed:
@@ -134,13 +135,13 @@ class OpenAIEngine(ContinuousEngine):
         change, noise = measured or (0.0, 0.0)
         if measured is None:
             self._notes.add(
-                f"The server gives no log-probabilities, so it cannot be shown that {model} is another model "
+                f"The server gives no log-probabilities, so there is no check that {model} is another model "
                 f"than {self._server.model}."
             )
         elif not is_shown(change, noise):
             raise RunError(
                 f"served adapter {model} does not change the model (largest change of a log-probability "
-                f"{change:.1e}, noise {noise:.1e}): see that the server really loads it"
+                f"{change:.1e}, noise {noise:.1e}): check that the server really loads it"
             )
         self._adapters[name] = model
         return AdapterInfo(name, served_hash(entry or {"id": model}), change, noise)
@@ -178,7 +179,7 @@ class OpenAIEngine(ContinuousEngine):
 async def _introduced(
     client: ServerClient, names: Sequence[str], source: ModelSource, own: Mapping[str, Any]
 ) -> tuple[Server, Prompts]:
-    """What is known of the server before the first request, and how prompts get their ids."""
+    """What is known about the server before the first request, and how prompts get their ids."""
     day = datetime.fromisoformat(source.date)
     try:
         server = await meet(client, names, day, own)
@@ -188,7 +189,7 @@ async def _introduced(
 
 
 async def _told(client: ServerClient, asked: Coroutine[Any, Any, T]) -> T:
-    """What was asked, or one line on why there is no answer."""
+    """The result of `asked`, or an error with one line on why there is none."""
     try:
         return await asked
     except Rejected as problem:

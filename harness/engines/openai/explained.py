@@ -1,6 +1,6 @@
-"""One line for people on what keeps a server from being used, in its own words and with the next step.
+"""One line for people on why a server cannot be used, with its own message and the next step.
 
-What is an error of one item and what ends a run is decided elsewhere.
+The caller decides what is an error of one item and what ends a run.
 """
 
 from __future__ import annotations
@@ -9,19 +9,19 @@ from harness.engines.openai.address import KEY_VARIABLES
 from harness.engines.openai.client import NoAnswer, Rejected, ServerClient
 from harness.engines.openai.dialect import Dialect, advice
 
-OF_ALL = frozenset({*range(300, 400), 401, 402, 403, 404, 405, 407, 501})
-"""Refusals that every other request would get as well."""
+REFUSES_EVERY_REQUEST = frozenset({*range(300, 400), 401, 402, 403, 404, 405, 407, 501})
+"""Statuses that every other request would get as well."""
 
 
 def explain_refusal(client: ServerClient, problem: Rejected) -> str:
-    """One line with the next step for what no request of a run would survive."""
+    """One line with the next step for a refusal that every request of the run would get."""
     where = f"the server at {client.base_url}"
     if problem.status in {401, 403, 407}:
         if client.has_key:
-            return f"{where} refuses the key ({problem}): set {KEY_VARIABLES[0]} to one that it takes"
+            return f"{where} refuses the key ({problem}): set {KEY_VARIABLES[0]} to a valid one"
         return f"{where} wants a key ({problem}): set {KEY_VARIABLES[0]} in the environment"
     if problem.status == 402:
-        return f"{where} wants to be paid first ({problem}): see to it, then repeat the command"
+        return f"{where} wants a payment ({problem}): pay its operator, then repeat the command"
     if problem.status in {404, 405, 501}:
         return (
             f"{where} does not know the model or the address ({problem}): --engine-args model=NAME names "
@@ -35,7 +35,7 @@ def explain_refusal(client: ServerClient, problem: Rejected) -> str:
             "(vllm serve --max-model-len; llama.cpp --ctx-size, which is divided among its slots)"
         )
     return (
-        f"{where} refuses every request of this kind ({problem}): change what its words name, with "
+        f"{where} refuses every request of this kind ({problem}): change what its message names, with "
         "--sampling, --engine-args or in the server, then repeat the command"
     )
 
@@ -44,7 +44,7 @@ def explain_silence(client: ServerClient, problem: NoAnswer) -> str:
     """One line with the next step for a server that gives no usable reply."""
     where = f"the server at {client.base_url}"
     if problem.exhausted:
-        return f"{where} takes no more requests ({problem}): repeat the command when it does; it goes on here"
+        return f"{where} takes no more requests ({problem}): repeat the command later to continue"
     if problem.status == 429:
         return f"{where} is too busy ({problem}): lower --engine-args concurrency=, then repeat the command"
     if problem.broken:
@@ -56,7 +56,7 @@ def explain_silence(client: ServerClient, problem: NoAnswer) -> str:
 
 
 def explain_feature(client: ServerClient, name: str, dialect: Dialect, words: str, sent: int = 0) -> str:
-    """One line on a parameter that the server does not take, with its words. `sent` is the limit that was
-    sent."""
+    """One line on a parameter that the server does not accept, with its message. `sent` is the limit that
+    was sent."""
     where = f"the server at {client.base_url}"
     return f"{where} does not take {name!r} ({words}): {advice(name, dialect, words, sent)}"

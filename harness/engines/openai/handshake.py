@@ -1,7 +1,7 @@
-"""Getting to know a server before the first request of a run: its models, its version, what it takes.
+"""Finds out about a server before the first request of a run: its models, its version, what it accepts.
 
-One short request is made on purpose: a wrong key, an unknown model, a missing `usage` or a parameter that is
-refused come out now and in one line, not as a thousand failed items.
+It sends one short request. So a wrong key, an unknown model, a missing `usage` or a refused parameter shows
+now and in one line, not as a thousand failed items.
 """
 
 from __future__ import annotations
@@ -35,29 +35,29 @@ from results.schema import JsonObject
 
 @dataclass(frozen=True)
 class Server:
-    """A server that answers, and the model that it was asked for."""
+    """A server that answers, and the model to use on it."""
 
     model: str
     entry: Mapping[str, Any]
-    """The model's entry in the list of models; empty where the server has no list."""
+    """The model's entry in the list of models; empty if the server has no list."""
     version: str | None
     dialect: Dialect
     reply: Reply
     """To `PROBE`."""
     properties: Mapping[str, Any] = field(default_factory=dict)
-    """What llama.cpp says of itself."""
+    """What llama.cpp reports about itself."""
 
     @property
     def identity(self) -> list[Any]:
-        """What is known of the weights, and what the user adds to each request: goes into the fingerprint of
-        the model."""
+        """What is known about the weights, and what the user adds to each request: part of the model's
+        fingerprint."""
         known = [self.model, self.entry.get("root"), self.entry.get("max_model_len"), self.version]
         more = [told_of_weights(self.entry, self.properties), dict(self.dialect.own)]
         return [*known, *(each for each in more if each)]
 
     @property
     def served(self) -> JsonObject:
-        """The same by name, as the manifest has it: what a run cannot be continued without."""
+        """The same by name, for the manifest: a run can be continued only with the same values."""
         found = {"model": self.model, "root": self.entry.get("root"), "version": self.version}
         found["max_model_len"] = self.entry.get("max_model_len")
         found |= told_of_weights(self.entry, self.properties)
@@ -65,20 +65,20 @@ class Server:
 
     @property
     def context_length(self) -> int:
-        """Tokens; 0 where the server does not tell."""
+        """Tokens; 0 if the server does not tell."""
         return context_of(self.entry, self.properties)
 
     def hides_special_tokens(self, dialect: Dialect) -> bool:
-        """Whether it shows no special tokens in a text, so that it cannot find a stop that is one. `dialect`
-        is what is known by now of what it takes."""
+        """Whether texts of the server lack special tokens, so that it cannot find a stop that is one.
+        `dialect` is what is known so far about the parameters that it accepts."""
         return SPECIAL not in dialect.optional or is_llama_cpp(self.entry, self.properties)
 
 
 async def meet(
     client: ServerClient, names: Sequence[str], day: date, own: Mapping[str, Any] | None = None
 ) -> Server:
-    """The server with the first of `names` that it serves, asked with the fields `own` in each request.
-    UserError where it cannot be used."""
+    """The server with the first of `names` that it serves; `own` are extra fields of each request.
+    UserError if it cannot be used."""
     try:
         listed = await list_models(client, FIRST_RETRIES)
         model = _pick(client, names, listed)
@@ -95,8 +95,8 @@ async def meet(
 async def probe(
     client: ServerClient, dialect: Dialect, model: str, day: date, *, logprobs: bool = False
 ) -> Reply:
-    """The first token that `model` says to `PROBE`, or a few where the server gives no fewer; raises what
-    `ServerClient.call` raises."""
+    """The first token of `model`'s reply to `PROBE`, or a few tokens if the server cannot give fewer.
+    Raises what `ServerClient.call` raises."""
     body = probe_body(dialect, model, day, logprobs=logprobs)
     read = partial(read_reply, limit=dialect.probe_limit)
     return await client.call(
@@ -106,8 +106,8 @@ async def probe(
 
 def probe_body(dialect: Dialect, model: str, day: date, *, logprobs: bool = False) -> JsonObject:
     """The JSON of that request."""
-    # Some models refuse to be greedy, which must not keep a run from starting. Log-probabilities come with
-    # the token that was drawn: only the likeliest one adds nothing to the list.
+    # Some models refuse greedy decoding, and a run must start with them too. Servers add the drawn token to
+    # the list of log-probabilities; with greedy decoding it is in the list already.
     sampling = Sampling(temperature=0.0 if logprobs else 1.0)
     template = template_arguments(False, day)
     body = chat_body(dialect, model, PROBE, sampling, dialect.probe_limit, 0, template)
@@ -120,7 +120,7 @@ def probe_body(dialect: Dialect, model: str, day: date, *, logprobs: bool = Fals
 async def _learn_dialect(
     client: ServerClient, model: str, day: date, dialect: Dialect
 ) -> tuple[Dialect, Reply]:
-    """What the server takes of the optional parameters: those it refuses are left out one after another."""
+    """The optional parameters that the server accepts: refused ones are left out one after another."""
     while True:
         try:
             return dialect, await probe(client, dialect, model, day)

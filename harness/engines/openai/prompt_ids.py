@@ -1,8 +1,8 @@
-"""Ids of a prompt whose tokens a server counts: from the model's own tokenizer, the server's, or none.
+"""Ids of a prompt on a server: from the model's own tokenizer, from the server, or a surrogate.
 
-Call keys need something that stands for the prompt before it is sent (rule 6). Best is the tokenizer of
-`--pretrained`, where it gives the very ids that the server gives: it costs no round trip. Else vLLM's
-`/tokenize`. Else a surrogate that is no ids at all, and says so: all its numbers are negative.
+A call key must name the prompt before it is sent (rule 6). Best is the tokenizer of `--pretrained`, if it
+gives the same ids as the server: it needs no round trip. Otherwise vLLM's `/tokenize`. Otherwise a surrogate,
+which is recognised by its negative numbers.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from harness.engines.chat import PROBE, Chat, hub_options
 from harness.engines.openai.client import Broken, NoAnswer, Rejected, ServerClient
-from harness.engines.openai.explained import OF_ALL, explain_refusal, explain_silence
+from harness.engines.openai.explained import REFUSES_EVERY_REQUEST, explain_refusal, explain_silence
 from harness.engines.openai.handshake import Server
 from harness.engines.openai.served import FIRST_RETRIES, PROBE_SECONDS, unless_absent
 from harness.engines.openai.wire import template_arguments
@@ -32,7 +32,7 @@ ORIGINS: dict[Origin, str] = {
     "server": "the server's /tokenize",
     "surrogate": "unknown; call keys hold a hash of the messages",
 }
-"""As the manifest says it."""
+"""As written to the manifest."""
 
 _TURNS: list[Message] = [
     *PROBE,
@@ -41,32 +41,32 @@ _TURNS: list[Message] = [
 ]
 
 CONVERSATIONS = tuple((messages, thinking) for messages in (PROBE, _TURNS) for thinking in (False, True))
-"""On which a tokenizer must agree with the server before it is believed; the first is what a server is
-asked when it is met."""
+"""A tokenizer must agree with the server on these before it is used; the first is the probe of the
+handshake."""
 
 
 class ThinkingPrompt(tuple[int, ...]):
-    """Ids of a prompt for which thinking was switched on: a Request carries ids, but not the switch."""
+    """Ids of a prompt with thinking switched on: a Request has ids, but not the switch."""
 
     __slots__ = ()
 
 
 def surrogate(messages: Sequence[Message], thinking: bool) -> tuple[int, ...]:
-    """Eight negative numbers that are equal for equal conversations only: a SHA-256 of their JSON. They name
-    a prompt in call keys where nobody knows its ids; they are never counted."""
+    """Eight negative numbers that are equal for equal conversations only: a SHA-256 of their JSON. They
+    name a prompt in call keys if its ids are unknown; they are never counted."""
     text = json.dumps([list(messages), thinking], sort_keys=True)
     digest = hashlib.sha256(text.encode()).digest()
     return tuple(-1 - int.from_bytes(digest[start : start + 4], "big") for start in range(0, 32, 4))
 
 
 def is_surrogate(ids: Sequence[int]) -> bool:
-    """Whether `ids` stand for a prompt without being its ids."""
+    """Whether `ids` are such numbers and not real ids."""
     return bool(ids) and ids[0] < 0
 
 
 def local_chat(source: ModelSource, day: datetime) -> Chat | None:
-    """The tokenizer of `--pretrained` if it lies on this machine and has a chat template. Nothing is
-    fetched: a run talks to its server and to nobody else."""
+    """The tokenizer of `--pretrained` if it is on this machine and has a chat template. Nothing is
+    fetched: a run with a server connects to nothing else."""
     from transformers import AutoTokenizer
 
     try:
@@ -104,45 +104,45 @@ def read_ids(data: Any) -> tuple[int, ...]:
     """Ids out of a reply of `/tokenize`. Raises Broken."""
     ids = data.get("tokens") if isinstance(data, dict) else None
     if not isinstance(ids, list) or not ids or not all(isinstance(each, int) and each >= 0 for each in ids):
-        # llama.cpp has an address of that name which knows no messages: it returns nothing.
+        # llama.cpp has this address too, but it does not accept messages there: it returns nothing.
         raise Broken("its /tokenize returns no ids for messages", settled=ids == [])
     return tuple(ids)
 
 
 @dataclass(frozen=True)
 class Prompts:
-    """How the ids of prompts are had from one server."""
+    """How to get the ids of prompts for one server."""
 
     origin: Origin
     client: ServerClient
     server: Server
     day: datetime
     chat: Chat | None = None
-    """The tokenizer of `--pretrained`, where it agrees with the server."""
+    """The tokenizer of `--pretrained`, if it agrees with the server."""
     note: str | None = None
-    """Where it does not."""
+    """A sentence for the report if it does not agree."""
 
     def at_once(self, messages: Sequence[Message], thinking: bool) -> tuple[int, ...] | None:
-        """Ids that need no server; None where it must be asked."""
+        """Ids that need no request; None if the server must be asked."""
         if self.chat is not None:
             return self.chat.prompt_ids(messages, thinking)
         return surrogate(messages, thinking) if self.origin == "surrogate" else None
 
     async def asked(self, messages: Sequence[Message], thinking: bool) -> tuple[int, ...]:
-        """Ids from the server. RunError where it does not answer."""
+        """Ids from the server. RunError if it does not answer."""
         try:
             return await tokenize(self.client, self.server, messages, thinking, self.day)
         except Rejected as problem:
-            if problem.status in OF_ALL:
+            if problem.status in REFUSES_EVERY_REQUEST:
                 raise RunError(explain_refusal(self.client, problem)) from None
-            # A conversation that the template refuses is that item's error when it is sent.
+            # If the template refuses a conversation, that becomes the item's error when it is sent.
             return surrogate(messages, thinking)
         except NoAnswer as problem:
             raise RunError(explain_silence(self.client, problem)) from None
 
 
 async def choose_prompts(client: ServerClient, server: Server, source: ModelSource, day: datetime) -> Prompts:
-    """Where ids shall come from. UserError where the server goes silent, RunError for two BOS ids."""
+    """Chooses where ids come from. UserError if the server stops answering, RunError for two BOS ids."""
     theirs: list[tuple[int, ...]] = []
     for messages, thinking in CONVERSATIONS:
         try:
@@ -159,7 +159,7 @@ async def choose_prompts(client: ServerClient, server: Server, source: ModelSour
     if chat is not None and _agrees(chat, server, theirs):
         return Prompts("tokenizer", client, server, day, chat)
     note = (
-        f"The tokenizer of --pretrained gives other prompt ids than the server gives for {server.model}, so "
+        f"The tokenizer of --pretrained gives other prompt ids than the server for {server.model}, so "
         "it was not used."
     )
     return Prompts(
@@ -182,6 +182,7 @@ def _agrees(chat: Chat, server: Server, theirs: Sequence[tuple[int, ...]]) -> bo
 
 
 def _check_start(ids: Sequence[int]) -> None:
-    """RunError for two BOS ids: `PROBE` repeats no word, so equal ids at the start are nothing else."""
+    """RunError for two BOS ids: `PROBE` repeats no word, so two equal ids at the start can be nothing
+    else."""
     if len(ids) > 1 and ids[0] == ids[1]:
         raise RunError("the server puts two BOS ids before a prompt: remove one from its chat template")

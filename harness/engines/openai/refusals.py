@@ -1,8 +1,7 @@
-"""What a server says when it refuses: OpenAI's schema, FastAPI's, llama.cpp's, plain text, or an error inside
-a reply whose status says that all is well.
+"""Reads a server's error: in OpenAI's schema, FastAPI's, llama.cpp's, as plain text, or inside a reply with a
+good status.
 
-Here words become facts: a status, a parameter, a prompt that does not fit. What follows from them is decided
-elsewhere.
+The result is facts: a status, a parameter, a prompt that does not fit. The callers decide what follows.
 """
 
 from __future__ import annotations
@@ -38,25 +37,25 @@ _STATUS_OF: tuple[tuple[re.Pattern[str], int], ...] = (
     (re.compile(r"overloaded|unavailable|server.?error|api.?error|internal"), 503),
     (re.compile(r"invalid.?request|bad.?request|context"), 400),
 )
-"""Codes and types in words -> what the status would have been."""
+"""Error codes and types in words -> the matching HTTP status."""
 
 
 @dataclass(frozen=True)
 class Overflow:
-    """A prompt that does not fit with its answer. Counts of tokens; 0 is not told."""
+    """A prompt that does not fit together with its answer. Counts of tokens; 0 is unknown."""
 
     prompt: int = 0
     context: int = 0
 
     @property
     def room(self) -> int:
-        """Tokens that the context leaves for an answer, as far as is told."""
+        """Tokens that the context leaves for an answer, as far as known."""
         return self.context - self.prompt if self.prompt else 0
 
 
 @dataclass(frozen=True)
 class Told:
-    """The words of an error and what they name."""
+    """The message of an error and what it names."""
 
     message: str
     parameter: str | None = None
@@ -75,7 +74,7 @@ def read_error(raw: bytes) -> Told:
 
 
 def told(data: JsonObject, text: str) -> Told:
-    """The error in `data`; `text` is what it says where it has no message."""
+    """The error in `data`; `text` is used if it has no message."""
     error = data.get("error", data)
     if isinstance(error, str):
         return Told(error, overflow=_overflow(error, data))
@@ -96,8 +95,8 @@ def told(data: JsonObject, text: str) -> Told:
 
 
 def error_inside(data: Any) -> tuple[int | None, Told] | None:
-    """The error in a reply that was sent as a good one, with the status that it should have had (None where
-    that cannot be told); None where there is no error."""
+    """The error in a reply with a good status, and the status that it should have had (None if unknown).
+    Returns None if there is no error."""
     if not isinstance(data, dict):
         return None
     choices = data.get("choices")
@@ -117,14 +116,14 @@ def error_inside(data: Any) -> tuple[int | None, Told] | None:
 
 
 def _field(place: Any) -> str | None:
-    """The parameter that `body.stop`, or `["body", "stop", 0]`, is about."""
+    """The parameter in `body.stop` or `["body", "stop", 0]`."""
     parts = place.split(".") if isinstance(place, str) else place if isinstance(place, list) else []
     names = [str(part) for part in parts if isinstance(part, str) and part not in ("", "body")]
     return names[0] if names else None
 
 
 def _overflow(message: str, error: JsonObject) -> Overflow | None:
-    """What `message`, and the numbers that llama.cpp puts beside it, say of a prompt that does not fit."""
+    """What `message`, and llama.cpp's numbers beside it, say about a prompt that does not fit."""
     if not _OVERFLOWS.search(message):
         return None
     prompt, context = _count(error.get("n_prompt_tokens")), _count(error.get("n_ctx"))

@@ -1,7 +1,7 @@
-"""What a reply of chat completions says: text, thoughts, why it ended, and counts of tokens.
+"""Reads a reply of chat completions: text, thoughts, why it ended, and counts of tokens.
 
-Servers spell all of these differently; what is read here is what several of them say, and nothing is made up
-where they say nothing: a reply whose tokens cannot be counted is not a reply.
+Servers spell all of these differently. This module reads the forms that several servers use, and makes
+nothing up if they are missing: a reply whose tokens cannot be counted is not accepted.
 """
 
 from __future__ import annotations
@@ -22,44 +22,45 @@ _FILTERED = frozenset(
 )
 
 _GIVEN_UP = frozenset({"abort", "aborted", "error", "cancelled", "canceled", "tool_calls", "function_call"})
-"""The reply is not what the model would have said."""
+"""Finish reasons with which the text is not a complete reply of the model."""
 
 _ENDED = frozenset({"stop", "eos", "eos_token", "end_turn", "stop_sequence", "completed"})
-"""Finish reasons with which an empty text is believed."""
+"""Finish reasons with which an empty text is accepted."""
 
 _THOUGHTS = ("reasoning", "reasoning_content", "thinking")
-"""Where servers with a reasoning parser put them, in a message; also types of a part of its content."""
+"""Fields for thoughts in a message of servers with a reasoning parser; also types of a part of its
+content."""
 
 _TEXTS = ("text", "output_text")
 
 LARGEST_COUNT = 2**53
-"""No count of tokens comes near it, and a database still holds it."""
+"""Larger than any count of tokens, and small enough for a database."""
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What a server said to one request. Counts are its `usage`."""
+    """A server's reply to one request. Counts are from its `usage`."""
 
     text: str
     thoughts: str | None
-    """What the server took out of the text as reasoning; None where it took out nothing."""
+    """The thoughts that the server took out of the text; None if it took out nothing."""
     finish_reason: FinishReason
     prompt_tokens: int
     generated_tokens: int
     cached_tokens: int | None
-    """None where it does not say."""
+    """None if the server does not say."""
     prompt_ids: tuple[int, ...] = ()
-    """Empty where the server does not return ids."""
+    """Empty if the server does not return ids."""
     generated_ids: tuple[int, ...] = ()
     logprobs: Mapping[str, float] = field(default_factory=dict)
-    """Log-probabilities of the likeliest first tokens; empty where there are none."""
+    """Log-probabilities of the most likely first tokens; empty without any."""
     by_stop_string: bool | None = None
-    """Whether a stop string ended it, and not the model itself; None where the server does not say."""
+    """Whether a stop string ended the text, and not the model itself; None if the server does not say."""
 
 
 def read_reply(data: Any, limit: int | None = None) -> Reply:
-    """The reply in `data` to a request for at most `limit` tokens. Broken where it has another schema, or no
-    counts that can be believed."""
+    """The reply in `data` to a request for at most `limit` tokens. Raises Broken if it has another schema,
+    or no plausible counts."""
     choice = _first(_entry(data, "choices", list))
     message = _entry(choice, "message", dict)
     text, in_parts = _content(message.get("content"))
@@ -67,7 +68,7 @@ def read_reply(data: Any, limit: int | None = None) -> Reply:
     thoughts = beside + in_parts
     prompt, generated, cached = _counts(data.get("usage"))
     if not prompt or (not generated and (text or thoughts)):
-        raise Broken("the usage in its replies counts 0 tokens for a text, so its counts cannot be believed")
+        raise Broken("the usage in its replies counts 0 tokens for a text, so its counts are wrong")
     return Reply(
         _text(text),
         _text(thoughts) if thoughts else None,
@@ -83,8 +84,8 @@ def read_reply(data: Any, limit: int | None = None) -> Reply:
 
 
 def _finish(choice: Mapping[str, Any], spoken: bool, full: bool) -> FinishReason:
-    """Why a reply ended. Where the server's word is not known, a text that is there has ended by itself,
-    unless it is as long as it may be."""
+    """Why a reply ended. With an unknown finish reason, a text counts as ended by itself, unless it is as
+    long as its limit."""
     said = choice.get("finish_reason")
     word = str(said).strip().lower()
     if word in _FILTERED:
@@ -97,13 +98,13 @@ def _finish(choice: Mapping[str, Any], spoken: bool, full: bool) -> FinishReason
 
 
 def _by_stop_string(choice: Mapping[str, Any]) -> bool | None:
-    """As vLLM and SGLang say it: a string, or the id of a token."""
+    """In the form of vLLM and SGLang: a string, or the id of a token."""
     told = [choice[name] for name in ("stop_reason", "matched_stop") if name in choice]
     return isinstance(told[0], str) if told else None
 
 
 def _content(content: Any) -> tuple[str, str]:
-    """Text and thoughts of a message's content: a text, or a list of parts."""
+    """Text and thoughts of a message's content: a string, or a list of parts."""
     if content is None or isinstance(content, str):
         return content or "", ""
     if not isinstance(content, list):
@@ -142,16 +143,16 @@ def _counts(usage: Any) -> tuple[int, int, int | None]:
     generated = _count(usage, "completion_tokens", "output_tokens")
     total = _count(usage, "total_tokens")
     if generated is None and prompt is not None and total is not None and total >= prompt:
-        generated = total - prompt  # left out by some servers where nothing was said
+        generated = total - prompt  # some servers leave it out for an empty text
     if prompt is None or generated is None:
-        raise Broken("the usage in its replies holds no counts of tokens")
+        raise Broken("the usage in its replies has no counts of tokens")
     details = [usage.get(name) for name in ("prompt_tokens_details", "input_tokens_details")]
     told = [_count(each, "cached_tokens") for each in details if isinstance(each, dict)]
     return prompt, generated, next((each for each in told if each is not None), None)
 
 
 def _count(table: Mapping[str, Any], *names: str) -> int | None:
-    """The first of `names` that holds a count. Some servers write 20.0."""
+    """The first of `names` with a count. Some servers write 20.0."""
     for name in names:
         value = table.get(name)
         if isinstance(value, float) and value.is_integer():
@@ -183,5 +184,5 @@ def _logprobs(value: Any) -> dict[str, float]:
 
 
 def _text(text: str) -> str:
-    """JSON can spell half a surrogate pair, which no file can hold."""
+    """JSON can contain half a surrogate pair, which no UTF-8 file can."""
     return text.encode("utf-8", "replace").decode("utf-8")

@@ -1,7 +1,7 @@
-"""What a server serves: its list of models, its version, and what it tells of the weights behind a name.
+"""What a server serves: its list of models, its version, and what it reports about the weights of a name.
 
-Lists are OpenAI's or Ollama's; llama.cpp tells more beside them, at `/props`. A server may have none of this:
-then the name that the user gave is all there is.
+Lists are OpenAI's or Ollama's; llama.cpp reports more at `/props`. If a server has none of this, the name
+from the user is all that is known.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from results.schema import JsonObject
 T = TypeVar("T")
 
 FIRST_RETRIES = 2
-"""Repetitions while a server is met: somebody waits at the keyboard."""
+"""Repetitions during the handshake: somebody waits at the keyboard."""
 
 PROBE_SECONDS = 120.0
-"""A first request may load the model (Ollama does), a later one is short."""
+"""A first request may load the model (Ollama does); later ones are short."""
 
-_OF_WEIGHTS = ("size", "n_params", "n_vocab", "n_ctx_train")
-"""What llama.cpp says of a file beside its type, which is a key of the file that anybody may have written."""
+_WEIGHT_FACTS = ("size", "n_params", "n_vocab", "n_ctx_train")
+"""What llama.cpp reports about a file, apart from its type, which is a free text in the file."""
 
 
 async def list_models(client: ServerClient, max_retries: int | None = None) -> list[JsonObject]:
-    """Entries of `/models`; none where the server has no such list, or keeps it from us. Raises NoAnswer
-    where it may have one at another moment."""
+    """Entries of `/models`; none if the server has no such list, or does not show it. Raises NoAnswer if
+    it may have one later."""
     try:
         return await client.call("/models", read=read_models, max_retries=max_retries, timeout=PROBE_SECONDS)
     except Rejected:
@@ -34,7 +34,7 @@ async def list_models(client: ServerClient, max_retries: int | None = None) -> l
 
 
 def read_models(data: Any) -> list[JsonObject]:
-    """Entries of a list of models, each with its `id`; none where it is no such list."""
+    """Entries of a list of models, each with its `id`; none if it is not such a list."""
     found = data
     if isinstance(data, dict):
         found = data["data"] if isinstance(data.get("data"), list) else data.get("models")
@@ -48,7 +48,7 @@ def read_models(data: Any) -> list[JsonObject]:
 
 
 async def version_of(client: ServerClient) -> str | None:
-    """What vLLM and its kin say of themselves at `/version`."""
+    """What vLLM and similar servers report at `/version`."""
 
     def read(data: Any) -> str | None:
         found = data.get("version") if isinstance(data, dict) else None
@@ -60,7 +60,7 @@ async def version_of(client: ServerClient) -> str | None:
 
 
 async def properties_of(client: ServerClient) -> JsonObject:
-    """What llama.cpp says at `/props`; empty for other servers."""
+    """What llama.cpp reports at `/props`; empty for other servers."""
 
     def read(data: Any) -> JsonObject:
         return data if isinstance(data, dict) and "default_generation_settings" in data else {}
@@ -72,8 +72,8 @@ async def properties_of(client: ServerClient) -> JsonObject:
 
 
 async def unless_absent(asked: Awaitable[T]) -> T | None:
-    """What an address beside the OpenAI interface says; None where the server has no such address. A server
-    that cannot be reached is no such server: call keys must not depend on the state of a network."""
+    """The reply of an address above the OpenAI interface; None if the server has no such address. Raises
+    NoAnswer if it cannot be reached: call keys must not depend on the state of a network."""
     try:
         return await asked
     except Rejected:
@@ -85,18 +85,18 @@ async def unless_absent(asked: Awaitable[T]) -> T | None:
 
 
 def told_of_weights(entry: Mapping[str, Any], properties: Mapping[str, Any]) -> JsonObject:
-    """What a server tells of the weights that it serves under a name; empty where it tells nothing."""
+    """What a server reports about the weights that it serves under a name; may be empty."""
     meta = entry.get("meta")
     details = meta if isinstance(meta, dict) else {}
-    found = {name: details.get(name) for name in _OF_WEIGHTS}
+    found = {name: details.get(name) for name in _WEIGHT_FACTS}
     found["digest"] = entry.get("digest")  # Ollama's
     found |= {name: properties.get(name) for name in ("model_path", "build_info")}
     return {name: value for name, value in found.items() if isinstance(value, int | float | str) and value}
 
 
 def context_of(entry: Mapping[str, Any], properties: Mapping[str, Any]) -> int:
-    """Tokens of prompt and answer together that one request may have; 0 where the server does not tell.
-    llama.cpp divides its context among slots, and tells the part of one."""
+    """Tokens of prompt and answer together for one request; 0 if the server does not tell. llama.cpp
+    divides its context among slots, and reports that of one slot."""
     meta, settings = entry.get("meta"), properties.get("default_generation_settings")
     told = [
         entry.get("max_model_len"),
@@ -109,12 +109,12 @@ def context_of(entry: Mapping[str, Any], properties: Mapping[str, Any]) -> int:
 
 
 def parameters_of(entry: Mapping[str, Any]) -> int:
-    """Numbers in the weights; 0 where the server does not tell."""
+    """Number of parameters; 0 if the server does not tell."""
     meta = entry.get("meta")
     told = meta.get("n_params") if isinstance(meta, dict) else None
     return told if isinstance(told, int) and not isinstance(told, bool) and told > 0 else 0
 
 
 def is_llama_cpp(entry: Mapping[str, Any], properties: Mapping[str, Any]) -> bool:
-    """Whether it is llama.cpp that serves the model."""
+    """Whether llama.cpp serves the model."""
     return entry.get("owned_by") == "llamacpp" or "build_info" in properties

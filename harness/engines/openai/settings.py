@@ -1,4 +1,4 @@
-"""What `--base-url` and `--engine-args` may say to the `openai` engine, and what is known of its model.
+"""`--base-url` and `--engine-args` for the `openai` engine, and what is known about its model.
 
 Everything here can be checked before a run folder exists and before a connection is opened.
 """
@@ -28,8 +28,9 @@ DEFAULTS: Settings = {
     "context_length": 0,
     "parameters": 0,
 }
-"""`model` is the server's name of the model, where it is not --pretrained. `timeout` is in seconds and for
-one attempt. `context_length` and `parameters` (for FLOPs) say what the server does not; 0 is unknown."""
+"""`model` is the server's name for the model, if it is not --pretrained. `timeout` is in seconds for one
+attempt. `context_length` and `parameters` (for FLOPs) are for servers that do not report them; 0 is
+unknown."""
 
 _LEAST = {
     "concurrency": 1,
@@ -41,8 +42,7 @@ _LEAST = {
 
 
 OWN = "body."
-"""`--engine-args body.NAME=VALUE` sends a field of the server's own in each request; `body.NAME.PART=VALUE` a
-part of one."""
+"""`--engine-args body.NAME=VALUE` adds a field to each request; `body.NAME.PART=VALUE` a part of one."""
 
 _SET_BY_THE_RUN = {
     **dict.fromkeys(("temperature", "top_p", "top_k"), "--sampling {name}=VALUE sets it"),
@@ -55,16 +55,14 @@ _SET_BY_THE_RUN = {
         "the run sets it",
     ),
 }
-"""Fields that would change what a run believes it has asked, and what else to do."""
+"""Fields that the run sets itself, and what to use instead."""
 
 
 def check_arguments(arguments: Mapping[str, Any]) -> Settings:
-    """The settings of `arguments` (--engine-args and `base_url`) over the defaults, with the fields of the
-    server's own as `body`. UserError for what no server can be asked with."""
+    """The settings of `arguments` (--engine-args and `base_url`) over the defaults, with the extra fields
+    as `body`. UserError for settings that no server can be asked with."""
     if any(map(names_a_key, arguments)):
-        raise UserError(
-            f"--engine-args: a key comes from the environment and from nowhere else: set {KEY_VARIABLES[0]}"
-        )
+        raise UserError(f"--engine-args: a key comes only from the environment: set {KEY_VARIABLES[0]}")
     own = {name: value for name, value in arguments.items() if name.startswith(OWN)}
     usual = {name: value for name, value in arguments.items() if name not in own}
     settings = take_arguments(usual, {**DEFAULTS, f"{OWN}NAME": None}, _LEAST)
@@ -85,16 +83,16 @@ def _own_fields(named: Mapping[str, Any]) -> Settings:
         for part in (first, *rest)[:-1]:
             place = place.setdefault(part, {})
             if not isinstance(place, dict):
-                raise UserError(f"--engine-args {name}: {part} has a value of its own already; take one out")
+                raise UserError(f"--engine-args {name}: {part} already has a value; remove one of the two")
         last = (first, *rest)[-1]
         if last in place:
-            raise UserError(f"--engine-args {name}: {last} has a value of its own already; take one out")
+            raise UserError(f"--engine-args {name}: {last} already has a value; remove one of the two")
         place[last] = value
     return fields
 
 
 def model_info(source: ModelSource, server: Server, settings: Settings) -> ModelInfo:
-    """What can be said of a model that is elsewhere."""
+    """What is known about a model on a server."""
     template = stable_hash([server.reply.prompt_tokens, server.reply.prompt_ids])
     return ModelInfo(
         name=server.model,
@@ -107,15 +105,15 @@ def model_info(source: ModelSource, server: Server, settings: Settings) -> Model
 
 
 def _local_parameters(source: ModelSource) -> int:
-    """Numbers in the weights of `--pretrained` if they lie on this machine, read from the files' heads; else
-    0."""
+    """Number of parameters of `--pretrained` if its files are on this machine, read from their headers;
+    else 0."""
     from safetensors import SafetensorError, safe_open
 
     count = 0
     for path in Path(source.location).glob("*.safetensors") if source.is_local else ():
         try:
             with safe_open(path, framework="np") as tensors:
-                for name in tensors.keys():  # noqa: SIM118 (no mapping: it has no iterator)
+                for name in tensors.keys():  # noqa: SIM118 (not a mapping: it has no iterator)
                     size = 1
                     for length in tensors.get_slice(name).get_shape():
                         size *= length

@@ -1,7 +1,7 @@
-"""A streamed reply put together again, for servers that stream whatever they are asked.
+"""Joins a streamed reply, for servers that always stream.
 
-Server-sent events, each with a piece of the reply in `delta`; what stands beside the pieces (counts, ids) is
-kept as it is.
+Server-sent events, each with a piece of the reply in `delta`. Fields beside the pieces (counts, ids) are kept
+as they are.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from typing import Any
 
 from results.schema import JsonObject
 
-_SAID_ONCE = ("role", "finish_reason")
+_SENT_ONCE = ("role", "finish_reason")
 
 
 def read_json(raw: bytes) -> Any:
-    """The JSON of a reply, also of one that was streamed. ValueError or RecursionError where it is none."""
+    """The JSON of a reply, streamed or not. ValueError or RecursionError if it is not JSON."""
     if not raw.lstrip().startswith((b"data:", b"event:", b"id:", b":")):
         return json.loads(raw)
     lines = (line.strip() for line in raw.splitlines())
@@ -25,8 +25,8 @@ def read_json(raw: bytes) -> Any:
 
 
 def joined(events: Iterable[Any]) -> JsonObject:
-    """One reply out of the pieces of its first choice: texts and lists are put behind each other, of all else
-    the last that was said counts."""
+    """One reply made of the pieces of its first choice: strings and lists are concatenated; of other
+    fields the last value counts."""
     reply: JsonObject = {}
     choice: JsonObject = {}
     message: JsonObject = {}
@@ -50,7 +50,7 @@ def _add(whole: JsonObject, piece: JsonObject) -> None:
         before = whole.get(name)
         if isinstance(before, dict) and isinstance(value, dict):
             _add(before, value)
-        elif name not in _SAID_ONCE and any(type(before) is type(value) is kind for kind in (str, list)):
+        elif name not in _SENT_ONCE and any(type(before) is type(value) is kind for kind in (str, list)):
             whole[name] = before + value
         elif value is not None or name not in whole:
             whole[name] = value

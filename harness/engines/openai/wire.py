@@ -1,6 +1,6 @@
-"""A request in words of the OpenAI interface: the body that asks one server for one completion.
+"""A request in the OpenAI interface: the JSON body for one completion.
 
-What this server takes beyond the interface, and what of the interface it does not take, stands in its
+What this server accepts beyond the interface, and what of the interface it does not accept, is in its
 `Dialect` (dialect.py).
 """
 
@@ -17,8 +17,8 @@ from results.schema import JsonObject
 
 
 def template_arguments(thinking: bool, day: date) -> JsonObject:
-    """What the chat template is handed. Templates of Llama take the date so; without it they would insert
-    today's, and a run that is continued tomorrow would ask other prompts."""
+    """Arguments for the chat template. Llama's templates take the date this way; without it they insert
+    today's, and a run continued tomorrow would send other prompts."""
     return {"enable_thinking": thinking, "date_string": day.strftime("%d %b %Y")}
 
 
@@ -45,7 +45,8 @@ def chat_body(
     if sampling.temperature > 0:
         body["seed"] = seed
     offered = {"return_token_ids": True, "chat_template_kwargs": dict(template), **NEUTRAL}
-    # Marks of a turn are special tokens in most templates, and a server looks for stops in the text it shows.
+    # Marks of a turn are special tokens in most templates, and a server looks for stops in the text that it
+    # shows.
     if turn_marks(sampling.stop):
         offered[SPECIAL] = False
     body.update({name: value for name, value in offered.items() if name in dialect.optional})
@@ -55,6 +56,6 @@ def chat_body(
 
 
 def cannot_be_left_out(dialect: Dialect, sampling: Sampling) -> str | None:
-    """The parameter that the server does not take and that this sampling cannot do without."""
+    """The parameter that this sampling needs and the server does not accept."""
     asked = {"temperature": sampling.temperature, "top_p": sampling.top_p}
     return next((name for name in dialect.left_out if asked[name] != DEFAULTS[name]), None)

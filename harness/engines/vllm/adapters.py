@@ -1,6 +1,6 @@
-"""Adapters as vLLM holds them: a number, a name, a folder and a rank each.
+"""Adapters in vLLM: each has a number, a name, a folder and a rank.
 
-Only names and settings are kept here; engine.py loads them into the engine and probes.
+Only names and settings are kept here; engine.py loads adapters into vLLM and probes them.
 """
 
 from __future__ import annotations
@@ -19,15 +19,16 @@ class Adapters:
         self._requests: dict[str, Any] = {}
         self._ranks: dict[str, int] = {}
         self.newest = 0
-        """The number of the newest adapter; they count from 1."""
+        """The number of the newest adapter; numbers start at 1."""
 
     def add(self, name: str, folder: Path) -> Any:
-        """The `LoRARequest` of a new adapter; another one under the same name is forgotten."""
+        """The `LoRARequest` of a new adapter; an earlier one with the same name is forgotten."""
         from vllm.lora.request import LoRARequest
 
         rank = adapter_rank(folder)
         rank_that_fits(rank)
-        # vLLM keeps weights by number and prefixes by name: neither is ever given to another folder.
+        # vLLM caches weights by number and prefixes by name, so neither is ever used again for another
+        # folder.
         self.newest += 1
         request = LoRARequest(f"{name}-{self.newest}", self.newest, str(folder.resolve()))
         self._requests[name], self._ranks[name] = request, rank
@@ -50,6 +51,6 @@ class Adapters:
 
 
 def adapter_rank(folder: Path) -> int:
-    """The greatest rank of a PEFT adapter's layers."""
+    """The largest rank of a PEFT adapter's layers."""
     settings = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
     return max([int(settings["r"]), *map(int, (settings.get("rank_pattern") or {}).values())])

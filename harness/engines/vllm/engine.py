@@ -1,8 +1,8 @@
-"""The `vllm` engine: vLLM's asynchronous engine here, its workers in processes of their own.
+"""The `vllm` engine: vLLM's asynchronous engine in this process, its workers in child processes.
 
-Calls stream in and out (continuous.py); prefix caching computes once what samples of one prompt share. vLLM
-starts at the first call, and starts again when adapters come that it has no room for: without adapters it
-pays nothing for them. Tensor, pipeline and data parallel are vLLM's own, by --engine-args.
+Calls stream in and out (continuous.py); prefix caching computes the shared part of samples of one prompt
+once. vLLM starts at the first call, and starts again if new adapters do not fit. So a run without adapters
+does not pay for them. Tensor, pipeline and data parallel are vLLM's own, by --engine-args.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from harness.types import Completion, FinishReason, Message, Request, Settings
 from results import schema
 
 CALLS_PER_ROW = 4
-"""Calls handed to vLLM for each one that it can run at once: enough that its queue is never empty."""
+"""Calls in vLLM's queue for each one that it can run at once: enough that the queue is never empty."""
 
 
 DIED = (
@@ -77,8 +77,8 @@ class VllmEngine(ContinuousEngine):
 
     @classmethod
     def load(cls, source: ModelSource, arguments: Settings) -> VllmEngine:
-        """All but the weights, which are loaded at the first call. UserError where vLLM is missing, an
-        argument is wrong, or the model cannot be had."""
+        """Loads all but the weights, which are loaded at the first call. UserError if vLLM is missing, an
+        argument is wrong, or the model cannot be loaded."""
         check_arguments(arguments)
         return cls(*describe(source), source, arguments)
 
@@ -106,7 +106,7 @@ class VllmEngine(ContinuousEngine):
         said = output.outputs[0]
         ids = tuple(said.token_ids)
         if said.finish_reason not in {"stop", "length"}:
-            raise RunError(f"vLLM gave a call up ({said.finish_reason}): repeat the command to go on")
+            raise RunError(f"vLLM gave a call up ({said.finish_reason}): repeat the command to continue")
         ended = said.finish_reason == "stop" or ids[-1] in self._chat.end_ids
         reason: FinishReason = "stop" if ended else "length"
         cached = min(output.num_cached_tokens or 0, length)
@@ -115,8 +115,8 @@ class VllmEngine(ContinuousEngine):
         return Completion(text, reason, length, len(ids), cached, request.prompt_ids, ids)
 
     def _sampling(self, request: Request, room: int) -> Any:
-        """vLLM's parameters. Its own text is used to find stop strings and nothing else, with the marks of
-        turns in it, since tasks name them as stops."""
+        """vLLM's parameters. vLLM's own text is used only to find stop strings. It contains special
+        tokens, because tasks use some of them as stops."""
         from vllm import SamplingParams
 
         asked = request.sampling
@@ -133,7 +133,7 @@ class VllmEngine(ContinuousEngine):
         )
 
     async def _ask(self, ids: Sequence[int], parameters: Any, adapter: Any) -> Any:
-        """vLLM's output of one call. RunError where vLLM has died."""
+        """vLLM's output of one call. RunError if vLLM has died."""
         from vllm.exceptions import VLLMClientError, VLLMError
         from vllm.inputs import tokens_input
         from vllm.sampling_params import RequestOutputKind
@@ -150,7 +150,7 @@ class VllmEngine(ContinuousEngine):
             raise RunError(DIED) from error
 
     async def _unless_dead(self, work: Coroutine[Any, Any, Result]) -> Result:
-        """The result of one of vLLM's own commands, which a dead engine never answers. RunError then."""
+        """The result of one of vLLM's own commands, which a dead engine never answers: then RunError."""
         under_way = asyncio.ensure_future(work)
         while not under_way.done():
             await asyncio.wait({under_way}, timeout=1.0)
@@ -162,7 +162,8 @@ class VllmEngine(ContinuousEngine):
     # Adapters
 
     def add_adapter(self, name: str, folder: Path) -> AdapterInfo:
-        """As every engine's. Changes are of the log-probabilities of the probe prompt's own tokens."""
+        """Adds an adapter as every engine does. Changes are measured on the log-probabilities of the probe
+        prompt's tokens."""
         check_adapter(folder, self._skeleton)
         request = self._adapters.add(name, folder)
         try:
@@ -181,7 +182,7 @@ class VllmEngine(ContinuousEngine):
             await self._unless_dead(self._engine.add_lora(request))
         except RunError:
             raise
-        except Exception as error:  # vLLM hands on whatever its worker raised
+        except Exception as error:  # vLLM passes on whatever its worker raised
             reason = str(error).strip().splitlines() or [type(error).__name__]
             raise UserError(
                 f"{folder}: vLLM cannot load it ({reason[-1]}): make the adapter again with plain LoRA, "
@@ -201,7 +202,7 @@ class VllmEngine(ContinuousEngine):
     # Starting and stopping
 
     def prepare(self) -> None:
-        """Start vLLM, or start it again where it has died or has no room for the adapters."""
+        """Starts vLLM, or restarts it if it has died or has no room for the adapters."""
         rank = max(least_rank(self._arguments) or 0, self._adapters.rank or 0) or None
         if self._engine is not None and (self._engine.errored or not self._has_room(rank)):
             self._stop()
@@ -218,11 +219,11 @@ class VllmEngine(ContinuousEngine):
     def _start(self, rank: int | None) -> None:
         with own_environment():
             config = engine_config(self._source, self.model.dtype, self._arguments, rank, len(self._adapters))
-            self._guard = Guard()  # before anything starts, which takes minutes and may be killed too
+            self._guard = Guard()  # before the start, which takes minutes and may be killed too
             os.environ.update(self._guard.environment)
             try:
                 self._engine = self.call(_started(config))
-            except Exception as error:  # whatever a worker's start can raise
+            except Exception as error:  # whatever the start of a worker can raise
                 self._stop()
                 raise RunError(
                     f"vLLM did not start ({first_line(error)}); its own lines above say why. Where memory is "
@@ -231,11 +232,11 @@ class VllmEngine(ContinuousEngine):
         self._guard.tell()
         self._rank = rank
         self._fitting = adapters_that_fit(config) if rank is not None else None
-        # Adapters that are known now may be loaded again; later ones have later numbers.
+        # Adapters that are known now may be loaded again; later ones get later numbers.
         self._newest_at_start = self._adapters.newest - len(self._adapters)
 
     def _stop(self) -> None:
-        """End vLLM's processes, which gives all of their memory back."""
+        """Ends vLLM's processes, which frees all of their memory."""
         engine, self._engine = self._engine, None
         if engine is not None:
             self.call(_shut_down(engine))
@@ -246,8 +247,8 @@ class VllmEngine(ContinuousEngine):
         gc.collect()
 
     def sleep(self) -> None:
-        """Weights wait in host memory with `enable_sleep_mode`; else vLLM is stopped, since it has to
-        start again anyway to make room for the adapters that training leaves."""
+        """With `enable_sleep_mode`, weights wait in host memory. Otherwise vLLM is stopped, since it must
+        restart anyway to make room for the adapters from training."""
         super().sleep()
         if self._engine is not None and self._arguments.get("enable_sleep_mode"):
             self.call(self._unless_dead(self._engine.sleep(level=1)))
@@ -277,14 +278,14 @@ class VllmEngine(ContinuousEngine):
 
 
 def check_arguments(arguments: Mapping[str, Any]) -> None:
-    """UserError where vLLM is missing or an argument is wrong."""
+    """UserError if vLLM is missing or an argument is wrong."""
     require()
     set_environment()
     check(arguments)
 
 
 async def _started(config: Any) -> Any:
-    """vLLM's engine, made on the loop that it will live on."""
+    """vLLM's engine, created on the event loop that it will use."""
     from vllm.usage.usage_lib import UsageContext
     from vllm.v1.engine.async_llm import AsyncLLM
 

@@ -1,10 +1,9 @@
-"""Ends vLLM's processes when the one that started them was killed.
+"""Ends vLLM's processes when the process that started them was killed.
 
-vLLM's engine and workers outlive a parent that gets no chance to stop them, and keep the memory that the next
-run needs. So a small process of its own waits for the end of this one and ends them then: those that it was
-told of, and while they are still being started, those that bear a mark in their environment. (A process that
-gives itself a title writes over parts of its environment, so the mark alone is not enough.) The guard is this
-file, run by itself with the mark.
+vLLM's engine and workers outlive a killed parent and keep the memory that the next run needs. So a small
+process waits for the end of the parent and then ends them: those whose ids it got, and, during the start,
+those with a mark in their environment. (A process that sets its title overwrites parts of its environment, so
+the mark alone is not enough.) The guard is this file, run as a script with the mark.
 """
 
 from __future__ import annotations
@@ -21,17 +20,17 @@ import psutil
 DISMISSED = b"."
 
 MARK = "S2D_VLLM_GUARDED_BY"
-"""Environment variable of the processes that are watched over."""
+"""Environment variable of the watched processes."""
 
 ROUNDS = 5
-"""How often to look, half a second apart: a process that is being started is not there yet."""
+"""How often to look, half a second apart: a starting process may not be visible yet."""
 
 CLOCK_STEP = 60.0
-"""Seconds by which the clock may be set while a run lasts: times of start are told in its terms."""
+"""Seconds by which the clock may be changed during a run: start times of processes depend on it."""
 
 
 def own_children() -> list[psutil.Process]:
-    """Children of this process, without multiprocessing's tracker, which tidies up and then ends itself."""
+    """Children of this process, except multiprocessing's tracker, which cleans up and ends by itself."""
     return [child for child in psutil.Process().children() if not _is_tracker(child)]
 
 
@@ -43,7 +42,7 @@ def _is_tracker(process: psutil.Process) -> bool:
 
 
 class Guard:
-    """Watches over the processes that are started with `environment`, until it is dismissed."""
+    """Watches the processes that are started with `environment`, until it is dismissed."""
 
     def __init__(self) -> None:
         self.environment = {MARK: uuid4().hex}
@@ -55,12 +54,12 @@ class Guard:
         self._others = set(own_children())
 
     def tell(self) -> None:
-        """All of them have been started."""
+        """Sends the guard the processes, after all of them have started."""
         new = [child for child in own_children() if child not in self._others]
         self._send("".join(f"{child.pid}:{child.create_time()}\n" for child in new).encode())
 
     def dismiss(self) -> None:
-        """The processes have been ended in another way."""
+        """Ends the guard, after the processes have ended in another way."""
         self._send(DISMISSED)
         assert self._process.stdin is not None
         with suppress(BrokenPipeError):
@@ -75,7 +74,7 @@ class Guard:
 
 
 def _end(process: psutil.Process) -> None:
-    """Kill a process and all below it."""
+    """Kills a process and all its descendants."""
     with suppress(psutil.NoSuchProcess):
         for each in [*process.children(recursive=True), process]:
             with suppress(psutil.NoSuchProcess):
@@ -83,7 +82,7 @@ def _end(process: psutil.Process) -> None:
 
 
 def _end_told(pid: int, started: float) -> None:
-    """If it is still the one that was meant."""
+    """Ends a process if it is still the one that was started at that time."""
     with suppress(psutil.NoSuchProcess):
         process = psutil.Process(pid)
         if abs(process.create_time() - started) <= CLOCK_STEP:
@@ -91,16 +90,16 @@ def _end_told(pid: int, started: float) -> None:
 
 
 def _bears(process: psutil.Process, mark: str) -> bool:
-    with suppress(psutil.Error, OSError):  # ended, or somebody else's
+    with suppress(psutil.Error, OSError):  # it has ended, or belongs to another user
         block = Path(f"/proc/{process.pid}/environ")
-        if block.exists():  # psutil reads no further than the first gap
+        if block.exists():  # psutil stops reading at the first gap
             return f"{MARK}={mark}".encode() in block.read_bytes()
         return process.environ().get(MARK) == mark
     return False
 
 
 if __name__ == "__main__":
-    # The pipe ends when nobody holds its other end any more.
+    # The pipe ends when no process holds its other end any more.
     lines = sys.stdin.buffer.read()
     if not lines.endswith(DISMISSED):
         for line in lines.decode().split():

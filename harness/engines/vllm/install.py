@@ -1,6 +1,6 @@
-"""Whether vLLM is installed, and the command that installs the build this machine can run.
+"""Whether vLLM is installed, and the command that installs the right build for this machine.
 
-It imports nothing of vLLM or torch, so that `doctor` and an error are there at once.
+It imports neither vLLM nor torch, so that `doctor` and an error appear at once.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from harness.errors import UserError
 
 GPU_COMMAND = "pip install 's2d-bench[vllm]'"
 CPU_COMMAND = "make vllm"
-"""In a checkout. The CPU build is another package, without those requirements that text does not need."""
+"""For a checkout. The CPU build is another package, without requirements that text does not need."""
 
 
 def install_command() -> str:
-    """The command for this machine: the GPU build where there is an NVIDIA or AMD GPU."""
+    """The command for this machine: the GPU build if there is an NVIDIA or AMD GPU."""
     has_gpu = any(Path(device).exists() for device in ("/dev/nvidiactl", "/dev/kfd"))
     return GPU_COMMAND if has_gpu else f"{CPU_COMMAND} (in a checkout of s2d-bench)"
 
@@ -26,6 +26,6 @@ def is_installed() -> bool:
 
 
 def require() -> None:
-    """UserError with the command where vLLM is missing."""
+    """UserError with the command if vLLM is missing."""
     if not is_installed():
         raise UserError(f"--engine vllm: vLLM is not installed; run: {install_command()}")

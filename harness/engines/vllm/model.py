@@ -1,7 +1,7 @@
-"""What can be known of a model without its weights: conversation, layers, size, name of its weights.
+"""What is known about a model without its weights: chat template, layers, size, name of its weights.
 
-vLLM loads the weights in processes of its own, so this process holds only the model's modules without
-storage; adapters are checked against them as in the `hf` engine. Nothing here imports vLLM.
+vLLM loads the weights in child processes, so this process holds only the model's modules without storage.
+Adapters are checked against them as in the `hf` engine. Nothing here imports vLLM.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from harness.types import stable_hash
 
 
 def describe(source: ModelSource) -> tuple[ModelInfo, Chat, Any]:
-    """Facts, conversation and modules (on torch's `meta` device) of a model. UserError where it cannot be
-    had. The context length is the architecture's; vLLM may be told another."""
+    """Facts, chat template and modules (on torch's `meta` device) of a model. UserError if it cannot be
+    loaded. The context length is the architecture's; vLLM may be given a smaller one."""
     import torch
     from transformers import GenerationConfig
 

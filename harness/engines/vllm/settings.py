@@ -1,7 +1,7 @@
-"""From --engine-args to vLLM's own engine arguments, and the environment that vLLM starts in.
+"""From --engine-args to vLLM's engine arguments, and the environment that vLLM starts in.
 
-Everything that vLLM's engine takes passes through, except what the options of a run already say. A wrong
-name is told with the nearest right ones. Nothing here starts an engine.
+All arguments of vLLM's engine are passed through, except those that options of the run set. An error for a
+wrong name lists the nearest right ones. Nothing here starts an engine.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ ENVIRONMENT_UNLESS_SET = {
     # Standard output belongs to the card and the last JSON line.
     "VLLM_LOGGING_STREAM": "ext://sys.stderr",
     "VLLM_LOGGING_LEVEL": "ERROR",
-    # A fork would copy the threads' locks of the tokenizer and of torch as they happen to be.
+    # A fork would copy locked locks of the tokenizer's and torch's threads.
     "VLLM_WORKER_MULTIPROC_METHOD": "spawn",
 }
 
-SAID_ELSEWHERE = {
+SET_BY_OPTIONS = {
     "model": "--pretrained",
     "tokenizer": "--pretrained",
     "served_model_name": "--pretrained",
@@ -42,13 +42,13 @@ SAID_ELSEWHERE = {
     "trust_remote_code": "--trust-remote-code",
     "seed": "--seed",
 }
-"""Arguments of vLLM that an option of the run decides."""
+"""Arguments of vLLM -> the option of the run that sets them."""
 
 FIXED = {
     "skip_tokenizer_init": "stop strings need the tokenizer",
     "enable_lora": "adapters are enabled when there are some; max_lora_rank and max_loras may be given",
-    "generation_config": "how tokens are drawn is said by --sampling, alike for all engines",
-    "override_generation_config": "how tokens are drawn is said by --sampling, alike for all engines",
+    "generation_config": "--sampling sets how tokens are drawn, alike for all engines",
+    "override_generation_config": "--sampling sets how tokens are drawn, alike for all engines",
 }
 """Arguments that the engine sets itself, and why."""
 
@@ -59,15 +59,15 @@ DEFAULTS: Settings = {
     "max_loras": 8,
 }
 
-RANK_OF_A_SLEEPER = 16
-"""What training makes unless asked otherwise."""
+DEFAULT_LORA_RANK = 16
+"""The rank of an adapter from training with default settings."""
 
 RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
-"""Values that vLLM takes for `max_lora_rank`."""
+"""Values that vLLM accepts for `max_lora_rank`."""
 
 
 def set_environment() -> None:
-    """Before vLLM is imported: telemetry off, its log on standard error."""
+    """Prepares the environment before vLLM is imported: telemetry off, its log on standard error."""
     os.environ.update(ENVIRONMENT)
     for name, value in ENVIRONMENT_UNLESS_SET.items():
         os.environ.setdefault(name, value)
@@ -75,8 +75,8 @@ def set_environment() -> None:
 
 @contextmanager
 def own_environment() -> Iterator[None]:
-    """vLLM writes into the environment what its workers need (on CPUs a preloaded allocator); they are
-    started inside, and nothing else that this process starts later inherits it."""
+    """Undoes changes of the environment at the end. vLLM writes into it what its workers need (on CPUs a
+    preloaded allocator). Workers start inside the block; later processes do not inherit it."""
     before = dict(os.environ)
     try:
         yield
@@ -87,13 +87,13 @@ def own_environment() -> Iterator[None]:
 
 
 def check(arguments: Mapping[str, Any]) -> None:
-    """UserError for an argument that vLLM does not have or that is said elsewhere."""
+    """UserError for an argument that vLLM does not have, or that an option of the run sets."""
     from vllm.engine.arg_utils import AsyncEngineArgs
 
     known = {field.name: field.type for field in fields(AsyncEngineArgs)}
     for name, value in arguments.items():
-        if name in SAID_ELSEWHERE:
-            raise UserError(f"--engine-args {name}: say it with {SAID_ELSEWHERE[name]}")
+        if name in SET_BY_OPTIONS:
+            raise UserError(f"--engine-args {name}: use {SET_BY_OPTIONS[name]} instead")
         if name in FIXED:
             raise UserError(f"--engine-args {name}: leave it out; {FIXED[name]}")
         if name not in known:
@@ -104,8 +104,8 @@ def check(arguments: Mapping[str, Any]) -> None:
 
 
 def _check_type(name: str, value: Any, annotation: Any) -> None:
-    """UserError for a value that the argument's own annotation does not hold: vLLM's error would not name
-    the argument."""
+    """UserError for a value that does not match the argument's annotation: vLLM's error would not name the
+    argument."""
     from pydantic import PydanticSchemaGenerationError, PydanticUserError, TypeAdapter, ValidationError
 
     try:
@@ -114,14 +114,14 @@ def _check_type(name: str, value: Any, annotation: Any) -> None:
         reason = str(error.errors()[0]["msg"])
         raise UserError(f"--engine-args {name}={value}: {reason[:1].lower()}{reason[1:]}") from error
     except (PydanticSchemaGenerationError, PydanticUserError, NameError):
-        return  # a type of vLLM's own: vLLM checks it when it starts
+        return  # vLLM's own type: vLLM checks it when it starts
 
 
 def least_rank(arguments: Mapping[str, Any]) -> int | None:
-    """`max_lora_rank` before any adapter is known; None starts without adapters. A sleeping engine cannot
-    make room for them later."""
+    """`max_lora_rank` before any adapter is known; None starts without adapters. An engine with sleep mode
+    cannot make room for them later."""
     if arguments.get("enable_sleep_mode") or "max_lora_rank" in arguments:
-        return int(arguments.get("max_lora_rank", RANK_OF_A_SLEEPER))
+        return int(arguments.get("max_lora_rank", DEFAULT_LORA_RANK))
     return None
 
 
@@ -151,7 +151,7 @@ def engine_config(
             generation_config="vllm",
             **settings,
         )
-        # The limits on rows and tokens of a step that vLLM gives to work without a user who waits.
+        # vLLM's default limits on rows and tokens of a step for work without a waiting user.
         return asked.create_engine_config(UsageContext.LLM_CLASS)
     except (ValueError, TypeError, AssertionError, NotImplementedError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
@@ -159,19 +159,20 @@ def engine_config(
 
 
 def adapters_that_fit(config: Any) -> int | None:
-    """How many adapters may ever be loaded with this configuration; None where any number may.
+    """How many adapters may ever be loaded with this configuration; None: any number.
 
     vLLM's operations for CPUs (0.32) look up rows without an adapter at index -1, the last slot: an adapter
-    there would be applied to the model's own rows. So the last slot stays empty, and since slots are
-    filled from the first, that holds until all others are taken."""
+    there would be applied to the model's own rows. So the last slot must stay empty, and since slots are
+    filled from the first, it stays empty until all others are taken.
+    """
     from vllm.platforms import current_platform
 
     return int(config.lora_config.max_loras) - 1 if current_platform.is_cpu() else None
 
 
 def _memory_on_cpus(arguments: Mapping[str, Any]) -> Settings:
-    """vLLM would take nine tenths of the machine for keys and values, or fail where others use some. An
-    eighth, as the `hf` engine plans with, unless the user says."""
+    """Memory for keys and values on CPUs: an eighth of the machine, as in the `hf` engine, unless the user
+    sets it. vLLM would take nine tenths, or fail if other processes use some."""
     from vllm.platforms import current_platform
 
     said = {"kv_cache_memory_bytes", "gpu_memory_utilization"} & arguments.keys()
@@ -181,7 +182,7 @@ def _memory_on_cpus(arguments: Mapping[str, Any]) -> Settings:
 
 
 def rank_that_fits(rank: int) -> int:
-    """The least `max_lora_rank` that holds adapters of `rank`. UserError above vLLM's greatest."""
+    """The smallest `max_lora_rank` for adapters of `rank`. UserError above vLLM's largest."""
     for allowed in RANKS:
         if rank <= allowed:
             return allowed
