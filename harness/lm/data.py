@@ -12,10 +12,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 from harness.errors import UserError
 from harness.lm.block import TrainFrom
+from harness.lm.replaced import replaced
 from tasks.errors import TaskError
 from tasks.sources import content_hash, read_rows
 
@@ -90,7 +90,7 @@ def swapped(
     exist; None means all that are read."""
     import datasets
 
-    with patch.object(datasets, "load_dataset", lambda *_, **__: LocalSplits(files, task, folder, needed)):
+    with replaced(datasets, "load_dataset", lambda *_, **__: LocalSplits(files, task, folder, needed)):
         yield
 
 

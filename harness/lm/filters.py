@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
-from unittest.mock import patch
+
+from harness.lm.replaced import replaced
 
 NO_MATCH = frozenset({"", "[invalid]", "None", "[]"})
 """What filters return if they find nothing, apart from fallback texts of their own."""
@@ -83,7 +84,7 @@ def _tables_for(*texts: Any) -> Iterator[None]:
         yield
         return
     highest = max(map(ord, str(texts)))
-    with patch.object(extraction, "sys", SimpleNamespace(maxunicode=highest + 1)):
+    with replaced(extraction, "sys", SimpleNamespace(maxunicode=highest + 1)):
         yield
 
 

@@ -11,12 +11,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
-from unittest.mock import patch
 
 from harness.lm.data import Training
 from harness.lm.gold import figure, scores
 from harness.lm.own_words import Run, own_words
 from harness.lm.prompt import Prompts
+from harness.lm.replaced import replaced
 from harness.lm.rule import Rule
 from harness.types import Item, Message, stable_hash
 from results.schema import JsonObject
@@ -141,7 +141,7 @@ class TaskData:
             # lm-eval excludes the row itself only for test rows; otherwise a training row would show its
             # answer.
             without = partial(self.task.sampler.sample, eval_doc=dict(row))
-            with patch.object(self.task.sampler, "sample", lambda n, eval_doc=None: without(n)):
+            with replaced(self.task.sampler, "sample", lambda n, eval_doc=None: without(n)):
                 turns = self._turns(row)
         return turns
 

@@ -103,7 +103,7 @@ def test_a_row_that_does_not_fit_alone_is_that_item_s_error(engine: HuggingFaceE
 
 
 @pytest.mark.parametrize("kind", NO_MEMORY)
-def test_weights_that_memory_does_not_suffice_for_end_the_run_in_one_line(
+def test_weights_that_memory_is_too_small_for_end_the_run_in_one_line(
     tiny_source: ModelSource, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     """Where they are moved to the device."""
@@ -112,12 +112,12 @@ def test_weights_that_memory_does_not_suffice_for_end_the_run_in_one_line(
         raise NO_MEMORY[kind]
 
     monkeypatch.setattr(torch.nn.Module, "to", moved)
-    with pytest.raises(RunError, match="does not suffice for the weights of tiny-random: choose"):
+    with pytest.raises(RunError, match="memory is too small for the weights of tiny-random: choose"):
         HuggingFaceEngine.load(tiny_source, {"device": "cpu"})
 
 
 @pytest.mark.parametrize("kind", NO_MEMORY)
-def test_an_adapter_that_memory_does_not_suffice_for_is_not_called_broken(
+def test_an_adapter_that_memory_is_too_small_for_is_not_called_broken(
     engine: HuggingFaceEngine, tiny_adapter: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     def loaded(*_: object, **__: object) -> None:

@@ -150,7 +150,7 @@ def test_a_grown_vocabulary_is_named_with_both_sizes(
 @pytest.mark.parametrize(
     ("part", "says"),
     [
-        ("layers.1.", "14 of 28 tensors, first that of model.layers.1"),
+        ("layers.1.", "14 of 28 tensors are missing, first that of model.layers.1"),
         ("lora_B", "14 of 28"),
         ("mlp", "12 of 28"),
     ],
@@ -159,7 +159,7 @@ def test_missing_tensors_are_counted(
     engine: HuggingFaceEngine, tiny_model: Path, tmp_path: Path, part: str, says: str
 ) -> None:
     adapter = without(save_adapter(tmp_path / "part", tiny_model), part)
-    with pytest.raises(UserError, match=f"part: it lacks {says}.*fetch or save it again"):
+    with pytest.raises(UserError, match=f"part: {says}.*fetch or save it again"):
         engine.add_adapter("part", adapter)
 
 
