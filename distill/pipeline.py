@@ -156,13 +156,13 @@ def _plan(context: Session, task: TaskData, tests: TestItems, variant: Variant, 
     settings = training_settings(own, paper, options.train_args)
     sampling = context.sampling(task, teacher=True)
     limits = {step: asdict(sampling(step)) for step in dict.fromkeys(["direct", *teacher.steps])}
-    no_matter = KINDS[options.engine].no_matter
+    changes_no_text = KINDS[options.engine].changes_no_text
     key = stable_hash(
         [
             context.engine.model.fingerprint,
             context.engine.model.template_hash,
             context.engine.model.context_length,
-            {name: each for name, each in options.engine_args.items() if name not in no_matter},
+            {name: each for name, each in options.engine_args.items() if name not in changes_no_text},
             teacher.name,
             method_hash(teacher),
             # Our tasks: hash of their files. A user's task keeps wording, examples and answer rule in YAML

@@ -32,7 +32,7 @@ class EngineKind:
     """Module with `check_arguments` for the engine's arguments."""
     weights: Literal["here", "on a server", "none"] = "here"
     """Where the weights are. Only weights on this machine can be trained."""
-    no_matter: frozenset[str] = frozenset()
+    changes_no_text: frozenset[str] = frozenset()
     """Arguments that change no text, or that the name of the weights already covers. Their values do not
     change the name of a checkpoint."""
 
@@ -56,7 +56,7 @@ KINDS: dict[str, EngineKind] = {
             "harness.engines.hf.engine",
             "HuggingFaceEngine",
             "harness.engines.hf.settings",
-            no_matter=frozenset({"batch_rows", "batch_tokens", "device"}),
+            changes_no_text=frozenset({"batch_rows", "batch_tokens", "device"}),
         ),
         EngineKind(
             "vllm",
@@ -64,7 +64,7 @@ KINDS: dict[str, EngineKind] = {
             "harness.engines.vllm.engine",
             "VllmEngine",
             "harness.engines.vllm.settings",
-            no_matter=frozenset({
+            changes_no_text=frozenset({
                 "gpu_memory_utilization", "max_num_seqs", "max_num_batched_tokens", "max_model_len",
                 "enable_sleep_mode", "tensor_parallel_size", "data_parallel_size", "pipeline_parallel_size",
                 "swap_space", "seed",
@@ -77,7 +77,7 @@ KINDS: dict[str, EngineKind] = {
             "OpenAIEngine",
             "harness.engines.openai.settings",
             weights="on a server",
-            no_matter=frozenset({"concurrency", "context_length", "parameters", "timeout"}),
+            changes_no_text=frozenset({"concurrency", "context_length", "parameters", "timeout"}),
         ),
         EngineKind(
             "scripted",
@@ -86,7 +86,7 @@ KINDS: dict[str, EngineKind] = {
             "ScriptedEngine",
             "harness.engines.scripted",
             weights="none",
-            no_matter=frozenset({"script", "batch_rows"}),
+            changes_no_text=frozenset({"script", "batch_rows"}),
         ),
     )
 }  # fmt: skip
