@@ -10,7 +10,7 @@ Four kinds, from the strictest to the loosest; each compares what both items hav
   Unicode calls words, so in scripts without spaces only the other kinds can find anything.
 - `symbols`: for symbolic tasks, the same set of names or words, in any order. First names recur between
   training and test of all public data (both parts of a coin-flip set have an Ann), so a single shared name
-  is no overlap here; `shared_symbols` counts such candidates. `strict_symbols` makes one shared name an
+  is not an overlap here; `shared_symbols` counts such candidates. `strict_symbols` makes one shared name an
   overlap: generated data has disjoint lists of names and passes.
 
 Time grows with the words of both sides, not with their product: each kind is a look-up in a table of hashes,

@@ -28,7 +28,7 @@ PACKAGES = ("torch", "transformers", "trl", "peft", "accelerate")
 
 
 def train(job: TrainingJob) -> None:
-    """Make the checkpoint of `job`. RunError where its examples or settings do not fit the machine."""
+    """Makes the checkpoint of `job`. RunError if its examples or settings do not fit the machine."""
     from accelerate import PartialState
     from datasets import Dataset
     from transformers import AutoTokenizer, EarlyStoppingCallback, set_seed

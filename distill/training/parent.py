@@ -1,4 +1,4 @@
-"""Fine-tune the model on prompt ids -> answer ids with TRL, in a process of its own.
+"""Fine-tune the model on prompt ids -> answer ids with TRL, in a child process.
 
     python -m distill.training.parent JOBS.json
 

@@ -65,7 +65,7 @@ class Chat:
     @classmethod
     def load(cls, source: ModelSource, generation_config: Any) -> Chat:
         """The tokenizer of `source`. `generation_config` may name more ids that end a turn. OSError or
-        ValueError where there is no tokenizer, UserError if it has no usable chat template or no end of
+        ValueError if there is no tokenizer, UserError if it has no usable chat template or no end of
         sequence."""
         from jinja2 import TemplateError
         from transformers import AutoTokenizer

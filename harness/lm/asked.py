@@ -21,7 +21,7 @@ REASONING = (
 )
 """A System 2 text that names two answers before it gives one."""
 SENTENCE = re.compile(r"[^\n`#<]{3,60}")
-"""The target's form if it is words on one line; only such a form is asked for."""
+"""Matches words on one line: only such a text is used as the form that System 2 is asked for."""
 
 
 def asked_form(target: str, begun: str | None = None) -> str:

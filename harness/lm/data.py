@@ -150,7 +150,7 @@ def choose_training(task: Any, asked: TrainFrom | None, scored: Mapping[str, Seq
     have = f"; its data has {' and '.join(others)} too" if others else ""
     like = others[0] if others else f"20% of {own or 'test'}"
     return Training(
-        why_none="There are no training rows: the task names no split to learn from, only the one that is "
+        why_none="There are no training rows: the task names no training split, only the one that is "
         f"scored{f' ({own})' if own else ''}{have}. Say train_from in its s2d block, such as "
         f"train_from: {like}."
     )

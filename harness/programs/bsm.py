@@ -172,7 +172,7 @@ def parse_pair(text: str) -> tuple[Score, Score]:
 
     1. The last `Score A: 4` of each; where there is none, the last `A: 4` or `A gets 4`; `both get 4` is
        for both.
-    2. A number that is no whole one from 1 to 5 (`4.5`, `4/10`, `3-4`) is no score, nor is the scale
+    2. A number other than 1, 2, 3, 4 or 5 (`4.5`, `4/10`, `3-4`) does not count, nor does the scale
        restated.
     3. Without any label, two numbers that are all of the text's numbers are those of A and of B.
     """
@@ -206,7 +206,7 @@ def parse_score(text: str) -> Score:
     1. The last one after `Score` or `Rating`, in the same sentence; a number there that is none (`3.5`,
        `4/10`) means that there is no score.
     2. Else a line that is a number alone, or the number that the text gives it (`I would give it a 4`).
-    3. Other numbers (`it has 3 tips`) are no score.
+    3. Other numbers (`it has 3 tips`) do not count.
     """
     text = _judged(text)
     said = re.compile(

@@ -166,7 +166,7 @@ def rar_2step(
     paper=PAPER,
 )
 def rar_2step_paper(item: Item, rephrase: str | None = None, show_original: bool = True) -> Program:
-    """Like `rar_2step`, but only `rephrase` may be another one, as in the paper for last letters."""
+    """Like `rar_2step`; a task may use another rephrasing, as the paper does for last letters."""
     return (yield from rar_2step(item, "paper", rephrase, show_original=show_original))
 
 

@@ -1,4 +1,4 @@
-"""Every benchmark, one after the other, each in a process of its own: what `make benchmark` runs.
+"""Every benchmark, one after the other, each in a separate process: what `make benchmark` runs.
 
     python tests/benchmarks/all.py                                  # full sizes, on an idle machine
     python tests/benchmarks/all.py --quick                          # minutes: does everything still run?

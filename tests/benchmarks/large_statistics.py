@@ -3,7 +3,7 @@
     python tests/benchmarks/large_statistics.py                    # 6 variants x 100,000 items, one task
     python tests/benchmarks/large_statistics.py --items 20000 --words 60
 
-Writes a run folder of made-up records, then builds its leaderboard in a process of its own: reading the
+Writes a run folder of made-up records, then builds its leaderboard in a separate process: reading the
 samples, every interval, test and ratio of the named pairs, break-even, notes. Wall seconds are those of the
 build, imports included; processor seconds, which other work on the machine hardly changes, and the peak of
 memory are those of the whole process. The project's own limits, 10 s and 1 GB, are printed beside them.

@@ -3,7 +3,7 @@
     python tests/benchmarks/scheduler.py                     # 1,000, 10,000 and 100,000 items
     python tests/benchmarks/scheduler.py --items 1000,10000 --words 120
 
-Each size runs in a process of its own, on the scripted engine with a new store on disk: every call is
+Each size runs in a separate process, on the scripted engine with a new store on disk: every call is
 planned, answered, committed and passed on, then counted for its item. The largest size must stay below
 60 s and 600 MB, and an item of it may cost at most 1.3 of what an item of the cheapest size costs (the
 start of the process is not counted). Prints a card and, last, one line of JSON; exit 1 if a bound is

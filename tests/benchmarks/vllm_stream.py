@@ -4,7 +4,7 @@
     python tests/benchmarks/vllm_stream.py --prompts 32 --max-tokens 64 --rounds 1 --eager
 
 chat        the same prompts through `LLM.chat`, all at once, against our `cot` through the scheduler;
-            each in a process of its own, in turn, model loaded and warm before the clock starts
+            each in a separate process, in turn, model loaded and warm before the clock starts
 rar_2step   a program of two steps through the scheduler, against the same calls given to
 bsm         the engine all at once as independent prompts, with an empty prefix cache, in turn
 
