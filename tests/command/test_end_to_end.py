@@ -252,5 +252,5 @@ def test_a_run_says_which_row_taught_and_what_its_methods_leave_out(tmp_path: Pa
 def test_distilled_beside_several_system_2_rows_must_say_which(tmp_path: Path) -> None:
     done = command(tmp_path, "--models", "base,s2:cot,s2:s2a,distilled")
     assert done.returncode == 2
-    assert "say which one it learns from, such as distilled:cot" in done.stderr
+    assert "name the one it learns from, such as distilled:cot" in done.stderr
     assert not (tmp_path / "run").exists()

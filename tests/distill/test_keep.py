@@ -180,7 +180,7 @@ def test_filters_that_do_not_exist_or_fit_are_named(sums: TaskData) -> None:
     for bad in ("best", "majority:1", "majority:many", "none", "swap", ""):
         with pytest.raises(UserError, match=f"--filter {bad}"):
             parse_filter(bad)
-    with pytest.raises(UserError, match="perturbation: task sums knows no other form"):
+    with pytest.raises(UserError, match="perturbation: task sums has no other form"):
         choose_filter(sums, "perturbation", None)
     judge = load_tasks(["judge"], "embedded", [], {}, 1)[0]
     assert choose_filter(judge, "usc:0.25", None) == FilterChoice("swap", 0.25)

@@ -173,7 +173,7 @@ def test_repeats_are_the_method_s_choice_and_votes_over_them_go(
       - function: take_first
 """
     task = own(tmp_path, more=FILTERS + vote + "repeats: 4\n")
-    assert "asks each item 4 times in lm-eval and once here: s2:cot*4" in capsys.readouterr().err
+    assert "asks each item 4 times; here it is asked once: s2:cot*4" in capsys.readouterr().err
     rows = scored_rows(task, [f"It is {item.fields['gold']}" for item, _ in asked(task)])
     assert len(rows) == 12 and {frozenset(row["scores"]) for row in rows} == {
         frozenset({"exact_match", "exact_match,whole-text"})

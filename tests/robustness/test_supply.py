@@ -204,7 +204,7 @@ def test_short_values_of_key_variables_are_no_keys(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("S2D_API_KEY", "none")
     RunOptions(output="nonesuch", engine="scripted").check()
     monkeypatch.setenv("S2D_API_KEY", "nonesuch")
-    with pytest.raises(UserError, match="holds the value of S2D_API_KEY"):
+    with pytest.raises(UserError, match="contains the value of S2D_API_KEY"):
         RunOptions(output="nonesuch", engine="scripted").check()
 
 
