@@ -1,8 +1,8 @@
 """Worked coin flips for few-shot chain of thought: (question, reply), our own, three of each answer.
 
 No name here is in any item, generated or public, so the examples show how to count and reveal no answer. All
-end in the same form, and each number of people from 2 to 4 has examples of both answers, because a small model
-copies the last sentence of the most similar example.
+end in the same form, and each number of people from 2 to 4 has examples of both answers, because a small
+model copies the last sentence of the most similar example.
 """
 
 from __future__ import annotations
