@@ -43,11 +43,7 @@ CASES: dict[str, list[tuple[str, object]]] = {
         ("paired_number", Claimed(pair(90, unit=0.5))),
         ("clustered", Claimed(pair(90, unit=1.0, per=2))),
     ],
-    "tokens": [
-        ("tokens", tokens(300, 100)),
-        ("tokens", tokens(5_100, 10)),
-        ("large_number", tokens(5_100, 99)),
-    ],
+    "tokens": [("tokens", tokens(300, 100)), ("tokens", tokens(5_100, 10)), ("large_number", tokens(5_100, 99))],
 }
 ROWS = {"scores": SCORES, "differences": DIFFERENCES, "tokens": TOKENS}
 
