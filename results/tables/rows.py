@@ -16,10 +16,12 @@ from results.tables.columns import IN_TABLE
 
 Escape = Callable[[object], str]
 
-HEADERS = ("task", "variant", "method", "metric", "n", "score % [95 %]", "tokens", "calls", "failed %")
+SCORE = "score % [95 %]"
+HEADERS = ("task", "variant", "method", "metric", "n", SCORE, "tokens", "calls", "failed %")
 COST_HEADERS = ("task", "variant", *(column.header or "" for column in IN_TABLE))
 KEPT, KEPT_CLAIM = "gain kept %", "gain kept by"
 CLAIM_HEADERS = ("task", "claim", "verdict", "estimate [interval]", "p", "MDE (points)")
+SEED_HEADERS = ("task", "variant", "score % of each seed", "SD", "trained anew [95 %]")
 DISTILLATION_HEADERS = (
     "task",
     "variant",
@@ -33,12 +35,13 @@ DISTILLATION_HEADERS = (
 )
 RIGHT = (
     "n",
-    "score % [95 %]",
+    SCORE,
     "tokens",
     "calls",
     "failed %",
     *CLAIM_HEADERS[3:],
     *COST_HEADERS[2:],
+    *SEED_HEADERS[3:],
     *DISTILLATION_HEADERS[5:],
 )
 CLAIMS = {
@@ -47,6 +50,10 @@ CLAIMS = {
     "cheaper": "{b} cheaper than {a}",
 }
 
+SHORT_CLAIM_LEGEND = (
+    "Estimate: points, for cheaper the ratio of generated tokens (x). h: after Holm; other intervals are of "
+    "95 %. MDE: smallest difference that these items could have shown."
+)
 CLAIM_LEGEND = (
     "Estimates: points, the first minus the second; for cheaper, the ratio of generated tokens (x). p with h "
     "is after Holm, and its interval then has the level at which Holm decided; other p are unadjusted, other "
@@ -63,6 +70,14 @@ BRIEF_LEGEND = (
     "Of pairs beyond base, s2 and distilled, the tokens and what follows from a better score stand in "
     "leaderboard.md."
 )
+MOST_SEEDS = 5
+"""Seeds whose scores are listed; of more, the smallest and the largest."""
+SEED_LEGEND = (
+    "Scores, verdicts and their intervals pool seeds {seeds}: they cover other items for these very "
+    "checkpoints and samples. {more}"
+)
+ANEW_LEGEND = "Trained anew: the 95 % interval that covers other seeds too. SD: spread of the seeds, in points."
+TOO_FEW_SEEDS = "SD: spread of the seeds, in points. Training anew needs 3 seeds or more for an interval."
 DISTILLATION_LEGEND = (
     "Break-even: queries until teacher sampling and training are paid back by what an item costs less than "
     "with the teacher, with the 95 % interval of that saving."
@@ -97,12 +112,15 @@ def score_cells(leaderboard: Leaderboard, escape: Escape, bold: str = "{}") -> l
     return table
 
 
-def narrow_score_cells(leaderboard: Leaderboard) -> tuple[list[str], list[list[str]]]:
-    """Headers and cells for a terminal: the method stands in the variant's cell, unless it is `direct`."""
+def narrow_score_cells(leaderboard: Leaderboard, every: bool = True) -> tuple[list[str], list[list[str]]]:
+    """Headers and cells for a terminal: the method stands in the variant's cell, unless it is `direct`.
+    Without `every`, primary metrics alone.
+    """
     method = HEADERS.index("method")
     headers = [*HEADERS[:method], *HEADERS[method + 1 :]]
     table = []
-    for row in score_cells(leaderboard, cells.plain):
+    made = zip(leaderboard["rows"], score_cells(leaderboard, cells.plain), strict=True)
+    for row in (row for one, row in made if every or one["primary"]):
         variant = row[method - 1] if row[method] in ("", "direct") else f"{row[method - 1]} {row[method]}"
         table.append([*row[: method - 1], variant, *row[method + 1 :]])
     return headers, table
@@ -121,10 +139,40 @@ def cost_cells(leaderboard: Leaderboard, escape: Escape) -> list[list[str]]:
     ]
 
 
-def claim_cells(leaderboard: ClaimTable, escape: Escape, brief: bool = False) -> list[list[str]]:
+def seed_cells(leaderboard: Leaderboard, escape: Escape) -> list[list[str]]:
+    """The score of each seed on the primary metric, their spread, and the interval for training anew."""
+    table = []
+    for row in leaderboard["rows"]:
+        if not row["primary"] or not row["by_seed"]:
+            continue
+        scores = [points(seed["score"]) for seed in row["by_seed"]]
+        if len(scores) > MOST_SEEDS:
+            ends = sorted(seed["score"] for seed in row["by_seed"])
+            scores = [f"{points(ends[0])} to {points(ends[-1])} ({len(ends)} seeds)"]
+        low, high = row["anew_low"], row["anew_high"]
+        anew = "-" if low is None or high is None else f"[{points(low)}, {points(high)}]"
+        spread = "-" if row["seed_spread"] is None else points(row["seed_spread"])
+        table.append([escape(row["task"]), escape(row["variant"]), ", ".join(scores), spread, anew])
+    return table
+
+
+def seed_legend(leaderboard: Leaderboard) -> list[str]:
+    """What a figure covers that pools several seeds; nothing where the run has one."""
+    pooled = [row for row in leaderboard["rows"] if row["by_seed"]]
+    if not pooled:
+        return []
+    seeds = ", ".join(map(str, leaderboard["seeds"]))
+    told = any(row["anew_low"] is not None for row in pooled)
+    return [SEED_LEGEND.format(seeds=seeds, more=ANEW_LEGEND if told else TOO_FEW_SEEDS)]
+
+
+def claim_cells(
+    leaderboard: ClaimTable, escape: Escape, brief: bool = False, short: bool = False
+) -> list[list[str]]:
     """Claims on primary metrics and tokens, the whole over all tasks last.
 
-    `brief` leaves out, of pairs beyond the standing three, the tokens and what follows from a better score.
+    `brief` leaves out, of pairs beyond the standing three, the tokens and what follows from a better score;
+    `short` the tokens of two variants that answer by one method, which differ by chance alone.
     """
     compared: list[Claim] = [*leaderboard["comparisons"], *leaderboard["overall"]]
     shown_rows = [
@@ -143,6 +191,8 @@ def claim_cells(leaderboard: ClaimTable, escape: Escape, brief: bool = False) ->
             or row["claim"] == "superior"
             or (row["claim"] == "non_inferior" and (row["task"], row["a"], row["b"]) not in better)
         ]
+    if short:
+        shown_rows = [row for row in shown_rows if not (row["claim"] == "cheaper" and row.get("one_program"))]
     table: list[list[str]] = []
     previous = None
     for row in shown_rows:
@@ -172,6 +222,17 @@ def claim_cells(leaderboard: ClaimTable, escape: Escape, brief: bool = False) ->
         if "gain_kept" in row:
             table.append(["", escape(f"{KEPT_CLAIM} {row['b']}"), "", cells.kept(row), "", ""])
     return table
+
+
+def price_legend(leaderboard: Leaderboard) -> list[str]:
+    """Where dollars come from; nothing without prices."""
+    prices = leaderboard["prices"]
+    if prices is None:
+        return []
+    rates = prices["per_million_tokens"]
+    told = ", ".join(f"{kind} {cells.dollars(rates[kind])}" for kind in ("prompt", "cached", "generated"))
+    train = "" if rates["train"] is None else f", train {cells.dollars(rates['train'])}"
+    return [f"Prices of {prices['date']} ({prices['file']}), dollars for a million tokens: {told}{train}."]
 
 
 def claim_legends(leaderboard: ClaimTable) -> list[str]:
