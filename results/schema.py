@@ -52,10 +52,8 @@ from results.schema_leaderboard import (
     Paired,
     PriceNote,
     Queries,
-    Rates,
     Scored,
     ScoreRow,
-    SeedScore,
     Trio,
 )
 from results.schema_manifest import (

@@ -7,7 +7,6 @@ imported inside the function that needs it, so `--help` starts at once.
 from __future__ import annotations
 
 import json
-import os
 import re
 import shlex
 import sys
@@ -19,9 +18,9 @@ from pathlib import Path
 
 from harness.command.command_line import LineParser, parse_options, path_argument, run_parser
 from harness.command.exit import Course, guarded
+from harness.command.libraries import quiet
 from harness.errors import UserError, one_line
 from harness.option_checks import refuse_typed_keys
-from harness.telemetry import switch_off_telemetry
 from results.schema import Distillation
 
 EXAMPLES = """examples:
@@ -37,18 +36,17 @@ other commands (each has --help):
   compare   two runs, item by item         gate RUN           exit 0 holds, 1 fails, 3 cannot tell
   ls        tasks, methods, variants       doctor             what is installed, what is missing
   check TASK  its prompts, stops, limits and the way of an answer, on one row
+  prices    a price file, or an example    cache ls|rm        what is kept on this machine
 """
 
-COMMANDS = ("distill", "report", "compare", "gate", "ls", "doctor", "check")
+COMMANDS = ("distill", "report", "compare", "gate", "ls", "doctor", "check", "prices", "cache")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point. Exit status: 0 well, 1 failed run, 2 bad input, 3 gate cannot tell; 129, 130, 143 stopped
     by SIGHUP, SIGINT, SIGTERM."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    os.environ.setdefault("TQDM_DISABLE", "1")  # bars of the libraries; ours says for itself when it shows
-    switch_off_telemetry()
+    quiet()
     return guarded(lambda course: _checked(arguments, course))
 
 
@@ -75,6 +73,8 @@ def _dispatch(arguments: list[str], course: Course) -> int:
         "ls": _ls,
         "doctor": _doctor,
         "check": _check,
+        "prices": _prices,
+        "cache": _cache,
     }
     named = arguments[0] if arguments and arguments[0] in COMMANDS else None
     return handlers[named or "run"](arguments[1:] if named else arguments, course)
@@ -101,24 +101,31 @@ def _run(arguments: list[str], course: Course) -> int:
         print(json.dumps({"status": "dry_run"}))
         return 0
     _push(records, options.push_to_hub)
-    return _show(folder, options.margin, Path(options.prices) if options.prices else None, course)
+    prices = Path(options.prices) if options.prices else None
+    return _show(folder, options.margin, prices, course, "--verbose" in arguments)
 
 
-def _show(folder: Path, margin: float | None, prices: Path | None, course: Course) -> int:
+def _show(
+    folder: Path,
+    margin: float | None,
+    prices: Path | None,
+    course: Course,
+    verbose: bool = False,
+    paper: bool = False,
+) -> int:
     """Tables of a finished run: files, the card, the JSON line."""
+    from harness.command.screen import colored, width
     from results.analysis.leaderboard import build
     from results.hardware import time_text
-    from results.page.build import write_page
+    from results.publish import publish
     from results.records.manifest import read_manifest
     from results.tables.render import terminal
-    from results.tables.write import write_all
 
     leaderboard = build(folder, margin, prices)
     course.writing = True
-    write_all(folder, leaderboard)
-    page = write_page(folder, leaderboard)
-    print(terminal(leaderboard))
-    if measured := time_text(read_manifest(folder)):
+    page = publish(folder, leaderboard, paper)
+    print(terminal(leaderboard, width(), verbose, colored()))
+    if measured := time_text(read_manifest(folder), width()):
         print(f"{measured}\n")
     print(one_line(f"page: {page}"))
     summary = {
@@ -186,13 +193,16 @@ def _report(arguments: list[str], course: Course) -> int:
     parser.add_argument("--margin", type=float, help="non-inferiority margin in points")
     parser.add_argument("--prices", type=path_argument, help="dated prices (YAML)")
     parser.add_argument("--paper", action="store_true", help="lay the figures of the paper beside the run")
+    parser.add_argument(
+        "--verbose", action="store_true", help="secondary metrics, tokens by kind, whole legends, methods too"
+    )
     given = parser.parse_args(arguments)
     if given.paper:
         from results.analysis.leaderboard import build
         from results.paper import beside, render
 
         print(render(beside(build(given.run, given.margin, given.prices))))
-    return _show(given.run, given.margin, given.prices, course)
+    return _show(given.run, given.margin, given.prices, course, given.verbose, given.paper)
 
 
 def _compare(arguments: list[str], course: Course) -> int:
@@ -299,16 +309,62 @@ def _check(arguments: list[str], course: Course) -> int:
 def _doctor(arguments: list[str], course: Course) -> int:
     parser = LineParser(
         prog="s2d-bench doctor",
-        description="What is installed, and the command that adds what is missing.",
+        description="What is installed, what this machine has, and the command that adds what is missing.",
     )
-    parser.parse_args(arguments)
+    parser.add_argument("--pretrained", metavar="MODEL", help="also what this model would need here")
+    parser.add_argument("--revision", metavar="REV", help="hub revision of --pretrained")
+    given = parser.parse_args(arguments)
     from harness.command.doctor import examine
 
-    lines, fine = examine()
+    lines, facts = examine(given.pretrained, given.revision)
     for line in lines:
         print(line)
-    print(json.dumps({"status": "ok" if fine else "incomplete"}))
-    return 0 if fine else 1
+    print(json.dumps(facts))
+    return 0 if facts["status"] == "ok" else 1
+
+
+def _prices(arguments: list[str], course: Course) -> int:
+    parser = LineParser(
+        prog="s2d-bench prices", description="Check a price file for --prices, or print one that works."
+    )
+    parser.add_argument("file", nargs="?", type=path_argument, help="price file (YAML)")
+    parser.add_argument("--example", action="store_true", help="print a price file, and nothing else")
+    given = parser.parse_args(arguments)
+    from harness.command.prices import example, explain
+
+    if given.example:
+        print(example(), end="")
+        return 0
+    lines, facts = explain(given.file)
+    for line in lines:
+        print(one_line(line) if not line.startswith(" ") else line)
+    print(json.dumps({"status": "ok", **facts}))
+    return 0
+
+
+def _cache(arguments: list[str], course: Course) -> int:
+    parser = LineParser(
+        prog="s2d-bench cache",
+        description="Checkpoints and converted models that are kept on this machine, and removing them.",
+    )
+    parser.add_argument("what", choices=("ls", "rm"), help="list all, or remove what is named")
+    parser.add_argument("names", nargs="*", help="names or beginnings of names, as ls lists them")
+    given = parser.parse_args(arguments)
+    from harness.command.cache import kept, listed, remove
+
+    if given.what == "ls":
+        entries = kept()
+        for line in listed(entries):
+            print(line)
+        facts = {"entries": len(entries), "bytes": sum(entry.bytes for entry in entries)}
+    else:
+        course.writing = True
+        removed = remove(given.names)
+        for entry in removed:
+            print(one_line(f"removed: {entry.path}"))
+        facts = {"removed": len(removed), "bytes": sum(entry.bytes for entry in removed)}
+    print(json.dumps({"status": "ok", **facts}))
+    return 0
 
 
 if __name__ == "__main__":

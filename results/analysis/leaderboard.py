@@ -65,8 +65,8 @@ def build(
     """The leaderboard of a run folder.
 
     `margin` in points (default: the run's own, else 5); `prices` a YAML file (default: the prices that the
-    run's tables have, see `prices.py`); `exact` uses the exact McNemar test, for gates. ResultsError where the folder cannot be read or variants have
-    different items.
+    run's tables have, see `prices.py`); `exact` uses the exact McNemar test, for gates. ResultsError where
+    the folder cannot be read or variants have different items.
     """
     run = load_run(run_folder)
     return from_run(run, margin, load_prices(prices) if prices else kept_prices(run), exact)
@@ -127,7 +127,9 @@ def from_run(
         "run": run.manifest["run"],
         "margin": points / 100,
         "model": _model(run),
-        "seeds": sorted({int(seed) for columns in run.columns.values() for seed in set(columns.seed.tolist())}),
+        "seeds": sorted(
+            {int(seed) for columns in run.columns.values() for seed in set(columns.seed.tolist())}
+        ),
         "prices": None if prices is None else prices.as_json(),
         "trios": [trio.as_json() for task in run.tasks for trio in of_task[task]],
         "rows": rows,

@@ -151,9 +151,7 @@ def load_prices(path: Path) -> Prices:
             f"date: 2026-11-01 ({SEE})"
         )
     if not isinstance(date, (str, datetime.date)) or not DAY.fullmatch(str(date)):
-        raise ResultsError(
-            f"price file {path}: date is {date!r}, not a day; write it as date: 2026-11-01"
-        )
+        raise ResultsError(f"price file {path}: date is {date!r}, not a day; write it as date: 2026-11-01")
     both = {"gpu_hour", "per_million_tokens"} & document.keys()
     if len(both) > 1:
         raise ResultsError(f"price file {path} has {' and '.join(sorted(both))}; keep one of them")
@@ -174,9 +172,7 @@ def load_prices(path: Path) -> Prices:
         return Prices(str(date), str(path.name), prompt, 0.0, generated, train)
     table = _section(document.get("per_million_tokens", document), "per_million_tokens", path)
     if not both and not document.keys() & set(PER_MILLION):
-        raise ResultsError(
-            f"price file {path}: `per_million_tokens` or `gpu_hour` is missing; {SEE}"
-        )
+        raise ResultsError(f"price file {path}: `per_million_tokens` or `gpu_hour` is missing; {SEE}")
     if both:
         _refuse_unknown(table, PER_MILLION, path)
     prompt = _price(table, "prompt", path)
@@ -218,7 +214,7 @@ def _price(table: Mapping[str, Any], key: str, path: Path) -> float:
 
 def _speed(table: Mapping[str, Any], key: str, path: Path) -> float:
     value = _present(table, key, path)
-    if not _is_amount(value) or not 1 / LARGEST <= value:
+    if not _is_amount(value) or not value >= 1 / LARGEST:
         raise ResultsError(
             f"price file {path}: {key} is {value!r}; give tokens per second, as the manifest's timing "
             f"shows them"

@@ -1,11 +1,12 @@
 """A row that pools several seeds: the score of each seed, how much they spread, and what an interval covers.
 
-The interval of a pooled score (`ci_low`, `ci_high`) treats a question with all its seeds as one cluster, so it
-covers other items for these very checkpoints and samples. Whoever trains anew draws other seeds as well. From
-three seeds on there is a second interval for that: the variance of the grand mean of clusters x seeds, both
-drawn at random, is (MS seeds + MS clusters - MS residual) / (seeds x clusters), with Satterthwaite's degrees of
-freedom (the two-way random effects model without replicates; Cornfield and Tukey 1956, Satterthwaite 1946).
-Seeds that spread less than the residual does count as spreading that much, so the interval errs on the wide side.
+The interval of a pooled score (`ci_low`, `ci_high`) treats a question with all its seeds as one cluster, so
+it covers other items for these very checkpoints and samples. Whoever trains anew draws other seeds as well.
+From three seeds on there is a second interval for that: the variance of the grand mean of clusters x seeds,
+both drawn at random, is (MS seeds + MS clusters - MS residual) / (seeds x clusters), with Satterthwaite's
+degrees of freedom (the two-way random effects model without replicates; Cornfield and Tukey 1956,
+Satterthwaite 1946). Seeds that spread less than the residual does count as spreading that much, so the
+interval errs on the wide side.
 """
 
 from __future__ import annotations

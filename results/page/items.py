@@ -1,12 +1,14 @@
-"""Where two variants differ, item by item: which items to show, and their texts, for the page.
+"""Items of the page's viewer: how any two variants fared on each, and the texts of those that stand on the
+page.
 
 A samples file is read twice: once for scores and answers, keeping only the place of each row, then only the
-rows that are shown. So a run of 5 tasks, 6 variants and 2,000 items is read without its texts ever being in
-memory together.
+rows whose texts are shown. So a run of 5 tasks, 6 variants and 2,000 items is read without its texts ever
+being in memory together.
 
-Two rows differ when their scores or their answers do. At most 200 differing items per task and pair are
-shown, rare kinds first in turn, in an order made from the item's hash, so that what is shown is not a choice
-of ours; all are counted.
+Every item of a task is in the index: per variant its score and which variants gave the same answer, so that
+the page can sort any two variants into kinds. The texts of at most 200 items per compared pair stand on the
+page itself, rare kinds first in turn, in an order made from the item's hash, so that what is shown is not a
+choice of ours. The texts of the others stand in chunks beside the page (`chunks.py`).
 
 This file does not know HTML or statistics.
 """
@@ -28,15 +30,19 @@ from results.schema import USAGE, JsonObject, Manifest
 from results.schema import Task as TaskEntry
 
 LIMIT = 200
-"""Differing items that are shown per task and pair."""
+"""Items per task and compared pair whose texts stand on the page."""
 BUDGET = 11_000_000
-"""Bytes of item data on one page; the whole page stays under 15 MB."""
+"""Bytes of texts on one page; the whole page stays under 15 MB."""
 CLIPS = (6000, 2500, 1000, 400)
 """Characters of one text that are shown: the longest of these with which a task keeps to its share of the
 budget."""
-KINDS = ("gained", "lost", "both_right", "both_wrong", "same_score")
-"""`gained`: b scores higher than a. The last three have equal scores and other answers; `same_score` is
-neither 0 nor 1."""
+KINDS = (
+    "gained", "lost", "both_right", "both_wrong", "same_score", "agree_wrong", "agree_right", "agree_score"
+)  # fmt: skip
+"""`gained`: b scores higher than a. `both_*` and `same_score` have equal scores and other answers, `agree_*`
+equal scores and answers; `*_score` is neither 0 nor 1. page.js has the same rule."""
+TURNS = (KINDS[:2], KINDS[2:5], KINDS[5:])
+"""Kinds that take turns; those of the first group come first."""
 
 Key = tuple[str, int, int]
 """item_id, seed, sample_index: what rows of two variants are paired by."""
@@ -44,7 +50,7 @@ Key = tuple[str, int, int]
 
 @dataclass
 class Place:
-    """One row of a samples file: where it lies and what decides whether it differs."""
+    """One row of a samples file: where it lies, its score and its answer."""
 
     offset: int
     line: int
@@ -61,18 +67,6 @@ class Scan:
     places: dict[Key, Place] = field(default_factory=dict)
     waits: list[Wait] = field(default_factory=list)
     """What each row waits for."""
-
-
-@dataclass
-class Pair:
-    """Two variants on one task: how many rows differ, by kind, and which of them are shown."""
-
-    a: str
-    b: str
-    compared: int
-    counts: dict[str, int]
-    shown: dict[Key, str]
-    """Key -> kind, in the order in which items are shown."""
 
 
 class ShownRow(TypedDict):
@@ -92,40 +86,76 @@ class ShownRow(TypedDict):
 class ShownItem(TypedDict):
     """An item with what the variants did, as page.js reads it."""
 
-    id: str
-    seed: int
-    sample: int
     metric: str | None
     prompt: str | None
     target: str | None
     variants: dict[str, ShownRow]
 
 
+class Index(TypedDict):
+    """How every item of a task went, as page.js reads it: lists with an entry per item."""
+
+    id: list[str]
+    seed: list[int]
+    sample: list[int]
+    score: list[list[float | None]]
+    """Per variant."""
+    answer: list[list[int]]
+    """Per variant: the number of its answer among those that the item got; -1 where it has no row."""
+
+
 @dataclass
 class TaskItems:
-    """Everything of one task that the page's item viewer gets, ready for JSON."""
+    """Everything of one task that the page's item viewer gets."""
 
     task: str
-    pairs: list[Pair]
-    items: dict[Key, ShownItem]
+    scans: Mapping[str, Scan]
+    keys: list[Key]
+    """All items; those whose texts stand on the page come first."""
+    items: list[ShownItem]
+    """Texts of the first ones."""
+    pairs: list[tuple[str, str]]
+    """Variants that the run compares."""
     clipped: int
     """Characters that a text keeps; longer ones are cut in the middle."""
 
-    def as_json(self) -> str:
-        """JSON that stands safely in a script element: no `<`, `>`, `&` and no line separators."""
-        place = {key: number for number, key in enumerate(self.items)}
-        pairs = [
-            {"a": pair.a, "b": pair.b, "compared": pair.compared, "counts": pair.counts,
-             "shown": [[place[key], kind] for key, kind in pair.shown.items()]}
-            for pair in self.pairs
-        ]  # fmt: skip
+    def index(self) -> Index:
+        """The index of all items."""
+        answers = []
+        numbers = [_numbered([scan.places.get(key) for scan in self.scans.values()]) for key in self.keys]
+        for place, _ in enumerate(self.scans):
+            answers.append([each[place] for each in numbers])
+        return {
+            "id": [key[0] for key in self.keys],
+            "seed": [key[1] for key in self.keys],
+            "sample": [key[2] for key in self.keys],
+            "score": [
+                [None if key not in scan.places else scan.places[key].score for key in self.keys]
+                for scan in self.scans.values()
+            ],
+            "answer": answers,
+        }
+
+    def as_json(self, starts: Sequence[int] = (), chunks: Sequence[str] = ()) -> str:
+        """JSON that stands safely in a script element: no `<`, `>`, `&` and no line separators. `chunks` are
+        the files beside the page and `starts` the number of the first item of each.
+        """
         document = {
             "task": self.task,
             "clipped": self.clipped,
-            "pairs": pairs,
-            "items": list(self.items.values()),
+            "variants": list(self.scans),
+            "pairs": self.pairs,
+            "index": self.index(),
+            "items": self.items,
+            "starts": list(starts),
+            "chunks": list(chunks),
         }
         return embeddable(document)
+
+    def texts(self, keys: Sequence[Key], clip: int) -> list[ShownItem]:
+        """The texts of some items."""
+        rows = _read_rows(self.scans, keys)
+        return [_item(key, rows, self.scans, clip) for key in keys]
 
 
 def embeddable(document: Any) -> str:
@@ -168,57 +198,69 @@ def scan(path: Path, metrics: Sequence[str]) -> Scan:
     return found
 
 
-def differing_items(
+def task_items(
     task: str, scans: Mapping[str, Scan], pairs: Iterable[tuple[str, str]], budget: int, limit: int = LIMIT
 ) -> TaskItems:
-    """The items of one task on which the pairs differ, with their texts, in at most `budget` bytes of JSON.
+    """The items of one task: all in the index, and the texts of some in at most `budget` bytes of JSON.
 
     Long texts are cut in the middle first; if that is not enough, fewer items are shown.
     """
-    compared = [compare(scans, a, b, limit) for a, b in pairs if a in scans and b in scans]
-    wanted: dict[Key, list[str]] = {}
+    compared = [(a, b) for a, b in pairs if a in scans and b in scans]
     # Pairs take turns, so that a budget which runs out does not starve the last pair.
-    for turn in zip_longest(*(pair.shown for pair in compared)):
-        for pair, key in zip(compared, turn, strict=True):
-            if key is not None:
-                variants = wanted.setdefault(key, [])
-                variants += [name for name in (pair.a, pair.b) if name not in variants]
-    rows = _read_rows(scans, wanted)
-    found = TaskItems(task, compared, {}, CLIPS[0])
+    turns = zip_longest(*(chosen(scans[a], scans[b], limit) for a, b in compared))
+    shown = list(dict.fromkeys(key for turn in turns for key in turn if key is not None))
+    every = {key for scanned in scans.values() for key in scanned.places}
+    others = sorted(every.difference(shown), key=_shuffled)
+    found = TaskItems(task, scans, [*shown, *others], [], compared, CLIPS[0])
+    if not shown:
+        return found
+    rows = _read_rows(scans, shown)
+    sizes: list[int] = []
     for clip in CLIPS:
-        items = {key: _item(key, variants, rows, scans, clip) for key, variants in wanted.items()}
-        sizes = {key: len(embeddable(item).encode("utf-8")) + 64 for key, item in items.items()}
-        found = TaskItems(task, compared, items, clip)
-        if sum(sizes.values()) <= budget:
+        found.items = [_item(key, rows, scans, clip) for key in shown]
+        found.clipped = clip
+        sizes = [len(embeddable(item).encode("utf-8")) + 64 for item in found.items]
+        if sum(sizes) <= budget:
             return found
-    kept, total = {}, 0
-    for key, item in found.items.items():
-        total += sizes[key]
+    kept, total = 0, 0
+    for size in sizes:
+        total += size
         if total > budget:
             break
-        kept[key] = item
-    for pair in compared:
-        pair.shown = {key: kind for key, kind in pair.shown.items() if key in kept}
-    return TaskItems(task, compared, kept, found.clipped)
+        kept += 1
+    del found.items[kept:]
+    return found
 
 
-def compare(scans: Mapping[str, Scan], a: str, b: str, limit: int = LIMIT) -> Pair:
-    """Which rows of two variants differ. Rare kinds take turns with common ones until `limit` are shown."""
-    left, right = scans[a].places, scans[b].places
-    common = left.keys() & right.keys()
+def chosen(a: Scan, b: Scan, limit: int = LIMIT) -> list[Key]:
+    """At most `limit` items of two variants. Rare kinds take turns with common ones."""
     by_kind: dict[str, list[Key]] = {kind: [] for kind in KINDS}
-    for key in sorted(common, key=_shuffled):
-        kind = _kind(left[key], right[key])
-        if kind is not None:
-            by_kind[kind].append(key)
-    shown: dict[Key, str] = {}
-    for group in (("gained", "lost"), ("both_right", "both_wrong", "same_score")):
+    for key in sorted(a.places.keys() & b.places.keys(), key=_shuffled):
+        by_kind[kind_of(a.places[key], b.places[key])].append(key)
+    found: list[Key] = []
+    for group in TURNS:
         for turn in zip_longest(*(by_kind[kind] for kind in group)):
-            for kind, key in zip(group, turn, strict=True):
-                if key is not None and len(shown) < limit:
-                    shown[key] = kind
-    counts = {kind: len(keys) for kind, keys in by_kind.items() if keys}
-    return Pair(a, b, len(common), counts, shown)
+            found += [key for key in turn if key is not None]
+    return found[:limit]
+
+
+def kind_of(left: Place, right: Place) -> str:
+    """How two variants fared on one item."""
+    if left.score is not None and right.score is not None and left.score != right.score:
+        return "gained" if right.score > left.score else "lost"
+    same = left.answer == right.answer
+    ends = {1.0: "right", 0.0: "wrong"}.get(-1.0 if left.score is None else left.score, "score")
+    if same:
+        return f"agree_{ends}"
+    return "same_score" if ends == "score" else f"both_{ends}"
+
+
+def _numbered(places: Sequence[Place | None]) -> list[int]:
+    """Each variant's answer as a number: equal ones where the answers are equal, -1 for no row."""
+    known: dict[str | None, int] = {}
+    return [
+        -1 if place is None else known.setdefault(json.dumps(place.answer), len(known)) for place in places
+    ]
 
 
 def _metrics(entry: TaskEntry) -> list[str]:
@@ -233,47 +275,28 @@ def _shuffled(key: Key) -> bytes:
     return hashlib.sha256(repr(key).encode()).digest()
 
 
-def _kind(left: Place, right: Place) -> str | None:
-    if left.score is not None and right.score is not None and left.score != right.score:
-        return "gained" if right.score > left.score else "lost"
-    if left.answer == right.answer:
-        return None
-    return {1.0: "both_right", 0.0: "both_wrong"}.get(
-        -1.0 if left.score is None else left.score, "same_score"
-    )
-
-
-def _read_rows(
-    scans: Mapping[str, Scan], wanted: Mapping[Key, Sequence[str]]
-) -> dict[tuple[str, Key], JsonObject]:
+def _read_rows(scans: Mapping[str, Scan], wanted: Sequence[Key]) -> dict[tuple[str, Key], JsonObject]:
     rows = {}
     for variant, scanned in scans.items():
         with scanned.path.open("rb") as handle:
-            for key, variants in wanted.items():
-                if variant in variants:
-                    place = scanned.places[key]
+            for key in wanted:
+                if place := scanned.places.get(key):
                     handle.seek(place.offset)
                     rows[variant, key] = parse(handle.readline(), scanned.path, place.line)
     return rows
 
 
 def _item(
-    key: Key,
-    variants: Sequence[str],
-    rows: Mapping[tuple[str, Key], JsonObject],
-    scans: Mapping[str, Scan],
-    clip: int,
+    key: Key, rows: Mapping[tuple[str, Key], JsonObject], scans: Mapping[str, Scan], clip: int
 ) -> ShownItem:
-    first = rows[variants[0], key]
+    there = [variant for variant in scans if (variant, key) in rows]
+    first = rows[there[0], key]
     return {
-        "id": key[0],
-        "seed": key[1],
-        "sample": key[2],
-        "metric": scans[variants[0]].places[key].metric,
+        "metric": scans[there[0]].places[key].metric,
         "prompt": _clip(first.get("prompt"), clip),
         "target": _clip(first.get("target"), clip),
         "variants": {
-            variant: _record(rows[variant, key], scans[variant].places[key], clip) for variant in variants
+            variant: _record(rows[variant, key], scans[variant].places[key], clip) for variant in there
         },
     }
 

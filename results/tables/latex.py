@@ -2,8 +2,8 @@ r"""The leaderboard for an article: scores, verdicts and break-even, each a floa
 
 Needs `\usepackage{booktabs,tabularx}`; `\input{leaderboard.tex}` brings the tables in, and
 `\ref{tab:RUN-scores}`, `-verdicts` and `-break-even` name them. The column of names takes what the figures
-leave of `\columnwidth` and wraps, so a table never is wider than that. A table that is too long for a page goes
-on in another float.
+leave of `\columnwidth` and wraps, so a table never is wider than that. A table that is too long for a page
+goes on in another float.
 """
 
 from __future__ import annotations
@@ -17,7 +17,11 @@ from results.tables import rows as table_rows
 
 LONGEST = 40
 """Lines of one float: more would not fit a page beside its caption."""
-HEAD = "% Needs \\usepackage{booktabs,tabularx}. One column wide: \\input it, or use table* for a page's width."
+HEAD = (
+    "% Needs \\usepackage{booktabs,tabularx}. One column wide: \\input it, or use table* for a page's width."
+)
+
+SCORE = r"score \% [95 \%]"
 
 Group = tuple[str, list[list[str]]]
 """A line over rows of cells, all escaped."""
@@ -32,19 +36,22 @@ def latex(leaderboard: Leaderboard) -> str:
     parts = [
         HEAD,
         *_floats(
-            ["variant", r"score \% [95 \%]", "tokens", r"failed \%"],
-            _scores(leaderboard),
-            f"Scores{model} in percent with 95~\\% intervals, and generated tokens per item. Bold: the best of "
-            "its task; =: a tie with it within noise.",
+            ["variant", SCORE, "tokens", r"failed \%"],
+            _scores(leaderboard, primary=True),
+            f"Scores{model} in percent with 95~\\% intervals, and generated tokens per item. Bold: the best "
+            "of its task; =: a tie with it within noise.",
             f"tab:{name}-scores",
             below,
         ),
     ]
+    if others := _scores(leaderboard, primary=False):
+        caption = f"Other metrics{model}: scores in percent with 95~\\% intervals."
+        parts += _floats(["variant", SCORE], others, caption, f"tab:{name}-other")
     if leaderboard["comparisons"]:
         caption = (
             f"What {'the run' if not model else 'this run' + model} shows. Estimates in points with the "
-            "interval at the level that decided the claim (h: Holm's; else 95~\\%); for cheaper, the ratio of "
-            f"generated tokens. As good as: within {margin} points."
+            "interval at the level that decided the claim (h: Holm's; else 95~\\%); for cheaper, the ratio "
+            f"of generated tokens. As good as: within {margin} points."
         )
         parts += _floats(
             ["claim", "verdict", "estimate"], _verdicts(leaderboard), caption, f"tab:{name}-verdicts"
@@ -60,28 +67,31 @@ def latex(leaderboard: Leaderboard) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _scores(leaderboard: Leaderboard) -> list[Group]:
-    groups: list[Group] = []
-    previous = None
+def _scores(leaderboard: Leaderboard, primary: bool) -> list[Group]:
+    """A group per task and metric; of metrics that are not primary, the scores alone."""
+    groups: dict[tuple[str, str], list[list[str]]] = {}
+    counts: dict[tuple[str, str], int] = {}
     made = table_rows.score_cells(leaderboard, _name, bold=r"\textbf{{{}}}")
-    by_metric: dict[tuple[str, str], list[tuple[list[str], int]]] = {}
     for found, row in zip(made, leaderboard["rows"], strict=True):
+        if row["primary"] != primary:
+            continue
+        # What is bold needs no star.
+        score, tokens = (cell.replace(cells.latex(cells.BEST), "").strip() for cell in (found[5], found[6]))
         variant = _name(" ".join([row["variant"], *table_rows.doubts(row)]))
-        score = found[5].replace(cells.latex(cells.BEST), "").strip()
-        of_row = [variant, score, found[6].replace(cells.latex(cells.BEST), "").strip(), found[8]]
-        by_metric.setdefault((row["task"], row["metric"]), []).append((of_row, row["n"]))
-    for (task, metric), rows in by_metric.items():
-        counts = {n for _, n in rows if n}
-        n = f", $n={max(counts):,}$".replace(",", "{,}").replace("{,} $", ", $") if counts else ""
-        head = f"{_name(metric)}{n}" if task == previous else rf"\textit{{{_name(task)}}}, {_name(metric)}{n}"
-        groups.append((head, [row for row, _ in rows]))
-        previous = task
-    return groups
+        of_metric = (row["task"], row["metric"])
+        groups.setdefault(of_metric, []).append([variant, score, *([tokens, found[8]] if primary else [])])
+        counts[of_metric] = max(row["n"], counts.get(of_metric, 0))
+    return [
+        (rf"\textit{{{_name(task)}}}, {_name(metric)}, n = {counts[task, metric]:,}", rows)
+        for (task, metric), rows in groups.items()
+    ]
 
 
 def _verdicts(leaderboard: Leaderboard) -> list[Group]:
     groups: list[Group] = []
-    for task, claim, verdict, estimate, p, _ in table_rows.claim_cells(leaderboard, _name, brief=True, short=True):
+    for task, claim, verdict, estimate, p, _ in table_rows.claim_cells(
+        leaderboard, _name, brief=True, short=True
+    ):
         if task or not groups:
             groups.append((rf"\textit{{{task}}}", []))
         mark = " h" if p.rstrip().endswith("h") else ""
@@ -155,7 +165,9 @@ def _name(text: object) -> str:
 
 def _figure(text: str) -> str:
     """A figure that `rows` made: escaped, a minus that is one."""
-    return cells.latex(text).replace("{[}", "[").replace("{]}", "]").replace("-", "$-$") if text != "-" else text
+    return (
+        cells.latex(text).replace("{[}", "[").replace("{]}", "]").replace("-", "$-$") if text != "-" else text
+    )
 
 
 def _teachers(leaderboard: Leaderboard) -> list[str]:

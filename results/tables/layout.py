@@ -1,8 +1,8 @@
 """Cells in columns of a terminal: tables as wide as allowed, in which nothing is ever cut.
 
-What does not fit is wrapped: first the headings, then the widest column of text, at spaces or, within a long
-name, after `_`, `-`, `/`. Figures are never wrapped. A table that is still too wide writes its first column as
-headings between the rows, and at last goes on below itself, with the names repeated.
+What does not fit is wrapped: first the headings, then the widest column of text, at spaces or, within a
+long name, after `_`, `-`, `/`. Figures are never wrapped. A table that is still too wide writes its first
+column as headings between the rows, and at last goes on below itself, with the names repeated.
 """
 
 from __future__ import annotations
@@ -74,7 +74,9 @@ def _parts(
     for column in range(names, len(headers)):
         longer = [*(found[-1] if found else first), column]
         shown = longer[1:] if grouped else longer
-        if found and not fits([headers[i] for i in shown], [[row[i] for i in shown] for row in rows], width, right):
+        if found and not fits(
+            [headers[i] for i in shown], [[row[i] for i in shown] for row in rows], width, right
+        ):
             found.append([*first, column])
         elif found:
             found[-1] = longer

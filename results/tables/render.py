@@ -14,21 +14,20 @@ from results.tables import cells, layout
 from results.tables import rows as table_rows
 
 
-def terminal(
-    leaderboard: Leaderboard, width: int = 100, verbose: bool = False, color: bool = False
-) -> str:
+def terminal(leaderboard: Leaderboard, width: int = 100, verbose: bool = False, color: bool = False) -> str:
     """The leaderboard as text, no line longer than `width` columns (60 or more), the verdict first.
 
-    `verbose` adds what stands in leaderboard.md anyway: sentences over all tasks, secondary metrics, tokens by
-    kind, whole legends and the methods. `color` marks verdicts and the best scores with colours of the terminal.
+    `verbose` adds what stands in leaderboard.md anyway: sentences over all tasks, secondary metrics, tokens
+    by kind, whole legends and the methods. `color` marks verdicts and the best scores with colours of the
+    terminal.
     """
     paint = _paint if color else None
     headline = _wrapped([leaderboard["headline"]], width, bullet="")
     parts = [layout.painted(line, "1" if color else "") for line in headline]
     parts += ["", *_wrapped([_of_run(leaderboard)], width, bullet="")]
     parts += _wrapped(_verdicts(leaderboard), width) if verbose else []
-    headers, rows = table_rows.narrow_score_cells(leaderboard, verbose)
-    parts += ["", layout.table(headers, rows, width, table_rows.RIGHT, 3, paint)]
+    names, rows = table_rows.narrow_score_cells(leaderboard, verbose)
+    parts += ["", layout.table(names, rows, width, table_rows.RIGHT, 3, paint)]
     parts += _wrapped([cells.LEGEND, *table_rows.footers(leaderboard)], width, bullet="")
     if rows := table_rows.seed_cells(leaderboard, cells.plain):
         parts += ["", layout.table(table_rows.SEED_HEADERS, rows, width, table_rows.RIGHT, 2)]
@@ -76,9 +75,7 @@ def _paint(header: str, cell: str) -> str:
     return "1" if header == table_rows.SCORE and cell.endswith(cells.BEST) else ""
 
 
-def claims_text(
-    leaderboard: ClaimTable, width: int = 100, verbose: bool = True, color: bool = False
-) -> str:
+def claims_text(leaderboard: ClaimTable, width: int = 100, verbose: bool = True, color: bool = False) -> str:
     """The claims alone, with their legend; also for `compare`, whose dict has the same keys."""
     rows = table_rows.claim_cells(leaderboard, cells.plain, brief=True, short=not verbose)
     legends = table_rows.claim_legends(leaderboard) if verbose else [table_rows.SHORT_CLAIM_LEGEND]

@@ -76,7 +76,9 @@ SEED_LEGEND = (
     "Scores, verdicts and their intervals pool seeds {seeds}: they cover other items for these very "
     "checkpoints and samples. {more}"
 )
-ANEW_LEGEND = "Trained anew: the 95 % interval that covers other seeds too. SD: spread of the seeds, in points."
+ANEW_LEGEND = (
+    "Trained anew: the 95 % interval that covers other seeds too. SD: spread of the seeds, in points."
+)
 TOO_FEW_SEEDS = "SD: spread of the seeds, in points. Training anew needs 3 seeds or more for an interval."
 DISTILLATION_LEGEND = (
     "Break-even: queries until teacher sampling and training are paid back by what an item costs less than "
