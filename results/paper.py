@@ -98,20 +98,21 @@ def render(laid: Beside) -> str:
             for row in task["rows"]
             if row["model"] is None and is_cited(row)
         ]
-        if not table:
+        if not table and not task["stand_in"]:
             continue
         headers = ["system", "metric", "paper, %", "run, %", "paper,\ntokens", "run,\ntokens"]
-        stand_in = f" (the paper's figures are of {task['title']})" if task["stand_in"] else ""
+        stand_in = f" (the paper's are of {task['title']})" if task["stand_in"] else ""
         lines += [plain(task["task"]) + stand_in, ""]
-        lines += tabulate(
-            table,
-            headers,
-            disable_numparse=True,
-            colalign=["left", "left"] + ["right"] * 4,
-            maxcolwidths=[28, 20] + [None] * 4,
-        ).splitlines()
-        lines.append("")
-    lines += [LEGEND, "", "Findings of the paper:"]
+        if table:
+            lines += tabulate(
+                table,
+                headers,
+                disable_numparse=True,
+                colalign=["left", "left"] + ["right"] * 4,
+                maxcolwidths=[28, 20] + [None] * 4,
+            ).splitlines()
+            lines.append("")
+    lines += [*textwrap.wrap(LEGEND, COLUMNS), "", "Findings of the paper:"]
     for finding in (found for found in laid["findings"] if found["compared"]):
         head = f"  {WORDS[finding['verdict']]:<12} {plain(finding['task'])}: {finding['text']}"
         head += f" (paper: {finding['paper']})" if finding["paper"] else ""

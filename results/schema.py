@@ -52,8 +52,10 @@ from results.schema_leaderboard import (
     Paired,
     PriceNote,
     Queries,
+    Rates,
     Scored,
     ScoreRow,
+    SeedScore,
     Trio,
 )
 from results.schema_manifest import (
@@ -234,6 +236,7 @@ __all__ = [
     "Paired",
     "PriceNote",
     "Queries",
+    "Rates",
     "RatioKey",
     "Ratios",
     "RunEntries",
@@ -243,6 +246,7 @@ __all__ = [
     "SampleStep",
     "ScoreRow",
     "Scored",
+    "SeedScore",
     "Settings",
     "Share",
     "Sides",

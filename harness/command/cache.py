@@ -35,6 +35,12 @@ class Entry:
     about: str
     """What it is of, or that it is not finished."""
 
+    @property
+    def made(self) -> Path:
+        """The folder that is, or will be, the checkpoint or model: what runs lock."""
+        name = self.path.name
+        return self.path.with_name(name[1:].removesuffix(".training")) if name.startswith(".") else self.path
+
 
 def kept() -> list[Entry]:
     """All entries, checkpoints first, by name."""
@@ -74,7 +80,7 @@ def remove(names: Sequence[str]) -> list[Entry]:
     locks = []
     try:
         for entry in chosen.values():
-            lock = FileLock(f"{entry.path}.lock")
+            lock = FileLock(f"{entry.made}.lock")
             try:
                 lock.acquire(timeout=0)
             except Timeout as error:
@@ -107,6 +113,8 @@ def _entry(place: str, path: Path) -> Entry:
 
 def _about(folder: Path) -> str:
     """What a checkpoint was taught, from its record."""
+    if folder.name.startswith("."):
+        return "a training that was stopped; the same command continues it"
     try:
         records = parse_json((folder / RECORD).read_bytes())["records"]
         tasks = ", ".join(records)

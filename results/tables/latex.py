@@ -164,9 +164,11 @@ def _name(text: object) -> str:
 
 
 def _figure(text: str) -> str:
-    """A figure that `rows` made: escaped, a minus that is one."""
+    """A figure that `rows` made: escaped, a minus sign for its hyphen."""
     return (
-        cells.latex(text).replace("{[}", "[").replace("{]}", "]").replace("-", "$-$") if text != "-" else text
+        cells.latex(text).replace("{[}", "[").replace("{]}", "]").replace("-", r"\ensuremath{-}")
+        if text != "-"
+        else text
     )
 
 

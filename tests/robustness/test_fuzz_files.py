@@ -54,6 +54,7 @@ from results.page import items as differences
 from results.policy import read_policy
 from results.records import lm_eval as lmeval_logs
 from results.records.manifest import read_manifest
+from results.tables import csv_file, latex
 from results.tables import render as tables
 from tasks import registry
 from tasks.errors import TaskError
@@ -94,7 +95,7 @@ def read_mark(folder: Path) -> None:
 def read_run(folder: Path) -> None:
     """Tables of a run; the page too in the long form, since it takes a third of a second."""
     board = leaderboard.build(folder)
-    for make in (tables.terminal, tables.markdown, tables.latex, tables.csv_text):
+    for make in (tables.terminal, tables.markdown, latex.latex, csv_file.csv_text):
         make(board).encode()
     json.dumps(board, allow_nan=False, ensure_ascii=False).encode()
     differences.scan_run(folder, read_manifest(folder))
