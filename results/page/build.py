@@ -22,7 +22,7 @@ from typing import Any, TypedDict
 
 from results.errors import ResultsError
 from results.files import write_whole
-from results.page import chunks
+from results.page import chunks, seal
 from results.page import rows as page_tables
 from results.page import words as page_words
 from results.page.figure import PRINT_COLORS
@@ -48,23 +48,29 @@ def write_page(run_folder: Path, leaderboard: Leaderboard, paper: bool = False) 
     """Write `leaderboard.html` and its chunks of items into a run folder, and return its path.
 
     `leaderboard` has the keys of leaderboard.json; `paper` lays the paper's findings beside the run. The file
-    appears whole or not at all, after its chunks. ResultsError where
-    the folder holds no manifest, a samples row is broken, or a row of the leaderboard lacks a key.
+    appears whole or not at all, after its chunks; one that is there already is left (`seal.py`). ResultsError
+    where the folder holds no manifest, a samples row is broken, or a row of the leaderboard lacks a key.
     """
     folder = Path(run_folder)
-    text, items = _page(folder, leaderboard, paper)
-    chunks.write_chunks(folder, items)
-    return write_whole(folder / "leaderboard.html", text)
+    path = folder / "leaderboard.html"
+    manifest = read_manifest(folder)
+    inputs = seal.inputs_hash(manifest, _manifest(manifest), leaderboard, paper)
+    if seal.is_current(path, inputs, chunks.count(folder)):
+        return path
+    text, items = _page(folder, manifest, leaderboard, paper)
+    written = chunks.write_chunks(folder, items)
+    return write_whole(path, seal.sealed(text, inputs, len(written)))
 
 
 def render_page(folder: Path, leaderboard: Leaderboard, paper: bool = False) -> str:
     """The page as text."""
-    return _page(Path(folder), leaderboard, paper)[0]
+    return _page(Path(folder), read_manifest(folder), leaderboard, paper)[0]
 
 
-def _page(folder: Path, leaderboard: Leaderboard, paper: bool) -> tuple[str, list[TaskItems]]:
+def _page(
+    folder: Path, manifest: Manifest, leaderboard: Leaderboard, paper: bool
+) -> tuple[str, list[TaskItems]]:
     """The page, and the items whose texts it holds in part."""
-    manifest = read_manifest(folder)
     scans = scan_run(folder, manifest)
     items = _items(manifest, scans, leaderboard)
     try:

@@ -54,6 +54,11 @@ def write_chunks(folder: Path, tasks: Sequence[TaskItems]) -> list[Path]:
     return written
 
 
+def count(folder: Path) -> int:
+    """How many chunks lie in a run folder."""
+    return sum(1 for _ in (folder / FOLDER).glob("*.js"))
+
+
 def _chunks(items: TaskItems, planned: Plan, budget: int) -> Iterator[tuple[str, str]]:
     for name, start in zip(planned.names, planned.starts, strict=True):
         texts = items.texts(items.keys[start : start + SIZE], CLIPS[1])

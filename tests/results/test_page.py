@@ -12,6 +12,7 @@ from page_fixtures import build_run, large_page, planted
 
 from results.analysis.leaderboard import build
 from results.errors import ResultsError
+from results.files import file_hash
 from results.page import build as page
 from results.page import items as differences
 from results.page import words as page_words
@@ -60,6 +61,41 @@ def test_page_is_the_same_whatever_the_clock_said(run: tuple[Path, dict[str, Any
     finally:
         path.write_text(before, encoding="utf-8")
     assert "98765.4" not in first and "31.7" not in first
+
+
+def finished(folder: Path, **made: Any) -> dict[str, Any]:
+    """A run whose manifest vouches for its samples, as a finished one does."""
+    build_run(folder, **made)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    names = sorted(path.relative_to(folder).as_posix() for path in folder.glob("samples/*/*.jsonl"))
+    manifest["samples"] = {name: file_hash(folder / name) for name in names}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    return build(folder)
+
+
+def test_a_page_that_is_there_already_is_not_drawn_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "run"
+    board = finished(folder, tasks=("coin_flip",), items=230)
+    path = page.write_page(folder, board)
+    whole = path.read_bytes()
+    drawn = []
+    draw = page._page
+    monkeypatch.setattr(page, "_page", lambda *given: drawn.append(given) or draw(*given))
+    page.write_page(folder, board)
+    assert drawn == [] and path.read_bytes() == whole
+    page.write_page(folder, {**board, "headline": "Another."})
+    assert len(drawn) == 1, "another leaderboard"
+    page.write_page(folder, board)
+    path.write_bytes(whole.replace(b"Leaderboard", b"Leaderbored", 1))
+    page.write_page(folder, board)
+    assert len(drawn) == 3 and path.read_bytes() == whole, "a page that somebody changed"
+    next((folder / "leaderboard_items").glob("*.js")).unlink()
+    page.write_page(folder, board)
+    assert len(drawn) == 4 and list((folder / "leaderboard_items").glob("*.js")), "a chunk that is gone"
+    page.write_page(folder, board, paper=True)
+    assert len(drawn) == 5
 
 
 def test_planted_markup_stays_text(run: tuple[Path, dict[str, Any]]) -> None:

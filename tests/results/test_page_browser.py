@@ -304,16 +304,12 @@ def test_items_beyond_the_page_are_loaded_from_beside_it(browser: Any, tmp_path:
     press(opened, "#item-search", "Question")
     assert "are not loaded and were not searched" in texts(opened, "#item-count")[0]
     press(opened, "#item-all")
-    empty = (
-        "const s = document.getElementById('item-search'); s.value = ''; s.dispatchEvent(new Event('input'))"
-    )
-    opened.execute_script(empty)
+    opened.execute_script("const s = document.getElementById('item-search'); s.value = '';"
+                          "s.dispatchEvent(new Event('input'))")  # fmt: skip
     for _ in range(10):
         press(opened, "#item-more")
-    wait(
-        opened,
-        "return [...document.querySelectorAll('.gist')].some((one) => one.textContent.includes('in samples/'))",
-    )
+    gists = "[...document.querySelectorAll('.item .gist')]"
+    wait(opened, f"return {gists}.some((one) => one.textContent.includes('in samples/'))")
 
 
 def test_items_are_there_without_scrolling_and_on_paper(opened: Any) -> None:
