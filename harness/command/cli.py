@@ -89,14 +89,14 @@ def _run(arguments: list[str], course: Course) -> int:
     )
     options = parse_options(parser, arguments)
     course.fresh = options.fresh
-    from harness.command.run import run
+    from harness.command.again import run_or_show
 
     if options.prices:
         from results.analysis.prices import load_prices
 
         load_prices(Path(options.prices))  # now, not after hours
     course.writing = True
-    folder, records = run(options, shlex.join(["s2d-bench", *arguments]))
+    folder, records = run_or_show(options, shlex.join(["s2d-bench", *arguments]))
     if options.dry_run:
         print(json.dumps({"status": "dry_run"}))
         return 0

@@ -43,7 +43,7 @@ def run(
     quiet()
     given = {"models": models, "tasks": tasks, **options}
     values = {name: _plain(value) for name, value in given.items() if value is not None}
-    from harness.command import run as runs
+    from harness.command.again import run_or_show
     from results.analysis.leaderboard import build
     from results.publish import publish
 
@@ -53,7 +53,7 @@ def run(
         from results.analysis.prices import load_prices
 
         load_prices(prices)  # now, not after hours
-    folder, _ = runs.run(chosen, _as_call(values))
+    folder, _ = run_or_show(chosen, _as_call(values))
     leaderboard = build(folder, chosen.margin, prices)
     publish(folder, leaderboard)
     return Run(folder, leaderboard)

@@ -44,7 +44,7 @@ def sealed(text: str, inputs: str | None, chunks: int) -> str:
 
 
 def is_current(page: Path, inputs: str | None, chunks: int) -> bool:
-    """Whether `page` was made from these inputs and is whole; `chunks` is the number of those that are there."""
+    """Whether `page` was made from these inputs and is whole; `chunks`: how many are there."""
     if inputs is None or not page.is_file():
         return False
     body, opening, rest = page.read_bytes().rpartition(OPENING.encode())

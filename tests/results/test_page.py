@@ -77,7 +77,7 @@ def test_a_page_that_is_there_already_is_not_drawn_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "run"
-    board = finished(folder, tasks=("coin_flip",), items=230)
+    board = finished(folder, tasks=("coin_flip",), variants=("base", "s2"), items=230)
     path = page.write_page(folder, board)
     whole = path.read_bytes()
     drawn = []
