@@ -1,10 +1,10 @@
 """A run that is finished already: the same command shows it, and loads neither tasks nor a model.
 
 Nothing is taken on trust: the options must be those of the run, the versions of the packages too, every
-samples file must have the hash that the run wrote, and no file that could change a record (our own code, and
-whatever the options name: tasks, methods, data, weights, adapters, scripts) may be newer than the run's start.
-Where anything differs, the run is opened as usual, and finds its calls in the store. A server is always asked,
-since its weights are its own.
+samples file must have the hash that the run wrote, and no file that could change a record (our own code,
+and whatever the options name: tasks, methods, data, weights, adapters, scripts) may be newer than the run's
+start. Where anything differs, the run is opened as usual, and finds its calls in the store. A server is
+always asked, since its weights are its own.
 """
 
 from __future__ import annotations

@@ -9,7 +9,6 @@ The prices that a run's tables were made with stand in its `leaderboard.json`, s
 from __future__ import annotations
 
 import datetime
-import math
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -119,12 +118,7 @@ def kept_prices(run: RunData) -> Prices | None:
 
 
 def _is_amount(value: object) -> bool:
-    return (
-        isinstance(value, int | float)
-        and not isinstance(value, bool)
-        and math.isfinite(value)
-        and 0 <= value <= LARGEST
-    )
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= LARGEST
 
 
 def load_prices(path: Path) -> Prices:

@@ -113,7 +113,7 @@ def _context(
     paper = _paper(leaderboard) if with_paper else None
     planned = [chunks.plan(each, number) for number, each in enumerate(items)]
     points, used = primary_points(leaderboard), step_use(leaderboard)
-    few = 0 < len(points) <= WIDE_TASKS
+    few = len(used) if len(used) <= WIDE_TASKS else 0
     sections = [("leaderboard", "Leaderboard"), ("plots", "Plots"), ("claims", "Claims")]
     sections += [("distillation", "Break-even")] if distillation else []
     sections += (
@@ -141,10 +141,11 @@ def _context(
         },
         "figures": {
             "scores": [Markup(score_against_tokens(leaderboard, task)) for task in points],
-            "wide": [Markup(score_against_tokens(leaderboard, task, wide=len(points))) for task in points]
-            if few
-            else [],
+            "wide_scores": [
+                Markup(score_against_tokens(leaderboard, task, wide=few)) for task in points if few
+            ],
             "steps": [Markup(tokens_by_step(leaderboard, task)) for task in used],
+            "wide_steps": [Markup(tokens_by_step(leaderboard, task, wide=few)) for task in used if few],
         },
         "claims": page_tables.claims(leaderboard),
         "distillation": distillation,

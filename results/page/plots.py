@@ -88,16 +88,18 @@ def _score_panels(
     return figure
 
 
-def tokens_by_step(leaderboard: Leaderboard, task: str | None = None, columns: int = 3) -> str:
+def tokens_by_step(leaderboard: Leaderboard, task: str | None = None, columns: int = 3, wide: int = 0) -> str:
     """Mean generated tokens per item, stacked by the step that spent them, as SVG.
 
     One panel a task, or only `task`. Steps are those of the rows' `steps`, in the order in which they appear.
+    `wide` as in `score_against_tokens`.
     """
     use = step_use(leaderboard)
     tasks = [name for name in use if task in (None, name)]
     tallest = max((len(use[name]) for name in tasks), default=1)
+    width, _ = WIDE_PANELS.get(wide, PANEL)
     with house_style():
-        figure, axes = panels(len(tasks), columns, PANEL[0], 1.2 + 0.26 * tallest, left=1.25)
+        figure, axes = panels(len(tasks), columns, width, 1.2 + 0.26 * tallest, left=1.25)
         for name, axis in zip(tasks, axes, strict=True):
             _draw_steps(axis, name, use[name])
         alternative = " ".join(
@@ -108,7 +110,8 @@ def tokens_by_step(leaderboard: Leaderboard, task: str | None = None, columns: i
             for variant, steps in use[name].items()
         )
         title = "Generated tokens per item by step" + (f", {task}" if task else "")
-        return to_svg(figure, f"steps-{task or 'all'}", title, alternative or "No steps.")
+        name = f"steps-{task or 'all'}" + ("-wide" if wide else "")
+        return to_svg(figure, name, title, alternative or "No steps.")
 
 
 def step_use(leaderboard: Leaderboard) -> dict[str, dict[str, dict[str, float]]]:

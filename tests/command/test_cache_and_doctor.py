@@ -40,9 +40,9 @@ def test_a_checkpoint_of_an_older_name_is_found_and_not_made_again(made: Path) -
     old = path.with_name("-".join(path.name.split("-")[2:]))
     path.rename(old)
     try:
-        done = command(made, "--models", "base,s2,distilled")
+        done = command(made, "--models", "base,s2,distilled", "--output", "again")
         assert done.returncode == 0 and checkpoints(made) == sorted([other, old])
-        manifest = json.loads((made / "run/manifest.json").read_text())
+        manifest = json.loads((made / "again/manifest.json").read_text())
         assert {entry["checkpoint"] for entry in manifest["distillation"]} == {str(other), str(old)}
     finally:
         old.rename(path)
@@ -70,7 +70,7 @@ def test_rm_removes_what_is_named_and_the_run_makes_it_again(made: Path) -> None
     assert busy.returncode == 2 and "in use" in busy.stderr and len(checkpoints(made)) == 2
     done = run_command(made, ["cache", "rm", "coin_flip"])
     assert done.returncode == 0 and last_line(done)["removed"] == 1 and len(checkpoints(made)) == 1
-    assert command(made, "--models", "base,s2,distilled").returncode == 0
+    assert command(made, "--models", "base,s2,distilled", "--output", "third").returncode == 0
     assert checkpoints(made)[0].name == path.name
 
 
