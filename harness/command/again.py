@@ -65,7 +65,7 @@ def finished(options: RunOptions) -> Path | None:
 
 def _as_written(folder: Path, manifest: Manifest) -> bool:
     """Whether every samples file is the one that the run wrote, and there is one at all."""
-    samples = manifest.get("samples")
+    samples = manifest.get("samples") or {}
     return bool(samples) and all(
         (folder / name).is_file() and file_hash(folder / name) == digest for name, digest in samples.items()
     )
