@@ -65,7 +65,8 @@ def board(folder: Path) -> dict[str, Any]:
 def context(folder: Path, board: dict[str, Any]) -> dict[str, Any]:
     """What the page's template is filled with."""
     manifest = read_manifest(folder)
-    return page._context(manifest, scan_run(folder, manifest), board)
+    scans = scan_run(folder, manifest)
+    return page._context(manifest, scans, page._items(manifest, scans, board), board, True)
 
 
 @pytest.fixture(scope="module")
