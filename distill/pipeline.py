@@ -183,8 +183,8 @@ def _plan(context: Session, task: TaskData, tests: TestItems, variant: Variant, 
 
 
 def _name_folders(context: Session, plans: Sequence[_Plan], variant: Variant) -> None:
-    """Sets the folder of each checkpoint: TASK-MODEL-METHOD-HASH. The hash alone finds it again, so a folder that was
-    named otherwise (METHOD-HASH, of an older version) is used as it is.
+    """Sets the folder of each checkpoint: TASK-MODEL-METHOD-HASH. The hash alone finds it again, so a folder
+    with another name (METHOD-HASH, of an older version) is used as it is.
     """
     home = cache_folder() / "checkpoints"
     together = stable_hash([plan.key for plan in plans], 24)

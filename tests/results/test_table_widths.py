@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from results_fixtures import FakeTask, FakeVariant, distillation, make_run
+from test_end_to_end import run_command
 
 from harness.command import screen
 from results.analysis import leaderboard
@@ -91,6 +92,15 @@ def test_a_part_of_a_table_repeats_the_names_and_leaves_out_empty_rows() -> None
     first, second = text.split("\n\n")
     assert "3" * 30 in first and "2" * 30 in second
     assert "variant" in second and "x" in second and "y" not in second
+
+
+def test_the_command_takes_verbose(tmp_path: Path) -> None:
+    folder = make_run(tmp_path / "run", [FakeTask(clusters=20)])
+    brief, whole = (run_command(tmp_path, ["report", str(folder), *more]) for more in ((), ("--verbose",)))
+    assert brief.returncode == whole.returncode == 0
+    assert "Methods used" in whole.stdout and "Methods used" not in brief.stdout
+    refused = run_command(tmp_path, ["--models", "base,s2", "--verbose", "--tasks", "chess"])
+    assert refused.returncode == 2 and "chess" in refused.stderr, "an option of a run too"
 
 
 class Screen:
