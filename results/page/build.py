@@ -26,14 +26,16 @@ from results.page import chunks, seal
 from results.page import rows as page_tables
 from results.page import words as page_words
 from results.page.figure import PRINT_COLORS
-from results.page.items import BUDGET, LIMIT, Scan, TaskItems, scan_run, task_items
+from results.page.items import BUDGET, LIMIT, TaskItems, task_items
 from results.page.latency import in_words
 from results.page.plots import primary_points, score_against_tokens, step_use, tokens_by_step, variant_styles
+from results.page.scan import Scan, scan_run
 from results.paper import LEGEND, beside, cited, is_cited
 from results.paper_figures import Finding, PaperSource
 from results.records.manifest import read_manifest
 from results.schema import Leaderboard, Manifest
 from results.tables import rows as table_rows
+from results.tables import seeds
 
 WIDE_TASKS = 2
 """So many tasks or fewer get wide plots."""
@@ -135,9 +137,9 @@ def _context(
         "footers": table_rows.footers(leaderboard),
         "prices": table_rows.price_legend(leaderboard),
         "seeds": {
-            "headers": table_rows.SEED_HEADERS,
-            "rows": table_rows.seed_cells(leaderboard, str),
-            "legend": table_rows.seed_legend(leaderboard),
+            "headers": seeds.SEED_HEADERS,
+            "rows": seeds.seed_cells(leaderboard, str),
+            "legend": seeds.seed_legend(leaderboard),
         },
         "figures": {
             "scores": [Markup(score_against_tokens(leaderboard, task)) for task in points],
@@ -167,8 +169,9 @@ def _context(
 
 
 def read_script() -> str:
-    """The page's script, as it stands inline."""
-    return (HERE / "page.js").read_text(encoding="utf-8")
+    """The page's script, as it stands inline: page.js with the item viewer in its place."""
+    script, viewer = ((HERE / name).read_text(encoding="utf-8") for name in ("page.js", "items.js"))
+    return script.replace("  // ITEMS: items.js stands here.\n", viewer)
 
 
 def _css() -> str:

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from results.files import write_whole
-from results.page.items import CLIPS, TaskItems, embeddable
+from results.page.items import CLIPS, TaskItems
+from results.page.texts import embeddable
 
 FOLDER = "leaderboard_items"
 SIZE = 100

@@ -18,16 +18,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import zip_longest
-from pathlib import Path
-from typing import Any, NotRequired, TypedDict
+from typing import TypedDict
 
-from results.page.latency import Wait, longest_way
-from results.records.lines import parse
-from results.records.load import sample_files
-from results.schema import USAGE, JsonObject, Manifest
-from results.schema import Task as TaskEntry
+from results.page.scan import Key, Place, Scan
+from results.page.texts import ShownItem, embeddable, read_rows, shown_item
 
 LIMIT = 200
 """Items per task and compared pair whose texts stand on the page."""
@@ -43,53 +39,6 @@ KINDS = (
 equal scores and answers; `*_score` is neither 0 nor 1. page.js has the same rule."""
 TURNS = (KINDS[:2], KINDS[2:5], KINDS[5:])
 """Kinds that take turns; those of the first group come first."""
-
-Key = tuple[str, int, int]
-"""item_id, seed, sample_index: what rows of two variants are paired by."""
-
-
-@dataclass
-class Place:
-    """One row of a samples file: where it lies, its score and its answer."""
-
-    offset: int
-    line: int
-    score: float | None
-    answer: str | None
-    metric: str | None
-
-
-@dataclass
-class Scan:
-    """What one pass over a samples file leaves: places of rows, and what each waits for."""
-
-    path: Path
-    places: dict[Key, Place] = field(default_factory=dict)
-    waits: list[Wait] = field(default_factory=list)
-    """What each row waits for."""
-
-
-class ShownRow(TypedDict):
-    """What one variant did with an item, as page.js reads it."""
-
-    answer: str | None
-    score: float | None
-    failure: str | None
-    usage: list[float | None]
-    """In the order of `USAGE`."""
-    steps: list[list[str | int | None]]
-    """Name, text, generated tokens and finish reason of each."""
-    response: NotRequired[str | None]
-    """Where it is not the text of the last step."""
-
-
-class ShownItem(TypedDict):
-    """An item with what the variants did, as page.js reads it."""
-
-    metric: str | None
-    prompt: str | None
-    target: str | None
-    variants: dict[str, ShownRow]
 
 
 class Index(TypedDict):
@@ -154,48 +103,8 @@ class TaskItems:
 
     def texts(self, keys: Sequence[Key], clip: int) -> list[ShownItem]:
         """The texts of some items."""
-        rows = _read_rows(self.scans, keys)
-        return [_item(key, rows, self.scans, clip) for key in keys]
-
-
-def embeddable(document: Any) -> str:
-    """JSON text for a script element. Model text cannot end the element: every `<`, `>` and `&` is an
-    escape."""
-    text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
-    for character in "<>&\u2028\u2029":
-        text = text.replace(character, f"\\u{ord(character):04x}")
-    return text.encode("utf-8", "replace").decode("utf-8")
-
-
-def scan_run(folder: Path, manifest: Manifest) -> dict[str, dict[str, Scan]]:
-    """task -> variant -> what its samples file holds, in the manifest's order; files that do not exist are
-    left out."""
-    files = sample_files(folder, manifest)
-    return {
-        task: {
-            variant: scan(files[task, variant], _metrics(entry))
-            for variant in manifest["variants"]
-            if (task, variant) in files
-        }
-        for task, entry in manifest["tasks"].items()
-    }
-
-
-def scan(path: Path, metrics: Sequence[str]) -> Scan:
-    """One pass over a samples file. The first of `metrics` that applies to a row decides its score."""
-    found = Scan(path)
-    offset = 0
-    with path.open("rb") as handle:
-        for number, line in enumerate(handle, start=1):
-            if line.strip():
-                row = parse(line, path, number)
-                scores = row.get("scores") or {}
-                metric = next((name for name in metrics if scores.get(name) is not None), None)
-                score = None if metric is None else float(scores[metric])
-                found.places[_key(row)] = Place(offset, number, score, row.get("answer"), metric)
-                found.waits.append(longest_way(row.get("steps") or []))
-            offset += len(line)
-    return found
+        rows = read_rows(self.scans, keys)
+        return [shown_item(key, rows, self.scans, clip) for key in keys]
 
 
 def task_items(
@@ -214,10 +123,10 @@ def task_items(
     found = TaskItems(task, scans, [*shown, *others], [], compared, CLIPS[0])
     if not shown:
         return found
-    rows = _read_rows(scans, shown)
+    rows = read_rows(scans, shown)
     sizes: list[int] = []
     for clip in CLIPS:
-        found.items = [_item(key, rows, scans, clip) for key in shown]
+        found.items = [shown_item(key, rows, scans, clip) for key in shown]
         found.clipped = clip
         sizes = [len(embeddable(item).encode("utf-8")) + 64 for item in found.items]
         if sum(sizes) <= budget:
@@ -263,73 +172,5 @@ def _numbered(places: Sequence[Place | None]) -> list[int]:
     ]
 
 
-def _metrics(entry: TaskEntry) -> list[str]:
-    return [entry["primary"], *(name for name in entry["metrics"] if name != entry["primary"])]
-
-
-def _key(row: JsonObject) -> Key:
-    return str(row.get("item_id")), int(row.get("seed") or 0), int(row.get("sample_index") or 0)
-
-
 def _shuffled(key: Key) -> bytes:
     return hashlib.sha256(repr(key).encode()).digest()
-
-
-def _read_rows(scans: Mapping[str, Scan], wanted: Sequence[Key]) -> dict[tuple[str, Key], JsonObject]:
-    rows = {}
-    for variant, scanned in scans.items():
-        with scanned.path.open("rb") as handle:
-            for key in wanted:
-                if place := scanned.places.get(key):
-                    handle.seek(place.offset)
-                    rows[variant, key] = parse(handle.readline(), scanned.path, place.line)
-    return rows
-
-
-def _item(
-    key: Key, rows: Mapping[tuple[str, Key], JsonObject], scans: Mapping[str, Scan], clip: int
-) -> ShownItem:
-    there = [variant for variant in scans if (variant, key) in rows]
-    first = rows[there[0], key]
-    return {
-        "metric": scans[there[0]].places[key].metric,
-        "prompt": _clip(first.get("prompt"), clip),
-        "target": _clip(first.get("target"), clip),
-        "variants": {
-            variant: _record(rows[variant, key], scans[variant].places[key], clip) for variant in there
-        },
-    }
-
-
-def _record(row: JsonObject, place: Place, clip: int) -> ShownRow:
-    steps = row.get("steps") or []
-    record: ShownRow = {
-        "answer": _clip(row.get("answer"), clip),
-        "score": place.score,
-        "failure": row.get("failure"),
-        "usage": [(row.get("usage") or {}).get(name) for name in USAGE],
-        "steps": [
-            [
-                step.get("name") or "",
-                _clip(step.get("text"), clip),
-                step.get("generated_tokens"),
-                step.get("finish_reason"),
-            ]
-            for step in steps
-        ],
-    }
-    # Most programs end in the text of their last step: it is not stored twice.
-    if not steps or row.get("response") != steps[-1].get("text"):
-        record["response"] = _clip(row.get("response"), clip)
-    return record
-
-
-def _clip(text: Any, most: int) -> str | None:
-    if text is None:
-        return None
-    words = text if isinstance(text, str) else json.dumps(text, ensure_ascii=False)
-    if len(words) <= most:
-        return words
-    head, tail = most * 2 // 3, most // 3
-    left_out = len(words) - head - tail
-    return f"{words[:head]}\n[... {left_out:,} characters left out, all are in samples/ ...]\n{words[-tail:]}"

@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 
 from results.schema import Leaderboard
-from results.tables import cells
+from results.tables import cells, seeds
 from results.tables import rows as table_rows
 
 LONGEST = 40
@@ -32,7 +32,7 @@ def latex(leaderboard: Leaderboard) -> str:
     name = re.sub(r"[^A-Za-z0-9]+", "-", leaderboard["run"]).strip("-") or "run"
     margin = f"{100 * leaderboard['margin']:g}"
     model = f" of {cells.latex(leaderboard['model'])}" if leaderboard["model"] else ""
-    below = [*_teachers(leaderboard), *table_rows.footers(leaderboard), *table_rows.seed_legend(leaderboard)]
+    below = [*_teachers(leaderboard), *table_rows.footers(leaderboard), *seeds.seed_legend(leaderboard)]
     parts = [
         HEAD,
         *_floats(

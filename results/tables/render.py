@@ -10,7 +10,7 @@ import textwrap
 from collections.abc import Sequence
 
 from results.schema import ClaimTable, Leaderboard
-from results.tables import cells, layout
+from results.tables import cells, layout, seeds
 from results.tables import rows as table_rows
 
 
@@ -29,9 +29,9 @@ def terminal(leaderboard: Leaderboard, width: int = 100, verbose: bool = False, 
     names, rows = table_rows.narrow_score_cells(leaderboard, verbose)
     parts += ["", layout.table(names, rows, width, table_rows.RIGHT, 3, paint)]
     parts += _wrapped([cells.LEGEND, *table_rows.footers(leaderboard)], width, bullet="")
-    if rows := table_rows.seed_cells(leaderboard, cells.plain):
-        parts += ["", layout.table(table_rows.SEED_HEADERS, rows, width, table_rows.RIGHT, 2)]
-        parts += _wrapped(table_rows.seed_legend(leaderboard), width, bullet="")
+    if rows := seeds.seed_cells(leaderboard, cells.plain):
+        parts += ["", layout.table(seeds.SEED_HEADERS, rows, width, table_rows.RIGHT, 2)]
+        parts += _wrapped(seeds.seed_legend(leaderboard), width, bullet="")
     if verbose or leaderboard["prices"]:
         rows = table_rows.cost_cells(leaderboard, cells.plain)
         parts += ["", layout.table(table_rows.COST_HEADERS, rows, width, table_rows.RIGHT, 2)]
@@ -97,9 +97,9 @@ def markdown(leaderboard: Leaderboard) -> str:
     ]
     for legend in (cells.LEGEND, *table_rows.footers(leaderboard)):
         parts += ["", escape(legend)]
-    if rows := table_rows.seed_cells(leaderboard, escape):
-        parts += ["", "## Seeds", "", _grid(table_rows.SEED_HEADERS, rows, "pipe")]
-        parts += ["", *map(escape, table_rows.seed_legend(leaderboard))]
+    if rows := seeds.seed_cells(leaderboard, escape):
+        parts += ["", "## Seeds", "", _grid(seeds.SEED_HEADERS, rows, "pipe")]
+        parts += ["", *map(escape, seeds.seed_legend(leaderboard))]
     parts += [
         "",
         "## Cost",

@@ -14,7 +14,7 @@ from results.analysis.leaderboard import build
 from results.errors import ResultsError
 from results.files import file_hash
 from results.page import build as page
-from results.page import items as differences
+from results.page import items
 from results.page import words as page_words
 
 
@@ -116,7 +116,7 @@ def test_without_the_template_escape_the_check_fails(
 def test_without_the_data_escape_the_check_fails(
     run: tuple[Path, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(differences, "embeddable", json.dumps)
+    monkeypatch.setattr(items, "embeddable", json.dumps)
     assert planted(page.render_page(*run))
 
 

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from results.page.chunks import SIZE, plan, write_chunks
-from results.page.items import KINDS, chosen, embeddable, kind_of, scan, task_items
+from results.page.items import KINDS, chosen, kind_of, task_items
 from results.page.latency import Wait
+from results.page.scan import scan
+from results.page.texts import embeddable
 
 
 def write(path: Path, rows: list[dict[str, Any]]) -> Path:

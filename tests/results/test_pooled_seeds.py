@@ -13,8 +13,9 @@ from results_fixtures import FakeTask, distillation, make_run
 
 from results.analysis import leaderboard, seeds
 from results.page import build as page
-from results.tables import csv_file, latex, rows
+from results.tables import csv_file, latex
 from results.tables import render as tables
+from results.tables import seeds as seed_rows
 
 
 def board_of(folder: Path, count: int) -> dict[str, Any]:
@@ -52,7 +53,7 @@ def test_two_seeds_say_their_spread_and_no_interval_for_training_anew(tmp_path: 
 
 def test_one_seed_needs_no_table_of_seeds(tmp_path: Path) -> None:
     board = board_of(tmp_path / "one", 1)
-    assert rows.seed_cells(board, str) == [] and rows.seed_legend(board) == []
+    assert seed_rows.seed_cells(board, str) == [] and seed_rows.seed_legend(board) == []
     assert "SD" not in tables.terminal(board) and "## Seeds" not in tables.markdown(board)
 
 

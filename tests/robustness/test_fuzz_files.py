@@ -50,7 +50,7 @@ from results.analysis import leaderboard
 from results.analysis.prices import load_prices
 from results.errors import ResultsError
 from results.page import build as page
-from results.page import items as differences
+from results.page import scan as differences
 from results.policy import read_policy
 from results.records import lm_eval as lmeval_logs
 from results.records.manifest import read_manifest

@@ -39,7 +39,8 @@ from results.analysis import leaderboard
 from results.page import build as page
 from results.page import plots
 from results.page.figure import house_style
-from results.page.items import embeddable, scan_run
+from results.page.scan import scan_run
+from results.page.texts import embeddable
 from results.records.lines import lines
 from results.records.manifest import read_manifest
 from results.tables import cells, csv_file, latex
