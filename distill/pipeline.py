@@ -189,11 +189,15 @@ def _name_folders(context: Session, plans: Sequence[_Plan], variant: Variant) ->
     home = cache_folder() / "checkpoints"
     together = stable_hash([plan.key for plan in plans], 24)
     model = Path(context.options.pretrained.rstrip("/")).name.removesuffix(".gguf")
+    methods = {plan.ask.method for plan in plans}
+    together_by = "several" if len(methods) > 1 else next(iter(methods), "")
     for plan in plans:
-        key = together if variant.recipe == "all" else plan.key
-        # Parts of judging share a checkpoint.
-        task = "all" if variant.recipe == "all" else family_of(plan.task.name)
-        words = [re.sub(r"[^A-Za-z0-9_.]+", "_", word)[:40] for word in (task, model, plan.ask.method)]
+        if variant.recipe == "all":
+            key, task, method = together, "all", together_by
+        else:
+            # Parts of judging share a checkpoint.
+            key, task, method = plan.key, family_of(plan.task.name), plan.ask.method
+        words = [re.sub(r"[^A-Za-z0-9_.]+", "_", word)[:40] for word in (task, model, method)]
         found = sorted(path for path in home.glob(f"[!.]*-{key}") if path.is_dir())
         plan.folder = found[0] if found else home / "-".join([*words, key])
 
