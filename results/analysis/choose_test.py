@@ -14,25 +14,31 @@ from typing import Any, Generic, TypeVar
 
 from results.analysis import table_functions as functions
 from results.analysis.clusters import Pair, Sample
-from results.analysis.table_functions import Combined, Combining, Difference, Fitted, SharePart
+from results.analysis.table_functions import At, Combined, Combining, Difference, Fitted, SharePart
 from results.schema import MethodRow, Verdict
 from results.statistics import gain, noninferiority
 from results.statistics.outcomes import Floats, Interval
 
-CONFIDENCE = 0.95
+CONFIDENCE, ALPHA = 0.95, 0.05
 Data = TypeVar("Data")
 Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
-class Method(Generic[Data, Found]):
-    """One row of the table."""
+class Printed:
+    """The words of one row of the table."""
 
     key: str
     data: str
     test: str
     interval: str
     reason: str
+
+
+@dataclass(frozen=True)
+class Method(Printed, Generic[Data, Found]):
+    """One row of the table: its words, and what decides and runs."""
+
     run: Callable[[Data], Found]
     """Computes what the row names."""
     fits: Callable[[Data], bool] = lambda data: True
@@ -41,13 +47,16 @@ class Method(Generic[Data, Found]):
 
 @dataclass(frozen=True)
 class Claimed:
-    """A difference that is to be tested. `exact` takes the exact McNemar test (gates)."""
+    """A difference that is to be tested."""
 
     pair: Pair
     exact: bool = False
+    """The exact McNemar test (gates)."""
+    in_looks: bool = False
+    """Asked in planned looks, whose levels lie further out than draws reach."""
 
 
-SCORES: tuple[Method[Sample, Interval], ...] = (
+SCORES: tuple[Method[Sample, At], ...] = (
     Method(
         "proportion", "one proportion", "", "Wilson",
         "never a point, never outside 0 to 100 %, right on average over the shares",
@@ -74,7 +83,9 @@ DIFFERENCES: tuple[Method[Claimed, Fitted], ...] = (
         "the exact test is conservative, mid-p is near its level; the naive interval is a point when "
         "nothing differs",
         run=lambda claimed: functions.mcnemar_bonett_price(claimed.pair, claimed.exact),
-        fits=lambda claimed: claimed.pair.binary and not functions.many_differ(claimed.pair),
+        fits=lambda claimed: claimed.pair.binary and (
+            claimed.in_looks or not functions.many_differ(claimed.pair)
+        ),
     ),
     Method(
         "paired_binary_large", "two proportions, paired, above 5,000 items",
@@ -147,6 +158,19 @@ OVERALL: Method[Combining, Combined] = Method(
 ROWS: tuple[Method[Any, Any], ...] = (
     *SCORES, *DIFFERENCES, SOME_TOKENS, TOKEN_RATIO, MANY_TOKENS, NON_INFERIORITY, FAMILY, GAIN_KEPT, OVERALL,
 )  # fmt: skip
+LOOKS: tuple[Printed, ...] = (
+    Printed(
+        "looks", "the same, asked in planned looks (--until-decided)",
+        "the row's own test at each look, sequential p-value (Lan and DeMets; Liu and Anderson)",
+        "repeated, in common over the looks (Jennison and Turnbull); median-unbiased estimate",
+        "holds whenever the looks end and whatever ended them",
+    ),
+    Printed(
+        "looks_tokens", "tokens, asked in planned looks",
+        "log ratio with Student's t at each look, sequential p-value", "log ratio, repeated",
+        "levels of early looks lie further out than 10,000 draws reach",
+    ),
+)  # fmt: skip
 TABLE = {row.key: row for row in ROWS}
 """The rows as they are printed, by key."""
 
@@ -156,15 +180,19 @@ def choose(rows: Sequence[Method[Data, Found]], data: Data) -> Method[Data, Foun
     return next(row for row in rows if row.fits(data))
 
 
-def score_interval(sample: Sample) -> tuple[Interval, str]:
+def score_interval(sample: Sample, confidence: float = CONFIDENCE) -> tuple[Interval, str]:
     """Interval of one variant's score, and the key of the table's row."""
     method = choose(SCORES, sample)
-    return method.run(sample), method.key
+    return method.run(sample)(confidence), method.key
 
 
-def difference(pair: Pair, margin: float | None = None, exact: bool = False) -> Difference:
-    """Test and interval of a paired difference of scores. `exact` takes the exact McNemar test (gates)."""
-    claimed = Claimed(pair, exact)
+def difference(
+    pair: Pair, margin: float | None = None, exact: bool = False, in_looks: bool = False
+) -> Difference:
+    """Test and interval of a paired difference of scores. `exact` takes the exact McNemar test (gates);
+    `in_looks` says that levels are those of planned looks (`results.analysis.looks`).
+    """
+    claimed = Claimed(pair, exact, in_looks)
     method = choose(DIFFERENCES, claimed)
     return functions.seen(pair, method.run(claimed), method.key, CONFIDENCE, margin)
 
@@ -194,7 +222,8 @@ def ratio_of(first: Floats, second: Floats) -> tuple[float | None, Interval | No
 
 def as_rows(used: set[str]) -> list[MethodRow]:
     """The table as it stands in `leaderboard.json`, each row marked with whether it was used."""
+    rows: list[Printed] = [*ROWS, *(row for row in LOOKS if row.key in used)]
     return [
         {"data": m.data, "test": m.test, "interval": m.interval, "reason": m.reason, "used": m.key in used}
-        for m in ROWS
+        for m in rows
     ]

@@ -36,6 +36,7 @@ def collect(
     status = run.manifest.get("status")
     if status and status != "finished":
         found.append(f"The run is {status}, not finished: figures may change when it is resumed.")
+    found += _looks(run)
     found += _missing(run)
     found += _distillation(run)
     found += _warnings(run)
@@ -74,6 +75,16 @@ def collect(
 def tells_cached(run: RunData) -> bool:
     """Whether the engine says how many prompt tokens were cached. One that does may leave out a zero."""
     return any(columns.cached_told for columns in run.columns.values())
+
+
+def _looks(run: RunData) -> list[str]:
+    """That a plan of looks was made anew."""
+    plan = run.manifest.get("looks")
+    anew = plan["made_anew"] if plan else []
+    return [
+        f"The plan of looks was made anew after a stop ({', '.join(anew)}): its error rates hold for the new "
+        "plan alone, and do not count what was seen before it."
+    ] if anew else []  # fmt: skip
 
 
 def _missing(run: RunData) -> list[str]:

@@ -16,7 +16,7 @@ import numpy as np
 
 from results.analysis import choose_test as methods
 from results.analysis import clusters as samplesets
-from results.analysis import cut, verdicts
+from results.analysis import cut, looks, verdicts
 from results.analysis.claims import turn_if
 from results.analysis.pairing import paired
 from results.analysis.table_functions import Combining
@@ -65,12 +65,13 @@ def _scores(run: RunData, parts: Sequence[Comparison], margin: float) -> Overall
     estimates = [sign * part["difference"] for sign, part in zip(signs, parts, strict=True)]
     claim = parts[0]["claim"]
     intervals = [Interval(low, high, "") for low, high in ends]
+    in_looks = any(part.get("looks") for part in parts)
     rows = [sum(one.n_rows for one in side) for side in zip(*columns, strict=True)]
     lost = [sum(one.truncated for one in side) for side in zip(*columns, strict=True)]
     row: Overall = {
         **_head(parts, margin if claim == "non_inferior" else None),
         "mde": math.sqrt(sum(verdicts.known(part["mde"]) ** 2 for part in parts)) / len(parts),
-        **_decided(claim, estimates, intervals, _pairs(parts, columns), margin),
+        **_decided(claim, estimates, intervals, _pairs(parts, columns), margin, in_looks),
         "cut": {"a": lost[0] / rows[0], "b": lost[1] / rows[1]},
     }
     losing = cut.losing_side(row["verdict"])
@@ -82,8 +83,14 @@ def _scores(run: RunData, parts: Sequence[Comparison], margin: float) -> Overall
             for (a, b), part, sign in zip(columns, parts, signs, strict=True)
         ]
         pairs = _pairs(parts, hopeful)
-        seen = [methods.difference(pair) for pair in pairs]
-        again = _decided(claim, [one.estimate for one in seen], [one.interval for one in seen], pairs, margin)
+        plans = [looks.plan_of(run.manifest, part["task"]) for part in parts]
+        seen = [
+            methods.difference(pair) if plan is None else looks.difference(pair, plan)
+            for pair, plan in zip(pairs, plans, strict=True)
+        ]
+        again = _decided(
+            claim, [one.estimate for one in seen], [one.interval for one in seen], pairs, margin, in_looks
+        )
         turn_if(row, again["verdict"])
     return row
 
@@ -113,15 +120,26 @@ class _Decided(TypedDict):
 
 def _decided(
     claim: ClaimName, estimates: Sequence[float], intervals: Sequence[Interval],
-    pairs: Sequence[samplesets.Pair], margin: float,
+    pairs: Sequence[samplesets.Pair], margin: float, in_looks: bool,
 ) -> _Decided:  # fmt: skip
-    """Estimate, interval, test and verdict of one claim over all tasks."""
+    """Estimate, interval, test and verdict of one claim over all tasks. `in_looks`: a task was asked in
+    planned looks, so only intervals that are adjusted for them may decide.
+    """
     whole = methods.OVERALL.run(Combining(estimates, intervals, pairs))
     interval = whole.interval()
     gain = float(np.mean(estimates))
     verdict: Verdict
     shown = interval
-    if claim == "non_inferior":
+    if in_looks:
+        test = "the tasks' intervals, adjusted for looks"
+        facing = gain - interval.low if claim == "non_inferior" or gain > 0 else interval.high - gain
+        error = facing / normal_quantile(0.975)
+        if claim == "non_inferior":
+            p, verdict = wald_p(gain, error, margin), methods.NON_INFERIORITY.run((interval, margin))
+        else:
+            p = min(2 * wald_p(abs(gain), error, 0.0), 1.0)
+            verdict = verdicts.superior(gain, p)
+    elif claim == "non_inferior":
         error = (gain - interval.low) / normal_quantile(0.975)
         test, p = "paired non-inferiority", wald_p(gain, error, margin)
         verdict = methods.NON_INFERIORITY.run((interval, margin))

@@ -29,6 +29,11 @@ LARGE = 5_000
 ENOUGH_DIFFERING = 200
 """Differing items from which the multinomial bootstrap covers as promised."""
 
+FEWEST_BEYOND = 20
+"""Bootstrap draws that must lie beyond both ends of an interval together; at levels further out, which early
+looks of a planned run have, the figure is linearised."""
+At = Callable[[float], Interval]
+"""A confidence -> the interval."""
 SharePart = tuple[Floats, Floats, float]
 """Of one task: sums of weight * (distilled - base) and of weight * (System 2 - base), and of weights."""
 
@@ -38,7 +43,7 @@ class Fitted:
     """Test and interval of a difference."""
 
     test: TestOutcome
-    at: Callable[[float], Interval]
+    at: At
     """The interval at a confidence."""
     p_above: Callable[[float], float]
     """One-sided p-value against "the true difference is at most this"."""
@@ -94,16 +99,21 @@ class Combined:
         return TestOutcome(found.p, f"stratified {found.method}")
 
 
-def wilson_of(sample: Sample) -> Interval:
-    return wilson(float((sample.total > 0).sum()), sample.n)
+def wilson_of(sample: Sample) -> At:
+    return partial(wilson, float((sample.total > 0).sum()), sample.n)
 
 
-def wilson_of_clusters(sample: Sample) -> Interval:
-    return wilson_clustered(sample.total, sample.weight, sample.rows)
+def wilson_of_clusters(sample: Sample) -> At:
+    return partial(wilson_clustered, sample.total, sample.weight, sample.rows)
 
 
-def bootstrapped_score(sample: Sample) -> Interval:
-    return bootstrap.bca_interval(sample.total, sample.weight)
+def bootstrapped_score(sample: Sample) -> At:
+    def at(confidence: float) -> Interval:
+        if (1 - confidence) * bootstrap.REPLICATES < FEWEST_BEYOND:
+            return bootstrap.linearised(sample.total, sample.weight).interval(confidence)
+        return bootstrap.bca_interval(sample.total, sample.weight, confidence)
+
+    return at
 
 
 def many_differ(pair: Pair) -> bool:
@@ -145,7 +155,7 @@ def sign_flip_linearised(pair: Pair) -> Fitted:
 
 
 def bootstrapped_ratio(sums: tuple[Floats, Floats]) -> Interval:
-    """Interval of sum(second)/sum(first); without an upper end where few clusters of the first hold anything."""
+    """Interval of sum(second)/sum(first), without an upper end where few of the first hold anything."""
     first, second = sums
     return bootstrap.bca(second, first).interval()
 

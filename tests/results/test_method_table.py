@@ -1,4 +1,4 @@
-"""The table of methods decides: what runs is the first row that fits, and the printed table is the same rows."""
+"""The table of methods decides: the first row that fits runs, and the printed table is the same rows."""
 
 from __future__ import annotations
 
@@ -43,7 +43,11 @@ CASES: dict[str, list[tuple[str, object]]] = {
         ("paired_number", Claimed(pair(90, unit=0.5))),
         ("clustered", Claimed(pair(90, unit=1.0, per=2))),
     ],
-    "tokens": [("tokens", tokens(300, 100)), ("tokens", tokens(5_100, 10)), ("large_number", tokens(5_100, 99))],
+    "tokens": [
+        ("tokens", tokens(300, 100)),
+        ("tokens", tokens(5_100, 10)),
+        ("large_number", tokens(5_100, 99)),
+    ],
 }
 ROWS = {"scores": SCORES, "differences": DIFFERENCES, "tokens": TOKENS}
 
