@@ -70,7 +70,14 @@ class Look(TypedDict):
     """What its size was held against."""
 
 
-class PairMarks(TypedDict):
+class InLooks(TypedDict):
+    """What is to be known of a claim over all tasks."""
+
+    in_looks: NotRequired[Literal[True]]
+    """True where a task was asked in planned looks: interval and p are adjusted for them."""
+
+
+class PairMarks(InLooks):
     """What is to be known of a pair, whatever is claimed of it."""
 
     named: NotRequired[bool]

@@ -149,6 +149,16 @@ def history(z: Sequence[float], plan: Plan, level: float) -> list[Look]:
     ]
 
 
+def confidence(run: RunData, tasks: Sequence[str]) -> float:
+    """What an interval of 95 % needs at the last looks of `tasks`, to hold whatever ended them."""
+    found = [choose_test.CONFIDENCE]
+    for task in tasks:
+        plan = plan_of(run.manifest, task)
+        if plan is not None and (asked := run.manifest["looks"]["tasks"][task]["asked"]):
+            found.append(plan.confidence(asked - 1, choose_test.CONFIDENCE))
+    return max(found)
+
+
 def require_whole_looks(run: RunData) -> None:
     """ResultsError for a run whose looks are not over: a table of it would be a look that nobody planned."""
     if run.manifest.get("looks") and run.manifest.get("status") != "finished":

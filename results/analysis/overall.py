@@ -22,7 +22,16 @@ from results.analysis.pairing import paired
 from results.analysis.table_functions import Combining
 from results.records.columns import Columns
 from results.records.load import RunData
-from results.schema import RATIO_KEYS, ClaimName, Comparison, Overall, OverallHead, PairMarks, Verdict
+from results.schema import (
+    RATIO_KEYS,
+    ClaimName,
+    Comparison,
+    InLooks,
+    Overall,
+    OverallHead,
+    PairMarks,
+    Verdict,
+)
 from results.statistics.mover import mover
 from results.statistics.noninferiority import wald_p
 from results.statistics.outcomes import Interval, normal_quantile
@@ -72,6 +81,7 @@ def _scores(run: RunData, parts: Sequence[Comparison], margin: float) -> Overall
         **_head(parts, margin if claim == "non_inferior" else None),
         "mde": math.sqrt(sum(verdicts.known(part["mde"]) ** 2 for part in parts)) / len(parts),
         **_decided(claim, estimates, intervals, _pairs(parts, columns), margin, in_looks),
+        **_marks(in_looks),
         "cut": {"a": lost[0] / rows[0], "b": lost[1] / rows[1]},
     }
     losing = cut.losing_side(row["verdict"])
@@ -93,6 +103,10 @@ def _scores(run: RunData, parts: Sequence[Comparison], margin: float) -> Overall
         )
         turn_if(row, again["verdict"])
     return row
+
+
+def _marks(in_looks: bool) -> InLooks:
+    return {"in_looks": True} if in_looks else {}
 
 
 def _pairs(parts: Sequence[Comparison], columns: Sequence[tuple[Columns, Columns]]) -> list[samplesets.Pair]:
@@ -171,6 +185,7 @@ def _tokens(parts: Sequence[Comparison]) -> Overall:
         "flops_ratio": flops[0], "flops_ratio_low": flops[1], "flops_ratio_high": flops[2],
         "usd_ratio": usd[0], "usd_ratio_low": usd[1], "usd_ratio_high": usd[2],
         "verdict": verdicts.cheaper(token[1], token[2]),
+        **_marks(any(part.get("looks") for part in parts)),
         "same": all(part["same"] for part in parts),
         "one_program": all(part["one_program"] for part in parts),
     }  # fmt: skip

@@ -22,6 +22,7 @@ from results.statistics.mover import mover
 from results.statistics.noninferiority import wald_p
 from results.statistics.outcomes import Floats, Interval, TestOutcome
 from results.statistics.permutation import sign_flip
+from results.statistics.tango import tango, tango_p_above
 from results.statistics.wilson import wilson, wilson_clustered
 
 LARGE = 5_000
@@ -29,9 +30,6 @@ LARGE = 5_000
 ENOUGH_DIFFERING = 200
 """Differing items from which the multinomial bootstrap covers as promised."""
 
-FEWEST_BEYOND = 20
-"""Bootstrap draws that must lie beyond both ends of an interval together; at levels further out, which early
-looks of a planned run have, the figure is linearised."""
 At = Callable[[float], Interval]
 """A confidence -> the interval."""
 SharePart = tuple[Floats, Floats, float]
@@ -108,12 +106,7 @@ def wilson_of_clusters(sample: Sample) -> At:
 
 
 def bootstrapped_score(sample: Sample) -> At:
-    def at(confidence: float) -> Interval:
-        if (1 - confidence) * bootstrap.REPLICATES < FEWEST_BEYOND:
-            return bootstrap.linearised(sample.total, sample.weight).interval(confidence)
-        return bootstrap.bca_interval(sample.total, sample.weight, confidence)
-
-    return at
+    return partial(bootstrap.reaching_interval, sample.total, sample.weight)
 
 
 def many_differ(pair: Pair) -> bool:
@@ -132,6 +125,11 @@ def mcnemar_bonett_price(pair: Pair, exact: bool) -> Fitted:
 def mcnemar_multinomial(pair: Pair, exact: bool) -> Fitted:
     drawn = bootstrap.bca(pair.difference, pair.weight)
     return Fitted(mcnemar(*pair.cells(), exact), drawn.interval, drawn.p_above)
+
+
+def mcnemar_tango(pair: Pair, exact: bool) -> Fitted:
+    b, c = pair.cells()
+    return Fitted(mcnemar(b, c, exact), partial(tango, b, c, pair.n), partial(tango_p_above, b, c, pair.n))
 
 
 def sign_flip_adjusted(pair: Pair) -> Fitted:

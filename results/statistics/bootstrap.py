@@ -29,6 +29,8 @@ from results.statistics.noninferiority import wald_p
 from results.statistics.outcomes import Floats, Interval, content_seed, normal_quantile
 
 REPLICATES = 10_000
+FEWEST_BEYOND = 20
+"""Draws that must lie beyond both ends of an interval together."""
 LINEARISED_ABOVE = 5_000
 """Clusters with many distinct values from which the interval is linearised."""
 MAX_CELLS = 64
@@ -124,6 +126,13 @@ def draw_sums(numerator: Floats, denominator: Floats) -> tuple[Floats, Floats]:
 def bca_interval(numerator: Floats, denominator: Floats, confidence: float = 0.95) -> Interval:
     """Interval of sum(numerator)/sum(denominator) over clusters."""
     return bca(numerator, denominator).interval(confidence)
+
+
+def reaching_interval(numerator: Floats, denominator: Floats, confidence: float) -> Interval:
+    """The same; linearised where `confidence` lies so far out that the draws do not reach it."""
+    if (1 - confidence) * REPLICATES < FEWEST_BEYOND:
+        return linearised(numerator, denominator).interval(confidence)
+    return bca_interval(numerator, denominator, confidence)
 
 
 def standard_error(numerator: Floats, denominator: Floats) -> float:
