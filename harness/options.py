@@ -77,6 +77,10 @@ class RunOptions:
     distill_inputs: int | None = None
     """None: the preset's number, else the task's on embedded data, else at most DISTILL_INPUTS."""
     samples: int | None = None
+    all_samples: bool = False
+    """Draw every teacher sample, also where its vote is certain without it."""
+    curtail_votes: bool = False
+    """Stop sampling METHOD*K at inference where the vote is certain."""
     filter: str | None = None
     """Filter of teacher answers; None is the task's own."""
     train_args: Settings = field(default_factory=dict)

@@ -88,6 +88,8 @@ SWITCHES: tuple[tuple[str, str], ...] = (
     ("fresh", "start anew instead of continuing an unfinished run"),
     ("dry-run", "say what the run will cost, and stop"),
     ("trust-remote-code", "let a hub model run its own code; stamped in the manifest"),
+    ("all-samples", "draw every teacher sample, also those that can change no vote any more"),
+    ("curtail-votes", "METHOD*K: draw no more samples of an item than its vote needs"),
     ("until-decided", "ask items in planned rounds, and stop a task when its claims are decided"),
     ("no-futility", "with --until-decided: go on with claims that can hardly be decided any more"),
     ("noise-floor", "run base twice and show by how much the two differ"),

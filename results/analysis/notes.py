@@ -39,6 +39,7 @@ def collect(
     found += _looks(run)
     found += _missing(run)
     found += _distillation(run)
+    found += _spared(run)
     found += _warnings(run)
     found += [
         f"{task}: no seed was distilled for both {a} and {b}, so they are not compared."
@@ -136,6 +137,20 @@ def _distillation(run: RunData) -> list[str]:
     if others:
         note += " Where another seed was distilled, scores are of that one, pairs of what both have."
     return [*reasons, note]
+
+
+def _spared(run: RunData) -> list[str]:
+    """What curtailed votes spared, in one note."""
+    said = []
+    for name, entry in _named(run):
+        drawn, planned = entry.get("samples_drawn"), entry.get("samples_planned")
+        if drawn is not None and planned and drawn < planned:
+            share = f"{100 * (1 - drawn / planned):.0f} %"
+            said.append(f"{name} {drawn:,} of {planned:,} samples ({share} spared)")
+    return [
+        f"Teacher samples were drawn until each vote was certain: {'; '.join(said)}. The others could not "
+        "have changed what is kept; --all-samples draws them."
+    ] if said else []  # fmt: skip
 
 
 def _warnings(run: RunData) -> list[str]:
