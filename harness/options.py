@@ -34,9 +34,13 @@ DISTILL_INPUTS = 1000
 
 LOOKS, MOST_LOOKS = 5, 20
 """Planned looks where nobody names another number, and at most."""
+INTERVALS = ("adjusted", "cr2", "obuchowski", "durkalski", "bootstrap-t")
+"""Of graded and clustered differences; `results` has them."""
 SPENDINGS = ("obrien-fleming", "pocock")
 
-NOT_COMPARED = frozenset({"output", "fresh", "dry_run", "prices", "margin", "push_to_hub", "base_url"})
+NOT_COMPARED = frozenset(
+    {"output", "fresh", "dry_run", "prices", "margin", "interval", "push_to_hub", "base_url"}
+)
 """Options that may differ when a run is continued, because none of them changes a call."""
 
 
@@ -90,6 +94,8 @@ class RunOptions:
     spending: str | None = None
     """How the error is shared out over the looks; None is the O'Brien-Fleming type."""
     no_futility: bool = False
+    interval: str | None = None
+    """Of graded and clustered differences; None is the adjusted one."""
     margin: float = MARGIN_POINTS
     prices: str | None = None
     allow_overlap: bool = False
@@ -140,6 +146,12 @@ class RunOptions:
             if getattr(self, name) and not self.until_decided:
                 option = "--" + name.replace("_", "-")
                 raise UserError(f"{option} is about planned looks: add --until-decided, or leave it out")
+        if self.interval not in (None, *INTERVALS):
+            raise UserError(f"--interval {self.interval} is not known: choose one of {', '.join(INTERVALS)}")
+        if self.interval not in (None, INTERVALS[0]) and self.until_decided:
+            raise UserError(
+                f"--interval {self.interval}: --until-decided has intervals of its own: leave one of them out"
+            )
         if self.looks is not None and not 2 <= self.looks <= MOST_LOOKS:
             raise UserError(f"--looks {self.looks}: it must be from 2 to {MOST_LOOKS}")
         if self.spending not in (None, *SPENDINGS):

@@ -57,6 +57,12 @@ VALUE_OPTIONS: tuple[tuple[str, str, str], ...] = (
         "with --until-decided: how the error is shared out over the looks, obrien-fleming or pocock "
         "(default: obrien-fleming)",
     ),
+    (
+        "interval",
+        "NAME",
+        "of graded and clustered differences: adjusted, cr2, obuchowski, durkalski, bootstrap-t "
+        "(default: adjusted)",
+    ),
     ("prices", "FILE", "dated prices in dollars per million tokens (YAML)"),
     ("config", "FILE", "the same options from YAML; each run writes its own config.yaml"),
 )

@@ -9,7 +9,7 @@ printed. Where a method failed its coverage in simulation, the row says what rep
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 from results.analysis import table_functions as functions
@@ -108,6 +108,34 @@ DIFFERENCES: tuple[Method[Claimed, Fitted], ...] = (
 )  # fmt: skip
 """Test and interval of a paired difference of scores."""
 
+ADJUSTED = "adjusted"
+INTERVALS = {
+    ADJUSTED: "adjusted, after Bonett and Price",
+    "cr2": "CR2 with Satterthwaite degrees of freedom (Bell and McCaffrey)",
+    "obuchowski": "Obuchowski's variance of clustered matched pairs, normal",
+    "durkalski": "Durkalski's test of clustered matched pairs, inverted",
+    "bootstrap-t": "studentised bootstrap of clusters",
+}
+"""What `--interval` names, for graded and clustered differences."""
+
+
+def differences(interval: str) -> tuple[Method[Claimed, Fitted], ...]:
+    """`DIFFERENCES`, with the interval of graded and clustered scores that was asked for."""
+    if interval == ADJUSTED:
+        return DIFFERENCES
+    return tuple(
+        replace(
+            row,
+            interval=INTERVALS[interval],
+            reason="asked for with --interval; ours covers better where few clusters differ",
+            run=lambda claimed: functions.sign_flip_published(interval, claimed.pair),
+        )
+        if row.key in ("paired_number", "clustered")
+        else row
+        for row in DIFFERENCES
+    )
+
+
 PROPORTIONS_IN_LOOKS: Method[Claimed, Fitted] = Method(
     "paired_binary_looks", "two proportions, paired, asked in planned looks",
     "McNemar mid-p (exact in a gate)", "Tango's score interval",
@@ -195,13 +223,18 @@ def score_interval(sample: Sample, confidence: float = CONFIDENCE) -> tuple[Inte
 
 
 def difference(
-    pair: Pair, margin: float | None = None, exact: bool = False, in_looks: bool = False
+    pair: Pair,
+    margin: float | None = None,
+    exact: bool = False,
+    in_looks: bool = False,
+    interval: str = ADJUSTED,
 ) -> Difference:
     """Test and interval of a paired difference of scores. `exact` takes the exact McNemar test (gates);
-    `in_looks` says that levels are those of planned looks (`results.analysis.looks`).
+    `in_looks` says that levels are those of planned looks (`results.analysis.looks`); `interval` is a key of
+    `INTERVALS`.
     """
     claimed = Claimed(pair, exact)
-    method = choose(DIFFERENCES_IN_LOOKS if in_looks else DIFFERENCES, claimed)
+    method = choose(DIFFERENCES_IN_LOOKS if in_looks else differences(interval), claimed)
     return functions.seen(pair, method.run(claimed), method.key, CONFIDENCE, margin)
 
 
@@ -228,9 +261,11 @@ def ratio_of(first: Floats, second: Floats) -> tuple[float | None, Interval | No
     return float(second.sum() / first.sum()), interval if functions.has_ends(interval) else None
 
 
-def as_rows(used: set[str]) -> list[MethodRow]:
+def as_rows(used: set[str], interval: str = ADJUSTED) -> list[MethodRow]:
     """The table as it stands in `leaderboard.json`, each row marked with whether it was used."""
-    rows: list[Printed] = [*ROWS, *(row for row in LOOKS if row.key in used)]
+    asked = {row.key: row for row in differences(interval)}
+    rows: list[Printed] = [asked.get(row.key, row) for row in ROWS]
+    rows += [row for row in LOOKS if row.key in used]
     return [
         {"data": m.data, "test": m.test, "interval": m.interval, "reason": m.reason, "used": m.key in used}
         for m in rows

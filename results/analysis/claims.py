@@ -47,6 +47,8 @@ class Comparisons:
     """Keys of the method table that were used."""
     exact: bool = False
     """The exact McNemar test, for gates."""
+    interval: str = methods.ADJUSTED
+    """Of graded and clustered differences: a key of `choose_test.INTERVALS`."""
     plans: Mapping[str, Plan] = field(default_factory=dict)
     """By task, of those that were asked in planned looks."""
     rows: list[Comparison] = field(default_factory=list)
@@ -128,7 +130,7 @@ class Comparisons:
 
     def _seen(self, pair: samplesets.Pair, plan: Plan | None) -> Difference:
         if plan is None:
-            return methods.difference(pair, self.margin, self.exact)
+            return methods.difference(pair, self.margin, self.exact, interval=self.interval)
         self.used.add("looks")
         return looks.difference(pair, plan, self.margin, self.exact)
 

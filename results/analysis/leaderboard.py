@@ -61,15 +61,18 @@ Pair = tuple[str, str]
 
 
 def build(
-    run_folder: Path, margin: float | None = None, prices: Path | None = None, exact: bool = False
-) -> Leaderboard:
+    run_folder: Path, margin: float | None = None, prices: Path | None = None, exact: bool = False,
+    interval: str | None = None,
+) -> Leaderboard:  # fmt: skip
     """The leaderboard of a run folder.
 
     `margin` in points (default: the run's own, else 5); `prices` a YAML file (`prices.py`); `exact`
-    uses the exact McNemar test, for gates. ResultsError where the folder cannot be read or variants have
+    uses the exact McNemar test, for gates; `interval` is a key of `choose_test.INTERVALS` (default: the run's
+    own). ResultsError where the folder cannot be read or variants have
     different items.
     """
-    return from_run(load_run(run_folder), margin, load_prices(prices) if prices else None, exact)
+    known = load_prices(prices) if prices else None
+    return from_run(load_run(run_folder), margin, known, exact, interval=interval)
 
 
 def from_run(
@@ -78,6 +81,7 @@ def from_run(
     prices: Prices | None = None,
     exact: bool = False,
     extra: Mapping[Pair, Sequence[ClaimName]] | None = None,
+    interval: str | None = None,
 ) -> Leaderboard:
     """The same from a loaded run; `extra` adds claims for pairs that the leaderboard does not make by
     itself.
@@ -86,15 +90,22 @@ def from_run(
     points = float(MARGIN_POINTS if margin is None else margin)
     if not 0 < points < 100:
         raise ResultsError(f"margin {points:g} is not between 0 and 100 points; give for example --margin 5")
+    asked = interval or run.manifest["options"].get("interval") or methods.ADJUSTED
+    if asked not in methods.INTERVALS:
+        raise ResultsError(f"interval {asked!r} is not known: choose one of {', '.join(methods.INTERVALS)}")
+    if asked != methods.ADJUSTED and run.manifest.get("looks"):
+        raise ResultsError(
+            f"--interval {asked}: a run in planned looks has intervals of its own: leave it out"
+        )
     looks.require_whole_looks(run)
     costs = cost_model(run, prices)
     used: set[str] = set()
     unreasoned = reasoning.lacking(run)
     rows = score_rows(run, costs, used, unreasoned)
-    compared = Comparisons(points / 100, costs, used, exact, looks.plans(run.manifest))
+    compared = Comparisons(points / 100, costs, used, exact, asked, looks.plans(run.manifest))
     of_task, apart, claimed = compare_pairs(run, compared, unreasoned, extra)
     found = compared.decide()
-    whole = overall.combine(run, claimed.items(), found, points / 100)
+    whole = overall.combine(run, claimed.items(), found, points / 100, asked)
     if whole:
         used.add("overall")
     add_gain_kept(run, found, whole, used)
@@ -108,7 +119,7 @@ def from_run(
         "comparisons": found,
         "overall": whole,
         "distillation": distillation_rows(run, costs),
-        "methods": methods.as_rows(used),
+        "methods": methods.as_rows(used, asked),
         "notes": notes.collect(run, rows, found, costs, apart, of_task),
     }
     if compared.plans:

@@ -46,6 +46,7 @@ def combine(
     pairs: Iterable[tuple[Pair, Sequence[ClaimName]]],
     compared: Sequence[Comparison],
     margin: float,
+    interval: str = methods.ADJUSTED,
 ) -> list[Overall]:
     """One row per pair and claim that at least two tasks have; shaped like a row of `comparisons[]`."""
     rows: list[Overall] = []
@@ -57,13 +58,13 @@ def combine(
                 and (row["primary"] or claim == "cheaper")
             ]  # fmt: skip
             if len(parts) > 1:
-                whole = _tokens(parts) if claim == "cheaper" else _scores(run, parts, margin)
+                whole = _tokens(parts) if claim == "cheaper" else _scores(run, parts, margin, interval)
                 whole["sentence"] = verdicts.sentence(whole)
                 rows.append(whole)
     return rows
 
 
-def _scores(run: RunData, parts: Sequence[Comparison], margin: float) -> Overall:
+def _scores(run: RunData, parts: Sequence[Comparison], margin: float, interval: str) -> Overall:
     both = [paired(run, part["task"], part["a"], part["b"]) for part in parts]
     columns = [one for one in both if one is not None]
     signs = [-1.0 if part["direction"] == "lower" else 1.0 for part in parts]
@@ -95,7 +96,7 @@ def _scores(run: RunData, parts: Sequence[Comparison], margin: float) -> Overall
         pairs = _pairs(parts, hopeful)
         plans = [looks.plan_of(run.manifest, part["task"]) for part in parts]
         seen = [
-            methods.difference(pair) if plan is None else looks.difference(pair, plan)
+            methods.difference(pair, interval=interval) if plan is None else looks.difference(pair, plan)
             for pair, plan in zip(pairs, plans, strict=True)
         ]
         again = _decided(

@@ -22,6 +22,7 @@ from results.statistics.mover import mover
 from results.statistics.noninferiority import wald_p
 from results.statistics.outcomes import Floats, Interval, TestOutcome
 from results.statistics.permutation import sign_flip
+from results.statistics.published import PUBLISHED
 from results.statistics.tango import tango, tango_p_above
 from results.statistics.wilson import wilson, wilson_clustered
 
@@ -134,6 +135,12 @@ def mcnemar_tango(pair: Pair, exact: bool) -> Fitted:
 
 def sign_flip_adjusted(pair: Pair) -> Fitted:
     fitted = adjusted_difference(pair.difference, pair.weight, pair.bounded)
+    return Fitted(sign_flip(pair.difference), fitted.interval, fitted.p_above)
+
+
+def sign_flip_published(name: str, pair: Pair) -> Fitted:
+    """The permutation test beside one of the published intervals."""
+    fitted = PUBLISHED[name](pair.difference, pair.weight)
     return Fitted(sign_flip(pair.difference), fitted.interval, fitted.p_above)
 
 

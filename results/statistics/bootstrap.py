@@ -123,6 +123,15 @@ def draw_sums(numerator: Floats, denominator: Floats) -> tuple[Floats, Floats]:
     return _drawn_sums(cells(numerator, denominator), REPLICATES)
 
 
+def drawn_counts(grouped: Cells) -> Floats:
+    """How often each cell is drawn, shape (REPLICATES, cells): clusters drawn whole, with replacement."""
+    n = int(grouped.count.sum())
+    rng = np.random.default_rng(
+        content_seed(grouped.numerator, grouped.denominator, grouped.count.astype(float))
+    )
+    return rng.multinomial(n, grouped.count / n, size=REPLICATES).astype(np.float64)
+
+
 def bca_interval(numerator: Floats, denominator: Floats, confidence: float = 0.95) -> Interval:
     """Interval of sum(numerator)/sum(denominator) over clusters."""
     return bca(numerator, denominator).interval(confidence)
