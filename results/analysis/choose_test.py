@@ -211,6 +211,13 @@ TABLE = {row.key: row for row in ROWS}
 """The rows as they are printed, by key."""
 
 
+def as_markdown() -> str:
+    """The table as docs/statistics.md has it, made of the rows themselves."""
+    printed: list[Printed] = [*ROWS, *LOOKS]
+    lines = [f"| {row.data} | {row.test} | {row.interval} | {row.reason} |" for row in printed]
+    return "\n".join(["| data | test | interval | why |", "| --- | --- | --- | --- |", *lines])
+
+
 def choose(rows: Sequence[Method[Data, Found]], data: Data) -> Method[Data, Found]:
     """The first row that fits. The last row of each question fits all data."""
     return next(row for row in rows if row.fits(data))

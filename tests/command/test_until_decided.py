@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from declared import faults
 from kill_fixtures import slow_but
 from test_end_to_end import SCRIPTS, TABLES, Done, last_line, rows_of, run_command
 
 from harness.command import looks
+from results import schema
 from results.statistics.sequential.plan import Plan
 
 
@@ -93,6 +95,12 @@ def test_the_items_of_a_look_are_asked_as_in_the_whole_run(stopped: Path, whole:
         of_whole = {row["item_id"]: row for row in rows_of(whole, variant, "coin_flip")}
         for row in rows_of(stopped, variant, "coin_flip"):
             assert {k: v for k, v in row.items() if k != "look"} == of_whole[row["item_id"]]
+
+
+def test_files_are_as_the_schema_declares_them(stopped: Path) -> None:
+    assert list(faults(manifest_of(stopped), schema.Manifest)) == []
+    assert list(faults(board_of(stopped), schema.Leaderboard)) == []
+    assert list(faults(rows_of(stopped, "s2", "coin_flip")[0], schema.SampleRow)) == []
 
 
 def test_every_table_marks_what_was_adjusted(stopped: Path) -> None:
