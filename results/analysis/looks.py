@@ -21,6 +21,7 @@ from results.statistics.log_ratio import log_ratio
 from results.statistics.outcomes import Interval, TestOutcome
 from results.statistics.sequential.estimates import median_unbiased
 from results.statistics.sequential.plan import Plan, score_of
+from results.statistics.sequential.spending import SPENDING
 
 ONE_ERROR = 0.6826894921370859
 """Confidence of an interval that reaches one normal standard error to each side."""
@@ -31,7 +32,14 @@ def plan_of(manifest: Manifest, task: str) -> Plan | None:
     looks = manifest.get("looks")
     if not looks or task not in looks["tasks"]:
         return None
-    return Plan(tuple(looks["tasks"][task]["clusters"]), looks["spending"], looks["futility"])
+    clusters, spending = looks["tasks"][task]["clusters"], looks["spending"]
+    rising = [0, *clusters] == sorted({0, *clusters})
+    asked = looks["tasks"][task]["asked"]
+    if not clusters or not rising or spending not in SPENDING or asked > len(clusters):
+        raise ResultsError(
+            f"manifest.json: looks of task {task!r} are no plan; run again, or restore the file"
+        )
+    return Plan(tuple(clusters), spending, looks["futility"])
 
 
 def plans(manifest: Manifest) -> dict[str, Plan]:
@@ -71,14 +79,20 @@ class Looked(Difference):
 
 def difference(pair: Pair, plan: Plan, margin: float | None = None, exact: bool = False) -> Looked:
     """Test and interval of a paired difference over the looks that its clusters were asked at."""
-    found = [choose_test.difference(part, margin, exact, in_looks=True) for part in parts(pair, plan)]
+    found = [
+        choose_test.difference(part, margin, exact, in_looks=True) if part.n else None
+        for part in parts(pair, plan)
+    ]
     last = found[-1]
-    at = in_common([one.at for one in found], plan)
+    assert last is not None, "a pair without clusters is not compared"
+    at = in_common([None if one is None else one.at for one in found], plan)
     alone = last.at(ONE_ERROR)
-    above = [one.p_above_margin for one in found if one.p_above_margin is not None]
+    p = [1.0 if one is None else one.test.p for one in found]
+    sides = [0.5 if one is None else one.p_above_margin for one in found]
+    above = [side for side in sides if side is not None] if margin is not None else []
     kept = {field.name: getattr(last, field.name) for field in fields(Difference)}
     kept |= {
-        "test": TestOutcome(plan.p([one.test.p for one in found]), f"{last.test.method}, sequential"),
+        "test": TestOutcome(plan.p(p), f"{last.test.method}, sequential"),
         "interval": at(choose_test.CONFIDENCE),
         "at": at,
         # The plan's levels are two-sided.
@@ -87,7 +101,7 @@ def difference(pair: Pair, plan: Plan, margin: float | None = None, exact: bool 
     return Looked(
         **kept,
         plan=plan,
-        z=tuple(score_of(one.test.p, one.estimate) for one in found),
+        z=tuple(0.0 if one is None else score_of(one.test.p, one.estimate) for one in found),
         z_margin=tuple(score_of(2 * min(p, 1 - p), 0.5 - p) for p in above),
         error=(alone.high - alone.low) / 2,
     )
@@ -102,11 +116,11 @@ def ratio(pair: Pair, plan: Plan) -> tuple[float | None, Interval | None, tuple[
         return None, None, ()
     value = float(pair.second.total.sum()) / total
     found = [log_ratio(part.first.total, part.second.total) for part in parts(pair, plan)]
-    known = [one for one in found if one is not None]
-    if len(known) < len(found):
+    if found[-1] is None:
         return value, None, ()
-    interval = in_common([one.interval for one in known], plan)(choose_test.CONFIDENCE)
-    return value, interval, tuple(score_of(one.p, one.estimate) for one in known)
+    interval = in_common([None if one is None else one.interval for one in found], plan)
+    z = tuple(0.0 if one is None else score_of(one.p, one.estimate) for one in found)
+    return value, interval(choose_test.CONFIDENCE), z
 
 
 def token_interval(pair: Pair, plan: Plan) -> Interval:
@@ -121,18 +135,18 @@ def score_interval(sample: Sample, plan: Plan, look: int) -> tuple[Interval, str
 
 
 def parts(pair: Pair, plan: Plan) -> list[Pair]:
-    """The clusters that had been asked at each look so far."""
+    """The clusters that had been asked at each look so far; none where the metric applied to none of them."""
     last = plan.looks if pair.look is None else int(pair.look.max())
-    return [part for look in range(1, last + 1) if (part := pair.up_to(look)).n]
+    return [pair.up_to(look) for look in range(1, last + 1)]
 
 
-def in_common(each: Sequence[At], plan: Plan) -> At:
-    """What the repeated intervals of all looks have in common, as a function of confidence. Where they have
-    nothing in common, it is that of the last look.
+def in_common(each: Sequence[At | None], plan: Plan) -> At:
+    """What the repeated intervals of all looks have in common, as a function of confidence; a look without
+    data has none. Where they have nothing in common, it is that of the last look.
     """
 
     def at(confidence: float) -> Interval:
-        found = [one(plan.confidence(look, confidence)) for look, one in enumerate(each)]
+        found = [one(plan.confidence(look, confidence)) for look, one in enumerate(each) if one is not None]
         low, high = max(one.low for one in found), min(one.high for one in found)
         if low > high:
             low, high = found[-1].low, found[-1].high

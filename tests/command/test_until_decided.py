@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -167,6 +168,37 @@ def test_a_run_that_ends_in_any_look_goes_on_to_the_same_tables(
         # The page names the folder of each checkpoint.
         here, there = ((each / name).read_text().replace(str(each.parent), "") for each in (run, stopped))
         assert here == there, name
+
+
+def test_comparing_with_a_run_in_looks_is_adjusted_too(stopped: Path, whole: Path, tmp_path: Path) -> None:
+    done = run_command(tmp_path, ["compare", str(whole), str(stopped)])
+    assert done.returncode == 0, done.stderr
+    rows = [row for row in last_line(done)["comparisons"] if row["claim"] == "superior"]
+    assert rows and all(row["looks"] and row["test"].endswith("sequential") for row in rows)
+    other = tmp_path / "other"
+    shutil.copytree(stopped, other)
+    manifest = manifest_of(other)
+    manifest["looks"]["tasks"]["coin_flip"]["clusters"] = [30, 60]
+    manifest["looks"]["tasks"]["coin_flip"]["asked"] = 1
+    (other / "manifest.json").write_text(json.dumps(manifest))
+    done = run_command(tmp_path, ["compare", str(stopped), str(other)])
+    assert done.returncode == 2 and "different plans" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "says"),
+    [
+        ("spending", "much", "are no plan"),
+        ("futility", "no", "looks.futility must be true or false"),
+    ],
+)
+def test_a_damaged_plan_is_named(stopped: Path, tmp_path: Path, key: str, value: str, says: str) -> None:
+    shutil.copytree(stopped, tmp_path / "run")
+    manifest = manifest_of(stopped)
+    manifest["looks"][key] = value
+    (tmp_path / "run" / "manifest.json").write_text(json.dumps(manifest))
+    done = run_command(tmp_path, ["report", "run"])
+    assert done.returncode == 2 and says in done.stderr
 
 
 def test_a_gate_has_the_verdict_of_the_tables(stopped: Path) -> None:
