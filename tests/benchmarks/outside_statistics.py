@@ -40,7 +40,7 @@ def frame(run: Path, task: str, variant: str, metric: str) -> pd.DataFrame:
             return pd.DataFrame({
                 "item": [(row["item_id"], row["seed"]) for row in rows],
                 "cluster": [row["cluster_id"] for row in rows],
-                "weight": [row["weights"].get(metric, row["weight"]) for row in rows],
+                "weight": [row.get("weights", {}).get(metric, row["weight"]) for row in rows],
                 "score": [row["scores"].get(metric) for row in rows],
                 "tokens": [row["usage"]["generated_tokens"] for row in rows],
             }).set_index("item")  # fmt: skip
