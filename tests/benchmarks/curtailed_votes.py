@@ -2,9 +2,9 @@
 
     python tests/benchmarks/curtailed_votes.py [--inputs 60] [--samples 8] [--tasks coin_flip,gsm8k]
 
-Samples the teacher of each task twice through one call store: in waves until each vote is certain, and all K
-samples. Nothing is trained. It fails where a kept input or a target differs, for their ids are what training
-would get.
+Samples the teacher of each task twice, each time from an empty call store: in waves until each vote is
+certain, and all K samples. Nothing is trained. It fails where a kept input or a target differs, for their ids
+are what training would get.
 """
 
 from __future__ import annotations
@@ -19,12 +19,41 @@ from pathlib import Path
 from distill.pipeline import _drop_unreadable, _plan
 from distill.teacher.inputs import test_items
 from distill.teacher.sample import sample_teachers
-from distill.teacher.select import keep
+from distill.teacher.select import Sampled, keep
 from harness.lm.chosen import loaded_tasks
 from harness.opening import opened
 from harness.options import RunOptions
 from harness.variants import parse_variants
 from tasks import registry
+
+Ids = list[tuple[list[int], list[int]]]
+"""Prompt and target of each training example."""
+
+
+def sampled(options: RunOptions) -> dict[str, tuple[Sampled, Ids]]:
+    """What the teacher of each task gave, and the ids that training would get."""
+    tasks = loaded_tasks(options)
+    (variant,) = parse_variants("distilled")
+    with opened(options, "benchmark", "distill", tasks, [variant]) as (session, _):
+        plans = [_plan(session, task, test_items(session), variant, options.seed) for task in tasks]
+        draws = sample_teachers(session, [plan.ask for plan in plans], options.seed, "teacher")
+        found = keep(session, draws, [plan.filter for plan in plans], options.seed, "teacher")
+        for plan, each in zip(plans, found, strict=True):
+            _drop_unreadable(plan.task, each)
+        engine = session.engine
+        return {
+            plan.task.name: (
+                each,
+                [
+                    (
+                        list(engine.prompt_ids([{"role": "user", "content": one.item.prompt}])),
+                        list(engine.target_ids(plan.task.spec.target(one.answer))),
+                    )
+                    for one in each.examples
+                ],
+            )
+            for plan, each in zip(plans, found, strict=True)
+        }
 
 
 def main() -> int:
@@ -36,34 +65,18 @@ def main() -> int:
     parser.add_argument("--tasks", default=",".join(registry.families()))
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as scratch:
-        options = RunOptions(
-            tasks=tuple(given.tasks.split(",")), samples=given.samples, distill_inputs=given.inputs,
-            limit=20, seed=given.seed, output=str(Path(scratch) / "run"),
-        )  # fmt: skip
-        tasks = loaded_tasks(options)
-        variants = parse_variants("distilled")
-        spent: list[dict[str, tuple[int, int]]] = []
-        taught: list[dict[str, list[tuple[list[int], list[int]]]]] = []
-        with opened(options, "benchmark", "distill", tasks, variants) as (session, _):
-            plans = [_plan(session, task, test_items(session), variants[0], given.seed) for task in tasks]
-            for curtailed in (True, False):
-                asks = [plan.ask if curtailed else replace(plan.ask, majority=None) for plan in plans]
-                draws = sample_teachers(session, asks, given.seed, "teacher")
-                found = keep(session, draws, [plan.filter for plan in plans], given.seed, "teacher")
-                for plan, each in zip(plans, found, strict=True):
-                    _drop_unreadable(plan.task, each)
-                spent.append({each.task: (each.generated_tokens, each.samples_drawn) for each in found})
-                taught.append({
-                    plan.task.name: [
-                        (
-                            list(session.engine.prompt_ids([{"role": "user", "content": one.item.prompt}])),
-                            list(session.engine.target_ids(plan.task.spec.target(one.answer))),
-                        )
-                        for one in each.examples
-                    ]
-                    for plan, each in zip(plans, found, strict=True)
-                })  # fmt: skip
+    options = RunOptions(
+        tasks=tuple(given.tasks.split(",")), samples=given.samples, distill_inputs=given.inputs,
+        limit=20, seed=given.seed,
+    )  # fmt: skip
+    spent, taught = [], []
+    for all_samples in (False, True):
+        with tempfile.TemporaryDirectory() as scratch:
+            found = sampled(replace(options, all_samples=all_samples, output=str(Path(scratch) / "run")))
+            spent.append(
+                {task: (each.generated_tokens, each.samples_drawn) for task, (each, _) in found.items()}
+            )
+            taught.append({task: ids for task, (_, ids) in found.items()})
     same = taught[0] == taught[1]
     few, full = ({task: tokens for task, (tokens, _) in each.items()} for each in spent)
     for task in few:
