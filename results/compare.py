@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from results.analysis import choose_test as methods
+from results.analysis import looks
 from results.analysis.claims import Comparisons
 from results.analysis.clusters import keys
 from results.analysis.cost import CostModel
@@ -26,6 +27,7 @@ from results.records.columns import Columns
 from results.records.lm_eval import log_files, read_logs
 from results.records.load import load_run
 from results.schema import MARGIN_POINTS, SCHEMA, ClaimTable, Compared, LeftOut, Metric, Paired
+from results.statistics.sequential.plan import Plan
 from results.tables import cells
 from results.tables import render as tables
 from results.tables import rows as table_rows
@@ -41,6 +43,8 @@ class Side:
     metrics: Mapping[str, Mapping[str, Metric]]
     parameters: int | None
     has_tokens: bool
+    plans: Mapping[str, Plan]
+    """By task, of a run in planned looks."""
 
     @property
     def tasks(self) -> list[str]:
@@ -68,7 +72,7 @@ def compare(a: Path, b: Path, margin: float | None = None, prices: Path | None =
     claims = NAMED_CLAIMS if first.has_tokens and second.has_tokens else NAMED_CLAIMS[:2]
     left_out: list[LeftOut] = []
     used: set[str] = set()
-    compared = Comparisons(points / 100, costs, used)
+    compared = Comparisons(points / 100, costs, used, plans=_plans(first, second))
     for task, one, other in matched(first, second):
         columns = first.columns[task, one], second.columns[task, other]
         names = labels(first, second, one, other)
@@ -95,6 +99,7 @@ def load_side(path: Path) -> Side:
     """A run folder, or lm-eval logs."""
     if (path / "manifest.json").is_file():
         run = load_run(path)
+        looks.require_whole_looks(run)
         parameters = run.manifest["model"].get("parameters")
         return Side(
             name=str(run.manifest["run"]),
@@ -102,6 +107,7 @@ def load_side(path: Path) -> Side:
             metrics={task: run.metrics(task) for task in run.tasks},
             parameters=int(parameters) if parameters else None,
             has_tokens=True,
+            plans=looks.plans(run.manifest),
         )
     if not path.exists() or not log_files(path):
         raise ResultsError(
@@ -109,8 +115,20 @@ def load_side(path: Path) -> Side:
         )
     columns, metrics = read_logs(path)
     return Side(
-        path.stem, {(task, "lm-eval"): table for task, table in columns.items()}, metrics, None, False
+        path.stem, {(task, "lm-eval"): table for task, table in columns.items()}, metrics, None, False, {}
     )
+
+
+def _plans(first: Side, second: Side) -> dict[str, Plan]:
+    """The plan of each task that either side asked in looks. ResultsError where two plans differ: no levels
+    are known for looks that were made at two rhythms."""
+    for task in first.plans.keys() & second.plans.keys():
+        if first.plans[task].clusters != second.plans[task].clusters:
+            raise ResultsError(
+                f"task {task!r}: {first.name} and {second.name} were asked by different plans of looks; "
+                "compare runs of one plan"
+            )
+    return {**second.plans, **first.plans}
 
 
 def matched(first: Side, second: Side) -> list[tuple[str, str, str]]:

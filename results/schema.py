@@ -9,7 +9,7 @@ under each key.
 
 from __future__ import annotations
 
-from typing import Literal, TypedDict, get_args
+from typing import Literal, NotRequired, TypedDict, get_args
 
 from results.schema_claims import (
     RATIO_KEYS,
@@ -19,6 +19,8 @@ from results.schema_claims import (
     ClaimOutcome,
     Comparison,
     CutShares,
+    InLooks,
+    Look,
     Overall,
     OverallHead,
     PairMarks,
@@ -46,10 +48,12 @@ from results.schema_leaderboard import (
     DistillationRow,
     Leaderboard,
     LeftOut,
+    LookedTask,
     Means,
     MethodRow,
     NoReasoning,
     Paired,
+    Planned,
     PriceNote,
     Queries,
     Rates,
@@ -62,9 +66,12 @@ from results.schema_manifest import (
     DIRECTIONS,
     Batches,
     Direction,
+    Ended,
     Engine,
     Execution,
     Hardware,
+    LookPlan,
+    LooksOfTask,
     Manifest,
     Method,
     Metric,
@@ -155,6 +162,8 @@ class SampleRow(TypedDict):
     """Weights of single metrics, where they differ from `weight`."""
     sample_index: int
     """Number of the sample, from 0."""
+    look: NotRequired[int]
+    """The planned look at which the row was asked, from 1; only with `--until-decided`."""
     task: str
     """Short name."""
     variant: str
@@ -214,14 +223,20 @@ __all__ = [
     "DistillationAccount",
     "DistillationCounts",
     "DistillationRow",
+    "Ended",
     "Engine",
     "Execution",
     "Failure",
     "FinishReason",
     "Hardware",
+    "InLooks",
     "JsonObject",
     "Leaderboard",
     "LeftOut",
+    "Look",
+    "LookPlan",
+    "LookedTask",
+    "LooksOfTask",
     "Manifest",
     "Means",
     "Method",
@@ -234,6 +249,7 @@ __all__ = [
     "OverallHead",
     "PairMarks",
     "Paired",
+    "Planned",
     "PriceNote",
     "Queries",
     "Rates",

@@ -102,7 +102,7 @@ def _run(arguments: list[str], course: Course) -> int:
         return 0
     _push(records, options.push_to_hub)
     prices = Path(options.prices) if options.prices else None
-    return _show(folder, options.margin, prices, course, "--verbose" in arguments)
+    return _show(folder, options.margin, prices, course, options.interval, "--verbose" in arguments)
 
 
 def _show(
@@ -110,6 +110,7 @@ def _show(
     margin: float | None,
     prices: Path | None,
     course: Course,
+    interval: str | None = None,
     verbose: bool = False,
     paper: bool = False,
 ) -> int:
@@ -121,7 +122,7 @@ def _show(
     from results.records.manifest import read_manifest
     from results.tables.render import terminal
 
-    leaderboard = build(folder, margin, prices)
+    leaderboard = build(folder, margin, prices, interval=interval)
     course.writing = True
     page = publish(folder, leaderboard, paper)
     print(terminal(leaderboard, width(), verbose, colored()))
@@ -192,6 +193,9 @@ def _report(arguments: list[str], course: Course) -> int:
     parser.add_argument("run", type=path_argument, help="run folder")
     parser.add_argument("--margin", type=float, help="non-inferiority margin in points")
     parser.add_argument("--prices", type=path_argument, help="dated prices (YAML)")
+    parser.add_argument(
+        "--interval", metavar="NAME", help="of graded and clustered differences, as for a run"
+    )
     parser.add_argument("--paper", action="store_true", help="lay the figures of the paper beside the run")
     parser.add_argument(
         "--verbose", action="store_true", help="secondary metrics, tokens by kind, whole legends, methods too"
@@ -201,8 +205,8 @@ def _report(arguments: list[str], course: Course) -> int:
         from results.analysis.leaderboard import build
         from results.paper import beside, render
 
-        print(render(beside(build(given.run, given.margin, given.prices))))
-    return _show(given.run, given.margin, given.prices, course, given.verbose, given.paper)
+        print(render(beside(build(given.run, given.margin, given.prices, interval=given.interval))))
+    return _show(given.run, given.margin, given.prices, course, given.interval, given.verbose, given.paper)
 
 
 def _compare(arguments: list[str], course: Course) -> int:

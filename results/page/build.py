@@ -34,8 +34,8 @@ from results.paper import LEGEND, beside, cited, is_cited
 from results.paper_figures import Finding, PaperSource
 from results.records.manifest import read_manifest
 from results.schema import Leaderboard, Manifest
+from results.tables import looks, seeds
 from results.tables import rows as table_rows
-from results.tables import seeds
 
 WIDE_TASKS = 2
 """So many tasks or fewer get wide plots."""
@@ -117,6 +117,7 @@ def _context(
     points, used = primary_points(leaderboard), step_use(leaderboard)
     few = len(used) if len(used) <= WIDE_TASKS else 0
     sections = [("leaderboard", "Leaderboard"), ("plots", "Plots"), ("claims", "Claims")]
+    sections += [("looks", "Looks")] if leaderboard.get("looks") else []
     sections += [("distillation", "Break-even")] if distillation else []
     sections += (
         [("steps", "Steps"), ("items", "Items")]
@@ -150,6 +151,7 @@ def _context(
             "wide_steps": [Markup(tokens_by_step(leaderboard, task, wide=few)) for task in used if few],
         },
         "claims": page_tables.claims(leaderboard),
+        "looks": _looks(leaderboard),
         "distillation": distillation,
         "steps": page_tables.steps(leaderboard),
         "waits": _waits(scans),
@@ -165,6 +167,20 @@ def _context(
         "notes": leaderboard.get("notes", []),
         "command": manifest.get("command"),
         "manifest": _manifest(manifest),
+    }
+
+
+def _looks(leaderboard: Leaderboard) -> dict[str, object] | None:
+    """Where tasks stopped, and each claim beside its boundary; None where nothing was asked in looks."""
+    if not leaderboard.get("looks"):
+        return None
+    return {
+        "columns": looks.HEADERS,
+        "rows": looks.rows(leaderboard, str),
+        "history_columns": looks.history_headers(leaderboard),
+        "history": looks.history(leaderboard, str),
+        "legends": [looks.LEGEND, looks.SAVED_LEGEND, looks.HISTORY_LEGEND],
+        "spending": leaderboard["looks"][0]["spending"],
     }
 
 

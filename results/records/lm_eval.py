@@ -88,6 +88,7 @@ def _read(task: str, file: Path) -> Columns:
         cluster_id=items,
         seed=np.zeros(len(keys), dtype=np.int64),
         sample_index=np.array([index for _, index in keys], dtype=np.int64),
+        look=np.zeros(len(keys), dtype=np.int64),
         scores={name: np.array([values[key].get(name, np.nan) for key in keys]) for name in names},
         weights={name: np.ones(len(keys)) for name in names},
         usage={name: np.zeros(len(keys)) for name in USAGE},

@@ -10,7 +10,7 @@ import textwrap
 from collections.abc import Sequence
 
 from results.schema import ClaimTable, Leaderboard
-from results.tables import cells, layout, seeds
+from results.tables import cells, layout, looks, seeds
 from results.tables import rows as table_rows
 
 
@@ -38,6 +38,9 @@ def terminal(leaderboard: Leaderboard, width: int = 100, verbose: bool = False, 
         parts += _wrapped(table_rows.price_legend(leaderboard), width, bullet="")
     if leaderboard["comparisons"]:
         parts += ["", claims_text(leaderboard, width, verbose, color)]
+    if leaderboard.get("looks"):
+        parts += ["", layout.table(looks.HEADERS, looks.rows(leaderboard, cells.plain), width, looks.RIGHT)]
+        parts += _wrapped([looks.SAVED_LEGEND], width, bullet="")
     if leaderboard["distillation"]:
         headers, rows = (
             table_rows.DISTILLATION_HEADERS,
@@ -119,6 +122,20 @@ def markdown(leaderboard: Leaderboard) -> str:
             f"- {escape(row['sentence'])}"
             for row in leaderboard["comparisons"]
             if row["primary"] or row["claim"] == "cheaper"
+        ]
+    if leaderboard.get("looks"):
+        history = looks.history(leaderboard, escape)
+        parts += [
+            "",
+            "## Planned looks",
+            "",
+            _grid(looks.HEADERS, looks.rows(leaderboard, escape), "pipe"),
+            "",
+            escape(looks.SAVED_LEGEND),
+            "",
+            _grid(looks.history_headers(leaderboard), history, "pipe"),
+            "",
+            escape(looks.HISTORY_LEGEND),
         ]
     if leaderboard["distillation"]:
         parts += [
