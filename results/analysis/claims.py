@@ -58,7 +58,7 @@ class Comparisons:
         `metrics` come primary first; `marks` are put on every row.
         """
         first, second = names or (a.variant, b.variant)
-        cheaper = _cheaper(first, second, a, b, self.costs, self.used, marks)
+        cheaper = cheaper_row(first, second, a, b, self.costs, self.used, marks)
         for position, (metric, description) in enumerate(metrics.items()):
             pair = samplesets.pair(a, b, metric)
             if pair is None or description.get("direction") == "none":
@@ -70,7 +70,7 @@ class Comparisons:
             for claim in claims:
                 if claim != "cheaper":
                     margin = self.margin if claim == "non_inferior" else None
-                    row = _score_row(
+                    row = score_row(
                         metric, claim, seen, margin, lower, position == 0, pair.left_out, marks, cheaper
                     )
                     self.rows.append(row)
@@ -145,7 +145,7 @@ def signed(interval: Interval, lower: bool) -> tuple[float, float]:
     return low + 0.0, high + 0.0
 
 
-def _score_row(
+def score_row(
     metric: str, claim: ClaimName, seen: Difference, margin: float | None, lower: bool, primary: bool,
     left_out: int, marks: PairMarks, pair: Comparison,
 ) -> Comparison:  # fmt: skip
@@ -176,7 +176,7 @@ def _score_row(
     }  # fmt: skip
 
 
-def _cheaper(
+def cheaper_row(
     first: str, second: str, a: Columns, b: Columns, costs: CostModel, used: set[str], marks: PairMarks
 ) -> Comparison:
     """The claim on generated tokens; `difference` and its interval are tokens per item here, not
