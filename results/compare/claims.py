@@ -44,6 +44,8 @@ class Scored:
     lacking_a: Flags
     """Rows that have the metric but no number on the first side."""
     lacking_b: Flags
+    infinite: str = ""
+    """The sides, of `ab`, on which some row is infinite."""
 
     @property
     def lower(self) -> bool:
@@ -69,9 +71,9 @@ class Scored:
 
     def at_worst_for(self, winner: str) -> Scored | None:
         """The same with numbers in the rows that lack one: bad ones for the winner, good ones for the loser.
-        None for a corpus metric, whose rows have no worst.
+        None where the worst has no bound: a corpus metric, or one of which the winner has infinite rows.
         """
-        if self.pairs is not None:
+        if self.pairs is not None or winner in self.infinite:
             return None
         seen = np.concatenate([self.a.scores[self.metric], self.b.scores[self.metric]])
         seen = seen[~np.isnan(seen)]
@@ -100,7 +102,8 @@ def scored(matched: Matched, metric: str, other: str, about: LogMetric, margin: 
         pairs, first, second = (a.pairs[metric], b.pairs[other]), a.columns, b.columns
         has_a, has_b = (np.asarray(~np.isnan(one).any(axis=1)) for one in pairs)
     applies = has_a | has_b | _lacking(a.lacking, metric, has_a) | _lacking(b.lacking, other, has_b)
-    return Scored(first, second, name, about, margin, pairs, applies & ~has_a, applies & ~has_b)
+    infinite = ("a" if metric in a.infinite else "") + ("b" if other in b.infinite else "")
+    return Scored(first, second, name, about, margin, pairs, applies & ~has_a, applies & ~has_b, infinite)
 
 
 def _only(columns: Columns, metric: str, name: str) -> Columns:

@@ -74,7 +74,15 @@ def shared(a: Table, b: Table, asked: Asked) -> tuple[dict[str, tuple[str, LogMe
                 f"{a.columns.task}: which end of {name} is better is not known, so no verdict is given: add "
                 f"--higher-is-better {name} or --lower-is-better {name}."
             )
-        elif "unknown" in (a.metrics[name].direction, b.metrics[other].direction):
+        elif metric.unit != SHARE and asked.margin_of(name, metric) is None:
+            notes.append(
+                f"{a.columns.task}: {name} is in a unit of its own, so --margin "
+                f"{name.split(',')[0]}=VALUE asks whether the second is as good."
+            )
+        if metric.direction != "unknown" and "unknown" in (
+            a.metrics[name].direction,
+            b.metrics[other].direction,
+        ):
             side = "first" if a.metrics[name].direction == "unknown" else "second"
             notes.append(
                 f"{a.columns.task}: only one side says which end of {name} is better; the {side} has no "
@@ -114,6 +122,8 @@ def _agreed(name: str, a: LogMetric, b: LogMetric, asked: Asked) -> LogMetric:
 
 
 def _within_one(a: Table, name: str, b: Table, other: str) -> bool:
+    if name in a.infinite or other in b.infinite:
+        return False
     values = np.concatenate([a.columns.scores[name], b.columns.scores[other]])
     values = values[~np.isnan(values)]
     return bool(np.all((values >= 0) & (values <= 1)))

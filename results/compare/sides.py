@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy.typing as npt
 from results.errors import ResultsError
 from results.records.columns import Columns
 from results.records.load import RunData, iter_rows, load_run
-from results.records.log import Log, LogMetric, Record, text_hash
+from results.records.log import Log, LogMetric, Record, Value, text_hash
 from results.records.readers.find import read_logs
 from results.schema import FAILURES, USAGE
 
@@ -45,7 +46,9 @@ class Table:
     pairs: Mapping[str, Floats]
     """Metrics whose rows are pairs of numbers: arrays of shape (rows, 2), NaN where there is none."""
     lacking: Mapping[str, npt.NDArray[np.bool_]]
-    """Per metric: rows that have the metric but no number."""
+    """Per metric: rows that have the metric but no finite number."""
+    infinite: frozenset[str]
+    """Metrics of which some row is infinite."""
     content: Content
     harness: str
     version: str | None
@@ -94,7 +97,8 @@ class Side:
 
     def label(self, variant: str) -> str:
         """RUN/VARIANT; a log has one variant, and is called by its model."""
-        return self.name if self.run is None else f"{self.name}/{variant}"
+        one = self.run is None and len({variant for _, variant in self.tables}) == 1
+        return self.name if one else f"{self.name}/{variant}"
 
 
 def load_side(path: Path) -> Side:
@@ -116,7 +120,17 @@ def of_run(run: RunData) -> Side:
             for name, metric in run.metrics(task).items()
         }
         tables[task, variant] = Table(
-            columns, metrics, {}, {}, _none(columns.n_rows), OURS, None, columns.path, "item_id", True
+            columns,
+            metrics,
+            {},
+            {},
+            frozenset(),
+            _none(columns.n_rows),
+            OURS,
+            None,
+            columns.path,
+            "item_id",
+            True,
         )
     return Side(
         name=str(run.manifest["run"]),
@@ -129,13 +143,13 @@ def of_run(run: RunData) -> Side:
 
 
 def of_logs(path: Path, logs: Sequence[Log]) -> Side:
-    model = logs[0].model or path.stem
+    models = list(dict.fromkeys(log.model for log in logs))
     with_scores = [log for log in logs if log.metrics]
     counted = [log for log in with_scores if log.tokens]
     reasons = dict.fromkeys(_no_tokens(log) for log in with_scores if not log.tokens)
     return Side(
-        name=model,
-        tables={(log.task, model): of_log(log, model) for log in with_scores},
+        name=models[0] if len(models) == 1 else path.stem,
+        tables={(log.task, log.model): of_log(log, log.model) for log in with_scores},
         notes=[note for log in logs for note in log.notes],
         tokens="; ".join(dict.fromkeys(log.tokens for log in counted)),
         no_tokens=" ".join(reasons),
@@ -186,9 +200,16 @@ def of_log(log: Log, variant: str) -> Table:
         metrics=log.metrics,
         pairs={name: _pairs(records, name) for name in log.metrics if name not in columns.scores},
         lacking={
-            name: np.array([name in record.scores and record.scores[name] is None for record in records])
+            name: np.array(
+                [name in record.scores and not _is_finite(record.scores[name]) for record in records]
+            )
             for name in log.metrics
         },
+        infinite=frozenset(
+            name
+            for name in plain
+            if any(record.scores.get(name) in (math.inf, -math.inf) for record in records)
+        ),
         content=Content(
             *(
                 np.array([getattr(record, key) for record in records], dtype=np.object_)
@@ -205,12 +226,19 @@ def of_log(log: Log, variant: str) -> Table:
 
 def _numbers(records: Sequence[Record], name: str) -> Floats:
     values = (record.scores.get(name) for record in records)
-    return np.array([value if isinstance(value, float) else np.nan for value in values], dtype=np.float64)
+    numbers = np.array([value if isinstance(value, float) else np.nan for value in values], dtype=np.float64)
+    return np.where(np.isinf(numbers), np.nan, numbers)
+
+
+def _is_finite(value: Value) -> bool:
+    if isinstance(value, tuple):
+        return math.isfinite(value[0]) and math.isfinite(value[1])
+    return value is not None and math.isfinite(value)
 
 
 def _pairs(records: Sequence[Record], name: str) -> Floats:
     values = (record.scores.get(name) for record in records)
-    both = [value if isinstance(value, tuple) else (np.nan, np.nan) for value in values]
+    both = [value if isinstance(value, tuple) and _is_finite(value) else (np.nan, np.nan) for value in values]
     return np.array(both, dtype=np.float64).reshape(len(both), 2)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,7 +26,8 @@ Figure = Literal["mean", "weighted_perplexity", "bits_per_byte", "f1", "mcc"]
 """How the rows of a metric become one figure. All but `mean` take a pair of numbers per row."""
 
 Value = float | tuple[float, float] | None
-"""A number, a pair of numbers, or None where the row has the metric but no finite number."""
+"""A number, a pair of numbers, or None where the row has the metric but no number. An infinite number stays:
+it is the best or the worst that can be, and no row that was lost."""
 
 SHARE, NATS = "share", "nats"
 """Units with a name: a share of 1, shown in points; log-likelihood in natural units."""
@@ -97,6 +99,12 @@ class LogMetric:
     figure: Figure = "mean"
 
 
+def metric_by_name(name: str) -> LogMetric:
+    """A metric of which only the name says which end is better."""
+    direction = known_direction(name)
+    return LogMetric(direction, "nobody" if direction == "unknown" else "its name")
+
+
 @dataclass(frozen=True)
 class Log:
     """One task of a log."""
@@ -126,8 +134,10 @@ def text_hash(text: str) -> str:
 
 
 def number(value: object) -> float | None:
-    """A finite number that a table can hold; None for anything else. True is 1."""
-    if isinstance(value, (int, float)) and abs(value) <= LARGEST:  # NaN and infinity are not
+    """A number that a table can hold, or an infinite one; None for NaN and anything else. True is 1."""
+    if isinstance(value, float) and math.isinf(value):
+        return value
+    if isinstance(value, (int, float)) and abs(value) <= LARGEST:  # NaN is not
         return float(value)
     return None
 
