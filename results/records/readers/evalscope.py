@@ -1,23 +1,37 @@
 """evalscope: `reviews/MODEL/BENCHMARK_SUBSET.jsonl` in an output folder.
 
 A row holds the scores of one sample. Repeats of a question share a `group_id`. A score that evalscope marks
-as unavailable (a judge that failed) has no value, and is a row without a number. Token counts are not part of
-a review.
+as unavailable (a judge that failed) has no value, and is a row without a number. The report of the benchmark
+(`reports/MODEL/BENCHMARK.json`) says which end of a metric is better, the predictions what was spent.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from results.errors import ResultsError
 from results.files import parse_json
-from results.records.log import Log, Record, number, rows_of, short, text_hash
+from results.records.log import (
+    Better,
+    Log,
+    LogMetric,
+    Record,
+    Tokens,
+    metric_by_name,
+    number,
+    rows_of,
+    short,
+    text_hash,
+)
 from results.records.readers.several import newest_of_one_model
 from results.schema import JsonObject
 
 HARNESS = "evalscope"
+COUNTED = "reported by the model's API to evalscope"
+DIRECTIONS: Mapping[str, Better] = {"higher_is_better": "higher", "lower_is_better": "lower", "none": "none"}
 
 
 def log_files(path: Path) -> list[Path]:
@@ -47,54 +61,72 @@ def _time(file: Path) -> str:
 
 
 def _read(file: Path) -> Log:
+    spent = _spent(file)
     records: dict[tuple[str, int], Record] = {}
     names: dict[str, None] = {}
     for line, row in rows_of(file):
         try:
-            scored = row["sample_score"]
+            scored, index = row["sample_score"], row["index"]
             score = scored["score"]
-            values, index = score["value"], row["index"]
-            main = score.get("main_score_name")
+            values, main = score["value"], score.get("main_score_name")
             ordered = sorted(values, key=lambda name: name != main)
         except (KeyError, TypeError, AttributeError) as error:
             raise ResultsError(
                 f"{file}:{line}: not a review of evalscope; name a file of its reviews"
             ) from error
-        item = str(index if scored.get("group_id") is None else scored["group_id"])
-        sample = scored.get("generation_index")
-        place = (
-            int(sample)
-            if isinstance(sample, int)
-            else sum(1 for one, _ in records if one == item)
-            if index != item
-            else 0
-        )
+        group, repeat = scored.get("group_id"), scored.get("generation_index")
+        item = str(index if group is None else group)
+        sample = repeat if isinstance(repeat, int) else sum(one == item for one, _ in records) if group else 0
         names |= dict.fromkeys(ordered)
-        records[item, place] = Record(
-            item=item, scores={name: number(values[name]) for name in ordered}, sample=place,
+        records[item, sample] = Record(
+            item=item, scores={name: number(values[name]) for name in ordered}, sample=sample,
             answer=short(score.get("extracted_prediction") or score.get("prediction")),
             prompt_hash=text_hash(_prompt(row)), target_hash=text_hash(_target(row.get("target"))),
+            tokens=spent.get(index),
         )  # fmt: skip
     for record in records.values():
         # A score that is unavailable is left out of the value.
         record.scores.update({name: None for name in names if name not in record.scores})
+    counted = bool(records) and all(record.tokens is not None for record in records.values())
     return Log(
-        harness=HARNESS, task=file.stem, model=file.parent.name, path=file, metrics={name: metric_by_name(name) for name in names},
-        records=list(records.values()), version=_version(file), paired_by="sample index",
+        harness=HARNESS, task=file.stem, model=file.parent.name, path=file, metrics=_metrics(file, names),
+        records=list(records.values()), tokens=COUNTED if counted else "", paired_by="sample index",
     )  # fmt: skip
 
 
-def _version(file: Path) -> str | None:
-    """The version that the report of the benchmark names, where it does."""
+def _metrics(file: Path, names: Iterable[str]) -> dict[str, LogMetric]:
+    """Directions as the benchmark's report has them, else by name."""
+    said: dict[str, tuple[Better, str]] = {}
     for report in (file.parents[2] / "reports" / file.parent.name).glob("*.json"):
-        if file.stem.startswith(report.stem):
-            try:
-                said = parse_json(report.read_bytes())
-            except (OSError, ValueError):
-                continue
-            version = said.get("evalscope_version") if isinstance(said, dict) else None
-            return version if isinstance(version, str) else None
-    return None
+        if file.stem != report.stem and not file.stem.startswith(f"{report.stem}_"):
+            continue
+        try:
+            for metric in parse_json(report.read_bytes())["metrics"]:
+                better = DIRECTIONS.get(metric["semantics"]["direction"])
+                if better:
+                    said[metric["identity"]["name"]] = (better, str(report))
+        except (OSError, ValueError, KeyError, TypeError):
+            continue  # an older report says nothing of directions
+    return {name: LogMetric(*said[name]) if name in said else metric_by_name(name) for name in names}
+
+
+def _spent(file: Path) -> dict[int, Tokens]:
+    """Tokens by index, from the predictions of the same name, where the model's API reported them."""
+    predictions = file.parents[2] / "predictions" / file.parent.name / file.name
+    found: dict[int, Tokens] = {}
+    for _, row in rows_of(predictions) if predictions.is_file() else ():
+        output = row.get("model_output")
+        usage = output.get("usage") if isinstance(output, dict) else None
+        counts = [number(usage.get(key)) for key in ("input_tokens", "output_tokens")] if usage else []
+        if (
+            isinstance(row.get("index"), int)
+            and counts
+            and all(one is not None and one >= 0 for one in counts)
+        ):
+            prompt, generated = (int(one or 0) for one in counts)
+            cached = number(usage.get("input_tokens_cache_read")) if usage else None
+            found[row["index"]] = Tokens(1, prompt, int(cached or 0), generated)
+    return found
 
 
 def _prompt(row: JsonObject) -> str:

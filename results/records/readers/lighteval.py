@@ -15,11 +15,12 @@ from typing import Any
 
 from results.errors import ResultsError
 from results.files import parse_json
-from results.records.log import Log, Record, number, short, text_hash
+from results.records.log import Log, Record, Value, metric_by_name, number, short, text_hash
 from results.records.readers.several import newest_of_one_model
 
 HARNESS = "lighteval"
 FILE_NAME = re.compile(r"details_(?P<task>.+)_(?P<time>\d{4}-\d\d-\d\dT[^/]+)\.parquet")
+WANTED = ["doc.id", "doc.query", "doc.choices", "doc.gold_index", "metric", "model_response.text"]
 PADDED = "output_tokens have the padded width of their batch"
 
 
@@ -45,13 +46,10 @@ def _read(file: Path, task: str, time: str) -> Log:
     from pyarrow import parquet
 
     try:
-        schema = parquet.read_schema(file)
-        names = [
-            schema.field("metric").type.field(place).name
-            for place in range(schema.field("metric").type.num_fields)
-        ]
-        wanted = ["doc.id", "doc.query", "doc.choices", "doc.gold_index", "metric", "model_response.text"]
-        rows = parquet.read_table(file, columns=wanted).to_pylist()
+        with parquet.ParquetFile(file) as details:
+            kind = details.schema_arrow.field("metric").type
+            names = [kind.field(place).name for place in range(kind.num_fields)]
+            rows = details.read(columns=WANTED).to_pylist()
     except (pyarrow.ArrowException, KeyError, AttributeError, OSError) as error:
         raise ResultsError(
             f"{file} is not a details file of lighteval ({type(error).__name__}: {error}); name a file that "
@@ -63,7 +61,7 @@ def _read(file: Path, task: str, time: str) -> Log:
         doc = row["doc"] or {}
         item = str(doc.get("id"))
         times[item] = times.get(item, -1) + 1
-        scores = {name: number((row["metric"] or {}).get(name)) for name in names}
+        scores: dict[str, Value] = {name: number((row["metric"] or {}).get(name)) for name in names}
         records.append(
             Record(
                 item=item, scores=scores, sample=times[item],

@@ -97,7 +97,8 @@ def read(path: Path) -> list[Log]:
     return [
         Log(
             harness=HARNESS, task=_name(rows, "task", path) or path.stem,
-            model=_name(rows, "model", path) or path.stem, path=path, metrics={name: metric_by_name(name) for name in metrics}, records=records,
+            model=_name(rows, "model", path) or path.stem, path=path,
+            metrics={name: metric_by_name(name) for name in metrics}, records=records,
             tokens=f"those of the table {path.name}" if spent else "", paired_by=item_column,
         )
     ]  # fmt: skip
