@@ -23,24 +23,20 @@ claims beyond it. So its p may differ from that of the tables, and a line with a
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from results.analysis.leaderboard import from_run
 from results.analysis.prices import load_prices
 from results.analysis.verdicts import Claim
 from results.errors import ResultsError
 from results.files import one_line
-from results.policy import ALL, Kind, Rule, read_policy
+from results.gate_pair import judge_sides
+from results.gate_rules import CLAIM_OF, EXIT_CODES, WORDS, Status, of_claim, overlap, score
+from results.policy import ALL, Rule, read_policy
 from results.records.load import RunData, load_run
-from results.schema import RATIO_KEYS, ClaimName, Leaderboard, Verdict
-
-Status = Literal["holds", "fails", "cannot_tell"]
-EXIT_CODES: dict[Status, int] = {"holds": 0, "fails": 1, "cannot_tell": 3}
-OF_VERDICT: dict[Verdict, Status] = {"yes": "holds", "no": "fails", "cannot_tell": "cannot_tell"}
-WORDS: dict[Status, str] = {"holds": "holds", "fails": "FAILS", "cannot_tell": "cannot tell"}
+from results.schema import ClaimName, Leaderboard
 
 
 @dataclass(frozen=True)
@@ -61,8 +57,6 @@ def check(
     """
     rules = read_policy(policy_path)
     if run_b is not None or not (Path(run_folder) / "manifest.json").is_file():
-        from results.gate_pair import judge_sides
-
         return concluded(judge_sides(rules, Path(run_folder), run_b, policy_path, prices))
     run = load_run(run_folder)
     for rule in rules:
@@ -91,14 +85,6 @@ def concluded(judged: Sequence[tuple[Status, str]]) -> GateOutcome:
     status = combine([each for each, _ in judged])
     lines = tuple(f"{WORDS[each]:<11}  {one_line(line)}" for each, line in judged)
     return GateOutcome(status, EXIT_CODES[status], lines)
-
-
-CLAIM_OF: dict[Kind, ClaimName] = {
-    "superior": "superior",
-    "non_inferior": "non_inferior",
-    "cheaper": "cheaper",
-    "ratio": "cheaper",
-}
 
 
 def combine(found: Sequence[Status]) -> Status:
@@ -140,71 +126,6 @@ def judge(rule: Rule, run: RunData, board: Leaderboard) -> list[tuple[Status, st
         ("cannot_tell", f"{rule.text}: {task} has no samples of both variants.") for task in silent
     ]
     return judged + missing
-
-
-def of_claim(rule: Rule, row: Claim) -> tuple[Status, str]:
-    """Status and reason of a rule by the claim that answers it."""
-    return _ratio(rule, row) if rule.kind == "ratio" else _claim(rule, row)
-
-
-def score(
-    rule: Rule,
-    task: str,
-    metric: str,
-    value: float | None,
-    low: float | None,
-    high: float | None,
-    scale: float,
-) -> tuple[Status, str]:
-    """Status and reason of a rule on a score; `scale` is 100 where the rule speaks of percent."""
-    if value is None or low is None or high is None or rule.number is None:
-        return "cannot_tell", f"{rule.text}: no score of {rule.b} on {task}."
-    reason = (
-        f"{rule.text}: {scale * value:.4g}, 95 % interval {scale * low:.4g} to {scale * high:.4g}, on {task} "
-        f"({metric})."
-    )
-    if rule.at_least:
-        holds, fails = scale * low >= rule.number, scale * high < rule.number
-    else:
-        holds, fails = scale * high <= rule.number, scale * low > rule.number
-    return "holds" if holds else "fails" if fails else "cannot_tell", reason
-
-
-def _claim(rule: Rule, row: Claim) -> tuple[Status, str]:
-    return OF_VERDICT[row["verdict"]], f"{rule.text}: {row['sentence']}"
-
-
-def _ratio(rule: Rule, row: Claim) -> tuple[Status, str]:
-    value, low, high = (row.get(key) for key in RATIO_KEYS[rule.unit])
-    if value is None or rule.number is None:
-        hint = "give --prices" if rule.unit == "usd" else "the records do not hold it"
-        return "cannot_tell", f"{rule.text}: the ratio is unknown on {row['task']} ({hint})."
-    if low is None or high is None:
-        return "cannot_tell", f"{rule.text}: ratio {value:.3f} without an interval, on {row['task']}."
-    reason = f"{rule.text}: ratio {value:.3f}, 95 % interval {low:.3f} to {high:.3f}, on {row['task']}."
-    if high <= rule.number:
-        return "holds", reason
-    return ("fails" if low > rule.number else "cannot_tell"), reason
-
-
-def overlap(rule: Rule, run: RunData) -> tuple[Status, str]:
-    trained = [e for e in run.manifest["distillation"] if e.get("status") != "not_distilled"]
-    if not trained:
-        return "holds", f"{rule.text}: nothing was trained."
-    if any(entry.get("allow_overlap") or entry.get("overlap") is None for entry in trained):
-        return "cannot_tell", f"{rule.text}: overlap was allowed or not recorded, so nobody counted it."
-    unchecked = sorted({str(name) for entry in trained for name in entry.get("overlap_unchecked") or []})
-    if unchecked:
-        names = ", ".join(unchecked)
-        return "cannot_tell", f"{rule.text}: the test items of {names} could not be had and were not checked."
-    # A mapping counts candidates that were left out before sampling, by kind; a number counts what remained.
-    counts: list[object] = [entry["overlap"] for entry in trained]
-    left_out = sum(sum(count.values()) for count in counts if isinstance(count, Mapping))
-    remained = sum(int(count) for count in counts if isinstance(count, int | float))
-    reason = (
-        f"{remained:,} training inputs overlap test items ({left_out:,} candidates were left out before)."
-    )
-    return ("fails" if remained else "holds"), f"{rule.text}: {reason}"
 
 
 def _require_known(rule: Rule, run: RunData, path: Path) -> None:

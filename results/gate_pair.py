@@ -18,7 +18,7 @@ from results.compare.metrics import Asked
 from results.compare.run import choose, labels, outcome
 from results.compare.sides import Side, Table, load_side
 from results.errors import ResultsError
-from results.gate import CLAIM_OF, Status, of_claim, overlap, score
+from results.gate_rules import CLAIM_OF, Status, of_claim, overlap, score
 from results.policy import ALL, Rule
 from results.schema import Comparison
 

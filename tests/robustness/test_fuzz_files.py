@@ -52,8 +52,8 @@ from results.errors import ResultsError
 from results.page import build as page
 from results.page import items as differences
 from results.policy import read_policy
-from results.records import lm_eval as lmeval_logs
 from results.records.manifest import read_manifest
+from results.records.readers import find
 from results.tables import render as tables
 from tasks import registry
 from tasks.errors import TaskError
@@ -75,7 +75,7 @@ def read_launch(folder: Path) -> None:
 
 def read_logs(folder: Path) -> None:
     (folder / "file").replace(folder / "samples_math_2026-01-01T00.jsonl")
-    lmeval_logs.read_logs(folder)
+    find.read_logs(folder)
     if LONG:
         compare.compare(folder, folder)
 

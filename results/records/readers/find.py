@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from struct import error as StructError
+from zipfile import BadZipFile
 
 from results.errors import ResultsError
-from results.records.log import Log
+from results.files import one_line
+from results.records.log import Log, printable
 from results.records.readers import (
     alpaca_eval,
     evalscope,
@@ -18,6 +21,7 @@ from results.records.readers import (
     lm_eval,
     table,
 )
+from results.schema import LARGEST
 
 
 @dataclass(frozen=True)
@@ -45,14 +49,46 @@ READERS = (
 
 
 def read_logs(path: Path) -> list[Log]:
-    """The logs at a path. ResultsError where no harness's files lie there."""
+    """The logs at a path. ResultsError where no harness's files lie there, or one is not whole."""
     forms = "; ".join(f"{reader.harness}: {reader.form}" for reader in READERS)
     if not path.exists():
         raise ResultsError(f"{path} does not exist; name a run folder or a log ({forms})")
     for reader in READERS:
         if reader.files(path):
-            return reader.read(path)
+            return _read(reader, path)
     raise ResultsError(
         f"{path} holds neither manifest.json nor samples_*.jsonl nor another log that is known; name a run "
         f"folder or a log ({forms})"
     )
+
+
+def _read(reader: Reader, path: Path) -> list[Log]:
+    try:
+        logs = reader.read(path)
+    except ResultsError:
+        raise
+    # Whoever wrote or edited the file: a part of another kind than its harness writes raises one of these.
+    except (
+        LookupError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        ArithmeticError,
+        BadZipFile,
+        StructError,
+    ) as error:
+        raise ResultsError(
+            f"{path} is not a whole log of {reader.harness} ({type(error).__name__}: {one_line(error)}); run "
+            "the harness again, or name another log"
+        ) from error
+    for log in logs:
+        texts = [log.task, log.model, *log.metrics, *(record.item for record in log.records)]
+        wrong = next((text for text in texts if not printable(text)), None)
+        if wrong is not None:
+            raise ResultsError(f"{log.path}: {one_line(wrong)!r} is not a printable name; name another log")
+        spent = (record.tokens for record in log.records if record.tokens is not None)
+        if any(
+            not 0 <= one <= LARGEST for each in spent for one in (each.prompt, each.cached, each.generated)
+        ):
+            raise ResultsError(f"{log.path}: token counts must be numbers from 0 on; name another log")
+    return logs

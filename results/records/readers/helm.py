@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from results.errors import ResultsError
 from results.files import parse_json
 from results.records.log import (
     Log,
@@ -20,7 +19,6 @@ from results.records.log import (
     known_direction,
     metric_by_name,
     number,
-    printable,
     text_hash,
 )
 from results.records.readers.several import newest_of_one_model
@@ -58,31 +56,23 @@ def _read(file: Path) -> Log:
     }
     records: dict[tuple[str, int], Record] = {}
     names: dict[str, None] = {}
-    try:
-        for row in rows:
-            item, sample = str(row["instance_id"]), int(row.get("train_trial_index") or 0)
-            if not printable(item):
-                raise ResultsError(f"{file}: the instance id {item!r} is not printable text")
-            copy = row.get("perturbation")
-            record = records.get((item, sample))
-            if record is None:
-                prompt, target = _hashes(texts.get(item))
-                record = records[item, sample] = Record(
-                    item, {}, sample, prompt_hash=prompt, target_hash=target
-                )
-            for stat in row["stats"]:
-                plain = str(stat["name"]["name"])
-                if plain.startswith(BOOKKEEPING):
-                    continue
-                metric = f"{plain},{copy['name']}" if copy else plain
-                names[metric] = None
-                record.scores[metric] = number(stat.get("mean"))
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        if isinstance(error, ResultsError):
-            raise
-        raise ResultsError(
-            f"{file} is not HELM's ({type(error).__name__}: {error}); name a run of HELM"
-        ) from error
+    for row in rows:
+        item, sample = str(row["instance_id"]), int(row.get("train_trial_index") or 0)
+        copy = row.get("perturbation")
+        record = records.get((item, sample))
+        if record is None:
+            prompt, target = _hashes(texts.get(item))
+            record = records[item, sample] = Record(item, {}, sample, prompt_hash=prompt, target_hash=target)
+        for stat in row["stats"]:
+            plain = str(stat["name"]["name"])
+            if plain.startswith(BOOKKEEPING):
+                continue
+            metric = f"{plain},{copy['name']}" if copy else plain
+            names[metric] = None
+            record.scores[metric] = number(stat.get("mean"))
+    for record in records.values():
+        # HELM drops what is not a number.
+        record.scores.update({name: None for name in names if "," not in name and name not in record.scores})
     # What HELM measures beside the score comes first in its files; what is known to be a score is primary.
     ordered = sorted(names, key=lambda one: (known_direction(one) == "unknown", "," in one))
     metrics = {metric: metric_by_name(metric) for metric in ordered}

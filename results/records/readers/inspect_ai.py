@@ -34,7 +34,6 @@ from results.records.log import (
     document,
     known_direction,
     number,
-    printable,
     short,
     text_hash,
 )
@@ -64,16 +63,9 @@ def _is_ours(path: Path) -> bool:
 
 def read(path: Path) -> list[Log]:
     """The newest log of each task. ResultsError where logs are of several models, or one cannot be read."""
-    logs = []
-    for file in log_files(path):
-        try:
-            log, created = _archive(file) if file.suffix == ".eval" else _plain(document(file), file)
-        except (KeyError, TypeError, AttributeError, zipfile.BadZipFile, struct.error, OSError) as error:
-            raise ResultsError(
-                f"{file} is not a whole log of inspect_ai ({type(error).__name__}: {error}); run "
-                "`inspect log dump` on it to see more"
-            ) from error
-        logs.append((log, created))
+    logs = [
+        _archive(file) if file.suffix == ".eval" else _plain(document(file), file) for file in log_files(path)
+    ]
     return newest_of_one_model(path, logs)
 
 
@@ -166,8 +158,6 @@ class _Reading:
         self.errors += sample.get("error") is not None
         tokens = _tokens(sample.get("model_usage") or {}, self.model)
         self.spent = self.spent or tokens is not None
-        if not printable(item):
-            raise ResultsError(f"the sample id {item!r} is not printable text")
         self.records[item, epoch] = Record(
             item=item, scores=scores, sample=epoch - 1, answer=answer,
             prompt_hash=text_hash(_input(sample)), target_hash=text_hash(_one_text(sample.get("target"))),

@@ -96,7 +96,7 @@ def read(path: Path) -> list[Log]:
     spent = "generated_tokens" in columns
     return [
         Log(
-            harness=HARNESS, task=_name(rows, "task", path) or path.stem,
+            harness=HARNESS, task=_name(rows, "task", path) or HARNESS,
             model=_name(rows, "model", path) or path.stem, path=path,
             metrics={name: metric_by_name(name) for name in metrics}, records=records,
             tokens=f"those of the table {path.name}" if spent else "", paired_by=item_column,
