@@ -15,7 +15,7 @@ answer key.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -26,7 +26,9 @@ from results.errors import ResultsError
 from results.records.columns import Columns
 from results.schema import Paired
 
-Index = npt.NDArray[np.int64]
+Keys = Sequence[Hashable]
+Way = tuple[str, Callable[[], tuple[Keys, Keys]]]
+"""What rows are paired by, in words, and the keys of both tables."""
 
 
 @dataclass(frozen=True)
@@ -47,14 +49,17 @@ def match(a: Table, b: Table, allow_other_targets: bool = False) -> Matched:
     notes: list[str] = []
     task = a.columns.task
     free_a, free_b = set(range(len(keys_a))), set(range(len(keys_b)))
-    by_id = ("" if a.harness == b.harness else "item id", (keys_a, keys_b))
-    ways = [
-        ("the item ids of the data set", (_own_ids(a, b), _own_ids(b, a))),
-        ("prompt and target", (_contents(a, b), _contents(b, a))),
+    by_id: Way = ("" if a.harness == b.harness else "item id", lambda: (keys_a, keys_b))
+    ways: list[Way] = [
+        ("the item ids of the data set", lambda: (_own_ids(a, b), _own_ids(b, a))),
+        ("prompt and target", lambda: (_contents(a, b), _contents(b, a))),
     ]
     # Two harnesses may call different items by one number: what the items say goes first.
     ways.insert(0 if a.harness == b.harness else len(ways), by_id)
-    for how, (ours, theirs) in ways:
+    for how, keys in ways:
+        if not free_a or not free_b:
+            break
+        ours, theirs = keys()
         new = _join(ours, theirs, free_a, free_b)
         if new and how:
             notes.append(_paired_by(how, len(new), a, b))

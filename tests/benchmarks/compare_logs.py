@@ -6,9 +6,9 @@
 Every arm is a process of its own with one thread, from its first import to the printed result; processor
 seconds are hardly changed by what else the machine does. evalsig 0.1.2 reads the logs with its own reader.
 evalstats 0.3.3 reads tables only, so its arm makes one of the logs with pandas, by document and filter, which
-is the shortest way to it. A second filter doubles the rows: evalsig keeps the last row of a document, whatever
-its filter. The limits that the project sets itself, 10 s and 1 GB at 100,000 rows a side, stand beside. Prints a
-card and, last, one line of JSON; exit 1 where a limit is broken.
+is the shortest way to it. A second filter doubles the rows: evalsig keeps the last row of a document,
+whatever its filter. The limits that the project sets itself, 10 s and 1 GB at 100,000 rows a side, stand
+beside. Prints a card and, last, one line of JSON; exit 1 where a limit is broken.
 """
 
 from __future__ import annotations
@@ -77,7 +77,22 @@ def write_logs(folder: Path, rows: int, filters: int) -> list[Path]:
     """Logs of two models in lm-eval's form, of questions of some 60 words."""
     from log_files import lm_eval_log
 
-    words = "amber anvil apron basin birch bison brook cabin cedar chalk clover cobalt copper coral".split()
+    words = [
+        "amber",
+        "anvil",
+        "apron",
+        "basin",
+        "birch",
+        "bison",
+        "brook",
+        "cabin",
+        "cedar",
+        "chalk",
+        "clover",
+        "cobalt",
+        "copper",
+        "coral",
+    ]
     paths = []
     for side, share in (("a", 0.50), ("b", 0.51)):
         draw = random.Random(side)
@@ -99,7 +114,7 @@ def write_logs(folder: Path, rows: int, filters: int) -> list[Path]:
 def measure(python: str, body: str, paths: Sequence[Path]) -> dict[str, object]:
     """Processor seconds, peak memory in GB, and what was said, of a process of its own with one thread."""
     code = TIMED.format(body=f"    A, B = {str(paths[0])!r}, {str(paths[1])!r}\n{body}")
-    threads = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "ARROW_NUM_THREADS")}
+    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "ARROW_NUM_THREADS"), "1")
     done = subprocess.run(
         [python, "-c", code], capture_output=True, text=True, check=False, cwd=ROOT,
         env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT), "MPLBACKEND": "Agg", **threads},
@@ -113,7 +128,9 @@ def measure(python: str, body: str, paths: Sequence[Path]) -> dict[str, object]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rows", type=int, default=100_000, help="documents a side")
     parser.add_argument("--filters", type=int, choices=(1, 2), default=1)
     parser.add_argument("--others", metavar="PYTHON", help="a Python with evalsig and evalstats")
