@@ -99,9 +99,12 @@ def write_logs(folder: Path, rows: int, filters: int) -> list[Path]:
         texts = random.Random(0)
         scores = [{"exact_match": float(draw.random() < share)} for _ in range(rows)]
 
-        def long(row: dict[str, object], texts: random.Random = texts) -> dict[str, object]:
+        def long(row: dict[str, object], texts: random.Random = texts, side: str = side) -> dict[str, object]:
             asked = " ".join(texts.choices(words, k=60))
-            return row | {"doc": {"question": asked, "answer": asked[:200]}, "resps": [[asked]]}
+            # The second filter reads some answers of the first model that the first filter does not.
+            found = row["filter"] == FILTERS[1] and side == "a" and asked.startswith("a")
+            score = {"exact_match": 1.0} if found else {}
+            return row | {"doc": {"question": asked, "answer": asked[:200]}, "resps": [[asked]], **score}
 
         paths.append(
             lm_eval_log(

@@ -68,7 +68,8 @@ def test_a_later_run_against_an_earlier_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("rule", "message"),
     [("B:x superior to A", "has org/after"), ("B superior to B", "with itself"),
-     ("B superior to A on mars", "mars"), ("B superior to A on all", "one run of s2d-bench"), ("s2 superior to A", "has org/after")],
+     ("B superior to A on mars", "mars"), ("B superior to A on all", "one run of s2d-bench"),
+     ("s2 superior to A", "has org/after")],
 )  # fmt: skip
 def test_rules_that_no_side_has(logs: tuple[Path, Path], tmp_path: Path, rule: str, message: str) -> None:
     with pytest.raises(ResultsError, match=message):
