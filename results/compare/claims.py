@@ -20,12 +20,13 @@ from results.analysis import choose_test as methods
 from results.analysis import clusters as samplesets
 from results.analysis.claims import Comparisons, ScoreClaim, cheaper_row, decided, score_row
 from results.analysis.cut import losing_side
-from results.compare import corpus
+from results.analysis.table_functions import Difference
 from results.compare.metrics import Asked
 from results.compare.pairs import Matched
 from results.records.columns import Columns, Floats
 from results.records.log import SHARE, LogMetric
 from results.schema import ClaimName, Verdict
+from results.statistics import corpus
 
 Flags = npt.NDArray[np.bool_]
 
@@ -51,7 +52,7 @@ class Scored:
     def lower(self) -> bool:
         return self.about.direction == "lower"
 
-    def difference(self, exact: bool) -> tuple[methods.Difference, float, float] | None:
+    def difference(self, exact: bool) -> tuple[Difference, float, float] | None:
         """Test and interval, and both scores; None where no row has a number on both sides."""
         if self.pairs is not None:
             both = ~np.isnan(self.pairs[0]).any(axis=1) & ~np.isnan(self.pairs[1]).any(axis=1)
@@ -61,7 +62,7 @@ class Scored:
             data = corpus.summed(
                 self.about.figure, self.pairs[0][both], self.pairs[1][both], codes[both], count
             )
-            found = corpus.difference(data, self.lower, self.margin)
+            found = _as_difference(methods.CORPUS.run((data, self.lower)), self.margin)
             return found, data.of(data.rows_a), data.of(data.rows_b)
         pair = samplesets.pair(self.a, self.b, self.metric)
         if pair is None:
@@ -84,6 +85,16 @@ class Scored:
             a=_filled(self.a, self.metric, self.lacking_a, bad if winner == "a" else good),
             b=_filled(self.b, self.metric, self.lacking_b, bad if winner == "b" else good),
         )
+
+
+def _as_difference(found: corpus.CorpusDifference, margin: float | None) -> Difference:
+    spread = found.error * math.sqrt(found.n)
+    size = spread * math.sqrt(found.n / found.differing) if found.differing else 1.0
+    above = None if margin is None else found.p_above(-margin)
+    return Difference(
+        found.n, found.estimate, found.at(methods.CONFIDENCE), found.test, above, spread, size,
+        found.differing, methods.CORPUS.key, found.at,
+    )  # fmt: skip
 
 
 def _filled(columns: Columns, metric: str, rows: Flags, value: float) -> Columns:

@@ -14,12 +14,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
-from results.analysis.choose_test import CONFIDENCE, Difference
-from results.records.log import Figure
 from results.statistics.bootstrap import LINEARISED_ABOVE, bca_limits, bca_share_below
 from results.statistics.noninferiority import wald_p
 from results.statistics.outcomes import Interval, TestOutcome, content_seed, normal_quantile, normal_tail
@@ -27,7 +26,6 @@ from results.statistics.outcomes import Interval, TestOutcome, content_seed, nor
 Floats = npt.NDArray[np.float64]
 DRAWS = 10_000
 BATCH = 200
-METHOD = "corpus"
 
 
 @dataclass(frozen=True)
@@ -43,8 +41,10 @@ class Summed:
         return float(self.figure(rows.sum(axis=0)))
 
 
-def summed(kind: Figure, a: Floats, b: Floats, clusters: npt.NDArray[np.int64], count: int) -> Summed:
-    """Pairs of numbers of both sides (shape (rows, 2)) as sums per cluster."""
+def summed(kind: str, a: Floats, b: Floats, clusters: npt.NDArray[np.int64], count: int) -> Summed:
+    """Pairs of numbers of both sides (shape (rows, 2)) as sums per cluster. `kind`: `weighted_perplexity` or
+    `bits_per_byte` of (log-likelihood, weight), `f1` or `mcc` of (right, predicted) class.
+    """
     figure: Callable[[Floats], Floats]
     if kind in ("weighted_perplexity", "bits_per_byte"):
         parts_a, parts_b = a, b
@@ -108,8 +108,25 @@ def _ratio(top: Floats, bottom: Floats) -> Floats:
     return np.divide(top, bottom, out=np.zeros_like(np.asarray(top, dtype=np.float64)), where=bottom > 0)
 
 
-def difference(data: Summed, lower: bool, margin: float | None) -> Difference:
-    """Test and interval of the difference (b - a), in the direction where more is better."""
+@dataclass(frozen=True)
+class CorpusDifference:
+    """Second minus first, in the direction where more is better."""
+
+    n: int
+    estimate: float
+    test: TestOutcome
+    at: Callable[[float], Interval]
+    """The interval at a confidence."""
+    p_above: Callable[[float], float]
+    """One-sided p-value against "the true difference is at most this"."""
+    error: float
+    """Standard error, from the influence of each cluster."""
+    differing: int
+
+
+def difference(asked: tuple[Summed, bool]) -> CorpusDifference:
+    """Test and interval of the difference (b - a); the flag says that lower is better, and turns the sign."""
+    data, lower = asked
     sign = -1.0 if lower else 1.0
     a, b = data.rows_a, data.rows_b
     n = len(a)
@@ -117,37 +134,21 @@ def difference(data: Summed, lower: bool, margin: float | None) -> Difference:
     changed = int((a != b).any(axis=1).sum())
     influence = sign * (_influence(data.figure, b) - _influence(data.figure, a))
     error = math.sqrt(float((influence**2).sum()) * n / max(n - 1, 1))
+    at: Callable[[float], Interval]
+    above: Callable[[float], float]
     if changed == 0 or n < 2:
-        at: Callable[[float], Interval] = _point(estimate)
-        test, above = (
-            TestOutcome(1.0, "paired permutation of a corpus figure"),
-            float(estimate <= -(margin or 0)),
-        )
+        test = TestOutcome(1.0, "paired permutation of a corpus figure")
+        at, above = _point(estimate), lambda value: float(estimate <= value)
     elif n > LINEARISED_ABOVE:
-        at = _linearised(estimate, error)
-        p = 2 * normal_tail(abs(estimate) / error)
-        test = TestOutcome(p, "paired permutation of a corpus figure (normal)")
-        above = wald_p(estimate, error, margin or 0.0)
+        test = TestOutcome(
+            2 * normal_tail(abs(estimate) / error), "paired permutation of a corpus figure (normal)"
+        )
+        at, above = _linearised(estimate, error), lambda value: wald_p(estimate, error, -value)
     else:
-        drawn = sign * _drawn(data)
-        skew = _skew(influence)
-        at = _bca(drawn, estimate, skew)
+        drawn, skew = sign * _drawn(data), _skew(influence)
         test = TestOutcome(_permuted(data, estimate), "paired permutation of a corpus figure (10,000 draws)")
-        above = bca_share_below(drawn, estimate, skew, -(margin or 0.0))
-    spread = error * math.sqrt(n)
-    size = spread * math.sqrt(n / changed) if changed else 1.0
-    return Difference(
-        n,
-        estimate,
-        at(CONFIDENCE),
-        test,
-        None if margin is None else above,
-        spread,
-        size,
-        changed,
-        METHOD,
-        at,
-    )
+        at, above = _bca(drawn, estimate, skew), partial(bca_share_below, drawn, estimate, skew)
+    return CorpusDifference(n, estimate, test, at, above, error, changed)
 
 
 def _influence(figure: Callable[[Floats], Floats], rows: Floats) -> Floats:
