@@ -26,6 +26,7 @@ from results.errors import ResultsError
 from results.records.columns import Columns
 from results.schema import Paired
 
+Index = npt.NDArray[np.int64]
 Keys = Sequence[Hashable]
 Way = tuple[str, Callable[[], tuple[Keys, Keys]]]
 """What rows are paired by, in words, and the keys of both tables."""
@@ -44,9 +45,42 @@ class Matched:
 
 def match(a: Table, b: Table, allow_other_targets: bool = False) -> Matched:
     """Pair the rows of two tables. ResultsError where they share none, or where targets differ."""
+    notes: list[str] = []
+    if a.harness == b.harness and _same_rows(a.columns, b.columns):
+        count: Paired = {"paired": a.columns.n_rows, "only_a": 0, "only_b": 0}
+    else:
+        index_a, index_b, count = _search(a, b, notes)
+        a, b = a.take(index_a), b.take(index_b)
+    notes += _differing(a, b, allow_other_targets)
+    # Rows that belong together by what one side knows belong together on both.
+    clusters = min((_clusters(a.columns), _clusters(b.columns)), key=lambda codes: int(codes.max()))
+    ids = replace(a.columns, cluster_id=clusters.astype(np.str_))
+    return Matched(_under(ids, a), _under(ids, b), count, tuple(notes))
+
+
+def _clusters(columns: Columns) -> npt.NDArray[np.int64]:
+    """Number of each row's cluster, from 0."""
+    if columns.cluster_id is not columns.item_id:
+        return columns.clusters[0]
+    # Rows are sorted by item, so a new item begins where the id changes.
+    return np.cumsum(np.append(False, columns.item_id[1:] != columns.item_id[:-1]))
+
+
+def _same_rows(a: Columns, b: Columns) -> bool:
+    """Whether both have the same items, seeds and samples. Tables are sorted by them."""
+    return a.n_rows == b.n_rows and all(
+        np.array_equal(getattr(a, key), getattr(b, key)) for key in ("item_id", "seed", "sample_index")
+    )
+
+
+def _search(
+    a: Table, b: Table, notes: list[str]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], Paired]:
+    """Places of the paired rows in both tables, and the counts; says in `notes` how rows were paired where it
+    was not by id.
+    """
     keys_a, keys_b = _ids(a.columns, b.columns)
     found: list[tuple[int, int]] = []
-    notes: list[str] = []
     task = a.columns.task
     free_a, free_b = set(range(len(keys_a))), set(range(len(keys_b)))
     by_id: Way = ("" if a.harness == b.harness else "item id", lambda: (keys_a, keys_b))
@@ -80,13 +114,7 @@ def match(a: Table, b: Table, allow_other_targets: bool = False) -> Matched:
         )
     found.sort()
     index_a, index_b = (np.array(part, dtype=np.int64) for part in zip(*found, strict=True))
-    count: Paired = {"paired": len(found), "only_a": len(free_a), "only_b": len(free_b)}
-    first, second = a.take(index_a), b.take(index_b)
-    notes += _differing(first, second, allow_other_targets)
-    # Rows that belong together by what one side knows belong together on both.
-    clusters = min((first, second), key=lambda table: np.unique(table.columns.cluster_id).size)
-    ids = replace(first.columns, cluster_id=clusters.columns.cluster_id)
-    return Matched(_under(ids, first), _under(ids, second), count, tuple(notes))
+    return index_a, index_b, {"paired": len(found), "only_a": len(free_a), "only_b": len(free_b)}
 
 
 def _paired_by(how: str, count: int, a: Table, b: Table) -> str:
@@ -186,10 +214,8 @@ def _differing(a: Table, b: Table, allow_other_targets: bool) -> list[str]:
 
 
 def _differences(ours: npt.NDArray[np.object_], theirs: npt.NDArray[np.object_]) -> int:
-    return sum(
-        one is not None and other is not None and one != other
-        for one, other in zip(ours, theirs, strict=True)
-    )
+    unequal = np.flatnonzero(ours != theirs)
+    return sum(ours[row] is not None and theirs[row] is not None for row in unequal)
 
 
 def _under(ids: Columns, table: Table) -> Table:

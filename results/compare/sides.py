@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ import numpy.typing as npt
 from results.errors import ResultsError
 from results.records.columns import Columns
 from results.records.load import RunData, iter_rows, load_run
-from results.records.log import Log, LogMetric, Record, Value, text_hash
+from results.records.log import Log, LogMetric, Record, text_hash
 from results.records.readers.find import read_logs
 from results.schema import FAILURES, USAGE
 
@@ -57,9 +57,12 @@ class Table:
     has_tokens: bool
 
     def take(self, index: npt.NDArray[np.int64]) -> Table:
+        columns = self.columns.take(index)
+        if self.columns.cluster_id is self.columns.item_id:
+            columns = replace(columns, cluster_id=columns.item_id)
         return replace(
             self,
-            columns=self.columns.take(index),
+            columns=columns,
             pairs={name: values[index] for name, values in self.pairs.items()},
             lacking={name: rows[index] for name, rows in self.lacking.items()},
             content=self.content.take(index),
@@ -172,24 +175,24 @@ def _no_tokens(log: Log) -> str:
 
 def of_log(log: Log, variant: str) -> Table:
     """A log's records as arrays, sorted by item and sample."""
-    records = sorted(log.records, key=lambda record: (record.item, record.sample))
+    records = sorted(log.records, key=attrgetter("item", "sample"))
     items = np.array([record.item for record in records], dtype=np.str_)
     count = len(records)
-    clusters = np.array([record.cluster or record.item for record in records], dtype=np.str_)
-    plain = [name for name, metric in log.metrics.items() if metric.figure == "mean"]
+    clusters = items
+    if any(record.cluster for record in records):
+        clusters = np.array([record.cluster or record.item for record in records], dtype=np.str_)
+    plain = {name: _numbers(records, name) for name, one in log.metrics.items() if one.figure == "mean"}
+    pairs = {name: _pairs(records, name) for name in log.metrics if name not in plain}
     tokens = [record.tokens for record in records]
-    spent = np.array(
-        [
-            (0, 0, 0, 0) if one is None else (one.calls, one.prompt, one.cached, one.generated)
-            for one in tokens
-        ],
-        dtype=np.float64,
-    ).reshape(count, 4)
+    spent = np.zeros((count, 4))
+    if log.tokens:
+        for row, one in enumerate(tokens):
+            spent[row] = (0, 0, 0, 0) if one is None else (one.calls, one.prompt, one.cached, one.generated)
     columns = Columns(
         task=log.task, variant=variant, method=log.harness, path=log.path, item_id=items, cluster_id=clusters,
         seed=np.zeros(count, dtype=np.int64),
         sample_index=np.array([record.sample for record in records], dtype=np.int64),
-        scores={name: _numbers(records, name) for name in plain},
+        scores={name: np.where(np.isinf(numbers), np.nan, numbers) for name, numbers in plain.items()},
         weights={name: np.ones(count) for name in plain},
         usage={name: spent[:, place] for place, name in enumerate(USAGE)},
         failures=dict.fromkeys(FAILURES, 0), steps={}, cut=np.zeros(count, dtype=np.bool_),
@@ -198,23 +201,15 @@ def of_log(log: Log, variant: str) -> Table:
     return Table(
         columns=columns,
         metrics=log.metrics,
-        pairs={name: _pairs(records, name) for name in log.metrics if name not in columns.scores},
-        lacking={
-            name: np.array(
-                [name in record.scores and not _is_finite(record.scores[name]) for record in records]
-            )
-            for name in log.metrics
-        },
-        infinite=frozenset(
-            name
-            for name in plain
-            if any(record.scores.get(name) in (math.inf, -math.inf) for record in records)
-        ),
+        pairs=pairs,
+        lacking={name: _lacking(records, name, values) for name, values in (plain | pairs).items()},
+        infinite=frozenset(name for name, numbers in plain.items() if np.isinf(numbers).any()),
         content=Content(
-            *(
-                np.array([getattr(record, key) for record in records], dtype=np.object_)
-                for key in ("prompt_hash", "target_hash", "place", "own_id", "answer")
-            )
+            prompt=_texts(records, "prompt_hash"),
+            target=_texts(records, "target_hash"),
+            place=_texts(records, "place"),
+            own_id=_texts(records, "own_id"),
+            answer=_texts(records, "answer"),
         ),
         harness=log.harness,
         version=log.version,
@@ -225,21 +220,29 @@ def of_log(log: Log, variant: str) -> Table:
 
 
 def _numbers(records: Sequence[Record], name: str) -> Floats:
+    """The metric's numbers; NaN where a row has none, infinite ones as they are."""
     values = (record.scores.get(name) for record in records)
-    numbers = np.array([value if isinstance(value, float) else np.nan for value in values], dtype=np.float64)
-    return np.where(np.isinf(numbers), np.nan, numbers)
-
-
-def _is_finite(value: Value) -> bool:
-    if isinstance(value, tuple):
-        return math.isfinite(value[0]) and math.isfinite(value[1])
-    return value is not None and math.isfinite(value)
+    return np.array([value if isinstance(value, float) else np.nan for value in values], dtype=np.float64)
 
 
 def _pairs(records: Sequence[Record], name: str) -> Floats:
+    """The metric's pairs of numbers, shape (rows, 2); NaN in both places where a row has none."""
     values = (record.scores.get(name) for record in records)
-    both = [value if isinstance(value, tuple) and _is_finite(value) else (np.nan, np.nan) for value in values]
-    return np.array(both, dtype=np.float64).reshape(len(both), 2)
+    both = [value if isinstance(value, tuple) else (np.nan, np.nan) for value in values]
+    found = np.array(both, dtype=np.float64).reshape(len(both), 2)
+    found[~np.isfinite(found).all(axis=1)] = np.nan
+    return found
+
+
+def _lacking(records: Sequence[Record], name: str, numbers: Floats) -> npt.NDArray[np.bool_]:
+    """Rows that have the metric but no finite number."""
+    has = np.fromiter((name in record.scores for record in records), np.bool_, len(records))
+    finite = np.isfinite(numbers)
+    return np.asarray(has & ~(finite if finite.ndim == 1 else finite.all(axis=1)))
+
+
+def _texts(records: Sequence[Record], key: str) -> Texts:
+    return np.fromiter(map(attrgetter(key), records), np.object_, len(records))
 
 
 def _none(count: int) -> Content:

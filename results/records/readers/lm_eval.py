@@ -160,6 +160,7 @@ class _Reading:
         self.shapes: dict[str, str] = {}
         self.passed_over: set[str] = set()
         self.above_zero: set[str] = set()
+        self.names: set[str] = set()
         self.older = False
 
     def log(self) -> Log:
@@ -195,11 +196,7 @@ class _Reading:
         if names is None and item is not None and "resps" in row:
             self.older = True
             names = [name for name in row if name not in NOT_METRICS]
-        if (
-            item is None
-            or not isinstance(names, list)
-            or not all(isinstance(name, str) and printable(name) for name in [item, *names])
-        ):
+        if item is None or not isinstance(names, list) or not all(map(self._is_name, names)):
             raise ResultsError(
                 f"{self.file}:{line}: no doc_hash and metrics, so not a log of lm-eval's --log_samples; "
                 "name such a log"
@@ -208,7 +205,7 @@ class _Reading:
         places = self.places.setdefault(item, [])
         if place not in places:
             places.append(place)
-        sample = places.index(place)
+        sample = 0 if len(places) == 1 else places.index(place)
         record = self.records.get((item, sample))
         if record is None:
             record = self.records[item, sample] = Record(
@@ -226,6 +223,13 @@ class _Reading:
             if shape != "missing":
                 self.shapes[f"{name},{chosen}"] = shape
             record.scores[f"{name},{chosen}"] = value
+
+    def _is_name(self, name: object) -> bool:
+        """Whether a metric's name is one; names that were looked at are not looked at again."""
+        if isinstance(name, str) and (name in self.names or printable(name)):
+            self.names.add(name)
+            return True
+        return False
 
     def _place_and_filter(self, row: JsonObject, item: str) -> tuple[object, str]:
         """Place of a row's document in its data set, and the filter. Older logs do not name the filter: there
