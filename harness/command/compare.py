@@ -26,8 +26,8 @@ def compare(arguments: Sequence[str], course: Course) -> int:
     """Two runs, item by item. The last line is JSON with `comparisons`, `left_out` and `notes`."""
     parser = LineParser(
         prog="s2d-bench compare",
-        description="Two runs over the items that both have, item by item. A run is a folder of s2d-bench or "
-        "a log of lm-eval, inspect_ai, lighteval, evalscope, HELM, alpaca_eval, FastChat, or a table.",
+        description="Two runs over the items that both have, item by item.\nA run is a folder of s2d-bench "
+        "or a log of lm-eval, inspect_ai, lighteval, evalscope, HELM, alpaca_eval, FastChat, or a table.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from results.analysis.verdicts import WORDS, amount, known, p_text, shown_interval, unit, word
 from results.schema import Compared, Comparison
 from results.tables import cells, layout
 from results.tables import rows as table_rows
 
-HEADERS = ("task", "pair", "metric", "n", "A", "B", "B - A [95 %]", "p", "B better", "B as good")
+HEADERS = ("task", "metric", "n", "A", "B", "B - A [95 %]", "p", "B better", "B as good")
 RIGHT = frozenset(("n", "A", "B", "B - A [95 %]", "p"))
 LEGEND = (
     "Shares in percent and points, other metrics in their own unit. p with h is after Holm, and its interval "
@@ -31,7 +31,7 @@ def render(compared: Compared, width: int = 100, every_metric: bool = False) -> 
         parts += textwrap.wrap(text, width, subsequent_indent="   ", break_on_hyphens=False)
     rows = compared["comparisons"]
     shown = [row for row in rows if every_metric or row["primary"] or row["claim"] == "cheaper"]
-    table = [_cells(group) for group in _groups(shown)]
+    table = [_cells(group, _pair(group[0], compared)) for group in _groups(shown)]
     parts += ["", layout.table(HEADERS, _without_repeats(table), width, RIGHT)]
     legend = [LEGEND.format(margin=100 * compared["margin"])]
     legend += [LOWER_LEGEND] if any(_lower(row) for row in shown) else []
@@ -59,9 +59,24 @@ def _groups(rows: Sequence[Comparison]) -> list[list[Comparison]]:
     return list(found.values())
 
 
-def _cells(group: Sequence[Comparison]) -> list[str]:
+def _pair(row: Comparison, compared: Compared) -> str:
+    """Both sides of a claim as they are named on the command line: `A:s2 B:cot`."""
+    sides = {"A": compared["a"], "B": compared["b"]}
+    return f"{_short(row['a'], sides, 'AB')} {_short(row['b'], sides, 'BA')}"
+
+
+def _short(label: str, sides: Mapping[str, str], order: str) -> str:
+    for letter in order:
+        for name in (f"{letter} {sides[letter]}", sides[letter]):
+            if label == name:
+                return letter
+            if label.startswith(f"{name}/"):
+                return f"{letter}:{cells.plain(label.removeprefix(f'{name}/'))}"
+    return cells.plain(label)
+
+
+def _cells(group: Sequence[Comparison], pair: str) -> list[str]:
     head = group[0]
-    pair = f"{cells.plain(head['b'])} against {cells.plain(head['a'])}"
     metric = cells.plain(head["metric"])
     names = [cells.plain(head["task"]), pair]
     if head["claim"] == "cheaper":
@@ -93,13 +108,14 @@ def _lower(row: Comparison) -> bool:
 
 
 def _without_repeats(table: Sequence[Sequence[str]]) -> list[list[str]]:
-    """Names that repeat the row above are left out; so is the pair where there is one."""
+    """Task and pair in one cell, the pair only where there are several; what repeats the row above is left
+    out.
+    """
     one_pair = len({row[1] for row in table}) == 1
     found: list[list[str]] = []
-    before: Sequence[str] = ("", "")
-    for row in table:
-        task = "" if row[0] == before[0] else row[0]
-        pair = "" if one_pair or (not task and row[1] == before[1]) else row[1]
-        found.append([task, pair, *row[2:]])
-        before = row
+    before: tuple[str, str] | None = None
+    for task, pair, *rest in table:
+        name = task if one_pair else f"{task} {pair}"
+        found.append(["" if (task, pair) == before else name, *rest])
+        before = task, pair
     return found
