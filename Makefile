@@ -67,6 +67,8 @@ benchmark: setup
 # Type I error and coverage of every test and interval; about ten minutes.
 simulate: setup
 	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/simulate.py --all
+	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/simulate_looks.py
+	OMP_NUM_THREADS=1 $(BIN)/python tests/benchmarks/published_intervals.py
 
 # The longest tests (of vLLM too, after make vllm), kills at 50 random moments, then an hour of runs with faults
 # at 1 % of calls: MINUTES=5 is enough for a look.

@@ -102,7 +102,7 @@ def _low_margins(record: DistillationCounts, kept: Sequence[Drawn]) -> str | Non
     used = FILTERS.get(str(record.get("filter")))
     if not kept or (used is not None and not used.by_votes):
         return None
-    middle = statistics.median(entry.margin for entry in kept)
+    middle = statistics.median(entry.margin_at_most for entry in kept)
     if middle >= LOW_MARGIN:
         return None
     return (

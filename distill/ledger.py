@@ -67,6 +67,8 @@ def account(
         "teacher_prompt_tokens": sampled.prompt_tokens,
         "teacher_flops": 2.0 * parameters * (sampled.generated_tokens + sampled.prompt_tokens),
         "samples_per_input": sampled.samples_per_input,
+        "samples_drawn": sampled.samples_drawn,
+        "samples_planned": sampled.samples_planned,
         "filter": sampled.filter.name,
         "majority_share": sampled.filter.threshold,
         "inputs": sampled.inputs,

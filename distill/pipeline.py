@@ -148,7 +148,9 @@ def _plan(context: Session, task: TaskData, tests: TestItems, variant: Variant, 
         inputs = with_other_forms(inputs)
     # The name that samples have: `self_consistency(cot)*3` is `cot*3`.
     teacher = get_method(variant.teacher_for(task.spec.s2_method))
-    ask = TeacherAsk(inputs, teacher.name, teacher_samples(options, task, variant))
+    curtailed = chosen.kind.curtailed and not options.all_samples
+    majority = chosen.threshold if curtailed else None
+    ask = TeacherAsk(inputs, teacher.name, teacher_samples(options, task, variant), majority)
     # One adapter for all tasks does not use the settings of one task.
     alone = variant.recipe != "all"
     own = {**task.spec.train_args, **train_args(options.pretrained, task.name)} if alone else {}

@@ -32,7 +32,15 @@ _REPOSITORY = re.compile(r"(?:[\w-][\w.-]{0,95}/)?[\w-][\w.-]{0,60}", re.ASCII)
 DISTILL_INPUTS = 1000
 """Default number of unlabeled inputs per task."""
 
-NOT_COMPARED = frozenset({"output", "fresh", "dry_run", "prices", "margin", "push_to_hub", "base_url"})
+LOOKS, MOST_LOOKS = 5, 20
+"""Planned looks where nobody names another number, and at most."""
+INTERVALS = ("adjusted", "cr2", "obuchowski", "durkalski", "bootstrap-t")
+"""Of graded and clustered differences; `results` has them."""
+SPENDINGS = ("obrien-fleming", "pocock")
+
+NOT_COMPARED = frozenset(
+    {"output", "fresh", "dry_run", "prices", "margin", "interval", "push_to_hub", "base_url"}
+)
 """Options that may differ when a run is continued, because none of them changes a call."""
 
 
@@ -73,9 +81,21 @@ class RunOptions:
     distill_inputs: int | None = None
     """None: the preset's number, else the task's on embedded data, else at most DISTILL_INPUTS."""
     samples: int | None = None
+    all_samples: bool = False
+    """Draw every teacher sample, also where its vote is certain without it."""
+    curtail_votes: bool = False
+    """Stop sampling METHOD*K at inference where the vote is certain."""
     filter: str | None = None
     """Filter of teacher answers; None is the task's own."""
     train_args: Settings = field(default_factory=dict)
+    until_decided: bool = False
+    looks: int | None = None
+    """Planned looks of `until_decided`; None is LOOKS."""
+    spending: str | None = None
+    """How the error is shared out over the looks; None is the O'Brien-Fleming type."""
+    no_futility: bool = False
+    interval: str | None = None
+    """Of graded and clustered differences; None is the adjusted one."""
     margin: float = MARGIN_POINTS
     prices: str | None = None
     allow_overlap: bool = False
@@ -115,10 +135,27 @@ class RunOptions:
                     f"--thought-marks {self.thought_marks}: give the mark that opens a thought and another "
                     "that closes it, as in '<ponder>,</ponder>'"
                 )
+        self._check_looks()
         if not 0 < self.margin < 100:
             raise UserError(f"--margin {self.margin}: it is in points, above 0 and below 100")
         if self.data not in {"embedded", "hub"} and not Path(self.data).is_dir():
             raise UserError(f"--data {self.data}: no such folder; give embedded, hub or a folder")
+
+    def _check_looks(self) -> None:
+        for name in ("looks", "spending", "no_futility"):
+            if getattr(self, name) and not self.until_decided:
+                option = "--" + name.replace("_", "-")
+                raise UserError(f"{option} is about planned looks: add --until-decided, or leave it out")
+        if self.interval not in (None, *INTERVALS):
+            raise UserError(f"--interval {self.interval} is not known: choose one of {', '.join(INTERVALS)}")
+        if self.interval not in (None, INTERVALS[0]) and self.until_decided:
+            raise UserError(
+                f"--interval {self.interval}: --until-decided has intervals of its own: leave one of them out"
+            )
+        if self.looks is not None and not 2 <= self.looks <= MOST_LOOKS:
+            raise UserError(f"--looks {self.looks}: it must be from 2 to {MOST_LOOKS}")
+        if self.spending not in (None, *SPENDINGS):
+            raise UserError(f"--spending {self.spending} is not known: choose one of {', '.join(SPENDINGS)}")
 
     @property
     def mark_pair(self) -> tuple[str, str] | None:

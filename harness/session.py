@@ -13,7 +13,8 @@ from harness.models.source import ModelSource
 from harness.options import RunOptions
 from harness.programs.base import Method
 from harness.scheduler import Job, Scheduler
-from harness.types import Item, Message, Sampling
+from harness.types import Item, Message, Sampling, Settings
+from tasks.spec import TaskSpec
 
 
 @dataclass
@@ -48,6 +49,11 @@ class Session:
 
         return of
 
+    def _method_options(self, spec: TaskSpec, method: Method) -> Settings:
+        """The task's options of a method. A vote over samples of another method may be curtailed."""
+        found = dict(spec.method_options.get(method.options_name, {}))
+        return {**found, "curtail": True} if method.inner and self.options.curtail_votes else found
+
     def job(
         self,
         task: TaskData,
@@ -81,7 +87,7 @@ class Session:
             sampling=self.sampling(task, teacher, method.votes),
             run_seed=seed,
             sample_index=sample_index,
-            options=spec.method_options.get(method.options_name, {}),
+            options=self._method_options(spec, method),
             vote=lambda text: spec.vote_of(finish(text)[0], item.fields),
             adapter=adapter,
             history=history,

@@ -9,7 +9,7 @@ under each key.
 
 from __future__ import annotations
 
-from typing import Literal, TypedDict, get_args
+from typing import Literal, NotRequired, TypedDict, get_args
 
 from results.schema_claims import (
     RATIO_KEYS,
@@ -20,6 +20,8 @@ from results.schema_claims import (
     Comparison,
     Counted,
     CutShares,
+    InLooks,
+    Look,
     OfComparison,
     Overall,
     OverallHead,
@@ -48,10 +50,12 @@ from results.schema_leaderboard import (
     DistillationRow,
     Leaderboard,
     LeftOut,
+    LookedTask,
     Means,
     MethodRow,
     NoReasoning,
     Paired,
+    Planned,
     PriceNote,
     Queries,
     Read,
@@ -63,9 +67,12 @@ from results.schema_manifest import (
     DIRECTIONS,
     Batches,
     Direction,
+    Ended,
     Engine,
     Execution,
     Hardware,
+    LookPlan,
+    LooksOfTask,
     Manifest,
     Method,
     Metric,
@@ -156,6 +163,8 @@ class SampleRow(TypedDict):
     """Weights of single metrics, where they differ from `weight`."""
     sample_index: int
     """Number of the sample, from 0."""
+    look: NotRequired[int]
+    """The planned look at which the row was asked, from 1; only with `--until-decided`."""
     task: str
     """Short name."""
     variant: str
@@ -216,14 +225,20 @@ __all__ = [
     "DistillationAccount",
     "DistillationCounts",
     "DistillationRow",
+    "Ended",
     "Engine",
     "Execution",
     "Failure",
     "FinishReason",
     "Hardware",
+    "InLooks",
     "JsonObject",
     "Leaderboard",
     "LeftOut",
+    "Look",
+    "LookPlan",
+    "LookedTask",
+    "LooksOfTask",
     "Manifest",
     "Means",
     "Method",
@@ -237,6 +252,7 @@ __all__ = [
     "OverallHead",
     "PairMarks",
     "Paired",
+    "Planned",
     "PriceNote",
     "Queries",
     "RatioKey",

@@ -83,11 +83,32 @@ class OfComparison(TypedDict):
     """True where such rows could turn the verdict, which is `cannot_tell` then."""
 
 
-class PairMarks(TypedDict):
+class Look(TypedDict):
+    """What was seen of a claim at one planned look."""
+
+    n: int
+    """Clusters that had been asked."""
+    z: float
+    """Test statistic, as a standard normal one; positive where it speaks for b."""
+    boundary: float
+    """What its size was held against."""
+
+
+class InLooks(TypedDict):
+    """What is to be known of a claim over all tasks."""
+
+    in_looks: NotRequired[Literal[True]]
+    """True where a task was asked in planned looks: interval and p are adjusted for them."""
+
+
+class PairMarks(InLooks):
     """What is to be known of a pair, whatever is claimed of it."""
 
     named: NotRequired[bool]
     """Whether the pair is beyond the standing three; not in `compare`."""
+    looks: NotRequired[list[Look]]
+    """Each planned look, where the task was asked in looks: p, interval and difference are adjusted for
+    them."""
     noise_floor: NotRequired[bool]
     """True where one variant is compared with itself, run again."""
     no_reasoning: NotRequired[list[str]]

@@ -34,7 +34,11 @@ class DistillationCounts(TypedDict):
     teacher_flops: float
     """2 per parameter and token of both kinds."""
     samples_per_input: int
-    """Teacher samples drawn for each input."""
+    """Teacher samples that each input's vote is over."""
+    samples_drawn: NotRequired[int]
+    """Teacher samples drawn over all prompts."""
+    samples_planned: NotRequired[int]
+    """Those and the ones that were not drawn, because their vote was certain without them."""
     filter: str
     """Name of the filter."""
     majority_share: float

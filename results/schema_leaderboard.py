@@ -6,10 +6,10 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypedDict
+from typing import Literal, NotRequired, TypedDict
 
 from results.schema_claims import Comparison, Overall, Sides
-from results.schema_manifest import Direction
+from results.schema_manifest import Direction, Ended
 
 RowStatus = Literal["scored", "not_distilled"]
 
@@ -58,7 +58,14 @@ class NoReasoning(TypedDict):
     """Share of its texts with hardly a word before the answer."""
 
 
-class Scored(TypedDict):
+class Planned(TypedDict):
+    """What is to be known of a score from a task that was asked in planned looks."""
+
+    planned_n: NotRequired[int]
+    """Clusters of the plan, where the task was asked in looks; the interval is adjusted for them."""
+
+
+class Scored(Planned):
     """What one variant scored and spent on one metric of one task."""
 
     task: str
@@ -109,6 +116,29 @@ class Scored(TypedDict):
     """`not_distilled`: the variant was not made, its row stays."""
     steps: dict[str, Means]
     """Calls and tokens per item, by kind of step."""
+
+
+class LookedTask(TypedDict):
+    """A task that was asked in planned looks (`--until-decided`): where it stopped, and what that saved."""
+
+    task: str
+    """Short name."""
+    clusters: list[int]
+    """Clusters that were to be asked by each look."""
+    asked: int
+    """Looks that were made."""
+    ended: Ended | None
+    """Why it stopped, as in the manifest; null while it goes on."""
+    spending: str
+    """How the error is shared out over the looks."""
+    futility: bool
+    """Whether claims may be given up."""
+    generated_tokens: int
+    """Tokens that all variants generated on the items that were asked."""
+    full_tokens: int
+    """What they would have generated on all planned items, at the same mean."""
+    saved: float
+    """Share of those that was not generated."""
 
 
 class ScoreRow(Scored):
@@ -245,6 +275,8 @@ class Board(ClaimTable):
     """Which test and interval were used, and why."""
     notes: list[str]
     """Sentences that a reader must not miss."""
+    looks: NotRequired[list[LookedTask]]
+    """Tasks that were asked in planned looks; missing where none was."""
 
 
 class Leaderboard(Board):

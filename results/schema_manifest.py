@@ -14,6 +14,7 @@ Status = Literal["running", "finished", "failed"]
 RunKind = Literal["run", "distill"]
 Direction = Literal["higher", "lower", "none"]
 MetricKind = Literal["binary", "number"]
+Ended = Literal["decided", "given up", "planned end"]
 VariantKind = Literal["base", "s2", "distilled", "named"]
 
 DIRECTIONS: dict[bool | None, Direction] = {True: "higher", False: "lower", None: "none"}
@@ -178,6 +179,32 @@ class Method(TypedDict):
     """Kinds of steps that cannot use the turns before a prompt."""
 
 
+class LooksOfTask(TypedDict):
+    """The looks of one task."""
+
+    clusters: list[int]
+    """Clusters that have been asked by each look; the last is the planned end."""
+    asked: int
+    """Looks that were made."""
+    ended: Ended | None
+    """Why the task stopped; null while it goes on."""
+
+
+class LookPlan(TypedDict):
+    """The plan of a run with `--until-decided`, written before its first call."""
+
+    spending: str
+    """How the error is shared out over the looks: `obrien-fleming` or `pocock`."""
+    futility: bool
+    """Whether a claim is given up that can hardly be decided by the planned end."""
+    margin: float
+    """Non-inferiority margin that tasks are stopped by, in points."""
+    made_anew: list[str]
+    """Tasks that got more clusters after a stop, which is a new plan: `gsm8k from 200 to 500 clusters`."""
+    tasks: dict[str, LooksOfTask]
+    """By short name."""
+
+
 class Execution(TypedDict):
     """What the engine did in the last session, beside what the methods asked for."""
 
@@ -243,6 +270,8 @@ class RunEntries(TypedDict):
     """By name, in the order of `--models`."""
     methods: NotRequired[dict[str, Method]]
     """By name."""
+    looks: NotRequired[LookPlan]
+    """The plan of looks; only with `--until-decided`."""
     comparisons: NotRequired[list[list[str]]]
     """Pairs `[a, b]` of variants beyond the standing ones (base, s2, distilled)."""
     notes: NotRequired[list[str]]

@@ -44,6 +44,8 @@ class Filter:
     """Whether `--filter` may name it; the other filters follow from task and variant."""
     by_votes: bool = True
     """Whether the margin of the votes measures how sure a target is."""
+    curtailed: bool = False
+    """Whether an input is settled once the majority of its samples, of one of its prompts, is certain."""
     other_forms: bool = False
     """Whether other forms of each question are asked as well."""
     model_chooses: bool = False
@@ -96,6 +98,7 @@ FILTERS: dict[str, Filter] = {
             "votes",
             _answered,
             NO_MAJORITY,
+            curtailed=True,
         ),
         Filter(
             "usc",
@@ -124,6 +127,7 @@ FILTERS: dict[str, Filter] = {
                 ),
             },
             other_forms=True,
+            curtailed=True,
         ),
         Filter(
             "swap",
@@ -138,6 +142,7 @@ FILTERS: dict[str, Filter] = {
                 "tie": Reason("both orders ended in a tie"),
             },
             asked_for=False,
+            curtailed=True,
         ),
         Filter(
             "none",

@@ -1,4 +1,4 @@
-"""Samples the teacher on unlabeled inputs: k runs of a program per input.
+"""Samples the teacher on unlabeled inputs: k runs of a program per input, in waves where votes are curtailed.
 
 The calls use the run's own scheduler and store: they resume and are counted like any other (arXiv
 2407.06023).
@@ -6,13 +6,15 @@ The calls use the run's own scheduler and store: they resume and are counted lik
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from distill.teacher.curtail import Spelled, certain, next_wave
 from distill.teacher.inputs import TeacherInputs
+from harness.lm.task import TaskData
 from harness.programs.base import get_method
 from harness.session import Session
-from harness.types import Response
+from harness.types import Item, Response
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,9 @@ class TeacherAsk:
     method: str
     samples: int
     """Samples per item: per order of a pair, per form of a question."""
+    majority: float | None = None
+    """Share of all samples that a majority must pass, where no more are drawn than its vote needs; None where
+    all samples are drawn."""
 
 
 @dataclass
@@ -31,7 +36,13 @@ class Draws:
 
     ask: TeacherAsk
     responses: dict[str, list[Response]]
-    """By item id, in the order of the samples."""
+    """By item id, in the order of the samples. Curtailed votes have fewer than were asked for."""
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        """(samples drawn, samples that would have been drawn without curtailing)."""
+        drawn = sum(map(len, self.responses.values()))
+        return drawn, self.ask.samples * len(self.responses)
 
     def tokens(self) -> tuple[int, int]:
         """(generated, prompt) tokens of all calls, kept or not."""
@@ -41,18 +52,51 @@ class Draws:
 
 
 def sample_teachers(context: Session, asks: Sequence[TeacherAsk], seed: int, phase: str) -> list[Draws]:
-    """Responses of all tasks, drawn in one stream of batches."""
-    draws = [Draws(ask, {}) for ask in asks]
-    jobs, places = [], []
-    for drawn in draws:
-        task, method = drawn.ask.inputs.task, get_method(drawn.ask.method)
-        for item in (item for unit in drawn.ask.inputs.units for item in unit):
-            turns = task.history(item.fields)
-            for index in range(drawn.ask.samples):
-                jobs.append(
-                    context.job(task, item, method, seed, sample_index=index, teacher=True, history=turns)
-                )
-                places.append(drawn.responses.setdefault(item.item_id, []))
-    for responses, response in zip(places, context.scheduler.run(jobs, phase), strict=True):
-        responses.append(response)
-    return draws
+    """Responses of all tasks, drawn in one stream of batches, or one for each wave of curtailed votes."""
+    draws = [Draws(ask, {item.item_id: [] for unit in ask.inputs.units for item in unit}) for ask in asks]
+    waves = 0
+    while True:
+        jobs, places = [], []
+        for drawn in draws:
+            task, method = drawn.ask.inputs.task, get_method(drawn.ask.method)
+            for item, more in _missing(drawn):
+                turns = task.history(item.fields)
+                responses = drawn.responses[item.item_id]
+                for index in range(len(responses), len(responses) + more):
+                    jobs.append(
+                        context.job(task, item, method, seed, sample_index=index, teacher=True, history=turns)
+                    )
+                    places.append(responses)
+        if not jobs:
+            return draws
+        waves += 1
+        named = phase if waves == 1 else f"{phase}, wave {waves}"
+        for responses, response in zip(places, context.scheduler.run(jobs, named), strict=True):
+            responses.append(response)
+
+
+def _missing(drawn: Draws) -> Iterator[tuple[Item, int]]:
+    """The items that need more samples now, each with their number."""
+    ask = drawn.ask
+    for unit in ask.inputs.units:
+        if ask.majority is None:
+            missing = [(item, ask.samples - len(drawn.responses[item.item_id])) for item in unit]
+        else:
+            votes = [spelled(ask.inputs.task, item, drawn.responses[item.item_id]) for item in unit]
+            # Without a majority on one of its prompts the whole input is dropped.
+            if any(certain(vote, ask.samples, ask.majority) == "dropped" for vote in votes):
+                continue
+            missing = [
+                (item, next_wave(vote, ask.samples, ask.majority))
+                for item, vote in zip(unit, votes, strict=True)
+            ]
+        yield from ((item, more) for item, more in missing if more)
+
+
+def spelled(task: TaskData, item: Item, responses: Sequence[Response]) -> list[Spelled]:
+    """What each response votes for, and how it spells that. A failure has no answer (rule 5)."""
+    found: list[Spelled] = []
+    for response in responses:
+        answer = None if response.error is not None else task.spec.answer_of(response.text, item.fields)
+        found.append((None if answer is None else task.spec.vote_key(answer), answer))
+    return found

@@ -58,8 +58,17 @@ class Drawn:
     answer: str | None
     """The answer used as target; None if dropped."""
     margin: float
+    """Share of the winner less share of the runner-up, of all samples; at least this where some were not
+    drawn."""
     reason: str | None
     """Why it was dropped; None if kept."""
+    undrawn: int = 0
+    """Samples that were not drawn, because the vote was certain without them."""
+
+    @property
+    def margin_at_most(self) -> float:
+        """The margin, had all samples that were not drawn gone to the winner."""
+        return min(self.margin + 2 * self.undrawn / max(len(self.answers) + self.undrawn, 1), 1.0)
 
 
 @dataclass
@@ -76,6 +85,8 @@ class Sampled:
     """Inputs (pairs, if both orders are asked) by reason."""
     generated_tokens: int = 0
     prompt_tokens: int = 0
+    samples_drawn: int = 0
+    samples_planned: int = 0
     first: Response | None = None
     """The first sample of the first prompt, step by step."""
 
@@ -149,11 +160,16 @@ def _keep(draws: Draws, chosen: FilterChoice, choices: Choices) -> Sampled:
     sampled = Sampled(
         task.name, draws.ask.method, chosen, len(draws.ask.inputs.units), draws.ask.samples, [],
         generated_tokens=generated, prompt_tokens=prompt,
+        samples_drawn=draws.counts[0], samples_planned=draws.counts[1],
         first=next((each[0] for each in draws.responses.values()), None),
     )  # fmt: skip
     for unit in draws.ask.inputs.units:
         answers = [[_answer(task, item, each) for each in draws.responses[item.item_id]] for item in unit]
-        votes = [_vote(task, each, chosen) for each in answers]
+        undrawn = [draws.ask.samples - len(each) for each in answers]
+        # A sample that was not drawn counts as a failed one: the vote was certain without it.
+        votes = [
+            _vote(task, [*each, *[None] * left], chosen) for each, left in zip(answers, undrawn, strict=True)
+        ]
         if chosen.kind.model_chooses:
             picked, calls = choices[task.name, unit[0].item_id]
             votes[0] = _picked(votes[0], picked)
@@ -172,8 +188,9 @@ def _keep(draws: Draws, chosen: FilterChoice, choices: Choices) -> Sampled:
                     tuple(each.text for each in draws.responses[item.item_id]),
                     tuple(answers[index]),
                     votes[index].answer if reason is None and trained else None,
-                    float(votes[index].margin),
+                    max(float(votes[index].margin) - undrawn[index] / draws.ask.samples, 0.0),
                     reason or votes[index].reason or (None if trained else "other_form"),
+                    undrawn[index],
                 )
             )
     return sampled

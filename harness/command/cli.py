@@ -101,10 +101,13 @@ def _run(arguments: list[str], course: Course) -> int:
         print(json.dumps({"status": "dry_run"}))
         return 0
     _push(records, options.push_to_hub)
-    return _show(folder, options.margin, Path(options.prices) if options.prices else None, course)
+    prices = Path(options.prices) if options.prices else None
+    return _show(folder, options.margin, prices, course, options.interval)
 
 
-def _show(folder: Path, margin: float | None, prices: Path | None, course: Course) -> int:
+def _show(
+    folder: Path, margin: float | None, prices: Path | None, course: Course, interval: str | None = None
+) -> int:
     """Tables of a finished run: files, the card, the JSON line."""
     from results.analysis.leaderboard import build
     from results.hardware import time_text
@@ -113,7 +116,7 @@ def _show(folder: Path, margin: float | None, prices: Path | None, course: Cours
     from results.tables.render import terminal
     from results.tables.write import write_all
 
-    leaderboard = build(folder, margin, prices)
+    leaderboard = build(folder, margin, prices, interval=interval)
     course.writing = True
     write_all(folder, leaderboard)
     page = write_page(folder, leaderboard)
@@ -185,14 +188,17 @@ def _report(arguments: list[str], course: Course) -> int:
     parser.add_argument("run", type=path_argument, help="run folder")
     parser.add_argument("--margin", type=float, help="non-inferiority margin in points")
     parser.add_argument("--prices", type=path_argument, help="dated prices (YAML)")
+    parser.add_argument(
+        "--interval", metavar="NAME", help="of graded and clustered differences, as for a run"
+    )
     parser.add_argument("--paper", action="store_true", help="lay the figures of the paper beside the run")
     given = parser.parse_args(arguments)
     if given.paper:
         from results.analysis.leaderboard import build
         from results.paper import beside, render
 
-        print(render(beside(build(given.run, given.margin, given.prices))))
-    return _show(given.run, given.margin, given.prices, course)
+        print(render(beside(build(given.run, given.margin, given.prices, interval=given.interval))))
+    return _show(given.run, given.margin, given.prices, course, given.interval)
 
 
 def _compare(arguments: list[str], course: Course) -> int:

@@ -51,6 +51,18 @@ VALUE_OPTIONS: tuple[tuple[str, str, str], ...] = (
         f"for teacher answers: {', '.join(asked_for())}; SHARE of samples that a majority must pass",
     ),
     ("push-to-hub", "USER/NAME", "upload each new checkpoint as USER/NAME-TASK, private"),
+    (
+        "spending",
+        "NAME",
+        "with --until-decided: how the error is shared out over the looks, obrien-fleming or pocock "
+        "(default: obrien-fleming)",
+    ),
+    (
+        "interval",
+        "NAME",
+        "of graded and clustered differences: adjusted, cr2, obuchowski, durkalski, bootstrap-t "
+        "(default: adjusted)",
+    ),
     ("prices", "FILE", "dated prices in dollars per million tokens (YAML)"),
     ("config", "FILE", "the same options from YAML; each run writes its own config.yaml"),
 )
@@ -65,6 +77,7 @@ NUMBER_OPTIONS: tuple[tuple[str, type, str, str], ...] = (
         "unlabeled inputs per task, at most (default: 1000, fewer on embedded data; --preset paper: its own)",
     ),
     ("samples", int, "K", "teacher samples per input (default: the task's)"),
+    ("looks", int, "N", "with --until-decided: planned looks at the data (default: 5)"),
     ("margin", float, "POINTS", "non-inferiority margin (default: 5)"),
 )
 PAIR_OPTIONS: tuple[tuple[str, str], ...] = (
@@ -81,6 +94,10 @@ SWITCHES: tuple[tuple[str, str], ...] = (
     ("fresh", "start anew instead of continuing an unfinished run"),
     ("dry-run", "say what the run will cost, and stop"),
     ("trust-remote-code", "let a hub model run its own code; stamped in the manifest"),
+    ("all-samples", "draw every teacher sample, also those that can change no vote any more"),
+    ("curtail-votes", "METHOD*K: draw no more samples of an item than its vote needs"),
+    ("until-decided", "ask items in planned rounds, and stop a task when its claims are decided"),
+    ("no-futility", "with --until-decided: go on with claims that can hardly be decided any more"),
     ("noise-floor", "run base twice and show by how much the two differ"),
     ("allow-overlap", "train on inputs that overlap test items; stamped in every table"),
 )

@@ -13,6 +13,7 @@ from pathlib import Path
 from distill.checkpoint import Distilled
 from distill.pipeline import check_settings, find_or_make
 from harness import storage
+from harness.command import looks
 from harness.command.estimate import estimate, estimate_distillation
 from harness.engines import KINDS
 from harness.errors import UserError
@@ -47,7 +48,8 @@ def run(options: RunOptions, command: str = "run()") -> tuple[Path, list[Distill
         return Path(options.output or "runs"), []
     with opened(options, command, "run", tasks, variants) as (session, folder):
         began = time.perf_counter()
-        records, timing, samples = _phases(session, folder, variants)
+        phases = looks.phases if options.until_decided else _phases
+        records, timing, samples = phases(session, folder, variants)
         folder.finish(
             distillation=records,
             samples=samples,

@@ -7,7 +7,8 @@ their own words to the turns, and the engine applies the chat template.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from harness.errors import UserError, named
@@ -47,12 +48,25 @@ def asked(task: TaskData) -> list[Asked]:
     return found
 
 
+def part(task: TaskData, clusters: Container[str]) -> TaskData:
+    """The task with the scored rows of some clusters only, each asked exactly as in the whole task."""
+    places = [place for place, item in enumerate(task.scored_items()) if item.cluster_id in clusters]
+    requests = _requests(task)
+    return replace(
+        task,
+        indices=[task.indices[place] for place in places],
+        requests=[requests[place] for place in places],
+    )
+
+
 def score(task: TaskData, texts: Sequence[str]) -> list[Scored]:
     """The results of the task's filters and metrics for one text per scored row: an entry per filter and
     row. UserError if they fail; the calls are kept."""
     requests = _requests(task)
     for instance, text in zip(requests, texts, strict=True):
         instance.resps, instance.filtered_resps = [text], {}
+    # Filters work on all requests that lm-eval's task holds; `part` shares that object with the whole.
+    task.task._instances = list(requests)
     try:
         task.task.apply_filters()
         return list(_scored(task.task, requests))

@@ -42,9 +42,11 @@ def self_consistency(
     method: str = DEFAULT_INNER,
     k: int = DEFAULT_SAMPLES,
     vote: Vote | None = None,
+    curtail: bool = False,
     **options: Any,
 ) -> Program:
-    """`k` programs of `method`, each with `options`, side by side; then `vote`, the task's answer rule.
+    """`k` programs of `method`, each with `options`, side by side; then `vote`, the task's answer rule. With
+    `curtail` they start in waves, and no more of them once the winner is certain.
 
     UserError if `vote` is missing or `k` is below 1; RunError if all samples failed.
     """
@@ -53,16 +55,41 @@ def self_consistency(
     if k < 1:
         raise UserError(f"Method {method}*{k} needs at least one sample: write {method}*{DEFAULT_SAMPLES}.")
     inner = get_method(method)
-    samples = [_Sample(inner, item, options) for _ in range(k)]
-    while any(sample.asks for sample in samples):
-        waiting = [(number, ask) for number, sample in enumerate(samples, 1) for ask in sample.asks]
-        completions = iter((yield [replace(ask, step=f"{number}/{ask.step}") for number, ask in waiting]))
-        for sample in samples:
-            sample.send([next(completions) for _ in sample.asks])
+    samples: list[_Sample] = []
+    while more := _wave([sample.text for sample in samples], k, vote) if curtail else k - len(samples):
+        samples += [_Sample(inner, item, options) for _ in range(more)]
+        while any(sample.asks for sample in samples):
+            waiting = [(number, ask) for number, sample in enumerate(samples, 1) for ask in sample.asks]
+            completions = iter((yield [replace(ask, step=f"{number}/{ask.step}") for number, ask in waiting]))
+            for sample in samples:
+                sample.send([next(completions) for _ in sample.asks])
     texts = [sample.text for sample in samples if sample.text is not None]
     if not texts:
         raise RunError(f"All {k} samples of {method} failed, the first with: {samples[0].error}")
     return elect(texts, vote)
+
+
+def _wave(texts: Sequence[str | None], k: int, vote: Vote) -> int:
+    """How many samples to start next of `k`: the fewest after which the winner may be certain; 0 where it is.
+    `texts` are those of the samples so far, None for a failed one."""
+    left = k - len(texts)
+    votes = Counter(answer for text in texts if text is not None and (answer := vote(text)) is not None)
+    if left == 0 or (votes and keeps_its_lead(votes, left)):
+        return 0
+    (_, first), (_, second) = [*votes.most_common(2), ("", 0), ("", 0)][:2]
+    return min(max((second + left - first + 1) // 2, 1), left)
+
+
+def keeps_its_lead(votes: Counter[str], left: int) -> bool:
+    """Whether the winner stays the winner whatever `left` more votes say. `votes` holds answers in the order
+    in which they were seen: of equal counts, the one seen first wins."""
+    winner, most = votes.most_common(1)[0]
+    seen = list(votes)
+    return most >= left and all(
+        most > count + left or (most == count + left and seen.index(winner) < seen.index(answer))
+        for answer, count in votes.items()
+        if answer != winner
+    )
 
 
 def elect(texts: Sequence[str], vote: Vote) -> str:

@@ -9,30 +9,36 @@ printed. Where a method failed its coverage in simulation, the row says what rep
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 from results.analysis import table_functions as functions
 from results.analysis.clusters import Pair, Sample
-from results.analysis.table_functions import Combined, Combining, Difference, Fitted, SharePart
+from results.analysis.table_functions import At, Combined, Combining, Difference, Fitted, SharePart
 from results.schema import MethodRow, Verdict
 from results.statistics import corpus, gain, noninferiority
 from results.statistics.outcomes import Floats, Interval
 
-CONFIDENCE = 0.95
+CONFIDENCE, ALPHA = 0.95, 0.05
 Data = TypeVar("Data")
 Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
-class Method(Generic[Data, Found]):
-    """One row of the table."""
+class Printed:
+    """The words of one row of the table."""
 
     key: str
     data: str
     test: str
     interval: str
     reason: str
+
+
+@dataclass(frozen=True)
+class Method(Printed, Generic[Data, Found]):
+    """One row of the table: its words, and what decides and runs."""
+
     run: Callable[[Data], Found]
     """Computes what the row names."""
     fits: Callable[[Data], bool] = lambda data: True
@@ -41,13 +47,14 @@ class Method(Generic[Data, Found]):
 
 @dataclass(frozen=True)
 class Claimed:
-    """A difference that is to be tested. `exact` takes the exact McNemar test (gates)."""
+    """A difference that is to be tested."""
 
     pair: Pair
     exact: bool = False
+    """The exact McNemar test (gates)."""
 
 
-SCORES: tuple[Method[Sample, Interval], ...] = (
+SCORES: tuple[Method[Sample, At], ...] = (
     Method(
         "proportion", "one proportion", "", "Wilson",
         "never a point, never outside 0 to 100 %, right on average over the shares",
@@ -101,6 +108,45 @@ DIFFERENCES: tuple[Method[Claimed, Fitted], ...] = (
 )  # fmt: skip
 """Test and interval of a paired difference of scores."""
 
+ADJUSTED = "adjusted"
+INTERVALS = {
+    ADJUSTED: "adjusted, after Bonett and Price",
+    "cr2": "CR2 with Satterthwaite degrees of freedom (Bell and McCaffrey)",
+    "obuchowski": "Obuchowski's variance of clustered matched pairs, normal",
+    "durkalski": "Durkalski's test of clustered matched pairs, inverted",
+    "bootstrap-t": "studentised bootstrap of clusters",
+}
+"""What `--interval` names, for graded and clustered differences."""
+
+
+def differences(interval: str) -> tuple[Method[Claimed, Fitted], ...]:
+    """`DIFFERENCES`, with the interval of graded and clustered scores that was asked for."""
+    if interval == ADJUSTED:
+        return DIFFERENCES
+    return tuple(
+        replace(
+            row,
+            interval=INTERVALS[interval],
+            reason="asked for with --interval; ours covers better where few clusters differ",
+            run=lambda claimed: functions.sign_flip_published(interval, claimed.pair),
+        )
+        if row.key in ("paired_number", "clustered")
+        else row
+        for row in DIFFERENCES
+    )
+
+
+PROPORTIONS_IN_LOOKS: Method[Claimed, Fitted] = Method(
+    "paired_binary_looks", "two proportions, paired, asked in planned looks",
+    "McNemar mid-p (exact in a gate)", "Tango's score interval",
+    "a multinomial bootstrap does not reach the levels of early looks; at a margin Bonett-Price claimed "
+    '"as good as" in up to 5 % of the cases that lie on it, the score test in 3 %',
+    run=lambda claimed: functions.mcnemar_tango(claimed.pair, claimed.exact),
+    fits=lambda claimed: claimed.pair.binary,
+)  # fmt: skip
+DIFFERENCES_IN_LOOKS = (PROPORTIONS_IN_LOOKS, *DIFFERENCES)
+"""The same where items are asked in planned looks."""
+
 SOME_TOKENS: Method[Pair, Fitted] = Method(
     "tokens", "tokens, paired", "sign-flip permutation", "BCa bootstrap", "token counts are skewed",
     run=functions.sign_flip_bootstrap,
@@ -138,10 +184,10 @@ CORPUS: Method[tuple[corpus.Summed, bool], corpus.CorpusDifference] = Method(
     "documents are drawn with both sides' values together; linearised above 5,000 documents",
     run=corpus.difference,
 )  # fmt: skip
-GAIN_KEPT: Method[Sequence[SharePart], gain.Kept | None] = Method(
+GAIN_KEPT: Method[tuple[Sequence[SharePart], float], gain.Kept | None] = Method(
     "gain_kept", "the share of System 2's gain that is kept", "", "BCa bootstrap of the ratio of both gains",
     "all three variants of an item are drawn together",
-    run=gain.gain_kept,
+    run=lambda asked: gain.gain_kept(*asked),
 )  # fmt: skip
 OVERALL: Method[Combining, Combined] = Method(
     "overall", "all tasks together, each with equal weight", "stratified sign-flip permutation",
@@ -154,8 +200,29 @@ ROWS: tuple[Method[Any, Any], ...] = (
     *SCORES, *DIFFERENCES, CORPUS, SOME_TOKENS, TOKEN_RATIO, MANY_TOKENS, NON_INFERIORITY, FAMILY, GAIN_KEPT,
     OVERALL,
 )  # fmt: skip
+LOOKS: tuple[Printed, ...] = (
+    PROPORTIONS_IN_LOOKS,
+    Printed(
+        "looks", "the same, asked in planned looks (--until-decided)",
+        "the row's own test at each look, sequential p-value (Lan and DeMets; Liu and Anderson)",
+        "repeated, in common over the looks (Jennison and Turnbull); median-unbiased estimate",
+        "holds whenever the looks end and whatever ended them",
+    ),
+    Printed(
+        "looks_tokens", "tokens, asked in planned looks",
+        "log ratio with Student's t at each look, sequential p-value", "log ratio, repeated",
+        "levels of early looks lie further out than 10,000 draws reach",
+    ),
+)  # fmt: skip
 TABLE = {row.key: row for row in ROWS}
 """The rows as they are printed, by key."""
+
+
+def as_markdown() -> str:
+    """The table as docs/statistics.md has it, made of the rows themselves."""
+    printed: list[Printed] = [*ROWS, *LOOKS]
+    lines = [f"| {row.data} | {row.test} | {row.interval} | {row.reason} |" for row in printed]
+    return "\n".join(["| data | test | interval | why |", "| --- | --- | --- | --- |", *lines])
 
 
 def choose(rows: Sequence[Method[Data, Found]], data: Data) -> Method[Data, Found]:
@@ -163,16 +230,25 @@ def choose(rows: Sequence[Method[Data, Found]], data: Data) -> Method[Data, Foun
     return next(row for row in rows if row.fits(data))
 
 
-def score_interval(sample: Sample) -> tuple[Interval, str]:
+def score_interval(sample: Sample, confidence: float = CONFIDENCE) -> tuple[Interval, str]:
     """Interval of one variant's score, and the key of the table's row."""
     method = choose(SCORES, sample)
-    return method.run(sample), method.key
+    return method.run(sample)(confidence), method.key
 
 
-def difference(pair: Pair, margin: float | None = None, exact: bool = False) -> Difference:
-    """Test and interval of a paired difference of scores. `exact` takes the exact McNemar test (gates)."""
+def difference(
+    pair: Pair,
+    margin: float | None = None,
+    exact: bool = False,
+    in_looks: bool = False,
+    interval: str = ADJUSTED,
+) -> Difference:
+    """Test and interval of a paired difference of scores. `exact` takes the exact McNemar test (gates);
+    `in_looks` says that levels are those of planned looks (`results.analysis.looks`); `interval` is a key of
+    `INTERVALS`.
+    """
     claimed = Claimed(pair, exact)
-    method = choose(DIFFERENCES, claimed)
+    method = choose(DIFFERENCES_IN_LOOKS if in_looks else differences(interval), claimed)
     return functions.seen(pair, method.run(claimed), method.key, CONFIDENCE, margin)
 
 
@@ -199,9 +275,12 @@ def ratio_of(first: Floats, second: Floats) -> tuple[float | None, Interval | No
     return float(second.sum() / first.sum()), interval if functions.has_ends(interval) else None
 
 
-def as_rows(used: set[str]) -> list[MethodRow]:
+def as_rows(used: set[str], interval: str = ADJUSTED) -> list[MethodRow]:
     """The table as it stands in `leaderboard.json`, each row marked with whether it was used."""
+    asked = {row.key: row for row in differences(interval)}
+    rows: list[Printed] = [asked.get(row.key, row) for row in ROWS]
+    rows += [row for row in LOOKS if row.key in used]
     return [
         {"data": m.data, "test": m.test, "interval": m.interval, "reason": m.reason, "used": m.key in used}
-        for m in ROWS
+        for m in rows
     ]

@@ -16,12 +16,13 @@ from typing import Unpack
 
 from results.analysis import choose_test as methods
 from results.analysis import clusters as samplesets
-from results.analysis import cut, verdicts
+from results.analysis import cut, looks, verdicts
 from results.analysis.cost import CostModel
 from results.analysis.table_functions import Difference, clusters_needed, detectable
 from results.records.columns import Columns
 from results.schema import UNITS, ClaimName, ClaimOutcome, Comparison, Metric, PairMarks, Unit, Verdict
 from results.statistics.outcomes import Interval
+from results.statistics.sequential.plan import Plan
 from results.statistics.test_based import agreeing
 
 
@@ -46,6 +47,10 @@ class Comparisons:
     """Keys of the method table that were used."""
     exact: bool = False
     """The exact McNemar test, for gates."""
+    interval: str = methods.ADJUSTED
+    """Of graded and clustered differences: a key of `choose_test.INTERVALS`."""
+    plans: Mapping[str, Plan] = field(default_factory=dict)
+    """By task, of those that were asked in planned looks."""
     rows: list[Comparison] = field(default_factory=list)
     scores: list[ScoreClaim] = field(default_factory=list)
 
@@ -58,14 +63,15 @@ class Comparisons:
         `metrics` come primary first; `marks` are put on every row.
         """
         first, second = names or (a.variant, b.variant)
-        cheaper = cheaper_row(first, second, a, b, self.costs, self.used, marks)
+        plan = self.plans.get(a.task)
+        cheaper = cheaper_row(first, second, a, b, self.costs, self.used, plan, marks)
         for position, (metric, description) in enumerate(metrics.items()):
             pair = samplesets.pair(a, b, metric)
             if pair is None or description.get("direction") == "none":
                 # Of a rate that is best in the middle, neither variant can be better.
                 continue
             lower = description.get("direction") == "lower"
-            seen = methods.difference(pair.swapped() if lower else pair, self.margin, self.exact)
+            seen = self._seen(pair.swapped() if lower else pair, plan)
             self.used.add(seen.method)
             for claim in claims:
                 if claim != "cheaper":
@@ -102,6 +108,8 @@ class Comparisons:
 
     def _decide_score(self, one: ScoreClaim) -> None:
         row = one.row
+        if isinstance(one.seen, looks.Looked):
+            _adjust(row, one.seen)
         row["verdict"], interval = decided(row, one.seen)
         row["ci_low_adjusted"], row["ci_high_adjusted"] = signed(interval, row["direction"] == "lower")
         side = cut.losing_side(row["verdict"])
@@ -118,7 +126,23 @@ class Comparisons:
         pair = samplesets.pair(a, b, metric)
         if pair is None:
             return one.seen
-        return methods.difference(pair.swapped() if lower else pair, self.margin, self.exact)
+        return self._seen(pair.swapped() if lower else pair, self.plans.get(a.task))
+
+    def _seen(self, pair: samplesets.Pair, plan: Plan | None) -> Difference:
+        if plan is None:
+            return methods.difference(pair, self.margin, self.exact, interval=self.interval)
+        self.used.add("looks")
+        return looks.difference(pair, plan, self.margin, self.exact)
+
+
+def _adjust(row: Comparison, seen: looks.Looked) -> None:
+    """The estimate and the history of a claim that was looked at several times, at the row's level."""
+    # Non-inferiority is one-sided at half of the two-sided level that its interval has.
+    level = verdicts.ALPHA if row["claim"] == "non_inferior" else row["level"]
+    sign = -1.0 if row["direction"] == "lower" else 1.0
+    row["difference"] = sign * seen.adjusted_estimate(level) + 0.0
+    z = seen.z_margin if row["claim"] == "non_inferior" else seen.z
+    row["looks"] = looks.history(z, seen.plan, level)
 
 
 def decided(row: Comparison, seen: Difference) -> tuple[Verdict, Interval]:
@@ -127,8 +151,9 @@ def decided(row: Comparison, seen: Difference) -> tuple[Verdict, Interval]:
         verdict = methods.NON_INFERIORITY.run((seen.interval, verdicts.known(row["margin"])))
         return verdict, seen.interval
     level = row["level"]
-    interval = agreeing(seen.at(1 - level), seen.estimate, seen.test.p, level)
-    return verdicts.superior(seen.estimate, seen.test.p, level), interval
+    estimate = seen.adjusted_estimate(level) if isinstance(seen, looks.Looked) else seen.estimate
+    interval = agreeing(seen.at(1 - level), estimate, seen.test.p, level)
+    return verdicts.superior(estimate, seen.test.p, level), interval
 
 
 def turn_if(row: ClaimOutcome, hopeful: Verdict) -> None:
@@ -160,7 +185,8 @@ def score_row(
         "test": seen.test.method if margin is None else "paired non-inferiority",
         "p": seen.test.p if margin is None else seen.p_above_margin, "p_adjusted": None,
         "alpha": verdicts.ALPHAS[claim], "level": verdicts.ALPHA,
-        "ci_low_adjusted": low, "ci_high_adjusted": high, "margin": margin, "mde": detectable(seen),
+        "ci_low_adjusted": low, "ci_high_adjusted": high, "margin": margin,
+        "mde": seen.detectable() if isinstance(seen, looks.Looked) else detectable(seen),
         "needed_n": clusters_needed(seen, seen.estimate if margin is None else margin),
         "verdict": "cannot_tell", "interval": seen.interval.method, "differing": seen.differing,
         "primary": primary, "direction": "lower" if lower else "higher",
@@ -177,24 +203,37 @@ def score_row(
 
 
 def cheaper_row(
-    first: str, second: str, a: Columns, b: Columns, costs: CostModel, used: set[str], marks: PairMarks
+    first: str,
+    second: str,
+    a: Columns,
+    b: Columns,
+    costs: CostModel,
+    used: set[str],
+    plan: Plan | None,
+    marks: PairMarks,
 ) -> Comparison:
     """The claim on generated tokens; `difference` and its interval are tokens per item here, not
     fractions. `same`: both spend equally many on every item.
     """
     tokens = samplesets.row_pair(a, a.usage["generated_tokens"], b.usage["generated_tokens"])
     seen = methods.token_difference(tokens)
-    used.update((seen.method, "token_ratio"))
-    token, flops, usd = (_ratio(a, b, costs, unit) for unit in UNITS)
+    interval = seen.interval if plan is None else looks.token_interval(tokens, plan)
+    used.update((seen.method, "token_ratio") if plan is None else ("looks_tokens",))
+    token, flops, usd = (_ratio(a, b, costs, unit, plan) for unit in UNITS)
+    marks = {**marks}
+    if plan is not None:
+        # z of each look speaks for "cheaper" where the ratio lies below 1.
+        z = [-each + 0.0 for each in looks.ratio(tokens, plan)[2]]
+        marks["looks"] = looks.history(z, plan, verdicts.ALPHAS["cheaper"])
     return {
         "task": a.task, "a": first, "b": second,
         "metric": "generated_tokens", "claim": "cheaper", "n": seen.n,
-        "difference": seen.estimate, "ci_low": seen.interval.low, "ci_high": seen.interval.high,
+        "difference": seen.estimate, "ci_low": interval.low, "ci_high": interval.high,
         "test": seen.test.method, "p": seen.test.p, "p_adjusted": None, "alpha": verdicts.ALPHAS["cheaper"],
-        "level": verdicts.ALPHA, "ci_low_adjusted": seen.interval.low, "ci_high_adjusted": seen.interval.high,
+        "level": verdicts.ALPHA, "ci_low_adjusted": interval.low, "ci_high_adjusted": interval.high,
         "margin": None, "mde": detectable(seen), "needed_n": None,
         "verdict": verdicts.cheaper(token[1], token[2]),
-        "interval": seen.interval.method, "differing": seen.differing, "primary": False, "direction": "lower",
+        "interval": interval.method, "differing": seen.differing, "primary": False, "direction": "lower",
         "rows_left_out": 0, "same": seen.differing == 0, "one_program": a.method == b.method,
         "token_ratio": token[0], "token_ratio_low": token[1], "token_ratio_high": token[2],
         "flops_ratio": flops[0], "flops_ratio_low": flops[1], "flops_ratio_high": flops[2],
@@ -205,11 +244,12 @@ def cheaper_row(
 
 
 def _ratio(
-    a: Columns, b: Columns, costs: CostModel, unit: Unit
+    a: Columns, b: Columns, costs: CostModel, unit: Unit, plan: Plan | None
 ) -> tuple[float | None, float | None, float | None]:
     """What b spends over what a spends, and both ends of its interval; None where it is not known."""
     spent, left = costs.per_row(a, unit), costs.per_row(b, unit)
     if spent is None or left is None:
         return None, None, None
-    value, interval = methods.ratio(samplesets.row_pair(a, spent, left))
+    pair = samplesets.row_pair(a, spent, left)
+    value, interval = methods.ratio(pair) if plan is None else looks.ratio(pair, plan)[:2]
     return (value, None, None) if interval is None else (value, interval.low, interval.high)

@@ -39,6 +39,12 @@ class Sample:
     def score(self) -> float:
         return float(self.total.sum() / self.weight.sum())
 
+    def take(self, chosen: npt.NDArray[np.bool_]) -> Sample:
+        """Some of the clusters; the number of rows is taken to be in proportion to the weights."""
+        share = float(self.weight[chosen].sum() / self.weight.sum())
+        rows = max(round(self.rows * share), int(chosen.sum()))
+        return Sample(self.total[chosen], self.weight[chosen], rows, self.zero_one)
+
     @property
     def binary(self) -> bool:
         """Each cluster has one value, 0 or 1, and all weigh the same: a plain proportion of n."""
@@ -57,6 +63,8 @@ class Pair:
     second: Sample
     left_out: int = 0
     """Rows on which the metric applies to one variant only."""
+    look: npt.NDArray[np.int64] | None = None
+    """Per cluster: the planned look at which it was asked, from 1; None where all were asked at once."""
 
     @property
     def n(self) -> int:
@@ -94,7 +102,14 @@ class Pair:
 
     def swapped(self) -> Pair:
         """First and second exchanged, which turns the sign: for metrics where less is better."""
-        return Pair(self.second, self.first, self.left_out)
+        return Pair(self.second, self.first, self.left_out, self.look)
+
+    def up_to(self, look: int) -> Pair:
+        """The clusters that had been asked at a look."""
+        if self.look is None:
+            return self
+        asked = self.look <= look
+        return Pair(self.first.take(asked), self.second.take(asked), self.left_out, self.look[asked])
 
     def cells(self) -> tuple[int, int]:
         """(b, c) of a binary pair: clusters that only the first, only the second variant has."""
@@ -119,7 +134,7 @@ def pair(a: Columns, b: Columns, metric: str) -> Pair | None:
     second = _sample(a, b.scores[metric], weights, applies)
     if first is None or second is None:
         return None
-    return Pair(first, second, int((in_a != in_b).sum()))
+    return Pair(first, second, int((in_a != in_b).sum()), _looks(a, b, applies))
 
 
 def together(variants: Sequence[Columns], metric: str) -> list[Sample] | None:
@@ -143,7 +158,7 @@ def row_pair(columns: Columns, first: Floats, second: Floats) -> Pair:
     a, b = (_sample(columns, values, ones, everywhere) for values in (first, second))
     if a is None or b is None:
         raise ResultsError(f"{columns.path} holds no rows; let the run finish first")
-    return Pair(a, b)
+    return Pair(a, b, look=_looks(columns, columns, everywhere))
 
 
 def require_same_items(a: Columns, b: Columns) -> None:
@@ -189,6 +204,18 @@ def _sample(
         rows=int(applies.sum()),
         zero_one=bool(np.all((scores == 0) | (scores == 1))),
     )
+
+
+def _looks(a: Columns, b: Columns, applies: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64] | None:
+    """The look of each cluster, in the order of `_sample`; all rows of a cluster are asked at one."""
+    looks = np.maximum(a.look, b.look)
+    if not looks.any():
+        return None
+    codes, count = a.clusters
+    chosen = codes[applies]
+    found = np.zeros(count, dtype=np.int64)
+    np.maximum.at(found, chosen, looks[applies])
+    return found[np.bincount(chosen, minlength=count) > 0]
 
 
 def _equal(weight: Floats) -> bool:

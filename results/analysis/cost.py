@@ -74,7 +74,9 @@ def per_correct(cost: float | None, score: float | None) -> float | None:
     return None if cost is None or not score or score <= 0 else cost / score
 
 
-def break_even(model: CostModel, entry: Distillation, taught: Sequence[tuple[Columns, Columns]]) -> BreakEven:
+def break_even(
+    model: CostModel, entry: Distillation, taught: Sequence[tuple[Columns, Columns]], confidence: float = 0.95
+) -> BreakEven:
     """Queries after which a distillation has paid for itself, by unit: `{value, low, high}`, null = never.
 
     `taught` are the rows of teacher and student on every task that the distillation taught. Over several
@@ -93,7 +95,7 @@ def break_even(model: CostModel, entry: Distillation, taught: Sequence[tuple[Col
         ]
         if paid is None or not saved:
             continue
-        ends = [bootstrap.bca_interval(one.difference, one.weight) for one in saved]
+        ends = [bootstrap.reaching_interval(one.difference, one.weight, confidence) for one in saved]
         savings = [one.estimate for one in saved]
         interval = mover(savings, [end.low for end in ends], [end.high for end in ends])
         result[unit] = {

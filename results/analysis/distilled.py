@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from results.analysis import looks
 from results.analysis.cost import CostModel, break_even
 from results.analysis.pairing import of_seed, paired
 from results.records.columns import Columns
@@ -41,7 +42,10 @@ def distillation_rows(run: RunData, costs: CostModel) -> list[DistillationRow]:
                 "checkpoint": Path(checkpoint).name if checkpoint else None,
                 "reason": entry.get("reason"),
                 "teacher": teachers.pop() if len(teachers) == 1 else None,
-                "break_even": break_even(costs, entry, taught(run, entry) if done else []),
+                "break_even": break_even(
+                    costs, entry, taught(run, entry) if done else [],
+                    looks.confidence(run, tasks_of(run.manifest, entry)),
+                ),
             }
         )  # fmt: skip
     return rows

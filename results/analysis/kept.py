@@ -12,6 +12,7 @@ from collections.abc import Iterable
 
 from results.analysis import choose_test as methods
 from results.analysis import clusters as samplesets
+from results.analysis import looks
 from results.analysis.clusters import keys
 from results.analysis.pairing import paired
 from results.analysis.table_functions import SharePart
@@ -22,8 +23,10 @@ from results.schema import Share
 
 def share(run: RunData, asked: Iterable[tuple[Trio, str, bool]]) -> Share | None:
     """The share over one or several tasks: for each a trio, its metric, and whether lower is better."""
-    parts = [part for part in (_part(run, *one) for one in asked) if part is not None]
-    kept = methods.GAIN_KEPT.run(parts) if parts else None
+    known = list(asked)
+    parts = [part for part in (_part(run, *one) for one in known) if part is not None]
+    confidence = looks.confidence(run, [trio.task for trio, _, _ in known])
+    kept = methods.GAIN_KEPT.run((parts, confidence)) if parts else None
     return None if kept is None else {"value": kept.value, "low": kept.low, "high": kept.high}
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from results.analysis import choose_test as methods
-from results.analysis import cut, kept, notes, overall, reasoning
+from results.analysis import cut, kept, looks, notes, overall, reasoning
 from results.analysis.claims import Comparisons
 from results.analysis.clusters import sample
 from results.analysis.cost import CostModel, per_correct
@@ -43,6 +43,7 @@ from results.schema import (
     NoReasoning,
     Overall,
     PairMarks,
+    Planned,
     Scored,
     ScoreRow,
 )
@@ -60,15 +61,18 @@ Pair = tuple[str, str]
 
 
 def build(
-    run_folder: Path, margin: float | None = None, prices: Path | None = None, exact: bool = False
-) -> Leaderboard:
+    run_folder: Path, margin: float | None = None, prices: Path | None = None, exact: bool = False,
+    interval: str | None = None,
+) -> Leaderboard:  # fmt: skip
     """The leaderboard of a run folder.
 
     `margin` in points (default: the run's own, else 5); `prices` a YAML file (`prices.py`); `exact`
-    uses the exact McNemar test, for gates. ResultsError where the folder cannot be read or variants have
+    uses the exact McNemar test, for gates; `interval` is a key of `choose_test.INTERVALS` (default: the run's
+    own). ResultsError where the folder cannot be read or variants have
     different items.
     """
-    return from_run(load_run(run_folder), margin, load_prices(prices) if prices else None, exact)
+    known = load_prices(prices) if prices else None
+    return from_run(load_run(run_folder), margin, known, exact, interval=interval)
 
 
 def from_run(
@@ -77,6 +81,7 @@ def from_run(
     prices: Prices | None = None,
     exact: bool = False,
     extra: Mapping[Pair, Sequence[ClaimName]] | None = None,
+    interval: str | None = None,
 ) -> Leaderboard:
     """The same from a loaded run; `extra` adds claims for pairs that the leaderboard does not make by
     itself.
@@ -85,13 +90,57 @@ def from_run(
     points = float(MARGIN_POINTS if margin is None else margin)
     if not 0 < points < 100:
         raise ResultsError(f"margin {points:g} is not between 0 and 100 points; give for example --margin 5")
-    parameters = run.manifest["model"].get("parameters")
-    costs = CostModel(int(parameters) if parameters else None, prices)
+    asked = interval or run.manifest["options"].get("interval") or methods.ADJUSTED
+    if asked not in methods.INTERVALS:
+        raise ResultsError(f"interval {asked!r} is not known: choose one of {', '.join(methods.INTERVALS)}")
+    if asked != methods.ADJUSTED and run.manifest.get("looks"):
+        raise ResultsError(
+            f"--interval {asked}: a run in planned looks has intervals of its own: leave it out"
+        )
+    looks.require_whole_looks(run)
+    costs = cost_model(run, prices)
     used: set[str] = set()
     unreasoned = reasoning.lacking(run)
-    of_task = {task: trios(run.manifest, task, methods_on(run, task)) for task in run.tasks}
     rows = score_rows(run, costs, used, unreasoned)
-    compared = Comparisons(points / 100, costs, used, exact)
+    compared = Comparisons(points / 100, costs, used, exact, asked, looks.plans(run.manifest))
+    of_task, apart, claimed = compare_pairs(run, compared, unreasoned, extra)
+    found = compared.decide()
+    whole = overall.combine(run, claimed.items(), found, points / 100, asked)
+    if whole:
+        used.add("overall")
+    add_gain_kept(run, found, whole, used)
+    board: Board = {
+        "schema": SCHEMA,
+        "run": run.manifest["run"],
+        "margin": points / 100,
+        "prices": None if prices is None else {"date": prices.date, "file": prices.source},
+        "trios": [trio.as_json() for task in run.tasks for trio in of_task[task]],
+        "rows": rows,
+        "comparisons": found,
+        "overall": whole,
+        "distillation": distillation_rows(run, costs),
+        "methods": methods.as_rows(used, asked),
+        "notes": notes.collect(run, rows, found, costs, apart, of_task),
+    }
+    if compared.plans:
+        board["looks"] = looks.looked_tasks(run)
+    return {"headline": headline(board), **board}
+
+
+def cost_model(run: RunData, prices: Prices | None = None) -> CostModel:
+    """How rows of this run turn into FLOPs and dollars."""
+    parameters = run.manifest["model"].get("parameters")
+    return CostModel(int(parameters) if parameters else None, prices)
+
+
+def compare_pairs(
+    run: RunData, compared: Comparisons, unreasoned: Mapping[tuple[str, str], NoReasoning],
+    extra: Mapping[Pair, Sequence[ClaimName]] | None = None,
+) -> tuple[dict[str, list[Trio]], list[tuple[str, str, str]], dict[Pair, tuple[ClaimName, ...]]]:  # fmt: skip
+    """Hand every pair of every task to `compared`. Returns who taught whom by task, the pairs (task, a, b)
+    without a common seed, and the claims of each pair.
+    """
+    of_task = {task: trios(run.manifest, task, methods_on(run, task)) for task in run.tasks}
     apart: list[tuple[str, str, str]] = []
     claimed: dict[Pair, tuple[ClaimName, ...]] = {}
     for task in run.tasks:
@@ -116,25 +165,7 @@ def from_run(
                     f"{name}, {reasoning.figures([unreasoned[task, name]])}" for name in doubts
                 ]
             compared.add(*rows_of_both, run.metrics(task), claims, **marks)
-    found = compared.decide()
-    whole = overall.combine(run, claimed.items(), found, points / 100)
-    if whole:
-        used.add("overall")
-    add_gain_kept(run, found, whole, used)
-    board: Board = {
-        "schema": SCHEMA,
-        "run": run.manifest["run"],
-        "margin": points / 100,
-        "prices": None if prices is None else {"date": prices.date, "file": prices.source},
-        "trios": [trio.as_json() for task in run.tasks for trio in of_task[task]],
-        "rows": rows,
-        "comparisons": found,
-        "overall": whole,
-        "distillation": distillation_rows(run, costs),
-        "methods": methods.as_rows(used),
-        "notes": notes.collect(run, rows, found, costs, apart, of_task),
-    }
-    return {"headline": headline(board), **board}
+    return of_task, apart, claimed
 
 
 def default_pairs(run: RunData, of_task: Sequence[Trio]) -> dict[Pair, tuple[ClaimName, ...]]:
@@ -220,13 +251,19 @@ def without_turns(manifest: Manifest, task: str, method: str) -> list[str]:
 def _scored(run: RunData, columns: Columns, costs: CostModel, used: set[str]) -> list[Scored]:
     rows: list[Scored] = []
     usd, flops = costs.mean(columns, "usd"), costs.mean(columns, "flops")
+    plan = looks.plan_of(run.manifest, columns.task)
+    marks: Planned = {} if plan is None else {"planned_n": plan.clusters[-1]}
     tokens = {name: float(columns.usage[name].mean()) for name in USAGE}
     told = notes.tells_cached(run)
     for position, (metric, description) in enumerate(run.metrics(columns.task).items()):
         scored = sample(columns, metric)
         score = low = high = method = None
         if scored is not None:
-            interval, key = methods.score_interval(scored)
+            interval, key = (
+                methods.score_interval(scored)
+                if plan is None
+                else looks.score_interval(scored, plan, int(columns.look.max()))
+            )
             used.add(key)
             score, low, high, method = scored.score, interval.low, interval.high, interval.method
         direction = description.get("direction") or "higher"
@@ -243,7 +280,7 @@ def _scored(run: RunData, columns: Columns, costs: CostModel, used: set[str]) ->
                 "tokens_per_correct": per_correct(tokens["generated_tokens"], score) if higher else None,
                 "usd_per_correct": per_correct(usd, score) if higher else None,
                 "primary": position == 0, "direction": direction, "interval": method,
-                "n_rows": columns.n_rows, "status": "scored",
+                "n_rows": columns.n_rows, "status": "scored", **marks,
                 "steps": {
                     step: {
                         "calls": totals["calls"] / columns.n_rows,

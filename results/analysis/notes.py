@@ -36,8 +36,10 @@ def collect(
     status = run.manifest.get("status")
     if status and status != "finished":
         found.append(f"The run is {status}, not finished: figures may change when it is resumed.")
+    found += _looks(run)
     found += _missing(run)
     found += _distillation(run)
+    found += _spared(run)
     found += _warnings(run)
     found += [
         f"{task}: no seed was distilled for both {a} and {b}, so they are not compared."
@@ -74,6 +76,16 @@ def collect(
 def tells_cached(run: RunData) -> bool:
     """Whether the engine says how many prompt tokens were cached. One that does may leave out a zero."""
     return any(columns.cached_told for columns in run.columns.values())
+
+
+def _looks(run: RunData) -> list[str]:
+    """That a plan of looks was made anew."""
+    plan = run.manifest.get("looks")
+    anew = plan["made_anew"] if plan else []
+    return [
+        f"The plan of looks was made anew after a stop ({', '.join(anew)}): its error rates hold for the new "
+        "plan alone, and do not count what was seen before it."
+    ] if anew else []  # fmt: skip
 
 
 def _missing(run: RunData) -> list[str]:
@@ -125,6 +137,20 @@ def _distillation(run: RunData) -> list[str]:
     if others:
         note += " Where another seed was distilled, scores are of that one, pairs of what both have."
     return [*reasons, note]
+
+
+def _spared(run: RunData) -> list[str]:
+    """What curtailed votes spared, in one note."""
+    said = []
+    for name, entry in _named(run):
+        drawn, planned = entry.get("samples_drawn"), entry.get("samples_planned")
+        if drawn is not None and planned and drawn < planned:
+            share = f"{100 * (1 - drawn / planned):.0f} %"
+            said.append(f"{name} {drawn:,} of {planned:,} samples ({share} spared)")
+    return [
+        f"Teacher samples were drawn until each vote was certain: {'; '.join(said)}. The others could not "
+        "have changed what is kept; --all-samples draws them."
+    ] if said else []  # fmt: skip
 
 
 def _warnings(run: RunData) -> list[str]:

@@ -16,13 +16,22 @@ import numpy as np
 
 from results.analysis import choose_test as methods
 from results.analysis import clusters as samplesets
-from results.analysis import cut, verdicts
+from results.analysis import cut, looks, verdicts
 from results.analysis.claims import turn_if
 from results.analysis.pairing import paired
 from results.analysis.table_functions import Combining
 from results.records.columns import Columns
 from results.records.load import RunData
-from results.schema import RATIO_KEYS, ClaimName, Comparison, Overall, OverallHead, PairMarks, Verdict
+from results.schema import (
+    RATIO_KEYS,
+    ClaimName,
+    Comparison,
+    InLooks,
+    Overall,
+    OverallHead,
+    PairMarks,
+    Verdict,
+)
 from results.statistics.mover import mover
 from results.statistics.noninferiority import wald_p
 from results.statistics.outcomes import Interval, normal_quantile
@@ -37,6 +46,7 @@ def combine(
     pairs: Iterable[tuple[Pair, Sequence[ClaimName]]],
     compared: Sequence[Comparison],
     margin: float,
+    interval: str = methods.ADJUSTED,
 ) -> list[Overall]:
     """One row per pair and claim that at least two tasks have; shaped like a row of `comparisons[]`."""
     rows: list[Overall] = []
@@ -48,13 +58,13 @@ def combine(
                 and (row["primary"] or claim == "cheaper")
             ]  # fmt: skip
             if len(parts) > 1:
-                whole = _tokens(parts) if claim == "cheaper" else _scores(run, parts, margin)
+                whole = _tokens(parts) if claim == "cheaper" else _scores(run, parts, margin, interval)
                 whole["sentence"] = verdicts.sentence(whole)
                 rows.append(whole)
     return rows
 
 
-def _scores(run: RunData, parts: Sequence[Comparison], margin: float) -> Overall:
+def _scores(run: RunData, parts: Sequence[Comparison], margin: float, interval: str) -> Overall:
     both = [paired(run, part["task"], part["a"], part["b"]) for part in parts]
     columns = [one for one in both if one is not None]
     signs = [-1.0 if part["direction"] == "lower" else 1.0 for part in parts]
@@ -65,12 +75,14 @@ def _scores(run: RunData, parts: Sequence[Comparison], margin: float) -> Overall
     estimates = [sign * part["difference"] for sign, part in zip(signs, parts, strict=True)]
     claim = parts[0]["claim"]
     intervals = [Interval(low, high, "") for low, high in ends]
+    in_looks = any(part.get("looks") for part in parts)
     rows = [sum(one.n_rows for one in side) for side in zip(*columns, strict=True)]
     lost = [sum(one.truncated for one in side) for side in zip(*columns, strict=True)]
     row: Overall = {
         **_head(parts, margin if claim == "non_inferior" else None),
         "mde": math.sqrt(sum(verdicts.known(part["mde"]) ** 2 for part in parts)) / len(parts),
-        **_decided(claim, estimates, intervals, _pairs(parts, columns), margin),
+        **_decided(claim, estimates, intervals, _pairs(parts, columns), margin, in_looks),
+        **_marks(in_looks),
         "cut": {"a": lost[0] / rows[0], "b": lost[1] / rows[1]},
     }
     losing = cut.losing_side(row["verdict"])
@@ -82,10 +94,20 @@ def _scores(run: RunData, parts: Sequence[Comparison], margin: float) -> Overall
             for (a, b), part, sign in zip(columns, parts, signs, strict=True)
         ]
         pairs = _pairs(parts, hopeful)
-        seen = [methods.difference(pair) for pair in pairs]
-        again = _decided(claim, [one.estimate for one in seen], [one.interval for one in seen], pairs, margin)
+        plans = [looks.plan_of(run.manifest, part["task"]) for part in parts]
+        seen = [
+            methods.difference(pair, interval=interval) if plan is None else looks.difference(pair, plan)
+            for pair, plan in zip(pairs, plans, strict=True)
+        ]
+        again = _decided(
+            claim, [one.estimate for one in seen], [one.interval for one in seen], pairs, margin, in_looks
+        )
         turn_if(row, again["verdict"])
     return row
+
+
+def _marks(in_looks: bool) -> InLooks:
+    return {"in_looks": True} if in_looks else {}
 
 
 def _pairs(parts: Sequence[Comparison], columns: Sequence[tuple[Columns, Columns]]) -> list[samplesets.Pair]:
@@ -113,15 +135,26 @@ class _Decided(TypedDict):
 
 def _decided(
     claim: ClaimName, estimates: Sequence[float], intervals: Sequence[Interval],
-    pairs: Sequence[samplesets.Pair], margin: float,
+    pairs: Sequence[samplesets.Pair], margin: float, in_looks: bool,
 ) -> _Decided:  # fmt: skip
-    """Estimate, interval, test and verdict of one claim over all tasks."""
+    """Estimate, interval, test and verdict of one claim over all tasks. `in_looks`: a task was asked in
+    planned looks, so only intervals that are adjusted for them may decide.
+    """
     whole = methods.OVERALL.run(Combining(estimates, intervals, pairs))
     interval = whole.interval()
     gain = float(np.mean(estimates))
     verdict: Verdict
     shown = interval
-    if claim == "non_inferior":
+    if in_looks:
+        test = "the tasks' intervals, adjusted for looks"
+        facing = gain - interval.low if claim == "non_inferior" or gain > 0 else interval.high - gain
+        error = facing / normal_quantile(0.975)
+        if claim == "non_inferior":
+            p, verdict = wald_p(gain, error, margin), methods.NON_INFERIORITY.run((interval, margin))
+        else:
+            p = min(2 * wald_p(abs(gain), error, 0.0), 1.0)
+            verdict = verdicts.superior(gain, p)
+    elif claim == "non_inferior":
         error = (gain - interval.low) / normal_quantile(0.975)
         test, p = "paired non-inferiority", wald_p(gain, error, margin)
         verdict = methods.NON_INFERIORITY.run((interval, margin))
@@ -153,6 +186,7 @@ def _tokens(parts: Sequence[Comparison]) -> Overall:
         "flops_ratio": flops[0], "flops_ratio_low": flops[1], "flops_ratio_high": flops[2],
         "usd_ratio": usd[0], "usd_ratio_low": usd[1], "usd_ratio_high": usd[2],
         "verdict": verdicts.cheaper(token[1], token[2]),
+        **_marks(any(part.get("looks") for part in parts)),
         "same": all(part["same"] for part in parts),
         "one_program": all(part["one_program"] for part in parts),
     }  # fmt: skip

@@ -22,6 +22,8 @@ from results.statistics.mover import mover
 from results.statistics.noninferiority import wald_p
 from results.statistics.outcomes import Floats, Interval, TestOutcome
 from results.statistics.permutation import sign_flip
+from results.statistics.published import PUBLISHED
+from results.statistics.tango import tango, tango_p_above
 from results.statistics.wilson import wilson, wilson_clustered
 
 LARGE = 5_000
@@ -29,6 +31,8 @@ LARGE = 5_000
 ENOUGH_DIFFERING = 200
 """Differing items from which the multinomial bootstrap covers as promised."""
 
+At = Callable[[float], Interval]
+"""A confidence -> the interval."""
 SharePart = tuple[Floats, Floats, float]
 """Of one task: sums of weight * (distilled - base) and of weight * (System 2 - base), and of weights."""
 
@@ -38,7 +42,7 @@ class Fitted:
     """Test and interval of a difference."""
 
     test: TestOutcome
-    at: Callable[[float], Interval]
+    at: At
     """The interval at a confidence."""
     p_above: Callable[[float], float]
     """One-sided p-value against "the true difference is at most this"."""
@@ -94,16 +98,16 @@ class Combined:
         return TestOutcome(found.p, f"stratified {found.method}")
 
 
-def wilson_of(sample: Sample) -> Interval:
-    return wilson(float((sample.total > 0).sum()), sample.n)
+def wilson_of(sample: Sample) -> At:
+    return partial(wilson, float((sample.total > 0).sum()), sample.n)
 
 
-def wilson_of_clusters(sample: Sample) -> Interval:
-    return wilson_clustered(sample.total, sample.weight, sample.rows)
+def wilson_of_clusters(sample: Sample) -> At:
+    return partial(wilson_clustered, sample.total, sample.weight, sample.rows)
 
 
-def bootstrapped_score(sample: Sample) -> Interval:
-    return bootstrap.bca_interval(sample.total, sample.weight)
+def bootstrapped_score(sample: Sample) -> At:
+    return partial(bootstrap.reaching_interval, sample.total, sample.weight)
 
 
 def many_differ(pair: Pair) -> bool:
@@ -124,8 +128,19 @@ def mcnemar_multinomial(pair: Pair, exact: bool) -> Fitted:
     return Fitted(mcnemar(*pair.cells(), exact), drawn.interval, drawn.p_above)
 
 
+def mcnemar_tango(pair: Pair, exact: bool) -> Fitted:
+    b, c = pair.cells()
+    return Fitted(mcnemar(b, c, exact), partial(tango, b, c, pair.n), partial(tango_p_above, b, c, pair.n))
+
+
 def sign_flip_adjusted(pair: Pair) -> Fitted:
     fitted = adjusted_difference(pair.difference, pair.weight, pair.bounded)
+    return Fitted(sign_flip(pair.difference), fitted.interval, fitted.p_above)
+
+
+def sign_flip_published(name: str, pair: Pair) -> Fitted:
+    """The permutation test beside one of the published intervals."""
+    fitted = PUBLISHED[name](pair.difference, pair.weight)
     return Fitted(sign_flip(pair.difference), fitted.interval, fitted.p_above)
 
 
@@ -145,7 +160,7 @@ def sign_flip_linearised(pair: Pair) -> Fitted:
 
 
 def bootstrapped_ratio(sums: tuple[Floats, Floats]) -> Interval:
-    """Interval of sum(second)/sum(first); without an upper end where few clusters of the first hold anything."""
+    """Interval of sum(second)/sum(first), without an upper end where few of the first hold anything."""
     first, second = sums
     return bootstrap.bca(second, first).interval()
 

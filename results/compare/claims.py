@@ -10,7 +10,7 @@ loser as good as can be.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from results.analysis import choose_test as methods
 from results.analysis import clusters as samplesets
+from results.analysis import looks
 from results.analysis.claims import Comparisons, ScoreClaim, cheaper_row, decided, score_row
 from results.analysis.cut import losing_side
 from results.analysis.table_functions import Difference
@@ -29,6 +30,8 @@ from results.schema import ClaimName, Verdict
 from results.statistics import corpus
 
 Flags = npt.NDArray[np.bool_]
+Seen = Callable[[samplesets.Pair, "Scored"], Difference]
+"""What makes test and interval of a paired metric, turned so that more is better."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +55,10 @@ class Scored:
     def lower(self) -> bool:
         return self.about.direction == "lower"
 
-    def difference(self, exact: bool) -> tuple[Difference, float, float] | None:
-        """Test and interval, and both scores; None where no row has a number on both sides."""
+    def difference(self, seen_of: Seen) -> tuple[Difference, float, float] | None:
+        """Test and interval, which `seen_of` makes of plain metrics, and both scores; None where no row has a
+        number on both sides.
+        """
         if self.pairs is not None:
             both = ~np.isnan(self.pairs[0]).any(axis=1) & ~np.isnan(self.pairs[1]).any(axis=1)
             if not both.any():
@@ -67,8 +72,7 @@ class Scored:
         pair = samplesets.pair(self.a, self.b, self.metric)
         if pair is None:
             return None
-        seen = methods.difference(pair.swapped() if self.lower else pair, self.margin, exact)
-        return seen, pair.first.score, pair.second.score
+        return seen_of(pair.swapped() if self.lower else pair, self), pair.first.score, pair.second.score
 
     def at_worst_for(self, winner: str) -> Scored | None:
         """The same with numbers in the rows that lack one: bad ones for the winner, good ones for the loser.
@@ -147,13 +151,14 @@ class LogComparisons(Comparisons):
         """
         a, b = matched.a.columns, matched.b.columns
         has_tokens = "cheaper" in claims
-        of_pair = cheaper_row(*names, a, b, self.costs, self.used if has_tokens else set(), {})
+        used = self.used if has_tokens else set()
+        of_pair = cheaper_row(*names, a, b, self.costs, used, self.plans.get(a.task), {})
         for position, (metric, (other, about)) in enumerate(metrics.items()):
             if about.direction == "none":
                 # Of a rate that is best in the middle, neither side can be better.
                 continue
             one = scored(matched, metric, other, about, self.asked.margin_of(metric, about))
-            found = one.difference(self.exact)
+            found = one.difference(self._seen_of)
             if found is None:
                 continue
             seen, score_a, score_b = found
@@ -179,6 +184,13 @@ class LogComparisons(Comparisons):
             )
             self.rows.append(of_pair)
 
+    def _seen_of(self, pair: samplesets.Pair, one: Scored) -> Difference:
+        plan = self.plans.get(one.a.task)
+        if plan is None:
+            return methods.difference(pair, one.margin, self.exact, interval=self.interval)
+        self.used.add("looks")
+        return looks.difference(pair, plan, one.margin, self.exact)
+
     def _decide_score(self, one: ScoreClaim) -> None:
         super()._decide_score(one)
         row, behind = one.row, self.behind[id(one.row)]
@@ -194,7 +206,7 @@ class LogComparisons(Comparisons):
 
     def _at_worst(self, one: ScoreClaim, behind: Scored, winner: str) -> Verdict:
         worst = behind.at_worst_for(winner)
-        found = None if worst is None else worst.difference(self.exact)
+        found = None if worst is None else worst.difference(self._seen_of)
         return "cannot_tell" if found is None else decided(one.row, found[0])[0]
 
 

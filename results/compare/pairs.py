@@ -54,7 +54,8 @@ def match(a: Table, b: Table, allow_other_targets: bool = False) -> Matched:
     notes += _differing(a, b, allow_other_targets)
     # Rows that belong together by what one side knows belong together on both.
     clusters = min((_clusters(a.columns), _clusters(b.columns)), key=lambda codes: int(codes.max()))
-    ids = replace(a.columns, cluster_id=clusters.astype(np.str_))
+    looks = np.maximum(a.columns.look, b.columns.look)
+    ids = replace(a.columns, cluster_id=clusters.astype(np.str_), look=looks)
     return Matched(_under(ids, a), _under(ids, b), count, tuple(notes))
 
 
@@ -227,5 +228,6 @@ def _under(ids: Columns, table: Table) -> Table:
         cluster_id=ids.cluster_id,
         seed=ids.seed,
         sample_index=ids.sample_index,
+        look=ids.look,
     )
     return replace(table, columns=columns)

@@ -23,6 +23,7 @@ from results.compare.sides import OURS, Side, Table, load_side, with_content
 from results.errors import ResultsError
 from results.records.log import NATS
 from results.schema import SCHEMA, Compared, LeftOut
+from results.statistics.sequential.plan import Plan
 
 PAIR_NAME = re.compile(r"(?P<side>[AB])(?::(?P<variant>.+))?")
 
@@ -84,8 +85,8 @@ def outcome(
     same_size = first.parameters if first.parameters == second.parameters else None
     costs = CostModel(same_size, load_prices(prices) if prices else None)
     used: set[str] = set()
-    claims = LogComparisons(asked.share_margin(), costs, used, exact, asked=asked)
     chosen, notes = choose(first, second, pairs)
+    claims = LogComparisons(asked.share_margin(), costs, used, exact, plans=plans(chosen), asked=asked)
     left_out: list[LeftOut] = []
     apart: list[str] = []
     everything: list[Matched] = []
@@ -152,6 +153,23 @@ def choose(first: Side, second: Side, pairs: Sequence[str]) -> tuple[list[Chosen
             "runs of the same tasks, or name a pair, such as A:s2 B:cot"
         )
     return found, notes
+
+
+def plans(chosen: Sequence[Chosen]) -> dict[str, Plan]:
+    """The plan of each task that either side asked in looks. ResultsError where two plans differ: no levels
+    are known for looks that were made at two rhythms.
+    """
+    found: dict[str, Plan] = {}
+    for each in chosen:
+        ours, theirs = each.first.plans.get(each.task), each.second.plans.get(each.other_task)
+        if ours and theirs and ours.clusters != theirs.clusters:
+            raise ResultsError(
+                f"task {each.task!r}: {each.first.name} and {each.second.name} were asked by different plans "
+                "of looks; compare runs of one plan"
+            )
+        if plan := ours or theirs:
+            found[each.task] = plan
+    return found
 
 
 def _shared_tasks(first: Side, second: Side) -> tuple[list[tuple[str, str]], list[str]]:

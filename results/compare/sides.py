@@ -10,12 +10,14 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from results.analysis import looks
 from results.errors import ResultsError
 from results.records.columns import Columns
 from results.records.load import RunData, iter_rows, load_run
 from results.records.log import Log, LogMetric, Record, text_hash
 from results.records.readers.find import read_logs
 from results.schema import FAILURES, USAGE
+from results.statistics.sequential.plan import Plan
 
 Floats = npt.NDArray[np.float64]
 Texts = npt.NDArray[np.object_]
@@ -86,6 +88,8 @@ class Side:
     """Task -> what was read, in words."""
     run: RunData | None = None
     """The run folder, where the side is one."""
+    plans: Mapping[str, Plan] = field(default_factory=dict)
+    """By task, of a run in planned looks."""
 
     @property
     def tasks(self) -> list[str]:
@@ -115,6 +119,8 @@ def load_side(path: Path) -> Side:
 
 
 def of_run(run: RunData) -> Side:
+    """A run folder's side. ResultsError where it ended between two planned looks."""
+    looks.require_whole_looks(run)
     parameters = run.manifest["model"].get("parameters")
     tables = {}
     for (task, variant), columns in run.columns.items():
@@ -140,6 +146,7 @@ def of_run(run: RunData) -> Side:
         tables=tables,
         parameters=int(parameters) if parameters else None,
         run=run,
+        plans=looks.plans(run.manifest),
         tokens="ids counted where they were generated",
         sources=dict.fromkeys(run.tasks, f"{OURS}, {run.folder}"),
     )
@@ -192,6 +199,7 @@ def of_log(log: Log, variant: str) -> Table:
         task=log.task, variant=variant, method=log.harness, path=log.path, item_id=items, cluster_id=clusters,
         seed=np.zeros(count, dtype=np.int64),
         sample_index=np.array([record.sample for record in records], dtype=np.int64),
+        look=np.zeros(count, dtype=np.int64),
         scores={name: np.where(np.isinf(numbers), np.nan, numbers) for name, numbers in plain.items()},
         weights={name: np.ones(count) for name in plain},
         usage={name: spent[:, place] for place, name in enumerate(USAGE)},

@@ -31,6 +31,7 @@ from results.paper import LEGEND, beside, marked
 from results.paper_figures import Finding, PaperSource
 from results.records.manifest import read_manifest
 from results.schema import Leaderboard, Manifest
+from results.tables import looks
 from results.tables import rows as table_rows
 
 HERE = Path(__file__).parent
@@ -90,6 +91,7 @@ def _context(
     distillation = page_tables.distillation(leaderboard)
     paper = _paper(leaderboard)
     sections = [("leaderboard", "Leaderboard"), ("plots", "Plots"), ("claims", "Claims")]
+    sections += [("looks", "Looks")] if leaderboard.get("looks") else []
     sections += [("distillation", "Break-even")] if distillation else []
     sections += (
         [("steps", "Steps"), ("items", "Items")]
@@ -115,6 +117,7 @@ def _context(
             "steps": [Markup(tokens_by_step(leaderboard, task)) for task in step_use(leaderboard)],
         },
         "claims": page_tables.claims(leaderboard),
+        "looks": _looks(leaderboard),
         "distillation": distillation,
         "steps": page_tables.steps(leaderboard),
         "waits": _waits(scans),
@@ -126,6 +129,20 @@ def _context(
         "notes": leaderboard.get("notes", []),
         "command": manifest.get("command"),
         "manifest": _manifest(manifest),
+    }
+
+
+def _looks(leaderboard: Leaderboard) -> dict[str, object] | None:
+    """Where tasks stopped, and each claim beside its boundary; None where nothing was asked in looks."""
+    if not leaderboard.get("looks"):
+        return None
+    return {
+        "columns": looks.HEADERS,
+        "rows": looks.rows(leaderboard, str),
+        "history_columns": looks.history_headers(leaderboard),
+        "history": looks.history(leaderboard, str),
+        "legends": [looks.LEGEND, looks.SAVED_LEGEND, looks.HISTORY_LEGEND],
+        "spending": leaderboard["looks"][0]["spending"],
     }
 
 

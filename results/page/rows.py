@@ -12,7 +12,7 @@ from typing import TypedDict
 from results.analysis.verdicts import against, confidence, settles, word
 from results.page.words import MINUS, Cell, Figure, badge_of, cell, claim_words, estimate_of, figure_of
 from results.schema import USAGE, Comparison, Leaderboard, ScoreRow, Unit
-from results.tables import cells
+from results.tables import cells, looks
 from results.tables.columns import PageColumn, on_page
 from results.tables.rows import distilled_name, doubts, teacher_text
 
@@ -132,7 +132,7 @@ def board(leaderboard: Leaderboard, styles: Mapping[str, int]) -> BoardTable:
                 "primary": row["primary"],
                 "find": f"{row['variant']} {row['method']} {row['metric']}".lower(),
                 "style": styles[row["variant"]] + 1,
-                "n": cell(row["n"], ",d"),
+                "n": _n(row),
                 "score": _score(row),
                 "interval": "" if low is None or high is None else f"[{100 * low:.1f}, {100 * high:.1f}]",
                 "best": mark == cells.BEST,
@@ -149,6 +149,14 @@ def board(leaderboard: Leaderboard, styles: Mapping[str, int]) -> BoardTable:
         "costs": [page for _, page in columns],
         "others": any(not row["primary"] for row in rows),
     }
+
+
+def _n(row: ScoreRow) -> Cell:
+    """Clusters, and how many were planned where they were asked in looks."""
+    shown = cell(row["n"], ",d")
+    if "planned_n" in row:
+        shown["text"] += f" of {row['planned_n']:,}{looks.MARK}"
+    return shown
 
 
 def claims(leaderboard: Leaderboard) -> ClaimLines:
@@ -177,7 +185,9 @@ def claims(leaderboard: Leaderboard) -> ClaimLines:
             "primary": claim.get("primary", True) or claim["claim"] == "cheaper",
             "named": claim.get("named", False),
             "pair": f"{claim['a']} and {claim['b']}",
-            "how": "; ".join(part for part in (_measured(claim), _kept(claim), _why(claim)) if part),
+            "how": "; ".join(
+                part for part in (_measured(claim), _kept(claim), _why(claim), _looked(claim)) if part
+            ),
             "verdict": badge_of(claim),
             "word": word(claim),
             "figure": figure_of(claim),
@@ -198,6 +208,12 @@ def claims(leaderboard: Leaderboard) -> ClaimLines:
         "named": any(row["named"] for row in rows),
         "others": any(not row["primary"] for row in rows),
     }
+
+
+def _looked(claim: Comparison) -> str:
+    """That a figure is adjusted for planned looks."""
+    count = len(claim.get("looks") or [])
+    return f"{looks.MARK} adjusted for {count} planned look{'' if count == 1 else 's'}" if count else ""
 
 
 def distillation(leaderboard: Leaderboard) -> CostLines | None:

@@ -40,6 +40,8 @@ class Columns:
     cluster_id: npt.NDArray[np.str_]
     seed: npt.NDArray[np.int64]
     sample_index: npt.NDArray[np.int64]
+    look: npt.NDArray[np.int64]
+    """The planned look at which the row was asked, from 1; 0 where all were asked at once."""
     scores: Mapping[str, Floats]
     """Per metric; NaN where the metric does not apply to the row."""
     weights: Mapping[str, Floats]
@@ -80,7 +82,7 @@ class Columns:
         """The same with only the rows of `index`. Failures, steps and cut calls stay the whole file's."""
         return Columns(
             self.task, self.variant, self.method, self.path, self.item_id[index], self.cluster_id[index],
-            self.seed[index], self.sample_index[index],
+            self.seed[index], self.sample_index[index], self.look[index],
             {name: values[index] for name, values in self.scores.items()},
             {name: values[index] for name, values in self.weights.items()},
             {name: values[index] for name, values in self.usage.items()},
@@ -113,7 +115,7 @@ def read_samples(path: Path, task: str, variant: str, metrics: Sequence[str]) ->
     return Columns(
         task=task, variant=variant, method=raw["method"], path=path,
         item_id=raw["item_id"][order], cluster_id=raw["cluster_id"][order],
-        seed=raw["seed"][order], sample_index=raw["sample_index"][order],
+        seed=raw["seed"][order], sample_index=raw["sample_index"][order], look=raw["look"][order],
         scores={name: raw["scores"][name][order] for name in metrics},
         weights={name: raw["weights"][name][order] for name in metrics},
         usage={name: raw["usage"][name][order] for name in USAGE},
@@ -135,7 +137,8 @@ def _read_with_arrow(path: Path, metrics: Sequence[str]) -> Figures:
     schema = pyarrow.schema(
         [("item_id", text), ("cluster_id", text), ("weight", number), ("weights", per_metric),
          ("seed", whole),
-         ("sample_index", whole), ("method", text), ("scores", per_metric), ("failure", text),
+         ("sample_index", whole), ("look", whole),
+         ("method", text), ("scores", per_metric), ("failure", text),
          ("truncated", pyarrow.bool_()), ("reasoning_words", number),
          ("usage", pyarrow.struct([(name, number) for name in USAGE])),
          ("steps", pyarrow.list_(step))]
@@ -203,6 +206,7 @@ def _read_with_arrow(path: Path, metrics: Sequence[str]) -> Figures:
         "item_id": item_id, "cluster_id": cluster_id,
         "seed": numbers("seed", default=0).astype(np.int64),
         "sample_index": numbers("sample_index", default=0).astype(np.int64),
+        "look": numbers("look", default=0).astype(np.int64),
         "scores": scores,
         "weights": {name: np.where(np.isnan(own), weight, own) for name, own in weights.items()},
         "usage": usage,

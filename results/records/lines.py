@@ -20,6 +20,7 @@ from results.schema import CUT, FAILURES, LARGEST, STEP_USAGE, USAGE, JsonObject
 
 Floats = npt.NDArray[np.float64]
 AGAIN = "delete the file and resume the run"
+TEXTS_AND_NUMBERS = ("item_id", "cluster_id", "seed", "sample_index", "look")
 
 
 class Figures(TypedDict):
@@ -30,6 +31,7 @@ class Figures(TypedDict):
     cluster_id: npt.NDArray[np.str_]
     seed: npt.NDArray[np.int64]
     sample_index: npt.NDArray[np.int64]
+    look: npt.NDArray[np.int64]
     method: str
     scores: dict[str, Floats]
     weights: dict[str, Floats]
@@ -44,7 +46,7 @@ class Figures(TypedDict):
 
 def read_by_line(path: Path, metrics: Sequence[str]) -> Figures:
     """The figures of a samples file, as `columns` reads them, with errors that name line and key."""
-    rows: dict[str, list[Any]] = {key: [] for key in ("item_id", "cluster_id", "seed", "sample_index")}
+    rows: dict[str, list[Any]] = {key: [] for key in TEXTS_AND_NUMBERS}
     scores: dict[str, list[float]] = {name: [] for name in metrics}
     weights: dict[str, list[float]] = {name: [] for name in metrics}
     usage: dict[UsageKey, list[float]] = {name: [] for name in USAGE}
@@ -65,6 +67,7 @@ def read_by_line(path: Path, metrics: Sequence[str]) -> Figures:
         rows["cluster_id"].append(_text(row.get("cluster_id") or row["item_id"], f"{where}: cluster_id"))
         rows["seed"].append(_whole(row.get("seed") or 0, f"{where}: seed"))
         rows["sample_index"].append(_whole(row.get("sample_index") or 0, f"{where}: sample_index"))
+        rows["look"].append(_whole(row.get("look") or 0, f"{where}: look"))
         own_weights, weight = _mapping(row.get("weights") or {}, f"{where}: weights"), row.get("weight")
         for name in metrics:
             own = own_weights.get(name)
@@ -94,6 +97,7 @@ def read_by_line(path: Path, metrics: Sequence[str]) -> Figures:
         "cluster_id": np.array(rows["cluster_id"], dtype=np.str_),
         "seed": np.array(rows["seed"], dtype=np.int64),
         "sample_index": np.array(rows["sample_index"], dtype=np.int64),
+        "look": np.array(rows["look"], dtype=np.int64),
         "scores": {name: np.array(values) for name, values in scores.items()},
         "weights": {name: np.array(values) for name, values in weights.items()},
         "usage": {name: np.array(values) for name, values in usage.items()}, "cached_told": cached_told,

@@ -41,7 +41,7 @@ KINDS: dict[str, Callable[[Any], bool]] = {
 }
 EVERY = "*"
 """Stands for every key of a mapping."""
-NEVER_NULL = frozenset({"run", "task", "variant", "primary", "metrics"})
+NEVER_NULL = frozenset({"run", "task", "variant", "primary", "metrics", "clusters", "asked", "spending"})
 """Keys that may be missing, but hold something where they are; others may be null."""
 DISTILLATION: dict[str, Expected] = {
     "task": TEXT, "variant": TEXT, "seed": WHOLE, "status": TEXT, "teacher_method": TEXT, "checkpoint": TEXT,
@@ -69,6 +69,10 @@ EXPECTED: dict[str, Expected] = {
         "useful_decode_share": AMOUNT,
     },
     "notes": [TEXT],
+    "looks": {
+        "spending": TEXT, "futility": FLAG, "margin": AMOUNT, "made_anew": [TEXT],
+        "tasks": {EVERY: {"clusters": [WHOLE], "asked": WHOLE, "ended": TEXT}},
+    },
     "comparisons": [PAIR],
     "distillation": [DISTILLATION],
     "samples": {EVERY: TEXT},

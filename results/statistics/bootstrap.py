@@ -29,6 +29,8 @@ from results.statistics.noninferiority import wald_p
 from results.statistics.outcomes import Floats, Interval, content_seed, normal_quantile
 
 REPLICATES = 10_000
+FEWEST_BEYOND = 20
+"""Draws that must lie beyond both ends of an interval together."""
 LINEARISED_ABOVE = 5_000
 """Clusters with many distinct values from which the interval is linearised."""
 MAX_CELLS = 64
@@ -121,9 +123,25 @@ def draw_sums(numerator: Floats, denominator: Floats) -> tuple[Floats, Floats]:
     return _drawn_sums(cells(numerator, denominator), REPLICATES)
 
 
+def drawn_counts(grouped: Cells) -> Floats:
+    """How often each cell is drawn, shape (REPLICATES, cells): clusters drawn whole, with replacement."""
+    n = int(grouped.count.sum())
+    rng = np.random.default_rng(
+        content_seed(grouped.numerator, grouped.denominator, grouped.count.astype(float))
+    )
+    return rng.multinomial(n, grouped.count / n, size=REPLICATES).astype(np.float64)
+
+
 def bca_interval(numerator: Floats, denominator: Floats, confidence: float = 0.95) -> Interval:
     """Interval of sum(numerator)/sum(denominator) over clusters."""
     return bca(numerator, denominator).interval(confidence)
+
+
+def reaching_interval(numerator: Floats, denominator: Floats, confidence: float) -> Interval:
+    """The same; linearised where `confidence` lies so far out that the draws do not reach it."""
+    if (1 - confidence) * REPLICATES < FEWEST_BEYOND:
+        return linearised(numerator, denominator).interval(confidence)
+    return bca_interval(numerator, denominator, confidence)
 
 
 def standard_error(numerator: Floats, denominator: Floats) -> float:

@@ -32,11 +32,11 @@ class Kept:
     high: float | None
 
 
-def gain_kept(parts: Sequence[tuple[Floats, Floats, float]]) -> Kept | None:
+def gain_kept(parts: Sequence[tuple[Floats, Floats, float]], confidence: float = 0.95) -> Kept | None:
     """The share kept over one or several tasks, each with the same weight; None where System 2 gains nothing.
 
     A part is one task: sums of weight * (distilled - base) and of weight * (System 2 - base), an entry per
-    cluster, and the sum of weights.
+    cluster, and the sum of weights. No ends at a `confidence` that the draws do not reach.
     """
     kept = float(np.mean([moved.sum() / weight for moved, _, weight in parts]))
     gain = float(np.mean([gained.sum() / weight for _, gained, weight in parts]))
@@ -47,7 +47,7 @@ def gain_kept(parts: Sequence[tuple[Floats, Floats, float]]) -> Kept | None:
         error = bootstrap.standard_error(gained, np.ones(gained.size))
         if normal_tail(float(gained.mean()) / error) > DOUBT:
             return Kept(kept / gain, None, None)
-        interval = bootstrap.bca_interval(moved, gained)
+        interval = bootstrap.bca_interval(moved, gained, confidence)
         return Kept(kept / gain, interval.low, interval.high)
     top, bottom = np.zeros(bootstrap.REPLICATES), np.zeros(bootstrap.REPLICATES)
     for number, (moved, gained, weight) in enumerate(parts):
@@ -55,9 +55,10 @@ def gain_kept(parts: Sequence[tuple[Floats, Floats, float]]) -> Kept | None:
         # Tasks of one size share their draws of items, which would make them rise and fall together.
         order = np.random.default_rng([content_seed(moved, gained), number]).permutation(top.size)
         top, bottom = top + sums[0][order] / weight, bottom + sums[1][order] / weight
-    if float((bottom <= 1e-12).mean()) > DOUBT:
+    beyond_reach = (1 - confidence) * bootstrap.REPLICATES < bootstrap.FEWEST_BEYOND
+    if float((bottom <= 1e-12).mean()) > DOUBT or beyond_reach:
         return Kept(kept / gain, None, None)
     drawn = np.where(bottom > 1e-12, top / np.where(bottom > 1e-12, bottom, 1.0), np.copysign(np.inf, top))
     skew = bootstrap.acceleration(bootstrap.cells(*parts[0][:2])) if len(parts) == 1 else 0.0
-    low, high = bootstrap.bca_limits(drawn, kept / gain, skew, 0.95)
+    low, high = bootstrap.bca_limits(drawn, kept / gain, skew, confidence)
     return Kept(kept / gain, low if np.isfinite(low) else None, high if np.isfinite(high) else None)

@@ -12,7 +12,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 
 from results.schema import ClaimTable, Leaderboard
-from results.tables import cells, layout
+from results.tables import cells, layout, looks
 from results.tables import rows as table_rows
 from results.tables.columns import IN_FILE
 
@@ -29,6 +29,9 @@ def terminal(leaderboard: Leaderboard, width: int = 100) -> str:
     parts += ["", layout.table(table_rows.COST_HEADERS, rows, width, table_rows.RIGHT)]
     if leaderboard["comparisons"]:
         parts += ["", claims_text(leaderboard, width)]
+    if leaderboard.get("looks"):
+        parts += ["", layout.table(looks.HEADERS, looks.rows(leaderboard, cells.plain), width, looks.RIGHT)]
+        parts += _wrapped([looks.SAVED_LEGEND], width, bullet="")
     if leaderboard["distillation"]:
         parts += _distillation(leaderboard, width)
         if any(any(row["break_even"].values()) for row in leaderboard["distillation"]):
@@ -95,6 +98,20 @@ def markdown(leaderboard: Leaderboard) -> str:
             f"- {escape(row['sentence'])}"
             for row in leaderboard["comparisons"]
             if row["primary"] or row["claim"] == "cheaper"
+        ]
+    if leaderboard.get("looks"):
+        history = looks.history(leaderboard, escape)
+        parts += [
+            "",
+            "## Planned looks",
+            "",
+            _grid(looks.HEADERS, looks.rows(leaderboard, escape), "pipe"),
+            "",
+            escape(looks.SAVED_LEGEND),
+            "",
+            _grid(looks.history_headers(leaderboard), history, "pipe"),
+            "",
+            escape(looks.HISTORY_LEGEND),
         ]
     if leaderboard["distillation"]:
         parts += [

@@ -11,7 +11,7 @@ from results.analysis import cut, reasoning
 from results.analysis.verdicts import Claim, known, p_text, points, shown_interval, word
 from results.records.roles import ALL_TASKS
 from results.schema import ClaimTable, Comparison, DistillationRow, Leaderboard, MethodRow, ScoreRow
-from results.tables import cells
+from results.tables import cells, looks
 from results.tables.columns import IN_TABLE
 
 Escape = Callable[[object], str]
@@ -93,7 +93,8 @@ def score_cells(leaderboard: Leaderboard, escape: Escape, bold: str = "{}") -> l
         if not row["primary"]:
             names, spent = [""] * 3, [""] * 3
         score += escape(mark) if mark else " "
-        table.append([*names, escape(row["metric"]), f"{row['n']:,}", score, *spent])
+        n = f"{row['n']:,}" + (f" of {row['planned_n']:,}{looks.MARK}" if "planned_n" in row else "")
+        table.append([*names, escape(row["metric"]), n, score, *spent])
     return table
 
 
@@ -165,6 +166,7 @@ def claim_cells(leaderboard: ClaimTable, escape: Escape, brief: bool = False) ->
             ends = f"[{points(low, True)}, {points(high, True)}]"
             estimate = f"{points(known(row['difference']), True)} {ends}"
             shown = "-" if row["mde"] is None else points(row["mde"])
+        estimate += looks.MARK if row.get("looks") or row.get("in_looks") else ""
         task = "" if row["task"] == previous else row["task"]
         previous = row["task"]
         verdict = escape(word(row))
@@ -178,6 +180,7 @@ def claim_legends(leaderboard: ClaimTable) -> list[str]:
     """What stands under the claims: only what they need."""
     compared: list[Claim] = [*leaderboard["comparisons"], *leaderboard["overall"]]
     legends = [CLAIM_LEGEND.format(margin=100 * leaderboard["margin"])]
+    legends += [looks.LEGEND] if any(row.get("looks") for row in compared) else []
     legends += [KEPT_LEGEND] if any("gain_kept" in row for row in compared) else []
     return legends + ([CUT_LEGEND] if any(row.get("turned_by_cut") for row in compared) else [])
 
@@ -198,7 +201,8 @@ def doubts(row: ScoreRow) -> list[str]:
 def footers(leaderboard: Leaderboard) -> list[str]:
     """What stands under the scores: a sentence for each kind of mark."""
     rows = leaderboard["rows"]
-    return [*cut.footer(rows), *_turns_footer(rows), *reasoning.footer(rows)]
+    looked = [looks.LEGEND] if leaderboard.get("looks") else []
+    return [*looked, *cut.footer(rows), *_turns_footer(rows), *reasoning.footer(rows)]
 
 
 def _turns_footer(rows: Sequence[ScoreRow]) -> list[str]:

@@ -156,6 +156,7 @@ def test_values_that_no_run_can_have_stop_it_before_it_starts(
 
 def test_options_that_change_no_call_may_differ_when_a_run_goes_on() -> None:
     compared = set(RunOptions().compared())
-    assert set(NOT_COMPARED) == {"output", "fresh", "dry_run", "prices", "margin", "push_to_hub", "base_url"}
+    views = {"prices", "margin", "interval"}
+    assert set(NOT_COMPARED) == {"output", "fresh", "dry_run", "push_to_hub", "base_url", *views}
     assert compared == set(RunOptions().as_dict()) - NOT_COMPARED
     assert {"seed", "sampling", "limit", "models", "allow_overlap"} <= compared

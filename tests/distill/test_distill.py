@@ -92,9 +92,17 @@ def test_a_sample_that_raised_or_did_not_fit_never_votes(
     assert (found["kept"], found["dropped"]) == (0, {"no_majority": 30})
 
 
-def test_teacher_tokens_are_all_samples_kept_or_not(tmp_path: Path, cache: Path, sums: TaskData) -> None:
-    found = record(make_context(tmp_path, lambda request: "it is none", [sums], samples=2, distill_inputs=9))
-    assert found["teacher_tokens"] == 9 * 2 * 4
+@pytest.mark.parametrize(("all_samples", "drawn"), [(True, 2), (False, 1)])
+def test_teacher_tokens_are_all_samples_that_were_drawn_kept_or_not(
+    tmp_path: Path, cache: Path, sums: TaskData, all_samples: bool, drawn: int
+) -> None:
+    """One failure of two leaves no majority, so the second sample is drawn only where all are asked for."""
+    context = make_context(
+        tmp_path, lambda request: "it is none", [sums], samples=2, distill_inputs=9, all_samples=all_samples
+    )
+    found = record(context)
+    assert found["teacher_tokens"] == 9 * drawn * 4
+    assert (found["samples_drawn"], found["samples_planned"]) == (9 * drawn, 18)
     assert found["teacher_prompt_tokens"] > 0
     assert (found["train_tokens"], found["train_flops"], found["checkpoint"]) == (0, 0, None)
 

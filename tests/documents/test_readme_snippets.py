@@ -41,6 +41,7 @@ TESTED = {
         (EXTENDING, "def long_tail("),
         (EXTENDING, "def signed_rank("),
         ("docs/statistics.md", "mcnemar(1, 8)"),
+        ("docs/statistics.md", "mcnemar(2, 20)"),
         ("docs/distillation.md", "distill(RunOptions("),
         ("docs/results-schema.md", "iter_rows("),
     ),
@@ -225,8 +226,9 @@ def test_the_statistical_test_of_the_documents_is_one() -> None:
     assert signed_rank(np.array([1.0, 2, 3, 4, 5, 6, 0])).p == pytest.approx(2 / 64)
 
 
-def test_the_example_by_hand_is_right() -> None:
-    executed(snippet("docs/statistics.md", "mcnemar(1, 8)"))
+@pytest.mark.parametrize("words", ["mcnemar(1, 8)", "mcnemar(2, 20)"])
+def test_the_example_by_hand_is_right(words: str) -> None:
+    executed(snippet("docs/statistics.md", words))
 
 
 # Distillation and results from Python

@@ -1,8 +1,9 @@
-"""The table of methods decides: what runs is the first row that fits, and the printed table is the same rows."""
+"""The table of methods decides: the first row that fits runs, and the printed table is the same rows."""
 
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -43,7 +44,11 @@ CASES: dict[str, list[tuple[str, object]]] = {
         ("paired_number", Claimed(pair(90, unit=0.5))),
         ("clustered", Claimed(pair(90, unit=1.0, per=2))),
     ],
-    "tokens": [("tokens", tokens(300, 100)), ("tokens", tokens(5_100, 10)), ("large_number", tokens(5_100, 99))],
+    "tokens": [
+        ("tokens", tokens(300, 100)),
+        ("tokens", tokens(5_100, 10)),
+        ("large_number", tokens(5_100, 99)),
+    ],
 }
 ROWS = {"scores": SCORES, "differences": DIFFERENCES, "tokens": TOKENS}
 
@@ -89,6 +94,12 @@ def test_the_printed_table_is_made_of_the_rows_that_decide() -> None:
     questions = {*SCORES, *DIFFERENCES, *TOKENS}
     assert questions <= set(choose_test.ROWS)
     assert len(choose_test.TABLE) == len(choose_test.ROWS)
+
+
+def test_the_table_of_the_document_is_the_table_that_decides() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "statistics.md").read_text()
+    # To renew it: python -c "from results.analysis.choose_test import as_markdown; print(as_markdown())"
+    assert choose_test.as_markdown() in text
 
 
 def test_names_of_test_and_interval_in_a_row_are_those_of_what_it_returns() -> None:

@@ -10,6 +10,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
+from results.analysis import table_functions
 from results.statistics.outcomes import TestOutcome
 
 
@@ -37,7 +38,7 @@ def test_simulation_notices_a_test_that_ignores_clusters(
         z = abs(rows.sum()) / max(np.sqrt(rows.size), 1)
         return TestOutcome(0.0 if z > 1.96 else 1.0, "careless")
 
-    monkeypatch.setattr(simulate.methods, "sign_flip", careless)
+    monkeypatch.setattr(table_functions, "sign_flip", careless)
     check = next(iter(simulate.cell(simulate.SHORT, "templates", 200, 0.2)))
     assert check.what == "false alarms"
     assert not check.kept

@@ -1,0 +1,203 @@
+"""`--until-decided`: items are asked in planned rounds, and a task stops when its claims are decided.
+
+The plan is written before the first call and refuses to change. A round asks, of every variant, the items of
+one look of all tasks that go on, in one stream of batches; then `results` says which tasks may stop. What
+that rests on comes from the call store, so a run that was killed makes the same rounds again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from distill.checkpoint import Distilled
+from distill.pipeline import find_or_make
+from harness.engines.base import AdapterInfo
+from harness.errors import UserError
+from harness.evaluate import evaluate
+from harness.folder import RunFolder
+from harness.lm.score import part
+from harness.lm.task import TaskData
+from harness.options import LOOKS, SPENDINGS, RunOptions
+from harness.placement import Placement, placements
+from harness.progress import say
+from harness.sample_rows import write_rows
+from harness.session import Session
+from harness.types import stable_hash
+from harness.variants import Variant
+from results.analysis.decide import ended
+from results.schema import Distillation, LookPlan, SampleRow
+from results.statistics.sequential.plan import planned
+
+Phases = tuple[list[Distillation], dict[str, float], dict[str, str]]
+"""Records of distillation, seconds by variant, and the SHA-256 of each samples file."""
+
+
+def make_plan(options: RunOptions, tasks: Sequence[TaskData]) -> LookPlan:
+    """The looks of each task, evenly spaced over its clusters."""
+    spending, futility = options.spending or SPENDINGS[0], not options.no_futility
+    plans = {
+        task.name: planned(len(in_order(task)), options.looks or LOOKS, spending, futility) for task in tasks
+    }
+    return {
+        "spending": spending,
+        "futility": futility,
+        "margin": float(options.margin),
+        "made_anew": [],
+        "tasks": {
+            name: {"clusters": list(plan.clusters), "asked": 0, "ended": None} for name, plan in plans.items()
+        },
+    }
+
+
+def in_order(task: TaskData) -> list[str]:
+    """The scored clusters in the order in which they are asked: that of `--limit`, by hash of the content."""
+    clusters = {item.cluster_id for item in task.scored_items()}
+    return sorted(clusters, key=lambda cluster: stable_hash([task.name, cluster]))
+
+
+def take_up(folder: RunFolder, plan: LookPlan) -> None:
+    """Write the plan into the manifest before anything is asked. UserError where items were asked without a
+    plan or by another one. One that only has more clusters is a new plan, and the manifest says so."""
+    before = folder.manifest.get("looks")
+    if before is None:
+        if "samples" in folder.manifest:
+            raise UserError(
+                f"{folder.path} was begun without --until-decided: its items have been seen, so no plan can "
+                "be made for them; leave the option out, or name another --output"
+            )
+    else:
+        for name in ("spending", "futility", "margin"):
+            if before[name] != plan[name]:
+                raise UserError(
+                    f"{folder.path} was planned with {name} {before[name]}, now it is {plan[name]}: a plan "
+                    "does not change; repeat the options of the run, or name another --output"
+                )
+        grown = [
+            f"{name} from {before['tasks'][name]['clusters'][-1]:,} to {entry['clusters'][-1]:,} clusters"
+            for name, entry in plan["tasks"].items()
+            if name in before["tasks"] and before["tasks"][name]["clusters"] != entry["clusters"]
+        ]
+        plan["made_anew"] = [*before["made_anew"], *grown]
+    folder.save(looks=plan)
+    for name, entry in plan["tasks"].items():
+        say(f"plan: {name} is looked at after {', '.join(f'{n:,}' for n in entry['clusters'])} clusters")
+
+
+class Places:
+    """Where variants run; an adapter that was added at the first look stays for the later ones."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._kept: dict[tuple[str, int], list[Placement]] = {}
+
+    def of(self, variant: Variant, seed: int, made: dict[str, Distilled]) -> Iterator[Placement]:
+        """As `placements`; what needs an engine of its own is opened anew at each look."""
+        key = variant.name, seed
+        if key in self._kept:
+            yield from self._kept[key]
+            return
+        folders = {task: each.folder for task, each in made.items()}
+        found, alone = [], False
+        for where, adapters in placements(self._session, variant, seed, folders):
+            _note_probes(made, adapters)
+            alone = alone or where is not self._session
+            found.append((where, adapters))
+            yield where, adapters
+        if not alone:
+            self._kept[key] = found
+
+
+def _note_probes(made: dict[str, Distilled], adapters: dict[str, AdapterInfo | None]) -> None:
+    for task, adapter in adapters.items():
+        if task in made and adapter is not None:
+            made[task].record["probe_change"] = adapter.probe_change
+
+
+def phases(session: Session, folder: RunFolder, variants: Sequence[Variant]) -> Phases:
+    """All looks of all variants of all seeds, until every task has stopped."""
+    plan = make_plan(session.options, session.tasks)
+    take_up(folder, plan)
+    folder.save(samples={})
+    return _Rounds(session, folder, variants, plan).run()
+
+
+class _Rounds:
+    """The rounds of one run."""
+
+    def __init__(
+        self, session: Session, folder: RunFolder, variants: Sequence[Variant], plan: LookPlan
+    ) -> None:
+        self._session, self._folder, self._plan = session, folder, plan
+        # As everywhere: variants without training first.
+        self._variants = sorted(variants, key=lambda variant: variant.kind == "distilled")
+        self._seeds = range(session.options.seed, session.options.seed + session.options.seeds)
+        self._places = Places(session)
+        self._made: dict[tuple[str, int], dict[str, Distilled]] = {}
+        self._rows: dict[tuple[str, str], list[SampleRow]] = {}
+        self._samples: dict[str, str] = {}
+        self._timing = dict.fromkeys((variant.name for variant in self._variants), 0.0)
+
+    def run(self) -> Phases:
+        orders = {task.name: in_order(task) for task in self._session.tasks}
+        most = max(len(entry["clusters"]) for entry in self._plan["tasks"].values())
+        for look in range(most):
+            parts = []
+            for task in self._session.tasks:
+                entry = self._plan["tasks"][task.name]
+                if entry["ended"] is None:
+                    first = entry["clusters"][look - 1] if look else 0
+                    parts.append(part(task, set(orders[task.name][first : entry["clusters"][look]])))
+                    entry["asked"] = look + 1
+            if not parts:
+                break
+            self._ask(parts, look + 1)
+            self._stop(look)
+        return self._records(), self._timing, self._samples
+
+    def _ask(self, parts: Sequence[TaskData], look: int) -> None:
+        """One round: every variant on the items of one look."""
+        for variant in self._variants:
+            began = time.perf_counter()
+            for seed in self._seeds:
+                made = self._distilled(variant, seed)
+                for where, adapters in self._places.of(variant, seed, made):
+                    chosen = [task for task in parts if task.name in adapters]
+                    for name, found in evaluate(where, variant, seed, chosen, adapters).items():
+                        for row in found:
+                            row["look"] = look
+                        self._rows.setdefault((variant.name, name), []).extend(found)
+                        self._write(variant.name, name)
+            self._timing[variant.name] += time.perf_counter() - began
+
+    def _distilled(self, variant: Variant, seed: int) -> dict[str, Distilled]:
+        """Checkpoints of a distilled variant, made at the first look."""
+        key = variant.name, seed
+        if variant.kind == "distilled" and key not in self._made:
+            self._made[key] = find_or_make(self._session, variant, seed)
+            self._folder.save(distillation=self._records())
+        return self._made.get(key, {})
+
+    def _records(self) -> list[Distillation]:
+        return [each.record for made in self._made.values() for each in made.values()]
+
+    def _write(self, variant: str, task: str) -> None:
+        path = self._folder.samples_path(variant, task)
+        digest = write_rows(path, self._rows[variant, task])
+        self._samples[path.relative_to(self._folder.path).as_posix()] = digest
+
+    def _stop(self, look: int) -> None:
+        """Stop the tasks that are decided, given up, or at their planned end, and say so."""
+        self._folder.save(looks=self._plan, samples=self._samples)
+        over = ended(Path(self._folder.path))
+        for name, entry in self._plan["tasks"].items():
+            if entry["ended"] is not None:
+                continue
+            entry["ended"] = over.get(name)
+            if look + 1 == len(entry["clusters"]) and entry["ended"] != "decided":
+                entry["ended"] = "planned end"
+            if entry["ended"] is not None:
+                asked = f"{entry['clusters'][look]:,} of {entry['clusters'][-1]:,} clusters"
+                say(f"{name}: {entry['ended']} at look {look + 1}, after {asked}")
+        self._folder.save(looks=self._plan, samples={})

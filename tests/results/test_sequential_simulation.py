@@ -1,0 +1,96 @@
+"""A short form of tests/benchmarks/simulate_looks.py, and its formulas beside the product's own."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from results.analysis import looks
+from results.analysis.clusters import Pair, Sample
+from results.statistics.sequential.plan import planned
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
+import simulate_looks as simulation
+
+RUNS = 3_000
+
+
+def pair_of(kind: simulation.Kind, counts: np.ndarray) -> Pair:
+    """Clusters of one run, in the order in which its looks asked them."""
+    steps = np.diff(counts, axis=0, prepend=0)
+    chosen = np.concatenate([np.repeat(np.arange(step.size), step) for step in steps])
+    look = np.repeat(np.arange(1, len(steps) + 1), steps.sum(1))
+    lead, weight = kind.lead[chosen], kind.weight[chosen]
+    first, second = np.where(lead < 0, -lead, 0.0), np.where(lead > 0, lead, 0.0)
+    rows = int(weight.sum())
+    whole = kind.name != "graded"
+    return Pair(Sample(first, weight, rows, whole), Sample(second, weight, rows, whole), look=look)
+
+
+@pytest.mark.parametrize("kind", simulation.KINDS, ids=lambda kind: kind.name)
+def test_what_is_simulated_is_what_runs(kind: simulation.Kind) -> None:
+    """p at each look, p against the margin, and whether the repeated intervals hold a value."""
+    cell = simulation.Cell(kind, 60, 0.3, tilt=0.3)
+    counts = cell.draw(np.random.default_rng(4), 12)
+    p = simulation.p_values(kind, counts)
+    plan, value = cell.plan, 0.07
+    for run in range(counts.shape[1]):
+        pair = pair_of(kind, counts[:, run])
+        found = looks.difference(pair, plan, margin=0.05)
+        # Far from any boundary the simulation takes the normal sign-flip test.
+        near = np.abs(found.z) > 1.6
+        assert np.allclose(
+            p[near, run], [2 * (1 - simulation.ndtr(abs(z))) for z in np.array(found.z)[near]], atol=1e-9
+        )
+        assert found.test.p == pytest.approx(plan.p([*p[:, run]]), rel=0.15)
+        fits = [simulation.fitted(kind, counts[look]) for look in range(5)]
+        above = [float(fit.p_above(-0.05)[run]) for fit in fits]
+        assert found.p_above_margin == pytest.approx(
+            plan.p([min(2 * each, 1) for each in above]) / 2, rel=1e-6
+        )
+        held = all(
+            bool(fit.holds(value, plan.levels.nominal(look, 0.05))[run]) for look, fit in enumerate(fits)
+        )
+        assert held == (found.interval.low <= value <= found.interval.high)
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        pytest.param(simulation.Cell(simulation.KINDS[0], 200, 0.2), id="independent"),
+        pytest.param(simulation.Cell(simulation.KINDS[1], 80, 0.4), id="clustered", marks=pytest.mark.slow),
+    ],
+)
+def test_promises_hold_in_a_short_simulation(cell: simulation.Cell) -> None:
+    found = simulation.measure(cell, RUNS, 1)
+    broken = [
+        f"{promise.name}: {value}"
+        for promise, value in simulation.checks(found)
+        if promise.broken(value, RUNS)
+    ]
+    assert not broken
+    # Looking five times at 5 % without a plan is what all this is for.
+    assert found["naive"] is not None and found["naive"] > 0.1
+
+
+def test_pocock_stops_earlier_than_obrien_and_fleming() -> None:
+    shares = {}
+    for spending in ("obrien-fleming", "pocock"):
+        cell = simulation.Cell(simulation.KINDS[0], 200, 0.4, spending=spending).at(0.25)
+        assert cell is not None
+        shares[spending] = simulation.Seen.of(cell, np.random.default_rng(5), RUNS).share(True)
+    assert shares["pocock"] < shares["obrien-fleming"] < 0.5
+
+
+def test_a_pair_of_looks_is_the_plain_pair_at_its_last_look_but_for_the_levels() -> None:
+    cell = simulation.Cell(simulation.KINDS[1], 100, 0.3)
+    pair = pair_of(cell.kind, cell.draw(np.random.default_rng(6), 1)[:, 0])
+    plan = planned(100, 5, "obrien-fleming", True)
+    found = looks.difference(pair, plan)
+    assert found.n == 100 and len(found.z) == 5
+    assert found.interval.low < found.adjusted_estimate(0.05) < found.interval.high
+    one = looks.difference(pair.up_to(1), plan)
+    assert one.n == 20 and one.interval.low < found.interval.low < found.interval.high < one.interval.high
