@@ -338,8 +338,20 @@ class LeftOut(Sides, Paired):
     """Rows of two runs that were paired, and those that were not."""
 
 
+class Read(TypedDict):
+    """What was read for a task on both sides."""
+
+    task: str
+    """Name of the task."""
+    a: str
+    """Harness, version and file of the first side."""
+    b: str
+    """The same of the second side."""
+
+
 class Compared(TypedDict):
-    """The last line of `compare`, beside its `status`."""
+    """`comparison.json` of `compare --output`; the last line of `compare` keeps `a`, `b`, `comparisons`,
+    `left_out` and `notes` of it."""
 
     schema: int
     """Version of this format."""
@@ -350,7 +362,9 @@ class Compared(TypedDict):
     margin: float
     """Non-inferiority margin."""
     comparisons: list[Comparison]
-    """Claims; `a` and `b` are `RUN/VARIANT`."""
+    """Claims; `a` and `b` are `RUN/VARIANT`, or the model of a log."""
+    read: list[Read]
+    """What was read, by task."""
     left_out: list[LeftOut]
     """What was paired and what was left out."""
     methods: list[MethodRow]

@@ -210,40 +210,15 @@ def _report(arguments: list[str], course: Course) -> int:
 
 
 def _compare(arguments: list[str], course: Course) -> int:
-    parser = LineParser(
-        prog="s2d-bench compare",
-        description="Two runs over the items that both have, item by item; reads lm-eval's samples too.",
-    )
-    parser.add_argument(
-        "run_a", type=path_argument, help="run folder, or a folder with samples_*.jsonl of lm-eval"
-    )
-    parser.add_argument("run_b", type=path_argument)
-    parser.add_argument("--margin", type=float, help="non-inferiority margin in points")
-    given = parser.parse_args(arguments)
-    from results.compare import compare, render
+    from harness.command.compare import compare
 
-    outcome = compare(given.run_a, given.run_b, margin=given.margin)
-    print(render(outcome))
-    print(json.dumps({"status": "ok", **outcome}))
-    return 0
+    return compare(arguments, course)
 
 
 def _gate(arguments: list[str], course: Course) -> int:
-    parser = LineParser(
-        prog="s2d-bench gate",
-        description="Check a run against a policy: exit 0 holds, 1 fails, 3 cannot tell.",
-    )
-    parser.add_argument("run", type=path_argument, help="run folder")
-    parser.add_argument("--policy", type=path_argument, required=True, help="file with one rule a line")
-    parser.add_argument("--prices", type=path_argument, help="dated prices (YAML), for rules on usd")
-    given = parser.parse_args(arguments)
-    from results.gate import check
+    from harness.command.compare import gate
 
-    outcome = check(given.run, given.policy, given.prices)
-    for line in outcome.lines:
-        print(line)
-    print(json.dumps({"status": outcome.status}))
-    return int(outcome.exit_code)
+    return gate(arguments)
 
 
 def _ls(arguments: list[str], course: Course) -> int:
