@@ -21,8 +21,9 @@ from harness.command.command_line import LineParser, parse_options, path_argumen
 from harness.command.exit import Course, guarded
 from harness.errors import UserError, one_line
 from harness.option_checks import refuse_typed_keys
+from harness.options import RunOptions
 from harness.telemetry import switch_off_telemetry
-from results.schema import Distillation
+from results.schema import Distillation, RunKind
 
 EXAMPLES = """examples:
   s2d-bench --models base,s2,distilled
@@ -31,6 +32,9 @@ EXAMPLES = """examples:
       a hub model on hub data
   s2d-bench --models base,s2:cot,tuned=./my-adapter --tasks gsm8k --data ./data --limit 200
       another method, your own adapter, data from a folder
+
+exit status: 0 well, also where the status is partly; 1 failed; 2 bad input; 128 + N stopped by signal N.
+The last line on standard output is JSON for scripts, where that is not a terminal or with --json.
 
 other commands (each has --help):
   distill   make checkpoints only          report RUN         tables again, no model
@@ -43,8 +47,8 @@ COMMANDS = ("distill", "report", "compare", "gate", "ls", "doctor", "check")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Entry point. Exit status: 0 well, 1 failed run, 2 bad input, 3 gate cannot tell; 129, 130, 143 stopped
-    by SIGHUP, SIGINT, SIGTERM."""
+    """Entry point. Exit status: 0 well, 1 failed run, 2 bad input, 3 gate cannot tell; 129, 130, 138, 143
+    stopped by SIGHUP, SIGINT, SIGUSR1, SIGTERM."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("TQDM_DISABLE", "1")  # bars of the libraries; ours says for itself when it shows
@@ -66,6 +70,8 @@ def _checked(arguments: list[str], course: Course) -> int:
 
 def _dispatch(arguments: list[str], course: Course) -> int:
     refuse_typed_keys(arguments)
+    course.json = "--json" in arguments  # before any command's parser, whose errors are told to scripts too
+    arguments = [word for word in arguments if word != "--json"]
     handlers = {
         "run": _run,
         "distill": _distill,
@@ -89,6 +95,8 @@ def _run(arguments: list[str], course: Course) -> int:
     )
     options = parse_options(parser, arguments)
     course.fresh = options.fresh
+    if options.dry_run:
+        return _dry_run(options, "run", course)
     from harness.command.run import run
 
     if options.prices:
@@ -97,18 +105,27 @@ def _run(arguments: list[str], course: Course) -> int:
         load_prices(Path(options.prices))  # now, not after hours
     course.writing = True
     folder, records = run(options, shlex.join(["s2d-bench", *arguments]))
-    if options.dry_run:
-        print(json.dumps({"status": "dry_run"}))
-        return 0
     _push(records, options.push_to_hub)
     prices = Path(options.prices) if options.prices else None
     return _show(folder, options.margin, prices, course, options.interval)
+
+
+def _dry_run(options: RunOptions, kind: RunKind, course: Course) -> int:
+    """What the command would cost: a table, and the line for scripts."""
+    from harness.command.forecast_text import as_json, table
+    from harness.command.run import dry_run
+
+    found = dry_run(options, kind)
+    print(table(found))
+    course.tell(as_json(found))
+    return 0
 
 
 def _show(
     folder: Path, margin: float | None, prices: Path | None, course: Course, interval: str | None = None
 ) -> int:
     """Tables of a finished run: files, the card, the JSON line."""
+    from results.analysis.lacking import lacking
     from results.analysis.leaderboard import build
     from results.hardware import time_text
     from results.page.build import write_page
@@ -121,16 +138,20 @@ def _show(
     write_all(folder, leaderboard)
     page = write_page(folder, leaderboard)
     print(terminal(leaderboard))
-    if measured := time_text(read_manifest(folder)):
+    manifest = read_manifest(folder)
+    if measured := time_text(manifest):
         print(f"{measured}\n")
     print(one_line(f"page: {page}"))
-    summary = {
-        "status": "ok",
-        "run": str(folder),
-        "leaderboard": str(folder / "leaderboard.json"),
-        "n_rows": len(leaderboard["rows"]),
-    }
-    print(json.dumps(summary))
+    why = lacking(manifest, leaderboard)
+    course.tell(
+        {
+            "status": "partly" if why else "ok",
+            "run": str(folder),
+            "leaderboard": str(folder / "leaderboard.json"),
+            "n_rows": len(leaderboard["rows"]),
+            **({"why": why} if why else {}),
+        }
+    )
     return 0
 
 
@@ -148,18 +169,18 @@ def _distill(arguments: list[str], course: Course) -> int:
     )
     options = parse_options(parser, arguments)
     course.fresh, course.writing = options.fresh, True
+    if options.dry_run:
+        return _dry_run(options, "distill", course)
     from harness.command.run import distill
 
     folder, records = distill(options, shlex.join(["s2d-bench", "distill", *arguments]))
-    if options.dry_run:
-        print(json.dumps({"status": "dry_run"}))
-        return 0
     for record in records:
         kept = f"{record['kept']} of {record['inputs']} inputs kept"
         print(one_line(f"{record['task']}: {kept}, {record['checkpoint'] or 'not distilled (too few)'}"))
     pushed = _push(records, options.push_to_hub)
     made = [record["checkpoint"] for record in records]
-    print(json.dumps({"status": "ok", "run": str(folder), "checkpoints": made, "pushed": pushed}))
+    status = "ok" if all(made) else "partly"
+    course.tell({"status": status, "run": str(folder), "checkpoints": made, "pushed": pushed})
     return 0
 
 
@@ -192,13 +213,29 @@ def _report(arguments: list[str], course: Course) -> int:
         "--interval", metavar="NAME", help="of graded and clustered differences, as for a run"
     )
     parser.add_argument("--paper", action="store_true", help="lay the figures of the paper beside the run")
+    parser.add_argument(
+        "--variants", metavar="V,...", default="", help="these alone, as base,s2; into RUN/views"
+    )
+    parser.add_argument("--tasks", metavar="T,...", default="", help="these alone")
+    parser.add_argument(
+        "--limit", type=int, metavar="N", help="so many questions per task, as a run of N asks"
+    )
     given = parser.parse_args(arguments)
+    from results.records.view import Part, write_view
+
+    part = Part(_names(given.variants), _names(given.tasks), given.limit)
+    if part:
+        given.run = write_view(given.run, part)
     if given.paper:
         from results.analysis.leaderboard import build
         from results.paper import beside, render
 
         print(render(beside(build(given.run, given.margin, given.prices, interval=given.interval))))
     return _show(given.run, given.margin, given.prices, course, given.interval)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 def _compare(arguments: list[str], course: Course) -> int:
@@ -234,7 +271,7 @@ def _gate(arguments: list[str], course: Course) -> int:
     outcome = check(given.run, given.policy, given.prices)
     for line in outcome.lines:
         print(line)
-    print(json.dumps({"status": outcome.status}))
+    course.tell({"status": outcome.status})
     return int(outcome.exit_code)
 
 
@@ -266,7 +303,7 @@ def _ls(arguments: list[str], course: Course) -> int:
         from harness.variants import KNOWN
 
         print(tabulate(list(KNOWN.items()), ["variant", "what it is"]))
-    print(json.dumps({"status": "ok"}))
+    course.tell({"status": "ok"})
     return 0
 
 
@@ -298,7 +335,7 @@ def _check(arguments: list[str], course: Course) -> int:
         print("\n".join(lines) + "\n")
         found.append(facts)
     fails = any(not facts["round_trip"] for facts in found)
-    print(json.dumps({"status": "fails" if fails else "ok", "tasks": found}))
+    course.tell({"status": "fails" if fails else "ok", "tasks": found})
     return 1 if fails else 0
 
 
@@ -313,7 +350,7 @@ def _doctor(arguments: list[str], course: Course) -> int:
     lines, fine = examine()
     for line in lines:
         print(line)
-    print(json.dumps({"status": "ok" if fine else "incomplete"}))
+    course.tell({"status": "ok" if fine else "incomplete"})
     return 0 if fine else 1
 
 
