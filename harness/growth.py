@@ -58,6 +58,12 @@ def joined(path: Path, held: Settings, now: RunOptions) -> RunOptions:
             raise _refusal(path, name, value, values[name])
     if before.task_config and now.task_config not in (None, before.task_config):
         raise _refusal(path, "task_config", before.task_config, now.task_config)
+    if before.until_decided:  # its looks were planned for these claims and so many items
+        for name in sorted(GROWS):
+            if before.as_dict()[name] != values[name]:
+                raise _refusal(
+                    path, name, before.as_dict()[name], values[name], ", and its looks are planned"
+                )
     more = {name: grow(getattr(before, name), getattr(now, name)) for name, grow in _GROW.items()}
     load_files(more["method_path"])
     return replace(now, **more, models=_models(path, before.models, now.models))

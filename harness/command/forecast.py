@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from distill.pipeline import MIN_KEPT, Planned, planned
-from harness.command.plan import DIRECT, USC, Held, Inputs, Part, distillation, evaluation, held_rows
+from harness.command.plan import BEFORE, DIRECT, USC, Held, Inputs, Part, distillation, evaluation, held_rows
 from harness.command.probe import Probe, Range, probed, to_fetch
 from harness.folder import read_manifest
 from harness.lm.task import TaskData
@@ -98,15 +98,15 @@ def forecast(
     parts = list(distillation(options, variants, tasks))
     if evaluates:
         parts += evaluation(options, variants, tasks, {})
-    pairs = dict.fromkeys(
-        (part.task.name, part.method) for part in parts if part.items and part.method != USC
-    )
+    kinds = {part.kind: None for part in parts if part.items and part.method != USC}
+    if any(variant.kind == "distilled" for variant in variants):  # what training is reckoned from
+        kinds |= {(task.name, DIRECT, False): None for task in tasks}
     held = held_rows(options) if evaluates else {}
     if missing := to_fetch(options):
         return Forecast(_joined([_unprobed(part) for part in parts]), {}, missing)
     rows: list[Row] = []
     full = False
-    with probed(options, variants, tasks, list(pairs)) as probe:
+    with probed(options, variants, tasks, list(kinds)) as probe:
         for variant in sorted(variants, key=lambda each: each.kind == "distilled"):
             if variant.kind == "distilled":
                 seeds = range(options.seed, options.seed + options.seeds)
@@ -157,22 +157,28 @@ def _row(part: Part, probe: Probe) -> Row:
     if not items:
         return row
     if part.method == USC:  # not probed: it shows the model its own texts, and the reply is short
-        like = probe.measured[part.task.name, DIRECT]
+        like = probe.measured[part.task.name, DIRECT, False]
         generated = (0.0, float(part.generated_tokens))
         return replace(
             row, calls=part.calls, generated_tokens=generated, seconds=like.seconds(items, probe.at_once)
         )
-    measured = probe.measured[part.task.name, part.method]
+    measured = probe.measured[part.kind]
+    # System 1 is asked about kept inputs, of which there may be none.
+    least = 0.0 if part.phase.endswith(BEFORE) else 1.0
     expected = round(items * measured.calls.mean)
     stored = measured.store_bytes.times(items)
     return replace(
         row,
         calls=expected if calls is None else min(expected, calls),
-        prompt_tokens=measured.prompt_tokens.times(items),
-        generated_tokens=measured.generated_tokens.times(items, tokens),
-        seconds=measured.seconds(items, probe.at_once),
+        prompt_tokens=_from(least, measured.prompt_tokens.times(items)),
+        generated_tokens=_from(least, measured.generated_tokens.times(items, tokens)),
+        seconds=_from(least, measured.seconds(items, probe.at_once)),
         disk_bytes=_range(stored, measured.row_bytes.times(items)) if part.scored else stored,
     )
+
+
+def _from(share: float, values: Range) -> Range:
+    return share * values[0], values[1]
 
 
 def _unprobed(part: Part) -> Row:
@@ -197,7 +203,7 @@ def _trainings(variant: Variant, plans: Sequence[Planned], probe: Probe) -> list
 
 def _training(plan: Planned, probe: Probe, rate: float) -> Row:
     """What training on `plan` works through, and how long; `rate` is prompt tokens a second."""
-    measured, settings = probe.measured[plan.task.name, DIRECT], plan.settings
+    measured, settings = probe.measured[plan.task.name, DIRECT, False], plan.settings
     each = measured.prompt_tokens.mean + measured.generated_tokens.mean
     inputs = plan.inputs * (2 if plan.task.spec.swap else 1)
     steps = int(settings.get("max_steps") or 0)

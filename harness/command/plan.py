@@ -27,6 +27,10 @@ TEACHER, BEFORE, CHOOSING = "teacher", "System 1 before", "choosing"
 DIRECT, USC = "direct", "usc"
 
 
+Kind = tuple[str, str, bool]
+"""Task, method, and whether a teacher is sampled."""
+
+
 @dataclass(frozen=True)
 class Part:
     """One phase on one task."""
@@ -42,6 +46,13 @@ class Part:
     """What one of them takes at most."""
     scored: bool = False
     """It writes rows of samples."""
+    teaches: bool = False
+    """It is drawn as the teacher's samples are."""
+
+    @property
+    def kind(self) -> Kind:
+        """What is probed of it."""
+        return self.task.name, self.method, self.teaches
 
     @property
     def calls(self) -> int:
@@ -108,7 +119,8 @@ def distillation(
         chosen = _filter(options, task, variant)
         inputs = (known or {}).get((variant.name, task.name, seed)) or _inputs_at_most(options, task, chosen)
         samples = inputs.asked * teacher_samples(options, task, variant)
-        yield Part(name, variant, task, method, samples, _most(options, task, method))
+        most = _most(options, task, method)
+        yield Part(name, variant, task, method, samples, most, teaches=True)
         if chosen.model_chooses:
             yield Part(f"{name}, {CHOOSING}", variant, task, USC, inputs.units, Most(1, USC_TOKENS, True))
         if variant.recipe != "s1":

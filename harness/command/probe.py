@@ -18,6 +18,7 @@ from math import log2, sqrt
 from pathlib import Path
 
 from harness import storage
+from harness.command.plan import Kind
 from harness.engines import KINDS
 from harness.engines.base import Engine
 from harness.lm.task import TaskData
@@ -102,8 +103,7 @@ class Measured:
 class Probe:
     """What was measured; while it is open the model is there."""
 
-    measured: dict[tuple[str, str], Measured]
-    """By (task, method)."""
+    measured: dict[Kind, Measured]
     at_once: int
     """Calls that the engine makes at once, at most."""
     load_seconds: float
@@ -149,9 +149,9 @@ def _source(options: RunOptions) -> ModelSource:
 
 @contextmanager
 def probed(
-    options: RunOptions, variants: Sequence[Variant], tasks: list[TaskData], pairs: Sequence[tuple[str, str]]
+    options: RunOptions, variants: Sequence[Variant], tasks: list[TaskData], kinds: Sequence[Kind]
 ) -> Iterator[Probe]:
-    """Load the model and measure `pairs` of task and method. UserError for an adapter that cannot be had."""
+    """Load the model and measure `kinds` of calls. UserError for an adapter that cannot be had."""
     kind, settings, source = KINDS[options.engine], engine_arguments(options), _source(options)
     say(f"probe: loading {source.name} ({kind.name}), then some {SECONDS:.0f} seconds of real calls")
     began = time.perf_counter()
@@ -166,12 +166,12 @@ def probed(
         session = Session(options, source, engine, Scheduler(engine, store, options.mark_pair), tasks)
         by_name = {task.name: task for task in tasks}
         found = {
-            (task, method): _measure(session, by_name[task], method, SECONDS / len(pairs))
-            for task, method in pairs
+            each: _measure(session, by_name[each[0]], each[1], each[2], SECONDS / len(kinds))
+            for each in kinds
         }
         facts = {**engine.facts(), **settings}
         at_once = next((int(facts[name]) for name in AT_ONCE if name in facts), USUAL_AT_ONCE)
-        rate = _read_rate(session) if kind.weights == "here" and pairs else None
+        rate = _read_rate(session) if kind.weights == "here" and kinds else None
         yield Probe(found, at_once, load_seconds, rate, engine, session)
 
 
@@ -187,7 +187,7 @@ def _require_named(engine: Engine, variants: Sequence[Variant]) -> None:
             )
 
 
-def _measure(session: Session, task: TaskData, name: str, seconds: float) -> Measured:
+def _measure(session: Session, task: TaskData, name: str, teaches: bool, seconds: float) -> Measured:
     method, items = get_method(name), task.scored_items()
     # Spread over the data, whose beginning may be short questions or one source.
     step = max(1, len(items) // (2 * LARGEST_WAVE))
@@ -199,7 +199,9 @@ def _measure(session: Session, task: TaskData, name: str, seconds: float) -> Mea
     while chosen:
         part, chosen = chosen[:size], chosen[size:]
         jobs = [
-            session.job(task, item, method, session.options.seed, history=task.history(item.fields))
+            session.job(
+                task, item, method, session.options.seed, teacher=teaches, history=task.history(item.fields)
+            )
             for item in part
         ]
         started = time.perf_counter()

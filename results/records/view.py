@@ -58,6 +58,11 @@ def write_view(folder: Path, part: Part) -> Path:
     """The folder of a part, written anew. ResultsError for what the run does not have."""
     manifest = read_manifest(folder)
     require_as_written(folder, manifest)
+    if manifest.get("looks"):
+        raise ResultsError(
+            f"{folder} asked its items in planned looks (--until-decided), and its claims hold for all of "
+            "it: leave --variants, --tasks and --limit out"
+        )
     if part.limit is not None and part.limit < 1:
         raise ResultsError(f"--limit {part.limit}: it must be at least 1")
     variants = _named(part.variants, manifest["variants"], "--variants", folder)
@@ -74,7 +79,10 @@ def write_view(folder: Path, part: Part) -> Path:
             chosen = _chosen(path, task, part.limit)
             counts[task] = [str(row["item_id"]) for _, row in chosen], [_cluster(row) for _, row in chosen]
             # Names of the files that are there: those in a manifest may hold anything.
-            name, text = f"samples/{path.parent.name}/{path.name}", b"".join(line for line, _ in chosen).decode()
+            name, text = (
+                f"samples/{path.parent.name}/{path.name}",
+                b"".join(line for line, _ in chosen).decode(),
+            )
             write_whole(home / name, text)
             hashes[name] = hashlib.sha256(text.encode()).hexdigest()
     seen = _seen(manifest, variants, tasks, counts)

@@ -57,6 +57,9 @@ RUNS = {
         "endless.py", "--tasks", "last_letter", "--models", "base,s2:rar_2step", "--sampling",
         "max_tokens=40,max_tokens.rephrase=90",
     ),
+    "planned looks": (
+        "paper_like.py", "--tasks", "coin_flip", "--models", "base,s2", "--until-decided", "--limit", "30",
+    ),
     "judging both orders": ("paper_like.py", "--tasks", "judge", "--models", "base,s2:cot,distilled"),
 }  # fmt: skip
 
@@ -76,7 +79,7 @@ def test_no_run_passes_what_was_called_the_most(tmp_path: Path, name: str) -> No
         assert tokens > 0.5 * told["generated_at_most"]
     if name == "the usual":
         low, high = told["generated_tokens"]
-        assert low <= tokens <= high and told["calls"] * 0.9 <= calls
+        assert low <= tokens <= high
         # All that is asked again is in the run, and the checkpoint is in the cache.
         again = foreseen(tmp_path, script, *more)
         assert (again["calls_at_most"], again["generated_at_most"]) == (0, 0)

@@ -146,6 +146,19 @@ def test_a_run_that_is_killed_while_it_grows_still_shows_what_it_had(
     assert view.read_bytes() == tables_in(small.work / "run")["leaderboard.csv"]
 
 
+def test_a_run_with_planned_looks_has_no_parts(grown: Path, tmp_path: Path) -> None:
+    shutil.copytree(grown, tmp_path / "run")
+    found = manifest_of(tmp_path / "run")
+    task = {"clusters": [100, 200], "asked": 2, "ended": None}
+    found["looks"] = {
+        "spending": "obrien-fleming", "futility": True, "margin": 5.0, "made_anew": [],
+        "tasks": {"coin_flip": task},
+    }  # fmt: skip
+    (tmp_path / "run" / "manifest.json").write_text(json.dumps(found))
+    done = run_command(tmp_path, ["report", "run", "--limit", "40"])
+    assert done.returncode == 2 and "its claims hold for all of it" in done.stderr
+
+
 REFUSED = {
     "seed": ({"seed": 4}, "--seed 0, now it is 4"),
     "sampling": ({"sampling": {"temperature": 1}}, "--sampling {}, now it is {'temperature': 1}"),
@@ -157,6 +170,13 @@ REFUSED = {
     ),
     "two teachers": ({"models": "base,s2:cot"}, "and one run cannot have both"),
 }
+
+
+def test_a_run_whose_looks_are_planned_does_not_grow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    RunFolder.open(RunOptions(output="run", until_decided=True, limit=40), "first").close()
+    with pytest.raises(UserError, match="--limit 40, now it is 200, and its looks are planned"):
+        RunFolder.open(RunOptions(output="run", until_decided=True, limit=200), "second")
 
 
 @pytest.mark.parametrize("name", REFUSED)
