@@ -19,7 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from harness.engines import KINDS
-from harness.folder import read_manifest, versions
+from harness.folder import read_manifest, versions, with_held
 from harness.options import RunOptions
 from harness.progress import say
 from results.files import file_hash
@@ -30,8 +30,9 @@ PACKAGES = ("harness", "tasks", "distill", "results")
 
 
 def run_or_show(options: RunOptions, command: str) -> tuple[Path, list[Distillation]]:
-    """As `harness.command.run.run`, but a finished run of these options is left as it is."""
+    """As `harness.command.run.run`, but a finished run that has all that is asked for is left as it is."""
     options.check()
+    options = with_held(options)
     folder = finished(options)
     if folder is not None:
         say(f"run folder: {folder} (finished: its records are shown; --output names another run)")

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-
 from harness.command.command_line import LineParser, path_argument
 from harness.command.exit import Course
 from harness.errors import one_line
 
 
-def doctor(arguments: list[str]) -> int:
+def doctor(arguments: list[str], course: Course) -> int:
     """What is installed, what this machine has, and what a model would need."""
     parser = LineParser(
         prog="s2d-bench doctor",
@@ -23,11 +21,11 @@ def doctor(arguments: list[str]) -> int:
     lines, facts = examine(given.pretrained, given.revision)
     for line in lines:
         print(line)
-    print(json.dumps(facts))
+    course.tell(facts)
     return 0 if facts["status"] == "ok" else 1
 
 
-def prices(arguments: list[str]) -> int:
+def prices(arguments: list[str], course: Course) -> int:
     """Checks a price file, or prints one that works."""
     parser = LineParser(
         prog="s2d-bench prices", description="Check a price file for --prices, or print one that works."
@@ -43,7 +41,7 @@ def prices(arguments: list[str]) -> int:
     lines, facts = explain(given.file)
     for line in lines:
         print(one_line(line) if not line.startswith(" ") else line)
-    print(json.dumps({"status": "ok", **facts}))
+    course.tell({"status": "ok", **facts})
     return 0
 
 
@@ -69,5 +67,5 @@ def cache(arguments: list[str], course: Course) -> int:
         for entry in removed:
             print(one_line(f"removed: {entry.path}"))
         facts = {"removed": len(removed), "bytes": sum(entry.bytes for entry in removed)}
-    print(json.dumps({"status": "ok", **facts}))
+    course.tell({"status": "ok", **facts})
     return 0

@@ -157,7 +157,12 @@ def test_a_run_that_ends_in_any_look_goes_on_to_the_same_tables(
         patch.setattr(looks, "ended", strike)
         assert command(tmp_path).returncode == 130
     run = tmp_path / "run"
-    assert manifest_of(run)["status"] == "failed"
+    assert manifest_of(run)["status"] == "stopped"
+    refused = run_command(tmp_path, ["report", "run"])
+    assert refused.returncode == 2 and "a look beyond the plan" in refused.stderr
+    (tmp_path / "policy.txt").write_text("s2 superior to base\n")
+    gate = run_command(tmp_path, ["gate", "run", "--policy", "policy.txt"])
+    assert gate.returncode == 3 and "not finished" in gate.stdout and "better" not in gate.stdout
     assert command(tmp_path).returncode == 0
     for name in TABLES:
         # The page names the folder of each checkpoint.
