@@ -58,9 +58,11 @@ from results.schema_leaderboard import (
     Planned,
     PriceNote,
     Queries,
+    Rates,
     Read,
     Scored,
     ScoreRow,
+    SeedScore,
     Trio,
 )
 from results.schema_manifest import (
@@ -255,6 +257,7 @@ __all__ = [
     "Planned",
     "PriceNote",
     "Queries",
+    "Rates",
     "RatioKey",
     "Ratios",
     "Read",
@@ -265,6 +268,7 @@ __all__ = [
     "SampleStep",
     "ScoreRow",
     "Scored",
+    "SeedScore",
     "Settings",
     "Share",
     "Sides",

@@ -216,9 +216,8 @@ def cheaper_row(
     fractions. `same`: both spend equally many on every item.
     """
     tokens = samplesets.row_pair(a, a.usage["generated_tokens"], b.usage["generated_tokens"])
-    seen = methods.token_difference(tokens)
-    interval = seen.interval if plan is None else looks.token_interval(tokens, plan)
-    used.update((seen.method, "token_ratio") if plan is None else ("looks_tokens",))
+    seen = methods.token_difference(tokens) if plan is None else looks.token_difference(tokens, plan)
+    used.update((seen.method, "token_ratio") if plan is None else (seen.method,))
     token, flops, usd = (_ratio(a, b, costs, unit, plan) for unit in UNITS)
     marks = {**marks}
     if plan is not None:
@@ -228,12 +227,12 @@ def cheaper_row(
     return {
         "task": a.task, "a": first, "b": second,
         "metric": "generated_tokens", "claim": "cheaper", "n": seen.n,
-        "difference": seen.estimate, "ci_low": interval.low, "ci_high": interval.high,
+        "difference": seen.estimate, "ci_low": seen.interval.low, "ci_high": seen.interval.high,
         "test": seen.test.method, "p": seen.test.p, "p_adjusted": None, "alpha": verdicts.ALPHAS["cheaper"],
-        "level": verdicts.ALPHA, "ci_low_adjusted": interval.low, "ci_high_adjusted": interval.high,
+        "level": verdicts.ALPHA, "ci_low_adjusted": seen.interval.low, "ci_high_adjusted": seen.interval.high,
         "margin": None, "mde": detectable(seen), "needed_n": None,
         "verdict": verdicts.cheaper(token[1], token[2]),
-        "interval": interval.method, "differing": seen.differing, "primary": False, "direction": "lower",
+        "interval": seen.interval.method, "differing": seen.differing, "primary": False, "direction": "lower",
         "rows_left_out": 0, "same": seen.differing == 0, "one_program": a.method == b.method,
         "token_ratio": token[0], "token_ratio_low": token[1], "token_ratio_high": token[2],
         "flops_ratio": flops[0], "flops_ratio_low": flops[1], "flops_ratio_high": flops[2],

@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields
 
 from results.analysis import choose_test
 from results.analysis.clusters import Pair, Sample
-from results.analysis.table_functions import At, Difference
+from results.analysis.table_functions import At, Difference, Fitted, seen
 from results.errors import ResultsError
 from results.records.load import RunData
 from results.schema import Look, LookedTask, Manifest
@@ -123,10 +123,17 @@ def ratio(pair: Pair, plan: Plan) -> tuple[float | None, Interval | None, tuple[
     return value, interval(choose_test.CONFIDENCE), z
 
 
-def token_interval(pair: Pair, plan: Plan) -> Interval:
-    """Interval of the difference of mean tokens over all looks."""
+def token_difference(pair: Pair, plan: Plan) -> Difference:
+    """Difference of mean tokens over all looks; its test is that of the ratio, which decides the claim."""
     found = [bootstrap.linearised(part.difference, part.weight) for part in parts(pair, plan)]
-    return in_common([one.interval for one in found], plan)(choose_test.CONFIDENCE)
+    ratios = [log_ratio(part.first.total, part.second.total) for part in parts(pair, plan)]
+    p = plan.p([1.0 if one is None else one.p for one in ratios])
+    fitted = Fitted(
+        TestOutcome(p, "log ratio, sequential"),
+        in_common([one.interval for one in found], plan),
+        found[-1].p_above,
+    )
+    return seen(pair, fitted, "looks_tokens", choose_test.CONFIDENCE)
 
 
 def score_interval(sample: Sample, plan: Plan, look: int) -> tuple[Interval, str]:

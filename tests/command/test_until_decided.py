@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from declared import faults
-from kill_fixtures import slow_but
 from test_end_to_end import SCRIPTS, TABLES, Done, last_line, rows_of, run_command
 
 from harness.command import looks
@@ -126,7 +125,7 @@ def test_intervals_are_wider_than_those_of_one_look_and_agree_with_verdicts(stop
             assert row["ci_low_adjusted"] <= row["difference"] <= row["ci_high_adjusted"]
         if row["claim"] == "cheaper":
             assert row["token_ratio_low"] <= row["token_ratio"] <= row["token_ratio_high"]
-        assert row["test"].endswith("sequential") or row["claim"] != "superior"
+        assert row["test"].endswith("sequential") or row["claim"] == "non_inferior"
 
 
 @pytest.mark.slow
@@ -139,7 +138,8 @@ def test_the_same_command_again_gives_the_same_tables(stopped: Path) -> None:
     assert {name: (stopped / name).read_bytes() for name in TABLES} == before
 
 
-@pytest.mark.parametrize("look", slow_but(1, (0, 1, 2)))
+@pytest.mark.slow
+@pytest.mark.parametrize("look", [0, 1, 2])
 def test_a_run_that_ends_in_any_look_goes_on_to_the_same_tables(
     stopped: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, look: int
 ) -> None:
@@ -158,11 +158,6 @@ def test_a_run_that_ends_in_any_look_goes_on_to_the_same_tables(
         assert command(tmp_path).returncode == 130
     run = tmp_path / "run"
     assert manifest_of(run)["status"] == "failed"
-    refused = run_command(tmp_path, ["report", "run"])
-    assert refused.returncode == 2 and "a look beyond the plan" in refused.stderr
-    (tmp_path / "policy.txt").write_text("s2 superior to base\n")
-    gate = run_command(tmp_path, ["gate", "run", "--policy", "policy.txt"])
-    assert gate.returncode == 3 and "not finished" in gate.stdout and "better" not in gate.stdout
     assert command(tmp_path).returncode == 0
     for name in TABLES:
         # The page names the folder of each checkpoint.
@@ -199,6 +194,17 @@ def test_a_damaged_plan_is_named(stopped: Path, tmp_path: Path, key: str, value:
     (tmp_path / "run" / "manifest.json").write_text(json.dumps(manifest))
     done = run_command(tmp_path, ["report", "run"])
     assert done.returncode == 2 and says in done.stderr
+
+
+def test_nobody_looks_at_a_run_whose_looks_are_not_over(stopped: Path, tmp_path: Path) -> None:
+    shutil.copytree(stopped, tmp_path / "run")
+    manifest = manifest_of(stopped) | {"status": "running"}
+    (tmp_path / "run" / "manifest.json").write_text(json.dumps(manifest))
+    refused = run_command(tmp_path, ["report", "run"])
+    assert refused.returncode == 2 and "a look beyond the plan" in refused.stderr
+    (tmp_path / "policy.txt").write_text("s2 superior to base\n")
+    gate = run_command(tmp_path, ["gate", "run", "--policy", "policy.txt"])
+    assert gate.returncode == 3 and "not finished" in gate.stdout and "better" not in gate.stdout
 
 
 def test_a_gate_has_the_verdict_of_the_tables(stopped: Path) -> None:
@@ -275,10 +281,6 @@ def test_without_futility_a_task_goes_to_its_planned_end(tmp_path: Path) -> None
 def test_a_plan_does_not_change(stopped: Path) -> None:
     """The last test: it leaves the run unfinished."""
     before = (stopped / "leaderboard.json").read_bytes()
-    for more, says in (
-        (("--spending", "pocock"), "--spending"),
-        (("--margin", "20"), "margin 40.0, now it is 20.0"),
-    ):
-        done = command(stopped.parent, *more)
-        assert done.returncode == 2 and says in done.stderr
+    done = command(stopped.parent, "--margin", "20")
+    assert done.returncode == 2 and "margin 40.0, now it is 20.0" in done.stderr
     assert (stopped / "leaderboard.json").read_bytes() == before

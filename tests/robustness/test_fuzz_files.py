@@ -51,10 +51,11 @@ from results.analysis import leaderboard
 from results.analysis.prices import load_prices
 from results.errors import ResultsError
 from results.page import build as page
-from results.page import items as differences
+from results.page import scan as differences
 from results.policy import read_policy
 from results.records.manifest import read_manifest
 from results.records.readers import find
+from results.tables import csv_file, latex
 from results.tables import render as tables
 from tasks import registry
 from tasks.errors import TaskError
@@ -95,7 +96,7 @@ def read_mark(folder: Path) -> None:
 def read_run(folder: Path) -> None:
     """Tables of a run; the page too in the long form, since it takes a third of a second."""
     board = leaderboard.build(folder)
-    for make in (tables.terminal, tables.markdown, tables.latex, tables.csv_text):
+    for make in (tables.terminal, tables.markdown, latex.latex, csv_file.csv_text):
         make(board).encode()
     json.dumps(board, allow_nan=False, ensure_ascii=False).encode()
     differences.scan_run(folder, read_manifest(folder))
