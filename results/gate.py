@@ -56,7 +56,8 @@ def check(
     ResultsError (exit 2) for a bad policy, an unknown variant or task, a bad run folder.
     """
     rules = read_policy(policy_path)
-    if run_b is not None or not (Path(run_folder) / "manifest.json").is_file():
+    is_run = (Path(run_folder) / "manifest.json").is_file()
+    if run_b is not None or (Path(run_folder).exists() and not is_run):
         return concluded(judge_sides(rules, Path(run_folder), run_b, policy_path, prices))
     run = load_run(run_folder)
     for rule in rules:

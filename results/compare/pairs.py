@@ -32,6 +32,10 @@ Way = tuple[str, Callable[[], tuple[Keys, Keys]]]
 """What rows are paired by, in words, and the keys of both tables."""
 
 
+class NoCommonItem(ResultsError):
+    """Two tables share no item."""
+
+
 @dataclass(frozen=True)
 class Matched:
     """Two tables with the rows that both have, in one order."""
@@ -109,7 +113,7 @@ def _search(
             free_a -= {one for one, _ in new}
             free_b -= {other for _, other in new}
     if not found:
-        raise ResultsError(
+        raise NoCommonItem(
             f"task {task!r}: {a.file} and {b.file} have no item in common ({len(keys_a)} and {len(keys_b)} "
             "rows); compare runs on the same data"
         )

@@ -18,7 +18,7 @@ from results.analysis.leaderboard import NAMED_CLAIMS
 from results.analysis.prices import load_prices
 from results.compare.claims import LogComparisons, perplexity_ratio
 from results.compare.metrics import Asked, none_shared, shared
-from results.compare.pairs import Matched, match
+from results.compare.pairs import Matched, NoCommonItem, match
 from results.compare.sides import OURS, Side, Table, load_side, with_content
 from results.errors import ResultsError
 from results.records.log import NATS
@@ -92,11 +92,11 @@ def outcome(
     everything: list[Matched] = []
     for each in chosen:
         tables = _tables(each)
+        matched = _matched(each, tables, allow_other_targets)
         metrics, about_metrics = shared(*tables, asked)
         if not metrics:
             apart.append(none_shared(*tables))
             continue
-        matched = match(*tables, allow_other_targets)
         names = labels(each)
         kinds = NAMED_CLAIMS if all(table.has_tokens for table in tables) else NAMED_CLAIMS[:2]
         claims.add_matched(matched, metrics, kinds, names)
@@ -145,14 +145,19 @@ def choose(first: Side, second: Side, pairs: Sequence[str]) -> tuple[list[Chosen
             both = [(variant, variant) for variant in ours if variant in theirs]
         found += [Chosen(first, second, task, one, other_task, other) for one, other in both]
     if not found:
-        listed = "; ".join(
-            f"{task}: {', '.join(side.variants(task))}" for side in (first, second) for task in side.tasks
-        )
-        raise ResultsError(
-            f"{first.name} and {second.name} share no task with a variant of one name ({listed}); compare "
-            "runs of the same tasks, or name a pair, such as A:s2 B:cot"
-        )
+        raise ResultsError(_no_task(first, second))
     return found, notes
+
+
+def _no_task(first: Side, second: Side) -> str:
+    """Says that two sides share no task, and which each has."""
+    listed = "; ".join(
+        f"{task}: {', '.join(side.variants(task))}" for side in (first, second) for task in side.tasks
+    )
+    return (
+        f"{first.name} and {second.name} share no task with a variant of one name ({listed}); compare runs "
+        "of the same tasks, or name a pair, such as A:s2 B:cot"
+    )
 
 
 def plans(chosen: Sequence[Chosen]) -> dict[str, Plan]:
@@ -223,6 +228,16 @@ def _named(first: Side, second: Side, task: str, other_task: str, pairs: Sequenc
             raise ResultsError(f"{one} {other} compares {variant_a} with itself; name two variants")
         found.append(Chosen(side_a, side_b, task_a, variant_a, task_b, variant_b))
     return found
+
+
+def _matched(each: Chosen, tables: tuple[Table, Table], allow_other_targets: bool) -> Matched:
+    """Both tables paired. Tasks of two names that were taken for one, and share no item, are two tasks."""
+    try:
+        return match(*tables, allow_other_targets)
+    except NoCommonItem as error:
+        if _plain(each.task) == _plain(each.other_task):
+            raise
+        raise ResultsError(_no_task(each.first, each.second)) from error
 
 
 def _tables(each: Chosen) -> tuple[Table, Table]:

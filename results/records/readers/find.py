@@ -52,13 +52,13 @@ def read_logs(path: Path) -> list[Log]:
     """The logs at a path. ResultsError where no harness's files lie there, or one is not whole."""
     forms = "; ".join(f"{reader.harness}: {reader.form}" for reader in READERS)
     if not path.exists():
-        raise ResultsError(f"{path} does not exist; name a run folder or a log ({forms})")
+        raise ResultsError(f"{path} does not exist; name a run or lm-eval's logs, or another log ({forms})")
     for reader in READERS:
         if reader.files(path):
             return _read(reader, path)
     raise ResultsError(
         f"{path} holds neither manifest.json nor samples_*.jsonl nor another log that is known; name a run "
-        f"folder or a log ({forms})"
+        f"or lm-eval's logs, or another log ({forms})"
     )
 
 
