@@ -53,6 +53,8 @@ def finished(options: RunOptions) -> Path | None:
         return None
     before = manifest.get("options", {})
     now = json.loads(json.dumps(options.compared()))
+    if options.until_decided:  # its looks were planned for a margin
+        now["margin"] = options.margin
     if any(name not in before or before[name] != value for name, value in now.items()):
         return None
     if manifest.get("versions") != versions() or not _as_written(folder, manifest):
