@@ -43,7 +43,8 @@ def run_or_show(options: RunOptions, command: str) -> tuple[Path, list[Distillat
 
 def finished(options: RunOptions) -> Path | None:
     """The folder of `--output`, where it holds the finished run of these options; else None."""
-    special = options.fresh or options.dry_run or options.push_to_hub is not None
+    # A plan of looks holds the margin too, and refuses to change: it is asked.
+    special = options.fresh or options.dry_run or options.push_to_hub is not None or options.until_decided
     if options.output is None or special or KINDS[options.engine].weights == "on a server":
         return None
     folder = Path(options.output)
