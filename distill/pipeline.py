@@ -51,7 +51,7 @@ from harness.session import Session
 from harness.types import Settings, stable_hash
 from harness.variants import Variant, parse_variants
 from results.schema import Distillation
-from tasks.registry import source_files
+from tasks.registry import family_of, source_files
 
 MIN_KEPT = 8
 """With fewer kept inputs nothing is trained, and the variant's row says `not_distilled`."""
@@ -185,13 +185,23 @@ def _plan(context: Session, task: TaskData, tests: TestItems, variant: Variant, 
 
 
 def _name_folders(context: Session, plans: Sequence[_Plan], variant: Variant) -> None:
-    """Sets the folder of each checkpoint. The task's name is not part of it: the parts of judging share
-    one."""
+    """Sets the folder of each checkpoint: TASK-MODEL-METHOD-HASH. The hash alone finds it again, so a folder
+    with another name (METHOD-HASH, of an older version) is used as it is.
+    """
+    home = cache_folder() / "checkpoints"
     together = stable_hash([plan.key for plan in plans], 24)
+    model = Path(context.options.pretrained.rstrip("/")).name.removesuffix(".gguf")
+    methods = {plan.ask.method for plan in plans}
+    together_by = "several" if len(methods) > 1 else next(iter(methods), "")
     for plan in plans:
-        method = re.sub(r"[^A-Za-z0-9_]", "_", plan.ask.method)
-        name = f"all-{together}" if variant.recipe == "all" else f"{method}-{plan.key}"
-        plan.folder = cache_folder() / "checkpoints" / name
+        if variant.recipe == "all":
+            key, task, method = together, "all", together_by
+        else:
+            # Parts of judging share a checkpoint.
+            key, task, method = plan.key, family_of(plan.task.name), plan.ask.method
+        words = [re.sub(r"[^A-Za-z0-9_.]+", "_", word)[:40] for word in (task, model, method)]
+        found = sorted(path for path in home.glob(f"[!.]*-{key}") if path.is_dir())
+        plan.folder = found[0] if found else home / "-".join([*words, key])
 
 
 def _make(context: Session, variant: Variant, seed: int, plans: list[_Plan], tests: TestItems) -> None:

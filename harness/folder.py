@@ -100,7 +100,7 @@ class RunFolder:
             "status": "running",
             "command": command,
             "options": options.as_dict(),
-            "versions": _versions(),
+            "versions": versions(),
             "git_commit": _git_commit(),
             "hardware": _hardware(),
             # Templates that insert a date get this one, also when the run is continued tomorrow.
@@ -252,7 +252,7 @@ def _is_done(path: Path, manifest: Manifest) -> bool:
     return manifest.get("status") == "finished" and tables
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
     found = {"python": platform.python_version()}
     for package in PACKAGES:
         try:

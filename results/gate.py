@@ -1,6 +1,9 @@
 """A policy, judged against a run: holds, fails, or cannot tell. For a job that must not let a bad model pass.
 
     s2d-bench gate runs/nightly --policy release.txt
+    s2d-bench gate runs/last_week runs/nightly --policy no_worse.txt
+
+Two runs, or logs of other harnesses, are judged by `results.gate_pair`.
 
 `published/example_policy.txt` is a whole policy, with a word on each rule; the README shows a CI job.
 
@@ -13,30 +16,27 @@ claims beyond it. So its p may differ from that of the tables, and a line with a
 - `B superior to A`: the verdict of the claim.
 - `B non-inferior to A by M`: the verdict at margin M.
 - `tokens B <= X A`: holds where the whole interval of the ratio is at most X, fails where it lies above X.
+- `score B >= X`: holds where the whole 95 % interval of the score is at least X, fails where it lies below.
 - `overlap == 0`: no training input overlaps a test item. Holds where candidates that overlap were left out
   before sampling; nobody can tell where overlap was allowed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from results.analysis.leaderboard import from_run
 from results.analysis.prices import load_prices
 from results.analysis.verdicts import Claim
 from results.errors import ResultsError
 from results.files import one_line
-from results.policy import ALL, Kind, Rule, read_policy
+from results.gate_pair import judge_sides
+from results.gate_rules import CLAIM_OF, EXIT_CODES, WORDS, Status, of_claim, overlap, score
+from results.policy import ALL, Rule, read_policy
 from results.records.load import RunData, load_run
-from results.schema import RATIO_KEYS, ClaimName, Leaderboard, Verdict
-
-Status = Literal["holds", "fails", "cannot_tell"]
-EXIT_CODES: dict[Status, int] = {"holds": 0, "fails": 1, "cannot_tell": 3}
-OF_VERDICT: dict[Verdict, Status] = {"yes": "holds", "no": "fails", "cannot_tell": "cannot_tell"}
-WORDS: dict[Status, str] = {"holds": "holds", "fails": "FAILS", "cannot_tell": "cannot tell"}
+from results.schema import ClaimName, Leaderboard
 
 
 @dataclass(frozen=True)
@@ -48,11 +48,16 @@ class GateOutcome:
     lines: tuple[str, ...]
 
 
-def check(run_folder: Path, policy_path: Path, prices: Path | None = None) -> GateOutcome:
-    """Judge every rule. ResultsError (exit 2) for a bad policy, an unknown variant or task, a bad run
-    folder.
+def check(
+    run_folder: Path, policy_path: Path, prices: Path | None = None, run_b: Path | None = None
+) -> GateOutcome:
+    """Judge every rule: of one run, or of `run_b` against the earlier `run_folder`; both may be logs.
+
+    ResultsError (exit 2) for a bad policy, an unknown variant or task, a bad run folder.
     """
     rules = read_policy(policy_path)
+    if run_b is not None or not (Path(run_folder) / "manifest.json").is_file():
+        return concluded(judge_sides(rules, Path(run_folder), run_b, policy_path, prices))
     run = load_run(run_folder)
     for rule in rules:
         _require_known(rule, run, policy_path)
@@ -75,17 +80,14 @@ def check(run_folder: Path, policy_path: Path, prices: Path | None = None) -> Ga
         if margin not in boards:
             boards[margin] = from_run(run, margin, known, exact=True, extra=extra)
         judged += judge(rule, run, boards[margin])
+    return concluded(judged)
+
+
+def concluded(judged: Sequence[tuple[Status, str]]) -> GateOutcome:
+    """The status of all rules together, and a line for each."""
     status = combine([each for each, _ in judged])
     lines = tuple(f"{WORDS[each]:<11}  {one_line(line)}" for each, line in judged)
     return GateOutcome(status, EXIT_CODES[status], lines)
-
-
-CLAIM_OF: dict[Kind, ClaimName] = {
-    "superior": "superior",
-    "non_inferior": "non_inferior",
-    "cheaper": "cheaper",
-    "ratio": "cheaper",
-}
 
 
 def combine(found: Sequence[Status]) -> Status:
@@ -98,7 +100,17 @@ def combine(found: Sequence[Status]) -> Status:
 def judge(rule: Rule, run: RunData, board: Leaderboard) -> list[tuple[Status, str]]:
     """Status and reason of a rule, on each task that it speaks of."""
     if rule.kind == "overlap":
-        return [_overlap(rule, run)]
+        return [overlap(rule, run)]
+    if rule.kind == "score":
+        scores = [row for row in board["rows"] if row["variant"] == rule.b and row["primary"]]
+        found = [
+            score(rule, row["task"], row["metric"], row["score"], row["ci_low"], row["ci_high"], 100.0)
+            for row in scores
+            if rule.task in (None, row["task"])
+        ]
+        if found:
+            return found
+        return [("cannot_tell", f"{rule.text}: {rule.b} has no score on {rule.task or 'any task'}.")]
     rows: Sequence[Claim] = board["comparisons"]
     if rule.task == ALL and len(run.tasks) > 1:
         rows = board["overall"]
@@ -112,48 +124,11 @@ def judge(rule: Rule, run: RunData, board: Leaderboard) -> list[tuple[Status, st
     ]
     tasks = run.tasks if rule.task is None else [rule.task]
     silent = [] if rule.task == ALL and rows else [t for t in tasks if t not in {row["task"] for row in rows}]
-    judged = [_ratio(rule, row) if rule.kind == "ratio" else _claim(rule, row) for row in rows]
+    judged = [of_claim(rule, row) for row in rows]
     missing: list[tuple[Status, str]] = [
         ("cannot_tell", f"{rule.text}: {task} has no samples of both variants.") for task in silent
     ]
     return judged + missing
-
-
-def _claim(rule: Rule, row: Claim) -> tuple[Status, str]:
-    return OF_VERDICT[row["verdict"]], f"{rule.text}: {row['sentence']}"
-
-
-def _ratio(rule: Rule, row: Claim) -> tuple[Status, str]:
-    value, low, high = (row.get(key) for key in RATIO_KEYS[rule.unit])
-    if value is None or rule.number is None:
-        hint = "give --prices" if rule.unit == "usd" else "the records do not hold it"
-        return "cannot_tell", f"{rule.text}: the ratio is unknown on {row['task']} ({hint})."
-    if low is None or high is None:
-        return "cannot_tell", f"{rule.text}: ratio {value:.3f} without an interval, on {row['task']}."
-    reason = f"{rule.text}: ratio {value:.3f}, 95 % interval {low:.3f} to {high:.3f}, on {row['task']}."
-    if high <= rule.number:
-        return "holds", reason
-    return ("fails" if low > rule.number else "cannot_tell"), reason
-
-
-def _overlap(rule: Rule, run: RunData) -> tuple[Status, str]:
-    trained = [e for e in run.manifest["distillation"] if e.get("status") != "not_distilled"]
-    if not trained:
-        return "holds", f"{rule.text}: nothing was trained."
-    if any(entry.get("allow_overlap") or entry.get("overlap") is None for entry in trained):
-        return "cannot_tell", f"{rule.text}: overlap was allowed or not recorded, so nobody counted it."
-    unchecked = sorted({str(name) for entry in trained for name in entry.get("overlap_unchecked") or []})
-    if unchecked:
-        names = ", ".join(unchecked)
-        return "cannot_tell", f"{rule.text}: the test items of {names} could not be had and were not checked."
-    # A mapping counts candidates that were left out before sampling, by kind; a number counts what remained.
-    counts: list[object] = [entry["overlap"] for entry in trained]
-    left_out = sum(sum(count.values()) for count in counts if isinstance(count, Mapping))
-    remained = sum(int(count) for count in counts if isinstance(count, int | float))
-    reason = (
-        f"{remained:,} training inputs overlap test items ({left_out:,} candidates were left out before)."
-    )
-    return ("fails" if remained else "holds"), f"{rule.text}: {reason}"
 
 
 def _require_known(rule: Rule, run: RunData, path: Path) -> None:
@@ -163,6 +138,10 @@ def _require_known(rule: Rule, run: RunData, path: Path) -> None:
                 f"policy {path}: {rule.text!r} names {name!r}, but the run has "
                 f"{', '.join(run.variants)}; change it"
             )
+    if rule.kind == "score" and rule.task == ALL:
+        raise ResultsError(
+            f"policy {path}: {rule.text!r}: a score is one task's; name a task, or leave out `on all`"
+        )
     if rule.task not in (None, ALL, *run.tasks):
         raise ResultsError(
             f"policy {path}: {rule.text!r} names task {rule.task!r}, but the run has "

@@ -28,8 +28,10 @@ from results.schema import MARGIN_POINTS, ClaimName, Comparison, Leaderboard, Sc
 from results.tables.cells import plain
 
 WORDS: dict[Seen, str] = {"shows": "shows", "contradicts": "contradicts", "cannot_tell": "cannot tell"}
-MARKS = {"two_sources": "*", "one_source": "", "memory": "?"}
-LEGEND = "* found in two independent notes, ? from memory only, no mark: one careful note. Scores in percent."
+LEGEND = (
+    "Of the paper's figures only those are shown that were looked up in it, with table and page; its "
+    "findings are told in words."
+)
 COLUMNS = 100
 
 
@@ -88,29 +90,32 @@ def render(laid: Beside) -> str:
             [
                 row["system"] + (f", {row['votes']} votes" if row["votes"] > 1 else ""),
                 row["metric"],
-                marked(row["paper_score"]),
+                cited(row["paper_score"]),
                 _number(row["run_score"], row["run_interval"]),
-                marked(row["paper_tokens"]),
+                cited(row["paper_tokens"]),
                 _number(row["run_tokens"]),
             ]
             for row in task["rows"]
-            if row["model"] is None
+            if row["model"] is None and is_cited(row)
         ]
+        if not table and not task["stand_in"]:
+            continue
         headers = ["system", "metric", "paper, %", "run, %", "paper,\ntokens", "run,\ntokens"]
-        stand_in = f" (the paper's figures are of {task['title']})" if task["stand_in"] else ""
+        stand_in = f" (the paper's are of {task['title']})" if task["stand_in"] else ""
         lines += [plain(task["task"]) + stand_in, ""]
-        lines += tabulate(
-            table,
-            headers,
-            disable_numparse=True,
-            colalign=["left", "left"] + ["right"] * 4,
-            maxcolwidths=[28, 20] + [None] * 4,
-        ).splitlines()
-        lines.append("")
-    lines += [LEGEND, "", "Findings of the paper:"]
+        if table:
+            lines += tabulate(
+                table,
+                headers,
+                disable_numparse=True,
+                colalign=["left", "left"] + ["right"] * 4,
+                maxcolwidths=[28, 20] + [None] * 4,
+            ).splitlines()
+            lines.append("")
+    lines += [*textwrap.wrap(LEGEND, COLUMNS), "", "Findings of the paper:"]
     for finding in (found for found in laid["findings"] if found["compared"]):
         head = f"  {WORDS[finding['verdict']]:<12} {plain(finding['task'])}: {finding['text']}"
-        head += f" (paper: {finding['paper']})"
+        head += f" (paper: {finding['paper']})" if finding["paper"] else ""
         lines += textwrap.wrap(head, COLUMNS, subsequent_indent=" " * 15)
         lines += textwrap.wrap(finding["why"], COLUMNS, initial_indent=" " * 15, subsequent_indent=" " * 15)
     silent = [found for found in laid["findings"] if not found["compared"]]
@@ -121,9 +126,17 @@ def render(laid: Beside) -> str:
     return "\n".join(lines)
 
 
-def marked(figure: PaperFigure | None) -> str:
-    """A published figure with the mark of its certainty; empty where the paper gives none."""
-    return "" if figure is None else f"{figure['value']}{MARKS[figure['certainty']]}"
+def cited(figure: PaperFigure | None) -> str:
+    """A published figure with its table and page; empty where the paper gives none, or nobody looked it
+    up."""
+    if figure is None or "table" not in figure or "page" not in figure:
+        return ""
+    return f"{figure['value']} (Table {figure['table']}, p. {figure['page']})"
+
+
+def is_cited(row: Line) -> bool:
+    """Whether any of a row's published figures is shown."""
+    return bool(cited(row["paper_score"]) or cited(row["paper_tokens"]))
 
 
 def _paper_task(task: str, tasks: Mapping[str, PaperTask]) -> str | None:
@@ -214,7 +227,8 @@ def _finding(
         for side in (finding["a"], finding["b"])
     ]
     unit = "\N{NO-BREAK SPACE}tokens" if expects == "cheaper" else "\N{NO-BREAK SPACE}%"
-    paper = f"{marked(sides[0])} to {marked(sides[1])}{unit}"
+    told = [cited(side) for side in sides]
+    paper = f"{told[0]} to {told[1]}{unit}" if all(told) else ""
     return {
         "task": task,
         "text": finding["text"],

@@ -16,6 +16,11 @@ class PaperFigure(TypedDict):
     value: float
     """Scores in percent, tokens per item."""
     certainty: Literal["two_sources", "one_source", "memory"]
+    table: NotRequired[int]
+    """Number of the paper's table that it stands in. A figure is shown only where it has this and the
+    page."""
+    page: NotRequired[int]
+    """Page of the paper, counted in its PDF."""
 
 
 class PaperSystem(TypedDict):

@@ -1,13 +1,5 @@
-"""The policy file of a gate: one rule a line (`#` starts a comment), or a YAML list of rules.
-
-    distilled superior to base
-    distilled non-inferior to s2 by 2 on coin_flip     # points; without `by`: the run's margin
-    distilled cheaper than s2
-    tokens distilled <= 0.5 s2                         # also: flops, usd
-    overlap == 0
-
-Without `on TASK` a rule must hold on every task of the run; `on all` asks it once, of all tasks together.
-Names with spaces stand in double quotes. This file reads rules; `results.gate` judges them.
+"""The policy file of a gate: one rule a line (`#` starts a comment), or a YAML list of rules. `GRAMMAR` says
+what a rule may be. This file reads rules; `results.gate` judges them.
 """
 
 from __future__ import annotations
@@ -20,10 +12,30 @@ from typing import Literal
 from results.errors import ResultsError
 from results.schema import UNITS, Unit
 
+GRAMMAR = """rules, one a line; # starts a comment:
+  NAME superior to NAME [on TASK]                  better, by the exact paired test after Holm
+  NAME non-inferior to NAME [by POINTS] [on TASK]  at most so much worse; without by: the run's margin, or 5
+  NAME cheaper than NAME [on TASK]                 fewer generated tokens
+  tokens NAME <= X NAME [on TASK]                  whole interval of the ratio; also: flops, usd
+  score NAME >= PERCENT [on TASK]                  whole 95 % interval of the score; also: <=
+  overlap == 0                                     no training input overlaps a test item
+
+  NAME is a variant of the run. With two runs, A is the earlier and B the one that is checked: A and B where
+  each has one variant, else A:VARIANT and B:VARIANT; a name without a letter is B's. Names with spaces stand
+  in double quotes. Without on TASK a rule must hold on every task; on all asks it once, of all tasks together
+  (of one run). Percent and points are of a share of 1; a metric in a unit of its own takes figures in it.
+
+examples:
+  distilled superior to base
+  tokens distilled <= 0.5 s2 on gsm8k
+  B:distilled non-inferior to A:distilled by 2     # s2d-bench gate EARLIER RUN --policy FILE
+"""
+
 NAME = r'(?:"[^"]+"|\S+)'
 NUMBER = r"(?:\d+(?:\.\d*)?|\.\d+)"
+SIGNED = rf"-?{NUMBER}"
 ON = rf"(?:\s+on\s+(?P<task>{NAME}))?"
-Kind = Literal["superior", "non_inferior", "cheaper", "ratio", "overlap"]
+Kind = Literal["superior", "non_inferior", "cheaper", "ratio", "score", "overlap"]
 FORMS: tuple[tuple[Kind, re.Pattern[str]], ...] = (
     ("superior", re.compile(rf"(?P<b>{NAME})\s+superior\s+to\s+(?P<a>{NAME}){ON}")),
     (
@@ -39,6 +51,7 @@ FORMS: tuple[tuple[Kind, re.Pattern[str]], ...] = (
             rf"(?P<unit>tokens|flops|usd)\s+(?P<b>{NAME})\s+<=\s+(?P<number>{NUMBER})\s+(?P<a>{NAME}){ON}"
         ),
     ),
+    ("score", re.compile(rf"score\s+(?P<b>{NAME})\s+(?P<sign><=|>=)\s+(?P<number>{SIGNED}){ON}")),
     ("overlap", re.compile(r"overlap\s*==\s*0")),
 )
 EXAMPLES = "distilled superior to base; tokens distilled <= 0.5 s2; overlap == 0"
@@ -54,7 +67,9 @@ class Rule:
     a: str = ""
     b: str = ""
     number: float | None = None
-    """Margin in points of `non_inferior`, bound of `ratio`."""
+    """Margin in points of `non_inferior`, bound of `ratio` and `score`."""
+    at_least: bool = True
+    """`score`: whether the number is a lower bound."""
     unit: Unit = "tokens"
     task: str | None = None
     """None: every task; `all`: all tasks together."""
@@ -96,6 +111,7 @@ def parse_rule(text: str, path: Path) -> Rule:
                 b=_unquoted(found.get("b")) or "",
                 number=None if number is None else float(number),
                 unit=next((unit for unit in UNITS if unit == found.get("unit")), "tokens"),
+                at_least=found.get("sign") != "<=",
                 task=_unquoted(found.get("task")),
             )
             if kind == "non_inferior" and rule.number is not None and not 0 < rule.number < 100:
@@ -107,7 +123,9 @@ def parse_rule(text: str, path: Path) -> Rule:
                     f"policy {path}: {line!r} compares {rule.a!r} with itself; name two variants"
                 )
             return rule
-    raise ResultsError(f"policy {path}: {line!r} is no rule; write for example: {EXAMPLES}")
+    raise ResultsError(
+        f"policy {path}: {line!r} is no rule; write for example: {EXAMPLES} (gate --help lists all)"
+    )
 
 
 def _from_yaml(text: str, path: Path) -> list[str]:

@@ -59,6 +59,30 @@ class Sides(TypedDict):
     """The second variant, of which something is claimed."""
 
 
+class Counted(TypedDict):
+    """Rows of both sides."""
+
+    a: int
+    """Of the first."""
+    b: int
+    """Of the second."""
+
+
+class OfComparison(TypedDict):
+    """What `compare` alone writes."""
+
+    unit: NotRequired[str]
+    """Unit of difference, interval and margin: `share` of 1, `nats`, or empty for the metric's own."""
+    score_a: NotRequired[float]
+    """Score of a over the paired rows, in that unit; mean tokens where the claim is `cheaper`."""
+    score_b: NotRequired[float]
+    """Score of b."""
+    without_number: NotRequired[Counted]
+    """Paired rows that have the metric but no number, by side."""
+    turned_by_missing: NotRequired[bool]
+    """True where such rows could turn the verdict, which is `cannot_tell` then."""
+
+
 class Look(TypedDict):
     """What was seen of a claim at one planned look."""
 
@@ -116,8 +140,8 @@ class ClaimHead(Sides, PairMarks):
     """How the interval was made."""
     primary: bool
     """Whether the metric is the task's primary one."""
-    direction: Direction
-    """Which end of the metric is better."""
+    direction: Direction | Literal["unknown"]
+    """Which end of the metric is better; `unknown` where no log of `compare` says."""
 
 
 class ClaimOutcome(TypedDict):
@@ -173,7 +197,7 @@ class Ratios(TokenRatio):
     """Upper end."""
 
 
-class Comparison(ClaimHead, ClaimOutcome, Ratios):
+class Comparison(ClaimHead, ClaimOutcome, Ratios, OfComparison):
     """A claim about two variants on one metric of one task."""
 
     difference: float

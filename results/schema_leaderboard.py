@@ -58,6 +58,15 @@ class NoReasoning(TypedDict):
     """Share of its texts with hardly a word before the answer."""
 
 
+class SeedScore(TypedDict):
+    """The score of one seed."""
+
+    seed: int
+    """Seed of sampling and training."""
+    score: float
+    """Weighted mean of its rows."""
+
+
 class Planned(TypedDict):
     """What is to be known of a score from a task that was asked in planned looks."""
 
@@ -83,6 +92,15 @@ class Scored(Planned):
     ci_low: float | None
     """Lower end of its 95 % interval."""
     ci_high: float | None
+    """Upper end. Of pooled seeds it covers other items for these very checkpoints."""
+    by_seed: list[SeedScore]
+    """The score of each seed; empty where the run has one."""
+    seed_spread: float | None
+    """Standard deviation of those scores; null with one seed."""
+    anew_low: float | None
+    """Lower end of the 95 % interval that covers other seeds as well as other items; null with fewer than
+    three seeds."""
+    anew_high: float | None
     """Upper end."""
     calls: float | None
     """Calls per item."""
@@ -167,6 +185,19 @@ class Trio(TypedDict):
     """The variant that was taught."""
 
 
+class Rates(TypedDict):
+    """Dollars for a million tokens of each kind."""
+
+    prompt: float
+    """Prompt tokens that are not cached."""
+    cached: float
+    """Prompt tokens that the engine had in its cache."""
+    generated: float
+    """Generated tokens."""
+    train: float | None
+    """Tokens trained on; null: a training FLOP costs what a FLOP of prompt reading costs."""
+
+
 class PriceNote(TypedDict):
     """Where dollars come from."""
 
@@ -174,6 +205,8 @@ class PriceNote(TypedDict):
     """Day of the prices."""
     file: str
     """Name of the price file."""
+    per_million_tokens: Rates
+    """What a million tokens cost; `report` without `--prices` takes them from here."""
 
 
 class BreakEven(TypedDict):
@@ -263,6 +296,10 @@ class Board(ClaimTable):
     """Version of this format."""
     run: str
     """Name of the run."""
+    model: str | None
+    """The model, as `--pretrained` named it."""
+    seeds: list[int]
+    """Seeds of the run."""
     prices: PriceNote | None
     """Where dollars come from; null without prices."""
     trios: list[Trio]
@@ -301,8 +338,20 @@ class LeftOut(Sides, Paired):
     """Rows of two runs that were paired, and those that were not."""
 
 
+class Read(TypedDict):
+    """What was read for a task on both sides."""
+
+    task: str
+    """Name of the task."""
+    a: str
+    """Harness, version and file of the first side."""
+    b: str
+    """The same of the second side."""
+
+
 class Compared(TypedDict):
-    """The last line of `compare`, beside its `status`."""
+    """`comparison.json` of `compare --output`; the last line of `compare` keeps `a`, `b`, `comparisons`,
+    `left_out` and `notes` of it."""
 
     schema: int
     """Version of this format."""
@@ -313,7 +362,9 @@ class Compared(TypedDict):
     margin: float
     """Non-inferiority margin."""
     comparisons: list[Comparison]
-    """Claims; `a` and `b` are `RUN/VARIANT`."""
+    """Claims; `a` and `b` are `RUN/VARIANT`, or the model of a log."""
+    read: list[Read]
+    """What was read, by task."""
     left_out: list[LeftOut]
     """What was paired and what was left out."""
     methods: list[MethodRow]

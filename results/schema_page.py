@@ -19,7 +19,7 @@ FILES: Mapping[str, type] = {
     "`manifest.json`": schema.Manifest,
     "`samples/VARIANT/TASK.jsonl`": schema.SampleRow,
     "`leaderboard.json`": schema.Leaderboard,
-    "The last line of `s2d-bench compare`": schema.Compared,
+    "`comparison.json` of `s2d-bench compare`": schema.Compared,
 }
 """Heading -> what stands at the top of a file."""
 MODULES = (schema_distillation, schema_manifest, schema_claims, schema_leaderboard, schema)

@@ -73,8 +73,13 @@ IGNORED_FOLDERS = frozenset({"__pycache__", ".ipynb_checkpoints"})
 def families() -> tuple[str, ...]:
     """The names for people: every task of ours, judging as one (`judge` means the parts that the source
     has)."""
+    return tuple(dict.fromkeys(family_of(short) for short in MODULES))
+
+
+def family_of(short: str) -> str:
+    """The name for people of a task of ours: `judge` for each of its parts; other names as they are."""
     parts = {part for of_source in JUDGE_PARTS.values() for part in of_source}
-    return tuple(dict.fromkeys("judge" if short in parts else short for short in MODULES))
+    return "judge" if short in parts else short
 
 
 def builtin() -> tuple[str, ...]:

@@ -7,7 +7,6 @@ imported inside the function that needs it, so `--help` starts at once.
 from __future__ import annotations
 
 import json
-import os
 import re
 import shlex
 import sys
@@ -19,9 +18,9 @@ from pathlib import Path
 
 from harness.command.command_line import LineParser, parse_options, path_argument, run_parser
 from harness.command.exit import Course, guarded
+from harness.command.libraries import quiet
 from harness.errors import UserError, one_line
 from harness.option_checks import refuse_typed_keys
-from harness.telemetry import switch_off_telemetry
 from results.schema import Distillation
 
 EXAMPLES = """examples:
@@ -37,18 +36,17 @@ other commands (each has --help):
   compare   two runs, item by item         gate RUN           exit 0 holds, 1 fails, 3 cannot tell
   ls        tasks, methods, variants       doctor             what is installed, what is missing
   check TASK  its prompts, stops, limits and the way of an answer, on one row
+  prices    a price file, or an example    cache ls|rm        what is kept on this machine
 """
 
-COMMANDS = ("distill", "report", "compare", "gate", "ls", "doctor", "check")
+COMMANDS = ("distill", "report", "compare", "gate", "ls", "doctor", "check", "prices", "cache")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Entry point. Exit status: 0 well, 1 failed run, 2 bad input, 3 gate cannot tell; 129, 130, 143 stopped
     by SIGHUP, SIGINT, SIGTERM."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    os.environ.setdefault("TQDM_DISABLE", "1")  # bars of the libraries; ours says for itself when it shows
-    switch_off_telemetry()
+    quiet()
     return guarded(lambda course: _checked(arguments, course))
 
 
@@ -75,6 +73,8 @@ def _dispatch(arguments: list[str], course: Course) -> int:
         "ls": _ls,
         "doctor": _doctor,
         "check": _check,
+        "prices": _prices,
+        "cache": _cache,
     }
     named = arguments[0] if arguments and arguments[0] in COMMANDS else None
     return handlers[named or "run"](arguments[1:] if named else arguments, course)
@@ -89,39 +89,44 @@ def _run(arguments: list[str], course: Course) -> int:
     )
     options = parse_options(parser, arguments)
     course.fresh = options.fresh
-    from harness.command.run import run
+    from harness.command.again import run_or_show
 
     if options.prices:
         from results.analysis.prices import load_prices
 
         load_prices(Path(options.prices))  # now, not after hours
     course.writing = True
-    folder, records = run(options, shlex.join(["s2d-bench", *arguments]))
+    folder, records = run_or_show(options, shlex.join(["s2d-bench", *arguments]))
     if options.dry_run:
         print(json.dumps({"status": "dry_run"}))
         return 0
     _push(records, options.push_to_hub)
     prices = Path(options.prices) if options.prices else None
-    return _show(folder, options.margin, prices, course, options.interval)
+    return _show(folder, options.margin, prices, course, options.interval, "--verbose" in arguments)
 
 
 def _show(
-    folder: Path, margin: float | None, prices: Path | None, course: Course, interval: str | None = None
+    folder: Path,
+    margin: float | None,
+    prices: Path | None,
+    course: Course,
+    interval: str | None = None,
+    verbose: bool = False,
+    paper: bool = False,
 ) -> int:
     """Tables of a finished run: files, the card, the JSON line."""
+    from harness.command.screen import colored, width
     from results.analysis.leaderboard import build
     from results.hardware import time_text
-    from results.page.build import write_page
+    from results.publish import publish
     from results.records.manifest import read_manifest
     from results.tables.render import terminal
-    from results.tables.write import write_all
 
     leaderboard = build(folder, margin, prices, interval=interval)
     course.writing = True
-    write_all(folder, leaderboard)
-    page = write_page(folder, leaderboard)
-    print(terminal(leaderboard))
-    if measured := time_text(read_manifest(folder)):
+    page = publish(folder, leaderboard, paper)
+    print(terminal(leaderboard, width(), verbose, colored()))
+    if measured := time_text(read_manifest(folder), width()):
         print(f"{measured}\n")
     print(one_line(f"page: {page}"))
     summary = {
@@ -192,50 +197,28 @@ def _report(arguments: list[str], course: Course) -> int:
         "--interval", metavar="NAME", help="of graded and clustered differences, as for a run"
     )
     parser.add_argument("--paper", action="store_true", help="lay the figures of the paper beside the run")
+    parser.add_argument(
+        "--verbose", action="store_true", help="secondary metrics, tokens by kind, whole legends, methods too"
+    )
     given = parser.parse_args(arguments)
     if given.paper:
         from results.analysis.leaderboard import build
         from results.paper import beside, render
 
         print(render(beside(build(given.run, given.margin, given.prices, interval=given.interval))))
-    return _show(given.run, given.margin, given.prices, course, given.interval)
+    return _show(given.run, given.margin, given.prices, course, given.interval, given.verbose, given.paper)
 
 
 def _compare(arguments: list[str], course: Course) -> int:
-    parser = LineParser(
-        prog="s2d-bench compare",
-        description="Two runs over the items that both have, item by item; reads lm-eval's samples too.",
-    )
-    parser.add_argument(
-        "run_a", type=path_argument, help="run folder, or a folder with samples_*.jsonl of lm-eval"
-    )
-    parser.add_argument("run_b", type=path_argument)
-    parser.add_argument("--margin", type=float, help="non-inferiority margin in points")
-    given = parser.parse_args(arguments)
-    from results.compare import compare, render
+    from harness.command.compare import compare
 
-    outcome = compare(given.run_a, given.run_b, margin=given.margin)
-    print(render(outcome))
-    print(json.dumps({"status": "ok", **outcome}))
-    return 0
+    return compare(arguments, course)
 
 
 def _gate(arguments: list[str], course: Course) -> int:
-    parser = LineParser(
-        prog="s2d-bench gate",
-        description="Check a run against a policy: exit 0 holds, 1 fails, 3 cannot tell.",
-    )
-    parser.add_argument("run", type=path_argument, help="run folder")
-    parser.add_argument("--policy", type=path_argument, required=True, help="file with one rule a line")
-    parser.add_argument("--prices", type=path_argument, help="dated prices (YAML), for rules on usd")
-    given = parser.parse_args(arguments)
-    from results.gate import check
+    from harness.command.compare import gate
 
-    outcome = check(given.run, given.policy, given.prices)
-    for line in outcome.lines:
-        print(line)
-    print(json.dumps({"status": outcome.status}))
-    return int(outcome.exit_code)
+    return gate(arguments)
 
 
 def _ls(arguments: list[str], course: Course) -> int:
@@ -303,18 +286,21 @@ def _check(arguments: list[str], course: Course) -> int:
 
 
 def _doctor(arguments: list[str], course: Course) -> int:
-    parser = LineParser(
-        prog="s2d-bench doctor",
-        description="What is installed, and the command that adds what is missing.",
-    )
-    parser.parse_args(arguments)
-    from harness.command.doctor import examine
+    from harness.command.machine import doctor
 
-    lines, fine = examine()
-    for line in lines:
-        print(line)
-    print(json.dumps({"status": "ok" if fine else "incomplete"}))
-    return 0 if fine else 1
+    return doctor(arguments)
+
+
+def _prices(arguments: list[str], course: Course) -> int:
+    from harness.command.machine import prices
+
+    return prices(arguments)
+
+
+def _cache(arguments: list[str], course: Course) -> int:
+    from harness.command.machine import cache
+
+    return cache(arguments, course)
 
 
 if __name__ == "__main__":

@@ -94,6 +94,7 @@ SWITCHES: tuple[tuple[str, str], ...] = (
     ("fresh", "start anew instead of continuing an unfinished run"),
     ("dry-run", "say what the run will cost, and stop"),
     ("trust-remote-code", "let a hub model run its own code; stamped in the manifest"),
+    ("verbose", "print secondary metrics, tokens by kind, whole legends and the methods too"),
     ("all-samples", "draw every teacher sample, also those that can change no vote any more"),
     ("curtail-votes", "METHOD*K: draw no more samples of an item than its vote needs"),
     ("until-decided", "ask items in planned rounds, and stop a task when its claims are decided"),
@@ -178,6 +179,12 @@ def parse_options(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> 
             values[name] = tuple(part.strip() for part in value.split(",") if part.strip())
         else:
             values[name] = tuple(value) if isinstance(value, list) else value
+    values.pop("verbose", None)
+    return options_from(values)
+
+
+def options_from(values: Settings) -> RunOptions:
+    """Options by name over the defaults, checked. UserError for what no run can have."""
     options = RunOptions.from_dict(values)
     kind = KINDS.get(options.engine)  # `check` names one that is not known
     if "data" not in values and kind and kind.weights != "none" and options.pretrained not in BUNDLED:

@@ -16,7 +16,7 @@ from results.analysis import table_functions as functions
 from results.analysis.clusters import Pair, Sample
 from results.analysis.table_functions import At, Combined, Combining, Difference, Fitted, SharePart
 from results.schema import MethodRow, Verdict
-from results.statistics import gain, noninferiority
+from results.statistics import corpus, gain, noninferiority
 from results.statistics.outcomes import Floats, Interval
 
 CONFIDENCE, ALPHA = 0.95, 0.05
@@ -178,6 +178,12 @@ FAMILY: Method[tuple[Sequence[float], float], tuple[list[float], list[float]]] =
     "interval disagree about 0, the test decides and sets that end (Miettinen)",
     run=lambda asked: functions.holm_with_levels(*asked),
 )  # fmt: skip
+CORPUS: Method[tuple[corpus.Summed, bool], corpus.CorpusDifference] = Method(
+    "corpus", "a figure of the whole corpus (perplexity per word, F1, ...)",
+    "paired permutation of both sides", "BCa (cluster) bootstrap",
+    "documents are drawn with both sides' values together; linearised above 5,000 documents",
+    run=corpus.difference,
+)  # fmt: skip
 GAIN_KEPT: Method[tuple[Sequence[SharePart], float], gain.Kept | None] = Method(
     "gain_kept", "the share of System 2's gain that is kept", "", "BCa bootstrap of the ratio of both gains",
     "all three variants of an item are drawn together",
@@ -191,7 +197,8 @@ OVERALL: Method[Combining, Combined] = Method(
 )  # fmt: skip
 
 ROWS: tuple[Method[Any, Any], ...] = (
-    *SCORES, *DIFFERENCES, SOME_TOKENS, TOKEN_RATIO, MANY_TOKENS, NON_INFERIORITY, FAMILY, GAIN_KEPT, OVERALL,
+    *SCORES, *DIFFERENCES, CORPUS, SOME_TOKENS, TOKEN_RATIO, MANY_TOKENS, NON_INFERIORITY, FAMILY, GAIN_KEPT,
+    OVERALL,
 )  # fmt: skip
 LOOKS: tuple[Printed, ...] = (
     PROPORTIONS_IN_LOOKS,

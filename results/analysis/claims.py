@@ -64,7 +64,7 @@ class Comparisons:
         """
         first, second = names or (a.variant, b.variant)
         plan = self.plans.get(a.task)
-        cheaper = _cheaper(first, second, a, b, self.costs, self.used, plan, marks)
+        cheaper = cheaper_row(first, second, a, b, self.costs, self.used, plan, marks)
         for position, (metric, description) in enumerate(metrics.items()):
             pair = samplesets.pair(a, b, metric)
             if pair is None or description.get("direction") == "none":
@@ -76,7 +76,7 @@ class Comparisons:
             for claim in claims:
                 if claim != "cheaper":
                     margin = self.margin if claim == "non_inferior" else None
-                    row = _score_row(
+                    row = score_row(
                         metric, claim, seen, margin, lower, position == 0, pair.left_out, marks, cheaper
                     )
                     self.rows.append(row)
@@ -170,7 +170,7 @@ def signed(interval: Interval, lower: bool) -> tuple[float, float]:
     return low + 0.0, high + 0.0
 
 
-def _score_row(
+def score_row(
     metric: str, claim: ClaimName, seen: Difference, margin: float | None, lower: bool, primary: bool,
     left_out: int, marks: PairMarks, pair: Comparison,
 ) -> Comparison:  # fmt: skip
@@ -202,7 +202,7 @@ def _score_row(
     }  # fmt: skip
 
 
-def _cheaper(
+def cheaper_row(
     first: str,
     second: str,
     a: Columns,

@@ -11,14 +11,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from results.analysis import choose_test as methods
-from results.analysis import cut, kept, looks, notes, overall, reasoning
+from results.analysis import cut, kept, looks, notes, overall, reasoning, seeds
 from results.analysis.claims import Comparisons
 from results.analysis.clusters import sample
 from results.analysis.cost import CostModel, per_correct
 from results.analysis.distilled import distillation_rows, methods_on
 from results.analysis.headline import headline
 from results.analysis.pairing import paired
-from results.analysis.prices import Prices, load_prices
+from results.analysis.prices import Prices, kept_prices, load_prices
 from results.errors import ResultsError
 from results.records.columns import Columns
 from results.records.load import RunData, load_run
@@ -66,13 +66,14 @@ def build(
 ) -> Leaderboard:  # fmt: skip
     """The leaderboard of a run folder.
 
-    `margin` in points (default: the run's own, else 5); `prices` a YAML file (`prices.py`); `exact`
-    uses the exact McNemar test, for gates; `interval` is a key of `choose_test.INTERVALS` (default: the run's
-    own). ResultsError where the folder cannot be read or variants have
-    different items.
+    `margin` in points (default: the run's own, else 5); `prices` a YAML file (default: the prices that the
+    run's tables have, see `prices.py`); `exact` uses the exact McNemar test, for gates; `interval` is a key
+    of `choose_test.INTERVALS` (default: the run's own). ResultsError where the folder cannot be read or
+    variants have different items.
     """
-    known = load_prices(prices) if prices else None
-    return from_run(load_run(run_folder), margin, known, exact, interval=interval)
+    run = load_run(run_folder)
+    known = load_prices(prices) if prices else kept_prices(run)
+    return from_run(run, margin, known, exact, interval=interval)
 
 
 def from_run(
@@ -113,7 +114,9 @@ def from_run(
         "schema": SCHEMA,
         "run": run.manifest["run"],
         "margin": points / 100,
-        "prices": None if prices is None else {"date": prices.date, "file": prices.source},
+        "model": _model(run),
+        "seeds": sorted({seed for columns in run.columns.values() for seed in set(columns.seed.tolist())}),
+        "prices": None if prices is None else prices.as_json(),
         "trios": [trio.as_json() for task in run.tasks for trio in of_task[task]],
         "rows": rows,
         "comparisons": found,
@@ -166,6 +169,12 @@ def compare_pairs(
                 ]
             compared.add(*rows_of_both, run.metrics(task), claims, **marks)
     return of_task, apart, claimed
+
+
+def _model(run: RunData) -> str | None:
+    """The model as the user named it."""
+    name = run.manifest["options"].get("pretrained") or run.manifest["model"].get("name")
+    return None if name is None else str(name)
 
 
 def default_pairs(run: RunData, of_task: Sequence[Trio]) -> dict[Pair, tuple[ClaimName, ...]]:
@@ -266,12 +275,16 @@ def _scored(run: RunData, columns: Columns, costs: CostModel, used: set[str]) ->
             )
             used.add(key)
             score, low, high, method = scored.score, interval.low, interval.high, interval.method
+        of_seeds = seeds.pooled(columns, metric)
+        anew = of_seeds.anew or (None, None)
         direction = description.get("direction") or "higher"
         higher = direction == "higher"
         rows.append(
             {
                 "task": columns.task, "variant": columns.variant, "method": columns.method, "metric": metric,
                 "n": 0 if scored is None else scored.n, "score": score, "ci_low": low, "ci_high": high,
+                "by_seed": of_seeds.scores, "seed_spread": of_seeds.spread,
+                "anew_low": anew[0], "anew_high": anew[1],
                 "calls": tokens["calls"], "prompt_tokens": tokens["prompt_tokens"],
                 "cached_tokens": tokens["cached_tokens"] if told else None,
                 "generated_tokens": tokens["generated_tokens"],
@@ -301,6 +314,7 @@ def _not_distilled(run: RunData, task: str, variant: str) -> Scored:
         "task": task, "variant": variant,
         "method": run.manifest["variants"][variant].get("method", "direct"), "metric": metric, "n": 0,
         "score": None, "ci_low": None, "ci_high": None,
+        "by_seed": [], "seed_spread": None, "anew_low": None, "anew_high": None,
         "calls": None, "prompt_tokens": None, "cached_tokens": None, "generated_tokens": None,
         "usd_per_1k_items": None, "flops_per_item": None, "tokens_per_correct": None,
         "usd_per_correct": None, "interval": None,

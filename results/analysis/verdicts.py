@@ -13,8 +13,10 @@ People read more than the three words: equal token counts are `same`, a verdict 
 
 from __future__ import annotations
 
+from typing import cast
+
 from results.analysis import cut, reasoning
-from results.schema import ClaimName, Comparison, CutShares, Overall, Verdict
+from results.schema import ClaimName, Comparison, CutShares, OfComparison, Overall, Verdict
 from results.statistics.noninferiority import ALPHA as NON_INFERIOR_ALPHA
 
 Claim = Comparison | Overall
@@ -51,6 +53,8 @@ def word(row: Claim) -> str:
         text = "same"
     elif row.get("turned_by_cut"):
         text = f"{WORDS['cannot_tell']} (cut)"
+    elif of_compare(row).get("turned_by_missing"):
+        text = f"{WORDS['cannot_tell']} (rows)"
     else:
         text = WORDS[row["verdict"]]
     return f"{text} {reasoning.MARK}" if row.get("no_reasoning") else text
@@ -65,7 +69,7 @@ def sentence(row: Claim) -> str:
 def against(row: Claim) -> list[str]:
     """Sentences on what makes a verdict doubtful: cut texts, a System 2 that did not reason."""
     doubt = reasoning.sentence(row["no_reasoning"]) if row.get("no_reasoning") else ""
-    return [text for text in (_cut(row), doubt) if text]
+    return [text for text in (_missing(row), _cut(row), doubt) if text]
 
 
 def shown_interval(row: Claim) -> tuple[float, float]:
@@ -92,6 +96,28 @@ def points(value: float, sign: bool = False) -> str:
     return {"-0.0": "0.0", "+0.0": "0.0"}.get(text, text)
 
 
+def of_compare(row: Claim) -> OfComparison:
+    """The keys that `compare` alone writes; none of them where the claim is a leaderboard's."""
+    return cast(OfComparison, row)
+
+
+def unit(row: Claim) -> str:
+    """Unit of a claim about scores; those of a leaderboard are shares of 1."""
+    return of_compare(row).get("unit", "share")
+
+
+def amount(row: Claim, value: float, sign: bool = False) -> str:
+    """A figure of a claim about scores, without its unit: points of a share, else four digits."""
+    if unit(row) == "share":
+        return points(value, sign)
+    return f"{value + 0.0:+.4g}" if sign else f"{value + 0.0:.4g}"
+
+
+def unit_text(row: Claim) -> str:
+    """The unit behind an amount, with a space before it; empty where the metric has one of its own."""
+    return {"share": " points", "": ""}.get(unit(row), f" {unit(row)}")
+
+
 def p_text(p: float) -> str:
     """p-values to three decimals, very small ones as a bound."""
     return "p < .001" if p < 0.0005 else f"p = {p:.3f}".replace("0.", ".", 1)
@@ -104,8 +130,8 @@ def _where(row: Claim) -> str:
 def _interval(row: Claim) -> str:
     low, high = shown_interval(row)
     return (
-        f"{points(known(row['difference']), sign=True)} points, {confidence(row)} interval "
-        f"{points(low, sign=True)} to {points(high, sign=True)}"
+        f"{amount(row, known(row['difference']), sign=True)}{unit_text(row)}, {confidence(row)} interval "
+        f"{amount(row, low, sign=True)} to {amount(row, high, sign=True)}"
     )
 
 
@@ -137,9 +163,27 @@ def _cut(row: Claim) -> str:
     return f" Cut before their end: {' and '.join(many)}." if many else ""
 
 
+def _missing(row: Claim) -> str:
+    """What rows without a number do to a claim: how many there are, and that they could turn its verdict."""
+    lacking = of_compare(row).get("without_number")
+    if not lacking or not (lacking["a"] or lacking["b"]):
+        return ""
+    counted = f" Rows without a number: {lacking['a']:,} of {row['a']}, {lacking['b']:,} of {row['b']}."
+    if not of_compare(row).get("turned_by_missing"):
+        return counted
+    claim = {"superior": "better", "non_inferior": "as good"}[row["claim"]]
+    scored = {"yes": f"it is {claim}", "no": "it is worse"}[row["verdict_as_scored"]]
+    return f"{counted} By the others {scored}, but these rows could turn that."
+
+
 def _superior(row: Claim) -> str:
     figures = f"{_interval(row)}; {_p(row)}"
-    if row.get("turned_by_cut"):
+    if row["direction"] == "unknown":
+        return (
+            f"{row['b']} and {row['a']} {_where(row)}: {figures}. Which end is better is not known, so "
+            "neither is called better."
+        )
+    if row.get("turned_by_cut") or of_compare(row).get("turned_by_missing"):
         return f"Cannot tell whether {row['b']} is better than {row['a']} {_where(row)}: {figures}."
     if row["verdict"] == "yes":
         return f"{row['b']} is better than {row['a']} {_where(row)}: {figures}."
@@ -152,7 +196,8 @@ def _superior(row: Claim) -> str:
 
 
 def _non_inferior(row: Claim) -> str:
-    margin = f"{100 * known(row['margin']):g} points"
+    share = unit(row) == "share"
+    margin = f"{known(row['margin']) * (100 if share else 1):g}{unit_text(row)}"
     if row["verdict"] == "yes":
         return f"{row['b']} is as good as {row['a']} {_where(row)}, within {margin}: {_interval(row)}."
     if row["verdict"] == "no":
@@ -161,7 +206,7 @@ def _non_inferior(row: Claim) -> str:
         f"Cannot tell whether {row['b']} is as good as {row['a']} within {margin} {_where(row)}: "
         f"{_interval(row)}."
     )
-    if row.get("turned_by_cut"):
+    if row.get("turned_by_cut") or of_compare(row).get("turned_by_missing"):
         return unsure
     return f"{unsure} {_could_have_shown(row, 'a margin')}{_would_need(row, f'a margin of {margin}')}"
 
@@ -191,7 +236,7 @@ def _cheaper(row: Claim) -> str:
 def _could_have_shown(row: Claim, what: str = "a difference") -> str:
     if row["mde"] is None:
         return ""
-    return f"{row['n']:,} items could have shown {what} of {points(row['mde'])} points or more."
+    return f"{row['n']:,} items could have shown {what} of {amount(row, row['mde'])}{unit_text(row)} or more."
 
 
 def _would_need(row: Claim, target: str) -> str:

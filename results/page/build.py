@@ -1,12 +1,13 @@
 """`leaderboard.html`: the whole run on one page that needs nothing else, neither network nor model.
 
-`write_page` fills `template.html.j2` with words and tables (`words.py`, `rows.py`), plots
-(`plots.py`), items on which variants differ (`differences.py`) and the paper's figures (`paper.py`); style
-and script stand inline. The same run gives the same bytes, so wall-clock figures stay in the manifest.
+`write_page` fills `template.html.j2` with words and tables (`words.py`, `rows.py`), plots (`plots.py`),
+items (`items.py`) and, where asked for, the paper's findings (`paper.py`); style and script stand inline.
+The texts of more than a few hundred items stand in chunks beside it (`chunks.py`). The same run gives the
+same bytes, so wall-clock figures stay in the manifest.
 
 Model text is data. Three walls keep it so: jinja2 escapes every value, item data are JSON without `<` that
-the script shows through `textContent`, and a content security policy lets no other script run and no request
-leave.
+the script shows through `textContent`, and a content security policy lets no script run but the page's own
+and the chunks that it asks for, and no request leave.
 """
 
 from __future__ import annotations
@@ -15,25 +16,29 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypedDict
 
 from results.errors import ResultsError
 from results.files import write_whole
+from results.page import chunks, seal
 from results.page import rows as page_tables
 from results.page import words as page_words
 from results.page.figure import PRINT_COLORS
-from results.page.items import BUDGET, LIMIT, Scan, differing_items, scan_run
+from results.page.items import BUDGET, LIMIT, TaskItems, task_items
 from results.page.latency import in_words
 from results.page.plots import primary_points, score_against_tokens, step_use, tokens_by_step, variant_styles
-from results.paper import LEGEND, beside, marked
+from results.page.scan import Scan, scan_run
+from results.paper import LEGEND, beside, cited, is_cited
 from results.paper_figures import Finding, PaperSource
 from results.records.manifest import read_manifest
 from results.schema import Leaderboard, Manifest
-from results.tables import looks
+from results.tables import looks, seeds
 from results.tables import rows as table_rows
 
+WIDE_TASKS = 2
+"""So many tasks or fewer get wide plots."""
 HERE = Path(__file__).parent
 MANIFEST_SECTIONS = ("options", "model", "tasks", "variants", "versions", "hardware", "distillation")
 """Parts of the manifest that the page repeats; all of them are the same when a run is made again."""
@@ -41,29 +46,44 @@ VOLATILE = ("memory_bandwidth_gbs", "seconds", "wall_s", "started", "finished", 
 """Measured or incidental keys inside of those parts, left out for the same reason."""
 
 
-def write_page(run_folder: Path, leaderboard: Leaderboard) -> Path:
-    """Write `leaderboard.html` into a run folder and return its path.
+def write_page(run_folder: Path, leaderboard: Leaderboard, paper: bool = False) -> Path:
+    """Write `leaderboard.html` and its chunks of items into a run folder, and return its path.
 
-    `leaderboard` has the keys of leaderboard.json. The file appears whole or not at all. ResultsError where
-    the folder holds no manifest, a samples row is broken, or a row of the leaderboard lacks a key.
+    `leaderboard` has the keys of leaderboard.json; `paper` lays the paper's findings beside the run. The file
+    appears whole or not at all, after its chunks; one that is there already is left (`seal.py`). ResultsError
+    where the folder holds no manifest, a samples row is broken, or a row of the leaderboard lacks a key.
     """
     folder = Path(run_folder)
-    return write_whole(folder / "leaderboard.html", render_page(folder, leaderboard))
-
-
-def render_page(folder: Path, leaderboard: Leaderboard) -> str:
-    """The page as text."""
+    path = folder / "leaderboard.html"
     manifest = read_manifest(folder)
+    inputs = seal.inputs_hash(manifest, _manifest(manifest), leaderboard, paper)
+    if seal.is_current(path, inputs, chunks.count(folder)):
+        return path
+    text, items = _page(folder, manifest, leaderboard, paper)
+    written = chunks.write_chunks(folder, items)
+    return write_whole(path, seal.sealed(text, inputs, len(written)))
+
+
+def render_page(folder: Path, leaderboard: Leaderboard, paper: bool = False) -> str:
+    """The page as text."""
+    return _page(Path(folder), read_manifest(folder), leaderboard, paper)[0]
+
+
+def _page(
+    folder: Path, manifest: Manifest, leaderboard: Leaderboard, paper: bool
+) -> tuple[str, list[TaskItems]]:
+    """The page, and the items whose texts it holds in part."""
     scans = scan_run(folder, manifest)
+    items = _items(manifest, scans, leaderboard)
     try:
-        context = _context(manifest, scans, leaderboard)
+        context = _context(manifest, scans, items, leaderboard, paper)
     except KeyError as error:
         raise ResultsError(
             f"the leaderboard of {folder} lacks the key {error}; run `s2d-bench report` again"
         ) from error
     page: str = environment().get_template("template.html.j2").render(context)
     # Half a surrogate pair can stand in model text, but not in UTF-8.
-    return page.encode("utf-8", "replace").decode("utf-8")
+    return page.encode("utf-8", "replace").decode("utf-8"), items
 
 
 def environment() -> Any:
@@ -79,7 +99,11 @@ def environment() -> Any:
 
 
 def _context(
-    manifest: Manifest, scans: Mapping[str, Mapping[str, Scan]], leaderboard: Leaderboard
+    manifest: Manifest,
+    scans: Mapping[str, Mapping[str, Scan]],
+    items: Sequence[TaskItems],
+    leaderboard: Leaderboard,
+    with_paper: bool,
 ) -> dict[str, object]:
     """What the template sees."""
     from markupsafe import Markup
@@ -87,9 +111,11 @@ def _context(
     script = read_script()
     styles = variant_styles([*manifest["variants"], *(row["variant"] for row in leaderboard["rows"])])
     tasks = list(dict.fromkeys(row["task"] for row in leaderboard["rows"]))
-    items = _items(manifest, scans, leaderboard)
     distillation = page_tables.distillation(leaderboard)
-    paper = _paper(leaderboard)
+    paper = _paper(leaderboard) if with_paper else None
+    planned = [chunks.plan(each, number) for number, each in enumerate(items)]
+    points, used = primary_points(leaderboard), step_use(leaderboard)
+    few = len(used) if len(used) <= WIDE_TASKS else 0
     sections = [("leaderboard", "Leaderboard"), ("plots", "Plots"), ("claims", "Claims")]
     sections += [("looks", "Looks")] if leaderboard.get("looks") else []
     sections += [("distillation", "Break-even")] if distillation else []
@@ -110,11 +136,19 @@ def _context(
         "tasks": tasks,
         "board": page_tables.board(leaderboard, styles),
         "footers": table_rows.footers(leaderboard),
+        "prices": table_rows.price_legend(leaderboard),
+        "seeds": {
+            "headers": seeds.SEED_HEADERS,
+            "rows": seeds.seed_cells(leaderboard, str),
+            "legend": seeds.seed_legend(leaderboard),
+        },
         "figures": {
-            "scores": [
-                Markup(score_against_tokens(leaderboard, task)) for task in primary_points(leaderboard)
+            "scores": [Markup(score_against_tokens(leaderboard, task)) for task in points],
+            "wide_scores": [
+                Markup(score_against_tokens(leaderboard, task, wide=few)) for task in points if few
             ],
-            "steps": [Markup(tokens_by_step(leaderboard, task)) for task in step_use(leaderboard)],
+            "steps": [Markup(tokens_by_step(leaderboard, task)) for task in used],
+            "wide_steps": [Markup(tokens_by_step(leaderboard, task, wide=few)) for task in used if few],
         },
         "claims": page_tables.claims(leaderboard),
         "looks": _looks(leaderboard),
@@ -122,8 +156,12 @@ def _context(
         "steps": page_tables.steps(leaderboard),
         "waits": _waits(scans),
         "has_items": bool(items),
-        "item_tasks": list(items),
-        "items": [(task, Markup(text)) for task, text in items.items()],
+        "item_tasks": [each.task for each in items],
+        "items": [
+            (each.task, Markup(each.as_json(found.starts, found.names)))
+            for each, found in zip(items, planned, strict=True)
+        ],
+        "beside": any(found.names for found in planned),
         "limit": LIMIT,
         "paper": paper,
         "notes": leaderboard.get("notes", []),
@@ -147,8 +185,9 @@ def _looks(leaderboard: Leaderboard) -> dict[str, object] | None:
 
 
 def read_script() -> str:
-    """The page's script, as it stands inline."""
-    return (HERE / "page.js").read_text(encoding="utf-8")
+    """The page's script, as it stands inline: page.js with the item viewer in its place."""
+    script, viewer = ((HERE / name).read_text(encoding="utf-8") for name in ("page.js", "items.js"))
+    return script.replace("  // ITEMS: items.js stands here.\n", viewer)
 
 
 def _css() -> str:
@@ -159,30 +198,31 @@ def _css() -> str:
 
 
 def _policy(script: str) -> str:
-    """Only the page's own script may run, and nothing may be fetched."""
+    """Only the page's own script may run, and the scripts that it asks for itself (`strict-dynamic`): its
+    chunks of items. Nothing else may be fetched."""
     digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
-    rules = ("default-src 'none'", "style-src 'unsafe-inline'", f"script-src 'sha256-{digest}'")
+    own = f"script-src 'sha256-{digest}' 'strict-dynamic'"
+    rules = ("default-src 'none'", "style-src 'unsafe-inline'", own)
     return "; ".join([*rules, "base-uri 'none'", "form-action 'none'"])
 
 
 def _items(
     manifest: Manifest, scans: Mapping[str, Mapping[str, Scan]], leaderboard: Leaderboard
-) -> dict[str, str]:
-    """task -> JSON of the items on which its compared variants differ. Each task has its share of the
-    budget."""
+) -> list[TaskItems]:
+    """The items of every task with two variants or more. Each task has its share of the budget."""
     pairs: dict[str, list[tuple[str, str]]] = {task: [] for task in scans}
     for claim in leaderboard.get("comparisons", []):
         pair = (claim["a"], claim["b"])
         if claim["task"] in pairs and pair not in pairs[claim["task"]]:
             pairs[claim["task"]].append(pair)
-    for task, wanted in pairs.items():
-        wanted += [(a, b) for a, b in manifest.get("comparisons", []) if (a, b) not in wanted]
-        pairs[task] = [(a, b) for a, b in wanted if a in scans[task] and b in scans[task]]
-    compared = {task: wanted for task, wanted in pairs.items() if wanted}
-    share = BUDGET // max(1, len(compared))
-    return {
-        task: differing_items(task, scans[task], wanted, share).as_json() for task, wanted in compared.items()
-    }
+    several = [task for task, by_variant in scans.items() if len(by_variant) > 1]
+    for task in several:
+        named = [(a, b) for a, b in manifest.get("comparisons", []) if (a, b) not in pairs[task]]
+        known = [(a, b) for a, b in (*pairs[task], *named) if a in scans[task] and b in scans[task]]
+        first, second = list(scans[task])[:2]
+        pairs[task] = known or [(first, second)]
+    share = BUDGET // max(1, len(several))
+    return [task_items(task, scans[task], pairs[task], share) for task in several]
 
 
 class WaitRow(TypedDict):
@@ -228,7 +268,7 @@ def _paper(leaderboard: Leaderboard) -> PaperTable | None:
         return None
     rows = []
     for task in laid["tasks"]:
-        for row in task["rows"]:
+        for row in filter(is_cited, task["rows"]):
             name = row["system"] + (f", {row['votes']} votes" if row["votes"] > 1 else "")
             score = "" if row["run_score"] is None else f"{row['run_score']:.1f}"
             score += " [{:.1f}, {:.1f}]".format(*row["run_interval"]) if row["run_interval"] else ""
@@ -238,9 +278,9 @@ def _paper(leaderboard: Leaderboard) -> PaperTable | None:
                     task["task"],
                     name,
                     row["metric"],
-                    marked(row["paper_score"]),
+                    cited(row["paper_score"]),
                     score,
-                    marked(row["paper_tokens"]),
+                    cited(row["paper_tokens"]),
                     tokens,
                 ]
             )

@@ -127,6 +127,20 @@ def to_svg(figure: Any, name: str, title: str, description: str) -> str:
     return f"{head} {label}>{words}{rest}".strip()
 
 
+def as_shown(figure: Any) -> Any:
+    """The figure on white paper. A notebook shows it as SVG, whether or not pyplot was ever imported."""
+
+    def svg() -> str:
+        buffer = io.StringIO()
+        figure.savefig(buffer, format="svg")
+        return buffer.getvalue()
+
+    figure.patch.set_visible(True)
+    figure.patch.set_facecolor("white")
+    figure._repr_svg_ = svg
+    return figure
+
+
 Box = tuple[float, float, float, float]
 """x0, y0, x1, y1 in points."""
 

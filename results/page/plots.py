@@ -21,6 +21,7 @@ from results.page.figure import (
     STEP_COLORS,
     VARIANT_COLORS,
     Box,
+    as_shown,
     free_spot,
     house_style,
     label_column,
@@ -32,6 +33,8 @@ from results.schema import Leaderboard
 KNOWN = ("base", "s2", "distilled", "distilled-s1", "distilled-nofilter", "distilled-all")
 PANEL = (3.5, 2.75)
 """Width and height of a panel in inches."""
+WIDE_PANELS = {1: (9.0, 3.4), 2: (5.2, 3.0)}
+"""Those of a page whose width one task or two have for themselves."""
 
 
 @dataclass(frozen=True)
@@ -45,36 +48,58 @@ class Point:
     high: float | None
 
 
-def score_against_tokens(leaderboard: Leaderboard, task: str | None = None, columns: int = 3) -> str:
+def score_against_tokens(
+    leaderboard: Leaderboard, task: str | None = None, columns: int = 3, wide: int = 0
+) -> str:
     """Primary score (percent, 95 % interval) against mean generated tokens per item, as SVG.
 
     One panel a task, or only `task`; the axes are those of the whole leaderboard either way, the token axis
     logarithmic where the tokens differ more than eightfold. The line is the Pareto front: no variant reaches
-    a higher score with as few tokens. Scores count as better when higher.
+    a higher score with as few tokens. Scores count as better when higher. `wide`: the number of panels that
+    share the width of a page, where that is one or two.
     """
     points = primary_points(leaderboard)
-    styles = variant_styles(row.variant for rows in points.values() for row in rows)
-    tokens = [row.tokens for rows in points.values() for row in rows]
     tasks = [name for name in points if task in (None, name)]
     with house_style():
-        figure, axes = panels(len(tasks), columns, *PANEL)
-        for name, axis in zip(tasks, axes, strict=True):
-            _draw_scores(axis, name, points[name], styles, tokens)
+        figure = _score_panels(points, tasks, columns, WIDE_PANELS.get(wide, PANEL))
         alternative = " ".join(f"{name}: {_in_words(points[name])}" for name in tasks)
         title = "Score against generated tokens per item" + (f", {task}" if task else "")
-        return to_svg(figure, f"score-{task or 'all'}", title, alternative or "No scores.")
+        name = f"score-{task or 'all'}" + ("-wide" if wide else "")
+        return to_svg(figure, name, title, alternative or "No scores.")
 
 
-def tokens_by_step(leaderboard: Leaderboard, task: str | None = None, columns: int = 3) -> str:
+def score_figure(leaderboard: Leaderboard, task: str | None = None, columns: int = 3) -> Any:
+    """The same as a matplotlib figure, which a notebook shows and `savefig` writes."""
+    points = primary_points(leaderboard)
+    tasks = [name for name in points if task in (None, name)]
+    with house_style():
+        return as_shown(_score_panels(points, tasks, columns, PANEL))
+
+
+def _score_panels(
+    points: Mapping[str, Sequence[Point]], tasks: Sequence[str], columns: int, size: tuple[float, float]
+) -> Any:
+    """The panels of some tasks, on the axes of all."""
+    styles = variant_styles(row.variant for rows in points.values() for row in rows)
+    tokens = [row.tokens for rows in points.values() for row in rows]
+    figure, axes = panels(len(tasks), columns, *size)
+    for name, axis in zip(tasks, axes, strict=True):
+        _draw_scores(axis, name, points[name], styles, tokens)
+    return figure
+
+
+def tokens_by_step(leaderboard: Leaderboard, task: str | None = None, columns: int = 3, wide: int = 0) -> str:
     """Mean generated tokens per item, stacked by the step that spent them, as SVG.
 
     One panel a task, or only `task`. Steps are those of the rows' `steps`, in the order in which they appear.
+    `wide` as in `score_against_tokens`.
     """
     use = step_use(leaderboard)
     tasks = [name for name in use if task in (None, name)]
     tallest = max((len(use[name]) for name in tasks), default=1)
+    width, _ = WIDE_PANELS.get(wide, PANEL)
     with house_style():
-        figure, axes = panels(len(tasks), columns, PANEL[0], 1.2 + 0.26 * tallest, left=1.25)
+        figure, axes = panels(len(tasks), columns, width, 1.2 + 0.26 * tallest, left=1.25)
         for name, axis in zip(tasks, axes, strict=True):
             _draw_steps(axis, name, use[name])
         alternative = " ".join(
@@ -85,7 +110,8 @@ def tokens_by_step(leaderboard: Leaderboard, task: str | None = None, columns: i
             for variant, steps in use[name].items()
         )
         title = "Generated tokens per item by step" + (f", {task}" if task else "")
-        return to_svg(figure, f"steps-{task or 'all'}", title, alternative or "No steps.")
+        name = f"steps-{task or 'all'}" + ("-wide" if wide else "")
+        return to_svg(figure, name, title, alternative or "No steps.")
 
 
 def step_use(leaderboard: Leaderboard) -> dict[str, dict[str, dict[str, float]]]:

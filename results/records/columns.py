@@ -4,8 +4,9 @@ Only figures are kept in memory; texts (prompts, steps, responses) stay on disk 
 `results.records.lines`. Rows are sorted by (item, seed, sample), so two files with equal
 records in another order give equal tables.
 
-Arrow's JSON reader parses the figures and skips the texts. Where it refuses a file, the slower line reader of
-`results.records.lines` takes over: it accepts true and false as scores, and names the line at fault.
+Of a large file, Arrow's JSON reader parses the figures and skips the texts. Small files, and those that it
+refuses, are read by the line reader of `results.records.lines`: it accepts true and false as scores, and
+names the line at fault.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from results.records.lines import AGAIN, Figures, read_by_line
 from results.schema import CUT, FAILURES, LARGEST, STEP_USAGE, USAGE, step_kind
 
 Floats = npt.NDArray[np.float64]
+ARROW_FROM = 2_000_000
+"""Bytes of a file from which Arrow's reader pays: importing it, and pandas with it, takes half a second."""
 
 
 @dataclass(frozen=True)
@@ -73,10 +76,10 @@ class Columns:
     @cached_property
     def clusters(self) -> tuple[npt.NDArray[np.int64], int]:
         """The cluster number of each row, in order of appearance, and how many clusters there are."""
-        import pyarrow
-
-        found = pyarrow.array(self.cluster_id).dictionary_encode()
-        return found.indices.to_numpy(zero_copy_only=False).astype(np.int64), len(found.dictionary)
+        names, first, codes = np.unique(self.cluster_id, return_index=True, return_inverse=True)
+        number = np.empty(names.size, dtype=np.int64)
+        number[np.argsort(first)] = np.arange(names.size)
+        return number[codes], int(names.size)
 
     def take(self, index: npt.NDArray[np.int64]) -> Columns:
         """The same with only the rows of `index`. Failures, steps and cut calls stay the whole file's."""
@@ -93,12 +96,7 @@ class Columns:
 
 def read_samples(path: Path, task: str, variant: str, metrics: Sequence[str]) -> Columns:
     """One samples file as `Columns`; `metrics` are the names to look for in `scores`."""
-    from pyarrow import ArrowException
-
-    try:
-        raw = _read_with_arrow(path, metrics)
-    except ArrowException:
-        raw = read_by_line(path, metrics)
+    raw = read_by_line(path, metrics) if path.stat().st_size < ARROW_FROM else _read_fast(path, metrics)
     if not raw["item_id"].size:
         raise ResultsError(f"{path} holds no rows; let the run finish, or {AGAIN}")
     order = np.lexsort((raw["sample_index"], raw["seed"], raw["item_id"]))
@@ -123,6 +121,16 @@ def read_samples(path: Path, task: str, variant: str, metrics: Sequence[str]) ->
         cut=raw["cut"][order], reasoning_words=raw["reasoning_words"][order], cut_calls=raw["cut_calls"],
         cached_told=raw["cached_told"],
     )  # fmt: skip
+
+
+def _read_fast(path: Path, metrics: Sequence[str]) -> Figures:
+    """As `read_by_line`, for large files."""
+    from pyarrow import ArrowException
+
+    try:
+        return _read_with_arrow(path, metrics)
+    except ArrowException:
+        return read_by_line(path, metrics)
 
 
 def _read_with_arrow(path: Path, metrics: Sequence[str]) -> Figures:

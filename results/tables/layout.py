@@ -1,35 +1,58 @@
-"""Cells in columns of a terminal: a table as wide as allowed, in which no name is ever cut.
+"""Cells in columns of a terminal: tables as wide as allowed, in which nothing is ever cut.
 
-What does not fit is wrapped: first the headings, then the widest column of text, at spaces or, within a long
-name, after `_`, `-`, `/`. Figures are never wrapped.
+What does not fit is wrapped: first the headings, then the widest column of text, at spaces or, within a
+long name, after `_`, `-`, `/`. Figures are never wrapped. A table that is still too wide writes its first
+column as headings between the rows, and at last goes on below itself, with the names repeated.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 GUTTER = "  "
 NARROWEST = 8
 """Columns of text are not made narrower than this many characters."""
 
+Paint = Callable[[str, str], str]
+"""(header, cell) -> the terminal's number for its colour, such as `32`; empty for none."""
+Rows = Sequence[Sequence[str]]
 
-def table(headers: Sequence[str], rows: Sequence[Sequence[str]], width: int, right: Collection[str]) -> str:
+
+def table(
+    headers: Sequence[str],
+    rows: Rows,
+    width: int,
+    right: Collection[str],
+    names: int = 1,
+    paint: Paint | None = None,
+) -> str:
     """A table of at most `width` columns; headers in `right` name the columns of figures.
 
-    Columns that are empty throughout are left out, the first one excepted.
+    The first `names` columns say what a row is about. Columns that are empty throughout are left out, the
+    first one excepted.
     """
-    names, body = _with_content(headers, rows)
-    widths = fitted(names, body, width, right)
-    lines = _row(names, widths, [name in right for name in names])
-    lines.append(GUTTER.join("-" * wide for wide in widths))
-    for row in body:
-        lines += _row(row, widths, [name in right for name in names])
-    return "\n".join(line.rstrip()[:width] for line in lines)
+    kept, body = _with_content(headers, rows)
+    names = sum(1 for name in headers[:names] if name in kept)
+    if fits(kept, body, width, right):
+        return "\n".join(_lines(kept, body, width, right, paint))
+    grouped = names > 1
+    parts = []
+    for columns in _parts(kept, body, width, right, names, grouped):
+        of_part = [kept[i] for i in columns]
+        cells = [[row[i] for i in columns] for row in body]
+        told = [row for row in cells if any(cell.strip() for cell in row[names:])]
+        lines = (
+            _grouped(of_part, told, width, right, paint)
+            if grouped
+            else _lines(of_part, told, width, right, paint)
+        )
+        parts.append("\n".join(lines))
+    return "\n\n".join(parts)
 
 
-def fits(headers: Sequence[str], rows: Sequence[Sequence[str]], width: int, right: Collection[str]) -> bool:
-    """Whether `table` shows every figure and every word whole."""
+def fits(headers: Sequence[str], rows: Rows, width: int, right: Collection[str]) -> bool:
+    """Whether one table shows every figure and every word whole."""
     names, body = _with_content(headers, rows)
     widths = fitted(names, body, width, right)
     whole = all(
@@ -42,7 +65,57 @@ def fits(headers: Sequence[str], rows: Sequence[Sequence[str]], width: int, righ
     return whole and sum(widths) + len(GUTTER) * (len(names) - 1) <= width
 
 
-def _with_content(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[list[str], list[list[str]]]:
+def _parts(
+    headers: Sequence[str], rows: Rows, width: int, right: Collection[str], names: int, grouped: bool
+) -> list[list[int]]:
+    """Numbers of the columns of each table that the whole is divided into: as few as fit."""
+    found: list[list[int]] = []
+    first = list(range(names))
+    for column in range(names, len(headers)):
+        longer = [*(found[-1] if found else first), column]
+        shown = longer[1:] if grouped else longer
+        if found and not fits(
+            [headers[i] for i in shown], [[row[i] for i in shown] for row in rows], width, right
+        ):
+            found.append([*first, column])
+        elif found:
+            found[-1] = longer
+        else:
+            found.append(longer)
+    return found or [first]
+
+
+def _grouped(
+    headers: Sequence[str], rows: Rows, width: int, right: Collection[str], paint: Paint | None
+) -> list[str]:
+    """A table whose first column stands in lines of its own, above the rows that it is the name of."""
+    body = [row[1:] for row in rows]
+    widths = fitted(headers[1:], body, width, right)
+    lines = _head(headers[1:], widths, right)
+    previous = ""
+    for row in rows:
+        if row[0].strip() and row[0] != previous:
+            lines += pieces(f"-- {row[0]}", width)
+            previous = row[0]
+        lines += _row(headers[1:], row[1:], widths, right, paint)
+    return lines
+
+
+def _lines(
+    headers: Sequence[str], rows: Rows, width: int, right: Collection[str], paint: Paint | None
+) -> list[str]:
+    widths = fitted(headers, rows, width, right)
+    lines = _head(headers, widths, right)
+    for row in rows:
+        lines += _row(headers, row, widths, right, paint)
+    return lines
+
+
+def _head(headers: Sequence[str], widths: Sequence[int], right: Collection[str]) -> list[str]:
+    return [*_row(headers, headers, widths, right, None), GUTTER.join("-" * wide for wide in widths)]
+
+
+def _with_content(headers: Sequence[str], rows: Rows) -> tuple[list[str], list[list[str]]]:
     """Without the columns that are empty throughout, the first one excepted."""
     keep = [
         i for i, _ in enumerate(headers) if i == 0 or any(row[i].strip() not in ("", "-") for row in rows)
@@ -50,9 +123,7 @@ def _with_content(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> tupl
     return [headers[i] for i in keep], [[row[i] for i in keep] for row in rows]
 
 
-def fitted(
-    names: Sequence[str], body: Sequence[Sequence[str]], width: int, right: Collection[str]
-) -> list[int]:
+def fitted(names: Sequence[str], body: Rows, width: int, right: Collection[str]) -> list[int]:
     """Width of every column, so that all together with the gutters take `width` where that is possible."""
     cells = [[row[i] for row in body] for i, _ in enumerate(names)]
     room = width - len(GUTTER) * (len(names) - 1)
@@ -97,14 +168,31 @@ def pieces(text: str, width: int) -> list[str]:
     return [line.rstrip() for line in lines if line.strip()] or [""]
 
 
-def _row(cells: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> list[str]:
+def _row(
+    headers: Sequence[str],
+    cells: Sequence[str],
+    widths: Sequence[int],
+    right: Collection[str],
+    paint: Paint | None,
+) -> list[str]:
     """One row as lines. Figures keep their trailing spaces, under which marks of other rows stand."""
     lines = [[cell] if len(cell) <= wide else pieces(cell, wide)
              for cell, wide in zip(cells, widths, strict=True)]  # fmt: skip
-    return [
-        GUTTER.join(
-            f"{cell[place] if place < len(cell) else '':{'>' if figures else '<'}{wide}}"
-            for cell, wide, figures in zip(lines, widths, right, strict=True)
-        )
-        for place in range(max(map(len, lines)))
-    ]
+    made = []
+    for place in range(max(map(len, lines))):
+        shown = []
+        for name, cell, found, wide in zip(headers, cells, lines, widths, strict=True):
+            text = found[place] if place < len(found) else ""
+            padded = f"{text:{'>' if name in right else '<'}{wide}}"
+            shown.append(painted(padded, paint(name, cell)) if paint else padded)
+        made.append(GUTTER.join(shown).rstrip())
+    return made
+
+
+def painted(text: str, color: str) -> str:
+    """`text` in a colour of the terminal, the spaces around it left plain."""
+    inner = text.strip()
+    if not color or not inner:
+        return text
+    before, _, after = text.partition(inner)
+    return f"{before}\x1b[{color}m{inner}\x1b[0m{after}"

@@ -1,78 +1,98 @@
-"""The leaderboard as tables: terminal, Markdown, CSV, LaTeX. Percent and points for people.
+"""The leaderboard as tables for people, in a terminal and in Markdown. Percent and points.
 
-This file puts the parts together; `rows` makes the cells, `cells` formats and escapes,
-`layout` fits a terminal. All read the leaderboard dict alone.
+This file puts the parts together; `rows` makes the cells, `cells` formats and escapes, `layout` fits a
+terminal. `latex` and `csv_file` write the other formats. All read the leaderboard dict alone.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from results.schema import ClaimTable, Leaderboard
-from results.tables import cells, layout, looks
+from results.tables import cells, layout, looks, seeds
 from results.tables import rows as table_rows
-from results.tables.columns import IN_FILE
 
 
-def terminal(leaderboard: Leaderboard, width: int = 100) -> str:
-    """The whole leaderboard as text, no line longer than `width` columns."""
-    parts = _wrapped([leaderboard["headline"]], width, bullet="")
-    parts += ["", *_wrapped([f"Run {leaderboard['run']}"], width, bullet="")]
-    parts += _wrapped(_verdicts(leaderboard), width)
-    headers, rows = table_rows.narrow_score_cells(leaderboard)
-    parts += ["", layout.table(headers, rows, width, table_rows.RIGHT)]
+def terminal(leaderboard: Leaderboard, width: int = 100, verbose: bool = False, color: bool = False) -> str:
+    """The leaderboard as text, no line longer than `width` columns (60 or more), the verdict first.
+
+    `verbose` adds what stands in leaderboard.md anyway: sentences over all tasks, secondary metrics, tokens
+    by kind, whole legends and the methods. `color` marks verdicts and the best scores with colours of the
+    terminal.
+    """
+    paint = _paint if color else None
+    headline = _wrapped([leaderboard["headline"]], width, bullet="")
+    parts = [layout.painted(line, "1" if color else "") for line in headline]
+    parts += ["", *_wrapped([_of_run(leaderboard)], width, bullet="")]
+    parts += _wrapped(_verdicts(leaderboard), width) if verbose else []
+    names, rows = table_rows.narrow_score_cells(leaderboard, verbose)
+    parts += ["", layout.table(names, rows, width, table_rows.RIGHT, 3, paint)]
     parts += _wrapped([cells.LEGEND, *table_rows.footers(leaderboard)], width, bullet="")
-    rows = table_rows.cost_cells(leaderboard, cells.plain)
-    parts += ["", layout.table(table_rows.COST_HEADERS, rows, width, table_rows.RIGHT)]
+    if rows := seeds.seed_cells(leaderboard, cells.plain):
+        parts += ["", layout.table(seeds.SEED_HEADERS, rows, width, table_rows.RIGHT, 2)]
+        parts += _wrapped(seeds.seed_legend(leaderboard), width, bullet="")
+    if verbose or leaderboard["prices"]:
+        rows = table_rows.cost_cells(leaderboard, cells.plain)
+        parts += ["", layout.table(table_rows.COST_HEADERS, rows, width, table_rows.RIGHT, 2)]
+        parts += _wrapped(table_rows.price_legend(leaderboard), width, bullet="")
     if leaderboard["comparisons"]:
-        parts += ["", claims_text(leaderboard, width)]
+        parts += ["", claims_text(leaderboard, width, verbose, color)]
     if leaderboard.get("looks"):
         parts += ["", layout.table(looks.HEADERS, looks.rows(leaderboard, cells.plain), width, looks.RIGHT)]
         parts += _wrapped([looks.SAVED_LEGEND], width, bullet="")
     if leaderboard["distillation"]:
-        parts += _distillation(leaderboard, width)
+        headers, rows = (
+            table_rows.DISTILLATION_HEADERS,
+            table_rows.distillation_cells(leaderboard, cells.plain),
+        )
+        parts += ["", layout.table(headers, rows, width, table_rows.RIGHT, 2)]
         if any(any(row["break_even"].values()) for row in leaderboard["distillation"]):
             parts += _wrapped([table_rows.DISTILLATION_LEGEND], width, bullet="")
-    parts += ["", "Methods used"]
-    parts += _wrapped([table_rows.method_text(row) for row in leaderboard["methods"] if row["used"]], width)
+    if verbose:
+        used = [table_rows.method_text(row) for row in leaderboard["methods"] if row["used"]]
+        parts += ["", "Methods used", *_wrapped(used, width)]
     if leaderboard["notes"]:
         parts += ["", "Notes", *_wrapped(leaderboard["notes"], width)]
+    if not verbose:
+        parts += ["", *_wrapped([MORE], width, bullet="")]
     return "\n".join(parts) + "\n"
 
 
-def _distillation(leaderboard: Leaderboard, width: int) -> list[str]:
-    """What distillation cost and when it pays: one table, or two where one would be too wide."""
-    headers, right = table_rows.DISTILLATION_HEADERS, table_rows.RIGHT
-    rows = table_rows.distillation_cells(leaderboard, cells.plain)
-    if layout.fits(headers, rows, width, right):
-        return ["", layout.table(headers, rows, width, right)]
-    pays = headers.index("teacher tokens") + 1
-    named = [[*row[:2], *row[pays:]] for row in rows]
-    return [
-        "",
-        layout.table(headers[:pays], [row[:pays] for row in rows], width, right),
-        "",
-        layout.table([*headers[:2], *headers[pays:]], named, width, right),
-    ]
+MORE = "Secondary metrics, tokens by kind, tests and legends: leaderboard.md, or --verbose."
 
 
-def claims_text(leaderboard: ClaimTable, width: int = 100) -> str:
+def _of_run(leaderboard: Leaderboard) -> str:
+    """Which run, model and seeds the tables are of."""
+    seeds = leaderboard["seeds"]
+    told = f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}" if seeds else ""
+    parts = [leaderboard["model"] and f"model {leaderboard['model']}", told]
+    return ", ".join([f"Run {leaderboard['run']}", *(part for part in parts if part)])
+
+
+def _paint(header: str, cell: str) -> str:
+    """The colour of a verdict, bold for the best score."""
+    if header == "verdict":
+        words = {"yes": "32", "no": "31", "cannot tell": "33", "same": "2"}
+        return next((color for word, color in words.items() if cell.startswith(word)), "")
+    return "1" if header == table_rows.SCORE and cell.endswith(cells.BEST) else ""
+
+
+def claims_text(leaderboard: ClaimTable, width: int = 100, verbose: bool = True, color: bool = False) -> str:
     """The claims alone, with their legend; also for `compare`, whose dict has the same keys."""
-    rows = table_rows.claim_cells(leaderboard, cells.plain, brief=True)
-    legends = table_rows.claim_legends(leaderboard)
+    rows = table_rows.claim_cells(leaderboard, cells.plain, brief=True, short=not verbose)
+    legends = table_rows.claim_legends(leaderboard) if verbose else [table_rows.SHORT_CLAIM_LEGEND]
     if any(row.get("named") for row in leaderboard["comparisons"]):
         legends.append(table_rows.BRIEF_LEGEND)
-    table = layout.table(table_rows.CLAIM_HEADERS, rows, width, table_rows.RIGHT)
+    paint = _paint if color else None
+    table = layout.table(table_rows.CLAIM_HEADERS, rows, width, table_rows.RIGHT, 2, paint)
     return "\n".join([table, *_wrapped([" ".join(legends)], width, bullet="")])
 
 
 def markdown(leaderboard: Leaderboard) -> str:
     """The same tables as Markdown, verdict sentences first."""
     escape = cells.markdown
-    parts = [escape(leaderboard["headline"]), "", f"# {escape(leaderboard['run'])}", ""]
+    parts = [escape(leaderboard["headline"]), "", f"# {escape(_of_run(leaderboard))}", ""]
     parts += [f"- {escape(sentence)}" for sentence in _verdicts(leaderboard)]
     parts += [
         "",
@@ -80,12 +100,16 @@ def markdown(leaderboard: Leaderboard) -> str:
     ]
     for legend in (cells.LEGEND, *table_rows.footers(leaderboard)):
         parts += ["", escape(legend)]
+    if rows := seeds.seed_cells(leaderboard, escape):
+        parts += ["", "## Seeds", "", _grid(seeds.SEED_HEADERS, rows, "pipe")]
+        parts += ["", *map(escape, seeds.seed_legend(leaderboard))]
     parts += [
         "",
         "## Cost",
         "",
         _grid(table_rows.COST_HEADERS, table_rows.cost_cells(leaderboard, escape), "pipe"),
     ]
+    parts += [part for text in table_rows.price_legend(leaderboard) for part in ("", escape(text))]
     if leaderboard["comparisons"]:
         parts += [
             "",
@@ -132,66 +156,6 @@ def markdown(leaderboard: Leaderboard) -> str:
     return "\n".join(parts) + "\n"
 
 
-def latex(leaderboard: Leaderboard) -> str:
-    """The score table for a paper (needs the package booktabs), with what is kept of System 2's gain."""
-    rows = table_rows.score_cells(leaderboard, cells.latex, bold=r"\textbf{{{}}}")
-    headers, kept = list(table_rows.HEADERS), table_rows.kept_by_row(leaderboard)
-    if kept:
-        headers.append(table_rows.KEPT)
-        for cells_of, row in zip(rows, leaderboard["rows"], strict=True):
-            claim = kept.get((row["task"], row["variant"], row["metric"]))
-            cells_of.append(cells.latex(cells.kept(claim).replace(" %", "")) if claim else "")
-    text = _grid([cells.latex(header) for header in headers], rows, "latex_raw")
-    for rule in (r"\toprule", r"\midrule", r"\bottomrule"):
-        text = text.replace(r"\hline", rule, 1)
-    below = [*_teachers(leaderboard), *table_rows.footers(leaderboard)]
-    return "\n\n".join(["% \\usepackage{booktabs}\n" + text, *map(cells.latex, below)]) + "\n"
-
-
-def _teachers(leaderboard: Leaderboard) -> list[str]:
-    """One sentence on who taught whom; nothing where nothing was distilled."""
-    taught = dict.fromkeys(
-        f"{row['variant']} by {row['teacher']}" for row in leaderboard["rows"] if row.get("teacher")
-    )
-    return [f"Taught: {', '.join(taught)}."] if taught else []
-
-
-CSV_KEYS = (
-    "task", "variant", "method", "metric", "primary", "direction", "n", "n_rows", "score", "ci_low",
-    "ci_high",
-    *(column.key for column in IN_FILE), "truncated", "status", "teacher",
-)  # fmt: skip
-
-
-CSV_DOUBTS = ("cut_share", "without_turns", "no_reasoning")
-CSV_KEPT = ("gain_kept", "gain_kept_low", "gain_kept_high")
-
-
-def csv_text(leaderboard: Leaderboard) -> str:
-    """`rows[]` as CSV, figures as they are in the JSON file, one column per kind of failure."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    kinds = sorted({kind for row in leaderboard["rows"] for kind in row["failures"]})
-    kept = table_rows.kept_by_row(leaderboard)
-    writer.writerow([*CSV_KEYS, *(f"failures_{kind}" for kind in kinds), *CSV_DOUBTS, *CSV_KEPT])
-    for row in leaderboard["rows"]:
-        known: Mapping[str, object] = row
-        values = [cells.csv(known[key]) if isinstance(known[key], str) else known[key] for key in CSV_KEYS]
-        claim = kept.get((row["task"], row["variant"], row["metric"]))
-        share = claim and claim.get("gain_kept")
-        writer.writerow(
-            [
-                *values,
-                *(row["failures"].get(kind, 0) for kind in kinds),
-                row["cut"] and row["cut"]["share"],
-                cells.csv(" ".join(row["without_turns"])),
-                bool(row["no_reasoning"]),
-                *((share["value"], share["low"], share["high"]) if share else (None, None, None)),
-            ]
-        )
-    return out.getvalue()
-
-
 def _verdicts(leaderboard: Leaderboard) -> list[str]:
     """Sentences over all tasks, of base, s2 and distilled; the other pairs have their rows, and so has the
     cost of two variants of one program, which says nothing.
@@ -215,5 +179,5 @@ def _wrapped(sentences: Sequence[str], width: int, bullet: str = "- ") -> list[s
 def _grid(headers: Sequence[str], rows: Sequence[Sequence[str]], style: str) -> str:
     from tabulate import tabulate
 
-    aligned = ["right" if header.replace("\\", "") in table_rows.RIGHT else "left" for header in headers]
+    aligned = ["right" if header in table_rows.RIGHT else "left" for header in headers]
     return tabulate(rows, headers, tablefmt=style, disable_numparse=True, colalign=aligned if rows else None)

@@ -16,7 +16,8 @@ from results.tables.columns import IN_TABLE
 
 Escape = Callable[[object], str]
 
-HEADERS = ("task", "variant", "method", "metric", "n", "score % [95 %]", "tokens", "calls", "failed %")
+SCORE = "score % [95 %]"
+HEADERS = ("task", "variant", "method", "metric", "n", SCORE, "tokens", "calls", "failed %")
 COST_HEADERS = ("task", "variant", *(column.header or "" for column in IN_TABLE))
 KEPT, KEPT_CLAIM = "gain kept %", "gain kept by"
 CLAIM_HEADERS = ("task", "claim", "verdict", "estimate [interval]", "p", "MDE (points)")
@@ -33,12 +34,14 @@ DISTILLATION_HEADERS = (
 )
 RIGHT = (
     "n",
-    "score % [95 %]",
+    SCORE,
     "tokens",
     "calls",
     "failed %",
     *CLAIM_HEADERS[3:],
     *COST_HEADERS[2:],
+    "SD",
+    "trained anew [95 %]",
     *DISTILLATION_HEADERS[5:],
 )
 CLAIMS = {
@@ -47,6 +50,10 @@ CLAIMS = {
     "cheaper": "{b} cheaper than {a}",
 }
 
+SHORT_CLAIM_LEGEND = (
+    "Estimate: points, for cheaper the ratio of generated tokens (x). h: after Holm; other intervals are of "
+    "95 %. MDE: smallest difference that these items could have shown."
+)
 CLAIM_LEGEND = (
     "Estimates: points, the first minus the second; for cheaper, the ratio of generated tokens (x). p with h "
     "is after Holm, and its interval then has the level at which Holm decided; other p are unadjusted, other "
@@ -98,12 +105,15 @@ def score_cells(leaderboard: Leaderboard, escape: Escape, bold: str = "{}") -> l
     return table
 
 
-def narrow_score_cells(leaderboard: Leaderboard) -> tuple[list[str], list[list[str]]]:
-    """Headers and cells for a terminal: the method stands in the variant's cell, unless it is `direct`."""
+def narrow_score_cells(leaderboard: Leaderboard, every: bool = True) -> tuple[list[str], list[list[str]]]:
+    """Headers and cells for a terminal: the method stands in the variant's cell, unless it is `direct`.
+    Without `every`, primary metrics alone.
+    """
     method = HEADERS.index("method")
     headers = [*HEADERS[:method], *HEADERS[method + 1 :]]
     table = []
-    for row in score_cells(leaderboard, cells.plain):
+    made = zip(leaderboard["rows"], score_cells(leaderboard, cells.plain), strict=True)
+    for row in (row for one, row in made if every or one["primary"]):
         variant = row[method - 1] if row[method] in ("", "direct") else f"{row[method - 1]} {row[method]}"
         table.append([*row[: method - 1], variant, *row[method + 1 :]])
     return headers, table
@@ -122,10 +132,13 @@ def cost_cells(leaderboard: Leaderboard, escape: Escape) -> list[list[str]]:
     ]
 
 
-def claim_cells(leaderboard: ClaimTable, escape: Escape, brief: bool = False) -> list[list[str]]:
+def claim_cells(
+    leaderboard: ClaimTable, escape: Escape, brief: bool = False, short: bool = False
+) -> list[list[str]]:
     """Claims on primary metrics and tokens, the whole over all tasks last.
 
-    `brief` leaves out, of pairs beyond the standing three, the tokens and what follows from a better score.
+    `brief` leaves out, of pairs beyond the standing three, the tokens and what follows from a better score;
+    `short` the tokens of two variants that answer by one method, which differ by chance alone.
     """
     compared: list[Claim] = [*leaderboard["comparisons"], *leaderboard["overall"]]
     shown_rows = [
@@ -144,6 +157,8 @@ def claim_cells(leaderboard: ClaimTable, escape: Escape, brief: bool = False) ->
             or row["claim"] == "superior"
             or (row["claim"] == "non_inferior" and (row["task"], row["a"], row["b"]) not in better)
         ]
+    if short:
+        shown_rows = [row for row in shown_rows if not (row["claim"] == "cheaper" and row.get("one_program"))]
     table: list[list[str]] = []
     previous = None
     for row in shown_rows:
@@ -174,6 +189,17 @@ def claim_cells(leaderboard: ClaimTable, escape: Escape, brief: bool = False) ->
         if "gain_kept" in row:
             table.append(["", escape(f"{KEPT_CLAIM} {row['b']}"), "", cells.kept(row), "", ""])
     return table
+
+
+def price_legend(leaderboard: Leaderboard) -> list[str]:
+    """Where dollars come from; nothing without prices."""
+    prices = leaderboard["prices"]
+    if prices is None:
+        return []
+    rates = prices["per_million_tokens"]
+    told = ", ".join(f"{kind} {cells.dollars(rates[kind])}" for kind in ("prompt", "cached", "generated"))
+    train = "" if rates["train"] is None else f", train {cells.dollars(rates['train'])}"
+    return [f"Prices of {prices['date']} ({prices['file']}), dollars for a million tokens: {told}{train}."]
 
 
 def claim_legends(leaderboard: ClaimTable) -> list[str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from results.files import write_whole
 from results.schema import Leaderboard
-from results.tables import render
+from results.tables import csv_file, latex, render
 
 
 def write_all(run_folder: Path, leaderboard: Leaderboard) -> list[Path]:
@@ -18,7 +18,7 @@ def write_all(run_folder: Path, leaderboard: Leaderboard) -> list[Path]:
     texts = {
         "leaderboard.json": json.dumps(leaderboard, indent=1, ensure_ascii=False, allow_nan=False) + "\n",
         "leaderboard.md": render.markdown(leaderboard),
-        "leaderboard.csv": render.csv_text(leaderboard),
-        "leaderboard.tex": render.latex(leaderboard),
+        "leaderboard.csv": csv_file.csv_text(leaderboard),
+        "leaderboard.tex": latex.latex(leaderboard),
     }
     return [write_whole(Path(run_folder) / name, text) for name, text in texts.items()]

@@ -6,6 +6,7 @@ import importlib
 import json
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -46,8 +47,10 @@ def test_dotted_names_exist(page: str) -> None:
 
 
 def is_there(name: str) -> bool:
-    """Whether `package.module.attribute` can be had."""
+    """Whether `package.module.attribute` or `package.module` can be had."""
     module, _, attribute = name.rpartition(".")
+    with suppress(ImportError):
+        return bool(importlib.import_module(name))
     try:
         return hasattr(importlib.import_module(module), attribute)
     except ImportError:

@@ -44,6 +44,7 @@ TESTED = {
         ("docs/statistics.md", "mcnemar(2, 20)"),
         ("docs/distillation.md", "distill(RunOptions("),
         ("docs/results-schema.md", "iter_rows("),
+        ("docs/results.md", "from harness import compare"),
     ),
     "yaml": (
         (README, "s2d-bench gate"),
@@ -254,6 +255,17 @@ def test_results_from_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     found = executed(snippet("docs/results-schema.md", "iter_rows("))
     assert {row["variant"] for row in found["board"]["rows"]} == {"base", "s2", "distilled"}
     assert isinstance(found["wrong"], list)
+
+
+def test_the_python_door_of_the_documents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("S2D_CACHE", str(tmp_path / "cache"))
+    text = snippet("docs/results.md", "from harness import compare")
+    played = f'engine="scripted", engine_args={{"script": "{SCRIPTS / "paper_like.py"}"}}, limit=20'
+    assert "limit=20" in text
+    scope: dict[str, Any] = {}
+    exec(text.replace("limit=20", played), scope)
+    assert len(scope["r"].scores) == 2 and (scope["r"].folder / "leaderboard.html").is_file()
 
 
 # YAML

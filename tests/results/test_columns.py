@@ -20,7 +20,7 @@ def test_a_new_column_is_in_every_table(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(rows, "COST_HEADERS", (*rows.COST_HEADERS, scored.header))
     monkeypatch.setattr(columns, "IN_FILE", (*columns.IN_FILE, scored))
     asked = cells.number(float(board["rows"][0]["n_rows"]))
-    assert "rows asked" in render.markdown(board) and asked in render.terminal(board)
+    assert "rows asked" in render.markdown(board) and asked in render.terminal(board, verbose=True)
     table = page_rows.board(board, dict.fromkeys(("base", "s2", "distilled"), 0))
     assert table["costs"][-1].header == "rows"
     assert table["rows"][0]["cells"][-1]["value"] == board["rows"][0]["n_rows"]

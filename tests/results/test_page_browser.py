@@ -111,6 +111,7 @@ def harm(browser: Any, path: Path) -> list[str]:
     """What model text did that text must not do, after the first items of every task were opened."""
     for task in texts(browser, "#item-task option") or ["coin_flip"]:
         show_items(browser, task)
+        wait(browser, "return document.querySelectorAll('#item-list > *').length > 0")
         browser.execute_script("document.querySelectorAll('.item').forEach((item) => { item.open = true })")
     time.sleep(0.3)
     found = []
@@ -202,7 +203,7 @@ def test_items_are_filtered_by_kind_and_by_words(opened: Any) -> None:
 
 def test_an_item_shows_prompt_steps_and_answers_side_by_side(opened: Any) -> None:
     show_items(opened, "judge")
-    press(opened, "#item-pair", "base and s2")
+    press(opened, "#item-b", "s2")
     press(opened, ".item > summary")
     wait(opened, "return document.querySelector('.item .body') !== null")
     assert texts(opened, ".item .sides h4") == ["base", "s2"]
@@ -214,6 +215,129 @@ def test_an_item_shows_prompt_steps_and_answers_side_by_side(opened: Any) -> Non
         "merge",
     ]
     assert len(texts(opened, ".item .sides .answer")) == 2
+
+
+def test_any_two_variants_are_sorted_into_kinds_and_agreement_is_one(
+    opened: Any, run: tuple[Path, dict[str, Any]]
+) -> None:
+    def rows(variant: str) -> dict[str, tuple[float, str | None]]:
+        lines = (run[0] / f"samples/{variant}/coin_flip.jsonl").open()
+        return {row["item_id"]: (row["scores"]["accuracy"], row["answer"]) for row in map(json.loads, lines)}
+
+    show_items(opened, "coin_flip")
+    press(opened, "#item-a", "s2")
+    press(opened, "#item-b", "distilled")
+    left, right = rows("s2"), rows("distilled")
+    wrong = [name for name in left if left[name][0] == right[name][0] == 0]
+    same = [name for name in wrong if left[name] == right[name]]
+    assert same, "or this test shows nothing"
+    chips = " | ".join(texts(opened, "#item-kinds button"))
+    assert f"both wrong, same answer ({len(same)})" in chips and f"all ({len(left)})" in chips
+    press(opened, "#item-kinds button[data-kind=agree_wrong]")
+    assert set(texts(opened, ".item .kind")) == {"both wrong, same answer"}
+    assert len(texts(opened, ".item")) == min(20, len(same))
+    press(opened, "#item-kinds button[data-kind=differ]")
+    assert not [kind for kind in texts(opened, ".item .kind") if "same answer" in kind]
+
+
+def test_keys_step_through_items_and_the_address_follows(opened: Any) -> None:
+    show_items(opened)
+    body = opened.find_element("css selector", "body")
+    body.send_keys("j")
+    wait(opened, "return document.querySelectorAll('.item[open]').length === 1")
+    assert opened.execute_script("return document.querySelectorAll('.item')[0].open")
+    opened.switch_to.active_element.send_keys("j")
+    assert opened.execute_script("return [...document.querySelectorAll('.item')].map((i) => i.open)")[:3] == [
+        False,
+        True,
+        False,
+    ]
+    opened.switch_to.active_element.send_keys("k")
+    assert opened.execute_script("return document.querySelectorAll('.item')[0].open")
+    assert opened.execute_script("return location.hash").startswith(
+        "#item?task=last_letter&a=base&b=distilled"
+    )
+    press(opened, "#item-search", "jk")
+    assert opened.execute_script("return document.querySelectorAll('.item[open]').length") == 0
+
+
+def test_a_link_opens_its_item(opened: Any, browser: Any, path: Path) -> None:
+    show_items(opened, "judge")
+    press(opened, "#item-b", "s2")
+    press(opened, ".item:nth-child(3) > summary")
+    wait(opened, "return document.querySelector('.item .body .meta a') !== null")
+    link, gist = (
+        opened.execute_script("return document.querySelector('.item .body .meta a').href"),
+        texts(opened, ".item .gist")[2],
+    )
+    browser.get("about:blank")
+    browser.get(link)
+    wait(browser, "return document.querySelector('.item[open] .body') !== null")
+    assert texts(browser, ".item[open] .gist") == [gist]
+    assert texts(browser, ".item .sides h4") == ["base", "s2"]
+
+
+@pytest.mark.slow
+def test_items_beyond_the_page_are_loaded_from_beside_it(browser: Any, tmp_path: Path) -> None:
+    folder = tmp_path / "many"
+    board = build_run(folder, tasks=("coin_flip",), variants=("base", "s2"), items=320)
+    opened = visit(browser, page.write_page(folder, board))
+    assert len(list(folder.glob("leaderboard_items/*.js"))) == 2
+    show_items(opened)
+    press(opened, "#item-kinds button[data-kind='']")
+    for shown in range(40, 320, 20):
+        press(opened, "#item-more")
+        wait(opened, f"return document.querySelectorAll('.item').length >= {shown}")
+    wait(
+        opened, "return [...document.querySelectorAll('.item .gist')].every((one) => one.textContent !== '…')"
+    )
+    numbers = {text.split()[1] for text in texts(opened, ".item .gist")}
+    assert len(numbers) >= 300, "texts of the chunks too"
+    press(opened, "#item-search", "Question 7 of")
+    assert [entry["message"] for entry in opened.get_log("browser")] == []
+    # Without the chunks the page says where the texts are.
+    alone = tmp_path / "alone.html"
+    alone.write_text((folder / "leaderboard.html").read_text(encoding="utf-8"), encoding="utf-8")
+    opened = visit(browser, alone)
+    show_items(opened)
+    press(opened, "#item-kinds button[data-kind='']")
+    press(opened, "#item-search", "Question")
+    assert "are not loaded and were not searched" in texts(opened, "#item-count")[0]
+    press(opened, "#item-all")
+    opened.execute_script("const s = document.getElementById('item-search'); s.value = '';"
+                          "s.dispatchEvent(new Event('input'))")  # fmt: skip
+    for _ in range(10):
+        press(opened, "#item-more")
+    gists = "[...document.querySelectorAll('.item .gist')]"
+    wait(opened, f"return {gists}.some((one) => one.textContent.includes('in samples/'))")
+
+
+def test_items_are_there_without_scrolling_and_on_paper(opened: Any) -> None:
+    wait(opened, "return document.querySelectorAll('.item').length === 20")
+    opened.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    try:
+        assert len(texts(opened, ".item")) == 20
+        assert "accuracy_unbiased" in " ".join(texts(opened, "#board tbody tr")), "secondary metrics too"
+        assert texts(opened, "#item-more") == []
+    finally:
+        opened.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+    opened.execute_script("window.dispatchEvent(new Event('beforeprint'))")
+    assert opened.execute_script("return document.querySelector('#steps details').open")
+    opened.execute_script("window.dispatchEvent(new Event('afterprint'))")
+    assert not opened.execute_script("return document.querySelector('#steps details').open")
+
+
+@pytest.mark.parametrize(("tasks", "share"), [(1, 0.9), (2, 0.4), (3, 0.28)])
+def test_plots_use_the_width(browser: Any, tmp_path: Path, tasks: int, share: float) -> None:
+    folder = tmp_path / "run"
+    names = ("coin_flip", "gsm8k", "judge")[:tasks]
+    opened = visit(browser, page.write_page(folder, build_run(folder, tasks=names, items=20)))
+    widths = opened.execute_script(
+        "return [...document.querySelectorAll('#plots figure')].filter((one) => one.checkVisibility())"
+        ".map((one) => one.querySelector('svg').getBoundingClientRect().width"
+        " / document.querySelector('main').clientWidth)"
+    )
+    assert len(widths) == tasks and min(widths) > share
 
 
 def test_dark_mode_follows_the_system_and_the_button(opened: Any) -> None:

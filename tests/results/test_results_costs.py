@@ -59,10 +59,13 @@ def test_break_even_is_never_where_nothing_is_saved(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("per_million_tokens: {prompt: 1, generated: 1}", "no date"),
-        ("date: 2026-11-01\nper_million_tokens: {prompt: 1}", "generated is None"),
+        ("per_million_tokens: {prompt: 1, generated: 1}", "`date` is missing"),
+        ("date: 2026-11-01\nper_million_tokens: {prompt: 1}", "`generated` is missing"),
         ("date: 2026-11-01\nper_million_tokens: {prompt: -1, generated: 1}", "not negative"),
-        ("date: 2026-11-01\ngpu_hour: {usd: 2, prompt_tokens_per_second: 9}", "generated_tokens_per_second"),
+        (
+            "date: 2026-11-01\ngpu_hour: {usd: 2, prompt_tokens_per_second: 9}",
+            "`generated_tokens_per_second` is missing",
+        ),
         ("date: [", "not valid YAML"),
         ("just text", "holds no keys"),
     ],

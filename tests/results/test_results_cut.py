@@ -14,6 +14,7 @@ from results_fixtures import VARIANTS, FakeTask, distillation, edit_rows, make_r
 from results import gate
 from results.analysis import leaderboard, verdicts
 from results.page import build as page
+from results.tables import csv_file, latex
 from results.tables import render as tables
 
 
@@ -75,9 +76,9 @@ def test_a_row_with_cut_texts_is_marked_in_every_table(tmp_path: Path) -> None:
     terminal, html = tables.terminal(board), page.render_page(folder, board)
     assert "s2 [cut]" in terminal and said in " ".join(terminal.split())
     assert r"s2 \[cut\]" in tables.markdown(board) and "--sampling max" in tables.markdown(board)
-    assert "s2 {[}cut{]}" in tables.latex(board) and r"max\_tokens.cot=N" in tables.latex(board)
+    assert "s2 {[}cut{]}" in latex.latex(board) and r"max\_tokens.cot=N" in latex.latex(board)
     assert '<b class="doubt">[cut]</b>' in html and said in html
-    by_variant = {row["variant"]: row for row in csv.DictReader(io.StringIO(tables.csv_text(board)))}
+    by_variant = {row["variant"]: row for row in csv.DictReader(io.StringIO(csv_file.csv_text(board)))}
     assert (by_variant["s2"]["cut_share"], by_variant["base"]["cut_share"]) == ("0.38", "")
 
 
@@ -157,7 +158,7 @@ def test_as_good_as_a_system_2_that_was_cut_is_not_told(tmp_path: Path) -> None:
     assert (row["verdict"], row["turned_by_cut"]) == ("cannot_tell", True)
     assert "As scored it is as good, but 38 % of the texts of s2 were cut" in row["sentence"]
     assert not board["headline"].startswith("Distillation was worth it")
-    shown = " ".join(tables.terminal(board).split())
+    shown = " ".join(tables.terminal(board, verbose=True).split())
     assert "cannot tell (cut)" in shown and "(cut): with the cut" in shown
     assert ">cannot tell (cut)</span>" in page.render_page(folder, board)
 

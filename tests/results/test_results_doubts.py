@@ -14,8 +14,8 @@ from results_fixtures import VARIANTS, FakeTask, FakeVariant, distillation, edit
 from results.analysis import leaderboard
 from results.errors import ResultsError
 from results.page import build as page
+from results.tables import csv_file, latex, write
 from results.tables import render as tables
-from results.tables import write
 
 TWO = (
     *VARIANTS[:2],
@@ -58,10 +58,10 @@ def test_a_method_that_cannot_use_the_tasks_examples_is_marked(tmp_path: Path) -
         tables.terminal(board).split()
     )
     assert said in tables.markdown(board) and r"s2 \[no examples\]" in tables.markdown(board)
-    assert "s2 {[}no examples{]}" in tables.latex(board)
+    assert "s2 {[}no examples{]}" in latex.latex(board)
     html = page.render_page(folder, board)
     assert said in html and '<b class="doubt">[no examples]</b>' in html
-    rows = csv.DictReader(io.StringIO(tables.csv_text(board)))
+    rows = csv.DictReader(io.StringIO(csv_file.csv_text(board)))
     assert [row["without_turns"] for row in rows if row["without_turns"]] == ["rephrase"]
 
 
@@ -87,7 +87,7 @@ def test_a_system_2_without_reasoning_is_said_first_and_with_its_claims(tmp_path
     for text in (
         tables.terminal(board),
         tables.markdown(board),
-        tables.latex(board),
+        latex.latex(board),
         page.render_page(folder, board),
     ):
         assert "This System 2 did not reason" in " ".join(text.split())
@@ -134,7 +134,7 @@ def test_a_text_that_a_stop_cut_off_is_a_failure_like_the_others(tmp_path: Path)
     line = next(line for line in tables.terminal(board).splitlines() if "s2 rar_2step" in line)
     assert line.endswith("100.0")
     assert "200\N{NO-BREAK SPACE}stopped" in page.render_page(folder, board)
-    assert "failures_stopped" in tables.csv_text(board).splitlines()[0]
+    assert "failures_stopped" in csv_file.csv_text(board).splitlines()[0]
 
 
 def pairs(board: dict[str, Any]) -> dict[tuple[str, str], bool]:
@@ -166,7 +166,7 @@ def test_each_student_is_compared_with_base_and_with_its_own_teacher(tmp_path: P
     section = (folder / "leaderboard.md").read_text().split("## Distillation")[1]
     assert "teacher" in section and "| s2-cot " in section
     assert "Taught: distilled by s2, distilled-cot by s2-cot." in (folder / "leaderboard.tex").read_text()
-    table = tables.terminal(board).split("Gain kept:")[1]
+    table = tables.terminal(board).split("Estimate:")[1]
     assert "teacher" in table and "s2-cot" in table
     html = page.render_page(folder, board)
     assert ">teacher</th>" in html and '<td class="number wrap">s2-cot</td>' in html

@@ -22,7 +22,7 @@ from results import compare, paper
 from results.analysis import leaderboard
 from results.page import build as page
 from results.records.manifest import read_manifest
-from results.tables import cells
+from results.tables import cells, csv_file, latex
 from results.tables import render as tables
 
 HOSTILE = "=cmd|<img/src=x/onerror=a(1)>&_%$#{}~^\\ \x1b[31m\u202e*bold* [x](y) `q`"
@@ -58,11 +58,14 @@ def in_markdown(text: str) -> list[str]:
 
 
 def in_latex(text: str) -> list[str]:
-    """Active characters in the rows, and rows with more cells than the head."""
-    rows = [line for line in text.splitlines() if line.endswith(r"\\")]
-    found = re.findall(r"(?<!\\)[%$#_~^]|\\ ", " ".join(row.removesuffix(r"\\") for row in rows[1:]))
-    widths = {len(re.findall(r"(?<!\\)&", row)) for row in rows}
-    return found + ([f"rows of {sorted(widths)} columns"] if len(widths) > 1 else []) + in_terminal(text)
+    """Active characters in the rows, and rows with more cells than the head of their table."""
+    found = in_terminal(text)
+    for table in text.split(r"\toprule")[1:]:
+        rows = [line.removesuffix(r"\\") for line in table.splitlines() if line.endswith(r"\\")]
+        found += re.findall(r"(?<!\\)[%$#_~^]|\\ ", " ".join(rows[1:]))
+        widths = {len(re.findall(r"(?<!\\)&", row)) for row in rows if "multicolumn" not in row}
+        found += [f"rows of {sorted(widths)} columns"] if len(widths) > 1 else []
+    return found
 
 
 def in_csv(text: str) -> list[str]:
@@ -75,8 +78,8 @@ Make = Callable[[dict[str, Any], Path], str]
 FORMATS: dict[str, tuple[Make, Callable[[str], list[str]], tuple[str, ...]]] = {
     "terminal": (lambda board, _: tables.terminal(board), in_terminal, PLACEHOLDERS),
     "markdown": (lambda board, _: tables.markdown(board), in_markdown, PLACEHOLDERS),
-    "latex": (lambda board, _: tables.latex(board), in_latex, IN_ROWS),
-    "csv": (lambda board, _: tables.csv_text(board), in_csv, IN_ROWS),
+    "latex": (lambda board, _: latex.latex(board), in_latex, IN_ROWS),
+    "csv": (lambda board, _: csv_file.csv_text(board), in_csv, IN_ROWS),
     "html": (lambda board, folder: page.render_page(folder, board), planted, PLACEHOLDERS),
 }
 """Format -> how its text is made, what must not be in it, the fields that it shows."""

@@ -15,6 +15,7 @@ from results_fixtures import VARIANTS, FakeTask, FakeVariant, distillation, edit
 from results.analysis import leaderboard
 from results.page import build as page
 from results.statistics.gain import gain_kept
+from results.tables import csv_file, latex
 from results.tables import render as tables
 
 CELLS = {
@@ -73,12 +74,14 @@ def test_every_table_and_the_page_print_it(run: Path) -> None:
     line = next(line for line in tables.terminal(board).splitlines() if "gain kept by distilled" in line)
     assert line.endswith(f"{value} % [{low}, {high}]") and value == "65"
     assert f" {value} % [{low}, {high}] |" in tables.markdown(board)
-    assert f"{value} {{[}}{low}, {high}{{]}}" in tables.latex(board)
-    (row,) = [row for row in csv.DictReader(io.StringIO(tables.csv_text(board))) if row["gain_kept"]]
+    assert rf"{value} \% [{low}, {high}]" in latex.latex(board)
+    (row,) = [row for row in csv.DictReader(io.StringIO(csv_file.csv_text(board))) if row["gain_kept"]]
     assert row["variant"] == "distilled"
     assert [float(row[f"gain_kept{end}"]) for end in ("", "_low", "_high")] == list(share.values())
     assert f"gain kept: {value} %" in page.render_page(run, board)
-    assert "Gain kept: (distilled - base) / (teacher - base)" in " ".join(tables.terminal(board).split())
+    assert "Gain kept: (distilled - base) / (teacher - base)" in " ".join(
+        tables.terminal(board, verbose=True).split()
+    )
 
 
 def test_where_system_2_gains_nothing_it_is_not_defined(tmp_path: Path) -> None:
@@ -87,7 +90,7 @@ def test_where_system_2_gains_nothing_it_is_not_defined(tmp_path: Path) -> None:
     board = leaderboard.build(folder)
     assert kept(board)["gain_kept"] is None
     assert "not defined" in tables.terminal(board) and "not defined" in tables.markdown(board)
-    assert "not defined" in tables.latex(board) and "not defined" in page.render_page(folder, board)
+    assert "not defined" in latex.latex(board) and "not defined" in page.render_page(folder, board)
     set_scores(folder, [(base, base, distilled) for base, _, distilled in by_hand()])
     assert kept(leaderboard.build(folder))["gain_kept"] is None
 

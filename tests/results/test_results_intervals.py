@@ -118,7 +118,7 @@ def test_tables_and_page_show_that_interval_and_that_p(made: Path) -> None:
     html = page.render_page(made, board)
     for text in (tables.terminal(board), tables.markdown(board), html):
         assert shown in text
-    legend = " ".join(tables.terminal(board).split())
+    legend = " ".join(tables.terminal(board, verbose=True).split())
     assert "its interval then has the level at which Holm decided" in legend
     row = superior(board)[2]
     p = verdicts.p_text(row["p_adjusted"]).removeprefix("p = ")
@@ -225,7 +225,7 @@ def test_equal_token_counts_are_the_same(tmp_path: Path) -> None:
 
 def test_cheapness_of_one_program_is_no_part_of_the_summary(tmp_path: Path) -> None:
     board = leaderboard.build(make_run(tmp_path / "run", [FakeTask(), FakeTask("gsm8k", 60)]))
-    summary = " ".join(tables.terminal(board).split("task ")[0].split())
+    summary = " ".join(tables.terminal(board, verbose=True).split("task ")[0].split())
     assert "distilled is cheaper than s2 over all tasks" in summary
     assert "cheaper than base over all tasks: 0.9" not in summary
     row = next(

@@ -33,6 +33,7 @@ from good_files import (
     good_store,
 )  # fmt: skip
 from hypothesis import strategies as st
+from log_files import as_alpaca_eval, as_evalscope, as_fastchat, as_helm, as_inspect
 from results_fixtures import FakeTask, distillation, make_run
 from run_fixtures import DATA, TASK
 from test_fuzz_texts import TEXT_TARGETS
@@ -50,10 +51,11 @@ from results.analysis import leaderboard
 from results.analysis.prices import load_prices
 from results.errors import ResultsError
 from results.page import build as page
-from results.page import items as differences
+from results.page import scan as differences
 from results.policy import read_policy
-from results.records import lm_eval as lmeval_logs
 from results.records.manifest import read_manifest
+from results.records.readers import find
+from results.tables import csv_file, latex
 from results.tables import render as tables
 from tasks import registry
 from tasks.errors import TaskError
@@ -75,7 +77,7 @@ def read_launch(folder: Path) -> None:
 
 def read_logs(folder: Path) -> None:
     (folder / "file").replace(folder / "samples_math_2026-01-01T00.jsonl")
-    lmeval_logs.read_logs(folder)
+    find.read_logs(folder)
     if LONG:
         compare.compare(folder, folder)
 
@@ -94,7 +96,7 @@ def read_mark(folder: Path) -> None:
 def read_run(folder: Path) -> None:
     """Tables of a run; the page too in the long form, since it takes a third of a second."""
     board = leaderboard.build(folder)
-    for make in (tables.terminal, tables.markdown, tables.latex, tables.csv_text):
+    for make in (tables.terminal, tables.markdown, latex.latex, csv_file.csv_text):
         make(board).encode()
     json.dumps(board, allow_nan=False, ensure_ascii=False).encode()
     differences.scan_run(folder, read_manifest(folder))
@@ -173,6 +175,36 @@ def one_file(read: Read, inputs: st.SearchStrategy[bytes], name: str = "file") -
     return check, inputs
 
 
+def other_logs(folder: Path) -> Target:
+    """Logs of other harnesses than lm-eval, altered or damaged; each is read, and compared with itself."""
+    scores = [1.0, 0.0, None, 1.0]
+    parts = []
+    for make in (as_inspect, as_helm, as_alpaca_eval, as_evalscope, as_fastchat):
+        (log,) = find.read_logs(make(folder / make.__name__, "m", scores))
+        name = log.path.relative_to(folder / make.__name__).as_posix()
+        text = log.path.read_text()
+        if log.path.suffix == ".jsonl":
+            changed = rows_of([json.loads(line) for line in text.splitlines()])
+        else:
+            changed = either(json.loads(text), as_json)
+        parts.append(st.tuples(st.just(name), changed))
+    table = [
+        {"item": f"q{n}", "accuracy": n % 2, "generated_tokens": 4 + n, "cluster": "c"} for n in range(6)
+    ]
+    parts.append(st.tuples(st.just("scores.jsonl"), rows_of(table)))
+    parts.append(
+        st.tuples(st.just("scores.csv"), damaged(b"item,accuracy,sample\nq1,1,0\nq2,,1\nq3,nan,2\n"))
+    )
+
+    def check(place: Path, named: tuple[str, bytes]) -> None:
+        write(place / named[0], named[1])
+        find.read_logs(place / named[0])
+        if LONG:
+            compare.compare(place / named[0], place / named[0])
+
+    return check, st.one_of(parts)
+
+
 def make_targets(folder: Path) -> dict[str, Target]:
     """Every reader of files, with inputs for it; good files are made in `folder`."""
     run_inputs = run_files(folder)
@@ -192,6 +224,7 @@ def make_targets(folder: Path) -> dict[str, Target]:
         "launch files": one_file(read_launch, either(LAUNCH, as_yaml)),
         "tables of facts": one_file(lambda place: generate.facts(place / "file"), either(FACTS, as_json)),
         "logs of lm-eval": one_file(read_logs, rows_of(LOG)),
+        "logs of other harnesses": other_logs(folder / "logs"),
         "task files": one_file(read_task, damaged(TASK_FILE) | JSON.map(as_yaml)),
         "manifests": one_file(resume, either(MANIFEST, as_json)),
         "call stores": one_file(read_store, damaged(good_store(folder))),
@@ -207,7 +240,8 @@ def make_targets(folder: Path) -> dict[str, Target]:
 
 
 NAMES = (
-    "configuration", "prices", "policies", "launch files", "tables of facts", "logs of lm-eval", "task files",
+    "configuration", "prices", "policies", "launch files", "tables of facts", "logs of lm-eval",
+    "logs of other harnesses", "task files",
     "manifests", "call stores", "checkpoint records", "marks of a trainer's checkpoints", "runs",
     "rows of data",
 )  # fmt: skip

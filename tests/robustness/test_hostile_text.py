@@ -39,10 +39,11 @@ from results.analysis import leaderboard
 from results.page import build as page
 from results.page import plots
 from results.page.figure import house_style
-from results.page.items import embeddable, scan_run
+from results.page.scan import scan_run
+from results.page.texts import embeddable
 from results.records.lines import lines
 from results.records.manifest import read_manifest
-from results.tables import cells
+from results.tables import cells, csv_file, latex
 from results.tables import render as tables
 
 PLACES = st.sampled_from(PLACEHOLDERS)
@@ -65,7 +66,8 @@ def board(folder: Path) -> dict[str, Any]:
 def context(folder: Path, board: dict[str, Any]) -> dict[str, Any]:
     """What the page's template is filled with."""
     manifest = read_manifest(folder)
-    return page._context(manifest, scan_run(folder, manifest), board)
+    scans = scan_run(folder, manifest)
+    return page._context(manifest, scans, page._items(manifest, scans, board), board, True)
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +100,7 @@ def test_a_terminal_table_stays_within_its_width(board: dict[str, Any], field: s
 @cases()
 @given(PLACES, HOSTILE_TEXT)
 def test_no_cell_of_a_csv_file_is_a_formula(board: dict[str, Any], field: str, text: str) -> None:
-    shown = tables.csv_text(planted_in(board, field, text))
+    shown = csv_file.csv_text(planted_in(board, field, text))
     rows = list(csv.reader(io.StringIO(shown, newline="")))
     assert [len(row) for row in rows] == [len(rows[0])] * (len(board["rows"]) + 1)
     for separator in ",;\t|":
@@ -117,7 +119,9 @@ def is_safe(cell: str) -> bool:
 
 WORDS = (
     "textbackslash textasciitilde textasciicircum textless textgreater textbar textbf begin end toprule "
-    "midrule bottomrule usepackage"
+    "midrule bottomrule usepackage centering footnotesize setlength tabcolsep caption label columnwidth "
+    "arraybackslash raggedright multicolumn textit allowbreak par smallskip parbox scriptsize input "
+    "ensuremath"
 )
 COMMANDS = {f"\\{name}" for name in [*WORDS.split(), *"&%$#_{}\\"]}
 """What the table of a harmless run holds, and the escapes."""
@@ -126,16 +130,20 @@ COMMANDS = {f"\\{name}" for name in [*WORDS.split(), *"&%$#_{}\\"]}
 @cases()
 @given(PLACES, HOSTILE_TEXT)
 def test_latex_gets_no_command_and_no_cell_more(board: dict[str, Any], field: str, text: str) -> None:
-    shown = tables.latex(planted_in(board, field, text))
+    shown = latex.latex(planted_in(board, field, text))
     assert set(re.findall(r"\\(?:[A-Za-z]+|.)", shown)) <= COMMANDS
-    rows = [line for line in shown.split("\n") if line.endswith(r"\\")]
-    assert len(rows) == len(board["rows"]) + 1 and in_terminal(shown) == []
-    for row in rows:
-        bare = re.sub(r"\\.", "", row)
-        assert bare.count("&") == re.sub(r"\\.", "", rows[0]).count("&")
-        assert bare.count("{") == bare.count("}") and not re.search(r"[%$#~^]", bare)
-        # Behind the end of a row, a bracket or a star would be an argument of it.
-        assert row.lstrip()[:1] not in ("[", "*")
+    assert in_terminal(shown) == []
+    tables_of = shown.split(r"\toprule")[1:]
+    assert len(tables_of) == latex.latex(board).count(r"\toprule")
+    for part in tables_of:
+        rows = [line for line in part.split("\n") if line.endswith(r"\\")]
+        for row in rows:
+            bare = re.sub(r"\\.", "", row)
+            assert bare.count("{") == bare.count("}") and not re.search(r"[%$#~^]", bare)
+            # Behind the end of a row, a bracket or a star would be an argument of it.
+            assert row.lstrip()[:1] not in ("[", "*")
+            cells_of = bare.count("&")
+            assert cells_of == (0 if "multicolumn" in row else re.sub(r"\\.", "", rows[0]).count("&"))
 
 
 @cases(short=40, long=1000)

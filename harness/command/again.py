@@ -1,0 +1,105 @@
+"""A run that is finished already: the same command shows it, and loads neither tasks nor a model.
+
+Nothing is taken on trust: the options must be those of the run, the versions of the packages too, every
+samples file must have the hash that the run wrote, and no file that could change a record (our own code,
+and whatever the options name: tasks, methods, data, weights, adapters, scripts) may be newer than the run's
+start. Where anything differs, the run is opened as usual, and finds its calls in the store. A server is
+always asked, since its weights are its own.
+"""
+
+from __future__ import annotations
+
+import calendar
+import json
+import os
+import re
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from harness.engines import KINDS
+from harness.folder import read_manifest, versions
+from harness.options import RunOptions
+from harness.progress import say
+from results.files import file_hash
+from results.schema import Distillation, Manifest
+
+CODE = Path(__file__).resolve().parents[2]
+PACKAGES = ("harness", "tasks", "distill", "results")
+
+
+def run_or_show(options: RunOptions, command: str) -> tuple[Path, list[Distillation]]:
+    """As `harness.command.run.run`, but a finished run of these options is left as it is."""
+    options.check()
+    folder = finished(options)
+    if folder is not None:
+        say(f"run folder: {folder} (finished: its records are shown; --output names another run)")
+        return folder, []
+    from harness.command.run import run
+
+    return run(options, command)
+
+
+def finished(options: RunOptions) -> Path | None:
+    """The folder of `--output`, where it holds the finished run of these options; else None."""
+    special = options.fresh or options.dry_run or options.push_to_hub is not None
+    if options.output is None or special or KINDS[options.engine].weights == "on a server":
+        return None
+    folder = Path(options.output)
+    manifest = read_manifest(folder)
+    if manifest is None or manifest.get("status") != "finished" or manifest.get("kind") != "run":
+        return None
+    before = manifest.get("options", {})
+    now = json.loads(json.dumps(options.compared()))
+    if any(name not in before or before[name] != value for name, value in now.items()):
+        return None
+    if manifest.get("versions") != versions() or not _as_written(folder, manifest):
+        return None
+    try:
+        started = calendar.timegm(time.strptime(str(manifest.get("started")), "%Y-%m-%dT%H:%M:%SZ"))
+    except ValueError:
+        return None
+    return folder if all(changed < started for changed in _changes(options)) else None
+
+
+def _as_written(folder: Path, manifest: Manifest) -> bool:
+    """Whether every samples file is the one that the run wrote, and there is one at all."""
+    samples = manifest.get("samples") or {}
+    return bool(samples) and all(
+        (folder / name).is_file() and file_hash(folder / name) == digest for name, digest in samples.items()
+    )
+
+
+def _changes(options: RunOptions) -> Iterator[float]:
+    """When each file that could change a record was last written, moved or replaced."""
+    for place in [*(CODE / package for package in PACKAGES), *_named(options)]:
+        for path in [place] if place.is_file() else _files(place):
+            status = path.stat()
+            # The second cannot be set by whoever copies a file with its old date.
+            yield max(status.st_mtime, status.st_ctime)
+
+
+def _named(options: RunOptions) -> Iterator[Path]:
+    """Files and folders that the options name, wherever in them: `--data DIR`, `mine=./adapter`."""
+    values = {name: value for name, value in options.compared().items() if value}
+    for text in re.split(r"[\n,=@]", "\n".join(_texts(values))):
+        with suppress(OSError, ValueError):  # too long for a path, or none
+            path = Path(text.strip()).expanduser()
+            if text.strip() and path.exists():
+                yield path
+
+
+def _texts(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        yield from (text for each in value.values() for text in _texts(each))
+    elif isinstance(value, list | tuple):
+        yield from (text for each in value for text in _texts(each))
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    for root, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if name != "__pycache__"]
+        yield from (Path(root) / name for name in names)

@@ -1,0 +1,134 @@
+"""Which metrics two sides share, which end of each is better, and in what unit its figures are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+import numpy as np
+
+from results.compare.sides import Table
+from results.errors import ResultsError
+from results.records.log import SHARE, Better, LogMetric
+from results.schema import MARGIN_POINTS
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the user says about metrics."""
+
+    margin: float | None = None
+    """Points, for shares of 1; None is 5."""
+    margins: Mapping[str, float] = field(default_factory=dict)
+    """Metric -> margin in its own unit."""
+    directions: Mapping[str, Better] = field(default_factory=dict)
+    same: Mapping[str, str] = field(default_factory=dict)
+    """Metric of the first side -> its name on the second."""
+
+    def share_margin(self) -> float:
+        """Margin of shares, as a fraction. ResultsError where it is none."""
+        points = MARGIN_POINTS if self.margin is None else float(self.margin)
+        if not 0 < points < 100:
+            raise ResultsError(
+                f"margin {points:g} is not between 0 and 100 points; give for example --margin 5"
+            )
+        return points / 100
+
+    def margin_of(self, name: str, metric: LogMetric) -> float | None:
+        """Margin in the metric's unit; None where nobody named one for a unit of its own."""
+        own = _of(self.margins, name)
+        if own is not None and not own > 0:
+            raise ResultsError(f"the margin of {name} is {own:g}; give one above 0, in the metric's own unit")
+        if metric.unit != SHARE:
+            return own
+        return self.share_margin() if own is None else own
+
+
+def shared(a: Table, b: Table, asked: Asked) -> tuple[dict[str, tuple[str, LogMetric]], list[str]]:
+    """Metric of the first side -> (its name on the second, what is known of it), and notes.
+
+    Empty where the sides share none. ResultsError where they differ on which end is better.
+    """
+    names = {name: name for name in a.metrics if name in b.metrics}
+    for name, other in asked.same.items():
+        if name in a.metrics and other in b.metrics:
+            names[name] = other
+    notes = []
+    if not names and len(a.metrics) == len(b.metrics) == 1:
+        (one,), (other,) = a.metrics, b.metrics
+        names = {one: other}
+        notes.append(f"{a.columns.task}: {one} of the first is compared with {other} of the second.")
+    found = {}
+    for name, other in names.items():
+        metric = _agreed(name, a.metrics[name], b.metrics[other], asked)
+        if not metric.unit and metric.figure == "mean" and _within_one(a, name, b, other):
+            metric = replace(metric, unit=SHARE)
+        if metric.figure == "f1":
+            metric = replace(metric, unit=SHARE)
+        found[name] = (other, metric)
+        if metric.direction == "unknown":
+            notes.append(
+                f"{a.columns.task}: which end of {name} is better is not known, so no verdict is given: add "
+                f"--higher-is-better {name} or --lower-is-better {name}."
+            )
+        elif metric.unit != SHARE and asked.margin_of(name, metric) is None:
+            notes.append(
+                f"{a.columns.task}: {name} is in a unit of its own, so --margin "
+                f"{name.split(',')[0]}=VALUE asks whether the second is as good."
+            )
+        if metric.direction != "unknown" and "unknown" in (
+            a.metrics[name].direction,
+            b.metrics[other].direction,
+        ):
+            side = "first" if a.metrics[name].direction == "unknown" else "second"
+            notes.append(
+                f"{a.columns.task}: only one side says which end of {name} is better; the {side} has no "
+                "results file of its log's time."
+            )
+    return found, notes
+
+
+def none_shared(a: Table, b: Table) -> str:
+    """Says that two tables share no metric, and which each has."""
+    return (
+        f"{a.columns.task}: no metric is shared: the first has {', '.join(a.metrics)}; the second has "
+        f"{', '.join(b.metrics)} (--same-metric NAME=OTHER says that two are the same)"
+    )
+
+
+def _agreed(name: str, a: LogMetric, b: LogMetric, asked: Asked) -> LogMetric:
+    """What both sides say of a metric; a results file outweighs what is known by the name alone."""
+    told = _of(asked.directions, name)
+    if a.figure != b.figure:
+        raise ResultsError(f"{name} is a {a.figure} of rows on one side and a {b.figure} on the other")
+    if a.unit != b.unit:
+        raise ResultsError(
+            f"{name}: rows are {a.unit or 'plain numbers'} on one side and {b.unit or 'plain numbers'} on "
+            "the other"
+        )
+    if told is not None:
+        return replace(a, direction=told, said_by="the command line")
+    sides = [side for side in (a, b) if side.direction != "unknown"]
+    filed = [side for side in sides if side.said_by != "its name"] or sides
+    if len({side.direction for side in filed}) > 1:
+        raise ResultsError(
+            f"{name}: {a.direction} is better by {a.said_by}, but {b.direction} is better by {b.said_by}; "
+            f"decide with --higher-is-better {name} or --lower-is-better {name}"
+        )
+    return filed[0] if filed else a
+
+
+def _within_one(a: Table, name: str, b: Table, other: str) -> bool:
+    if name in a.infinite or other in b.infinite:
+        return False
+    values = np.concatenate([a.columns.scores[name], b.columns.scores[other]])
+    values = values[~np.isnan(values)]
+    return bool(np.all((values >= 0) & (values <= 1)))
+
+
+def _of(named: Mapping[str, T], metric: str) -> T | None:
+    """What was said of a metric by its whole name, or by the part before the filter."""
+    return named.get(metric, named.get(metric.split(",")[0]))

@@ -1,0 +1,150 @@
+"""A policy judged against two runs, or against logs of other harnesses.
+
+A is the earlier one, B the one that is checked; a single log is both.
+
+Claims come from `results.compare` with the exact test. Holm's correction runs over the superiority rules of
+the policy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from results.analysis import choose_test as methods
+from results.analysis.clusters import sample
+from results.compare.metrics import Asked
+from results.compare.run import choose, labels, outcome
+from results.compare.sides import Side, Table, load_side
+from results.errors import ResultsError
+from results.gate_rules import CLAIM_OF, Status, of_claim, overlap, score
+from results.policy import ALL, Rule
+from results.schema import Comparison
+
+Pair = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class _Sides:
+    first: Side
+    second: Side
+    prices: Path | None
+
+    def side(self, letter: str) -> Side:
+        return self.first if letter == "A" else self.second
+
+    def find(self, name: str, rule: Rule, policy: Path) -> tuple[str, str]:
+        """(letter, variant) of a name in a rule; the variant is empty where its side has one."""
+        letter, _, variant = name.partition(":")
+        if name not in ("A", "B") and not (letter in ("A", "B") and variant):
+            letter, variant = "B", name
+        known = list(dict.fromkeys(variant for _, variant in self.side(letter).tables))
+        if (variant and variant not in known) or (not variant and len(known) > 1):
+            raise ResultsError(
+                f"policy {policy}: {rule.text!r} names {name!r}, but {self.side(letter).name} has "
+                f"{', '.join(known)}; name A or B (of one variant), or A:VARIANT, B:VARIANT"
+            )
+        return letter, variant
+
+    def pair(self, rule: Rule, policy: Path) -> Pair:
+        """The names of both sides of a rule as `compare` takes them."""
+        a, b = (
+            f"{letter}:{variant}" if variant else letter
+            for letter, variant in (self.find(name, rule, policy) for name in (rule.a, rule.b))
+        )
+        if a == b:
+            raise ResultsError(f"policy {policy}: {rule.text!r} compares {a} with itself; name two sides")
+        return a, b
+
+    def claims(self, pairs: Sequence[Pair], margin: float | None) -> dict[Pair, list[Comparison]]:
+        """Claims of each pair, by the exact test; Holm runs over all of these pairs."""
+        named = [name for pair in pairs for name in pair]
+        found = outcome(self.first, self.second, Asked(margin), self.prices, named, exact=True)
+        rows: dict[Pair, list[Comparison]] = {}
+        for pair in pairs:
+            chosen, _ = choose(self.first, self.second, pair)
+            names = {labels(each) for each in chosen}
+            rows[pair] = [row for row in found.compared["comparisons"] if (row["a"], row["b"]) in names]
+        return rows
+
+
+def judge_sides(
+    rules: Sequence[Rule], a: Path, b: Path | None, policy: Path, prices: Path | None
+) -> list[tuple[Status, str]]:
+    """Status and reason of every rule. ResultsError for a name or a task that a rule has and no side."""
+    first = load_side(a)
+    sides = _Sides(first, first if b is None else load_side(b), prices)
+    for rule in rules:
+        _require_known(rule, sides, policy)
+    better = {rule: sides.pair(rule, policy) for rule in rules if rule.kind == "superior"}
+    decided = sides.claims(list(dict.fromkeys(better.values())), None) if better else {}
+    judged: list[tuple[Status, str]] = []
+    for side in [first] if b is None else [first, sides.second]:
+        run = side.run
+        if run is not None and run.manifest.get("status") not in (None, "finished"):
+            text = f"{run.manifest['run']} is {run.manifest['status']}, not finished: repeat its command."
+            judged.append(("cannot_tell", text))
+    for rule in rules:
+        if rule.kind == "overlap":
+            run = sides.second.run
+            text = f"{rule.text}: a log of another harness does not say what was trained on."
+            judged.append(("cannot_tell", text) if run is None else overlap(rule, run))
+        elif rule.kind == "score":
+            judged += _scores(rule, sides, policy)
+        else:
+            pair = sides.pair(rule, policy)
+            rows = decided[pair] if rule in better else sides.claims([pair], rule.number)[pair]
+            judged += _claimed(rule, rows)
+    return judged
+
+
+def _claimed(rule: Rule, rows: Sequence[Comparison]) -> list[tuple[Status, str]]:
+    wanted = [
+        row
+        for row in rows
+        if row["claim"] == CLAIM_OF[rule.kind]
+        and (row["primary"] or row["claim"] == "cheaper")
+        and rule.task in (None, row["task"])
+    ]
+    if not wanted:
+        return [("cannot_tell", f"{rule.text}: the records do not hold what this rule needs.")]
+    return [of_claim(rule, row) for row in wanted]
+
+
+def _scores(rule: Rule, sides: _Sides, policy: Path) -> list[tuple[Status, str]]:
+    letter, variant = sides.find(rule.b, rule, policy)
+    found = [
+        _score(rule, task, table)
+        for (task, of_variant), table in sides.side(letter).tables.items()
+        if variant in ("", of_variant) and rule.task in (None, task)
+    ]
+    return found or [("cannot_tell", f"{rule.text}: {rule.b} has no score on {rule.task}.")]
+
+
+def _score(rule: Rule, task: str, table: Table) -> tuple[Status, str]:
+    metric, about = next(iter(table.metrics.items()))
+    found = sample(table.columns, metric) if about.figure == "mean" else None
+    if found is None:
+        return "cannot_tell", f"{rule.text}: {metric} has no interval on its own, on {task}."
+    if metric in table.lacking and table.lacking[metric].any():
+        rows = int(table.lacking[metric].sum())
+        return "cannot_tell", f"{rule.text}: {rows:,} rows of {metric} have no number, on {task}."
+    interval, _ = methods.score_interval(found)
+    values = table.columns.scores[metric]
+    share = not about.unit and bool(((values >= 0) & (values <= 1)).all())
+    return score(rule, task, metric, found.score, interval.low, interval.high, 100.0 if share else 1.0)
+
+
+def _require_known(rule: Rule, sides: _Sides, policy: Path) -> None:
+    if rule.task == ALL:
+        raise ResultsError(
+            f"policy {policy}: {rule.text!r}: `on all` is for one run of s2d-bench; name a task, or leave "
+            "it out"
+        )
+    tasks = list(dict.fromkeys([*sides.first.tasks, *sides.second.tasks]))
+    if rule.task not in (None, *tasks):
+        raise ResultsError(
+            f"policy {policy}: {rule.text!r} names task {rule.task!r}, but the runs have {', '.join(tasks)}; "
+            "change it"
+        )

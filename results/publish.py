@@ -1,0 +1,21 @@
+"""Everything that a run folder holds for its readers: five files, and items beside the page.
+
+The command and Python both end here, so both leave the same files.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from results.page.build import write_page
+from results.schema import Leaderboard
+from results.tables.write import write_all
+
+
+def publish(run_folder: Path, leaderboard: Leaderboard, paper: bool = False) -> Path:
+    """Write the tables and the page of a leaderboard into its run folder; returns the page's path. `paper`
+    lays the paper's findings beside the run.
+    """
+    folder = Path(run_folder)
+    write_all(folder, leaderboard)
+    return write_page(folder, leaderboard, paper)

@@ -1,0 +1,46 @@
+"""The table of a run with several seeds: the score of each, their spread, and what the intervals cover."""
+
+from __future__ import annotations
+
+from results.analysis.verdicts import points
+from results.schema import Leaderboard
+from results.tables.rows import Escape
+
+SEED_HEADERS = ("task", "variant", "score % of each seed", "SD", "trained anew [95 %]")
+MOST_SEEDS = 5
+"""Seeds whose scores are listed; of more, the smallest and the largest."""
+SEED_LEGEND = (
+    "Scores, verdicts and their intervals pool seeds {seeds}: they cover other items for these very "
+    "checkpoints and samples. {more}"
+)
+ANEW_LEGEND = (
+    "Trained anew: the 95 % interval that covers other seeds too. SD: spread of the seeds, in points."
+)
+TOO_FEW_SEEDS = "SD: spread of the seeds, in points. Training anew needs 3 seeds or more for an interval."
+
+
+def seed_cells(leaderboard: Leaderboard, escape: Escape) -> list[list[str]]:
+    """The score of each seed on the primary metric, their spread, and the interval for training anew."""
+    table = []
+    for row in leaderboard["rows"]:
+        if not row["primary"] or not row["by_seed"]:
+            continue
+        scores = [points(seed["score"]) for seed in row["by_seed"]]
+        if len(scores) > MOST_SEEDS:
+            ends = sorted(seed["score"] for seed in row["by_seed"])
+            scores = [f"{points(ends[0])} to {points(ends[-1])} ({len(ends)} seeds)"]
+        low, high = row["anew_low"], row["anew_high"]
+        anew = "-" if low is None or high is None else f"[{points(low)}, {points(high)}]"
+        spread = "-" if row["seed_spread"] is None else points(row["seed_spread"])
+        table.append([escape(row["task"]), escape(row["variant"]), ", ".join(scores), spread, anew])
+    return table
+
+
+def seed_legend(leaderboard: Leaderboard) -> list[str]:
+    """What a figure covers that pools several seeds; nothing where the run has one."""
+    pooled = [row for row in leaderboard["rows"] if row["by_seed"]]
+    if not pooled:
+        return []
+    seeds = ", ".join(map(str, leaderboard["seeds"]))
+    told = any(row["anew_low"] is not None for row in pooled)
+    return [SEED_LEGEND.format(seeds=seeds, more=ANEW_LEGEND if told else TOO_FEW_SEEDS)]
