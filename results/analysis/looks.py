@@ -138,12 +138,20 @@ def token_difference(pair: Pair, plan: Plan) -> Difference:
 
 def score_interval(sample: Sample, plan: Plan, look: int) -> tuple[Interval, str]:
     """Interval of one variant's score at the last look (from 1): the repeated interval of that look."""
-    return choose_test.score_interval(sample, plan.confidence(look - 1, choose_test.CONFIDENCE))
+    place = min(look, plan.looks) - 1
+    return choose_test.score_interval(sample, plan.confidence(place, choose_test.CONFIDENCE))
 
 
 def parts(pair: Pair, plan: Plan) -> list[Pair]:
-    """The clusters that had been asked at each look so far; none where the metric applied to none of them."""
+    """The clusters that had been asked at each look so far; none where the metric applied to none of them.
+    ResultsError for rows of a look that the plan does not have.
+    """
     last = plan.looks if pair.look is None else int(pair.look.max())
+    if last > plan.looks or (pair.look is not None and int(pair.look.min()) < 1):
+        raise ResultsError(
+            f"samples name look {last:,}, and its plan has {plan.looks}: repeat the run's command, which "
+            "writes them again"
+        )
     return [pair.up_to(look) for look in range(1, last + 1)]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 from results.analysis import looks
 from results.analysis.clusters import Pair, Sample
+from results.errors import ResultsError
 from results.statistics.sequential.plan import planned
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
@@ -74,6 +76,16 @@ def test_promises_hold_in_a_short_simulation(cell: simulation.Cell) -> None:
     assert not broken
     # Looking five times at 5 % without a plan is what all this is for.
     assert found["naive"] is not None and found["naive"] > 0.1
+
+
+def test_rows_of_a_look_that_is_not_planned_are_refused() -> None:
+    cell = simulation.Cell(simulation.KINDS[0], 60, 0.3)
+    pair = pair_of(cell.kind, cell.draw(np.random.default_rng(7), 1)[:, 0])
+    with pytest.raises(ResultsError, match="its plan has 3"):
+        looks.difference(pair, planned(60, 3, "pocock", True))
+    assert pair.look is not None
+    with pytest.raises(ResultsError, match="its plan has 5"):
+        looks.difference(replace(pair, look=pair.look * 2**50), cell.plan)
 
 
 def test_pocock_stops_earlier_than_obrien_and_fleming() -> None:
