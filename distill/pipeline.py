@@ -17,7 +17,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from distill.checkpoint import Distilled, read_record, write_record
+from distill.checkpoint import RECORD_FILE, Distilled, read_record, write_record
 from distill.ledger import account, already_given, as_trained
 from distill.papers.write import document
 from distill.teacher.inputs import (
@@ -135,6 +135,39 @@ def _locked(folder: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+@dataclass(frozen=True)
+class Planned:
+    """What a checkpoint of one task would be made of."""
+
+    task: TaskData
+    inputs: int
+    """Unlabeled inputs that overlap no test item."""
+    asked: int
+    """Prompts that the teacher gets: both orders of a pair, all forms of a question."""
+    folder: Path
+    is_there: bool
+    """The cache has the checkpoint already."""
+    settings: Settings
+
+
+def planned(context: Session, variant: Variant, seed: int) -> list[Planned]:
+    """What `find_or_make` would work on, task by task; nothing is asked."""
+    tests = test_items(context)
+    plans = [_plan(context, task, tests, variant, seed) for task in context.tasks]
+    _name_folders(context, plans, variant)
+    return [
+        Planned(
+            plan.task,
+            len(plan.inputs.units),
+            sum(map(len, plan.inputs.units)),
+            plan.folder,
+            (plan.folder / RECORD_FILE).is_file(),
+            plan.settings,
+        )
+        for plan in plans
+    ]
 
 
 def _plan(context: Session, task: TaskData, tests: TestItems, variant: Variant, seed: int) -> _Plan:

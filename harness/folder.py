@@ -19,15 +19,36 @@ from typing import Any, Unpack
 
 from filelock import FileLock, Timeout
 
+from harness import storage
 from harness.errors import UserError
+from harness.growth import OTHER_BATCHES, added, joined, kept_beyond
 from harness.options import RunOptions
-from harness.types import Settings
+from harness.progress import say
 from results.files import parse_json, remove_scratch, write_whole
-from results.schema import SCHEMA, Hardware, JsonObject, Manifest, Model, RunEntries, RunKind, Status
+from results.schema import SCHEMA, Command, Hardware, JsonObject, Manifest, Model, RunEntries, RunKind, Status
 
 PER_CALL = frozenset({"output", "fresh", "dry_run"})
 """Options that belong to one call of the command, not to the run."""
 PACKAGES = ("s2d-bench", "torch", "transformers", "lm-eval", "peft", "trl", "datasets", "scipy", "vllm")
+
+
+def with_held(options: RunOptions) -> RunOptions:
+    """`options` with all that the run in their `--output` has already; as they are where there is none.
+    UserError for options that it cannot be joined with."""
+    if options.output is None or options.fresh:
+        return options
+    path = Path(options.output)
+    with storage.reading():
+        found = read_manifest(path)
+    if found is None:
+        return options
+    whole = joined(path, found.get("options", {}), options)
+    if less := kept_beyond(options, whole):
+        say(
+            f"{path} keeps all that it has: {'; '.join(less)}. `s2d-bench report {path}` with --limit, "
+            "--tasks or --variants shows a part of it"
+        )
+    return whole
 
 
 class RunFolder:
@@ -91,7 +112,8 @@ class RunFolder:
                 raise UserError(
                     f"{self.path} was begun by `{found['kind']}`, not by `{kind}`: name another --output"
                 )
-            _refuse_other_options(self.path, found.get("options", {}), options)
+            if joined(self.path, found.get("options", {}), options) != options:
+                raise UserError(f"{self.path} was given more by another command: run this one again")
         remove_scratch(self.path)
         begun: Manifest = {
             "schema": SCHEMA,
@@ -107,6 +129,7 @@ class RunFolder:
             "template_date": time.strftime("%Y-%m-%d", time.gmtime()),
             "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         }
+        begun["history"] = _history(found, begun)
         if found is not None:
             begun["template_date"] = found.get("template_date") or begun["template_date"]
             begun["started"] = found.get("started") or begun["started"]
@@ -135,6 +158,11 @@ class RunFolder:
             f"{self.path} was begun with another model ({name}: {then}, now {now}): load or serve that one "
             "again, or name another --output"
         )
+
+    @property
+    def other_batches(self) -> bool:
+        """Whether items were added later: asked at once, they would have shared batches with the others."""
+        return any(OTHER_BATCHES & entry["added"].keys() for entry in self.manifest.get("history") or [])
 
     def save(self, status: Status | None = None, **more: Unpack[RunEntries]) -> None:
         """Merge `status` and `more` into the manifest and write it in one step."""
@@ -204,19 +232,21 @@ def _is_date(value: Any) -> bool:
         return False
 
 
-def _refuse_other_options(path: Path, before: Settings, options: RunOptions) -> None:
-    now = json.loads(json.dumps(options.compared()))
-    differing = [name for name, value in now.items() if before.get(name, value) != value]
-    if differing:
-        name = differing[0]
-        raise UserError(
-            f"{path} was begun with --{name.replace('_', '-')} {_shown(before.get(name))}, "
-            f"now it is {_shown(now[name])}: repeat the options of the run, or name another --output"
-        )
-
-
-def _shown(value: Any) -> str:
-    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
+def _history(found: Manifest | None, begun: Manifest) -> list[Command]:
+    """The commands of a run, each that differs from the one before it, and what it added."""
+    before: list[Command] = []
+    more = {}
+    if found is not None:
+        first: Command = {
+            "command": found.get("command") or "",
+            "started": found.get("started") or "",
+            "added": {},
+        }
+        before = list(found.get("history") or [first])
+        more = added(found.get("options", {}), RunOptions.from_dict(begun["options"]))
+    if before and before[-1]["command"] == begun["command"] and not more:
+        return before
+    return [*before, {"command": begun["command"], "started": begun["started"], "added": more}]
 
 
 def _find_or_name(options: RunOptions, kind: str) -> Path:

@@ -22,6 +22,11 @@ BATCHES_VARIED = (
     "may give other texts (in float32 not)."
 )
 
+REGROUPED = (
+    "Items were added to this run after others had been asked: in bfloat16 or float16 a run that asks all of "
+    "them at once may give other texts (in float32 not)."
+)
+
 NOT_REPEATED = (
     "The engine does not promise equal texts for equal calls. By how much base differs from itself was not "
     "measured: --noise-floor runs it twice."
@@ -116,19 +121,28 @@ def run_facts(
 
 def with_notes(facts: schema.Engine, earlier: schema.Engine | None) -> schema.Engine:
     """`facts` of an engine with the notes of an `earlier` state or process, but for those of the run."""
-    ours = (BATCHES_VARIED, NOT_REPEATED)
+    ours = (BATCHES_VARIED, REGROUPED, NOT_REPEATED)
     before = [] if earlier is None else earlier.get("notes") or []
     said = [note for note in before if note not in ours]
     notes = list(dict.fromkeys([*said, *facts.get("notes", [])]))
     return {**facts, "notes": notes} if notes else facts
 
 
-def engine_facts(facts: schema.Engine, store: CallStore, noise_floor: bool) -> schema.Engine:
-    """The engine's own, and whether memory made batches smaller than planned in any process of the run."""
+def engine_facts(
+    facts: schema.Engine, store: CallStore, noise_floor: bool, regrouped: bool = False
+) -> schema.Engine:
+    """The engine's own, and whether batches were others than planned in any process of the run: smaller for
+    want of memory, or `regrouped`, because items came later."""
     notes = [*facts.get("notes", [])]
+    promised = facts["same_batches_same_text"]
     if store.batches_varied:
         facts["same_batches_same_text"] = False
         notes.append(BATCHES_VARIED)
-    elif not facts["same_batches_same_text"] and not noise_floor:
+    if regrouped and promised:
+        facts["same_batches_same_text"] = False
+        notes.append(REGROUPED)
+    if store.batches_varied or (regrouped and promised):
+        return {**facts, "notes": notes}
+    if not facts["same_batches_same_text"] and not noise_floor:
         notes.append(NOT_REPEATED)
     return {**facts, "notes": notes} if notes else facts

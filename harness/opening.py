@@ -10,10 +10,10 @@ from harness.engines import KINDS
 from harness.errors import UserError
 from harness.folder import RunFolder
 from harness.lm.task import TaskData
-from harness.manifest import engine_facts, run_facts, with_notes
+from harness.manifest import REGROUPED, engine_facts, run_facts, with_notes
 from harness.models.source import ModelSource, check_cache, resolve_model
 from harness.options import RunOptions
-from harness.placement import engine_arguments
+from harness.placement import engine_arguments, require_named
 from harness.progress import say
 from harness.scheduler import Scheduler
 from harness.session import Session
@@ -21,12 +21,16 @@ from harness.store import CallStore
 from harness.variants import Variant
 from results.schema import RunKind
 
+EXACT = ("float32", "none")
+"""Types of weights with which the other rows of a batch change no text."""
+
 
 @contextmanager
 def opened(
     options: RunOptions, command: str, verb: RunKind, tasks: list[TaskData], variants: Sequence[Variant]
 ) -> Iterator[tuple[Session, RunFolder]]:
-    """Folder, store and engine of a run. If the run ends early for any reason, the manifest says `failed`."""
+    """Folder, store and engine of a run. If it ends early, the manifest says `failed`, or `stopped` after a
+    signal."""
     # Before the folder exists: a mistyped model must not leave a run that cannot be continued, and a key in
     # an option must not reach a manifest.
     kind = KINDS[options.engine]
@@ -48,10 +52,11 @@ def opened(
             source = replace(source, date=folder.manifest["template_date"], thought_marks=marks)
             try:
                 engine = kind.open(source, engine_arguments(options))
+                held.callback(engine.close)
+                require_named(engine, variants)
             except UserError:
                 folder.nothing_asked = True  # for example, the hub does not have the model
                 raise
-            held.callback(engine.close)
             facts = run_facts(engine, tasks, variants, options)
             if store.count():
                 folder.require_same_model(facts["model"], facts["engine"].get("served", {}))
@@ -65,10 +70,22 @@ def opened(
                     folder.save(engine=with_notes(engine.facts(), folder.manifest["engine"]))
                 raise
             known = with_notes(engine.facts(), folder.manifest["engine"])
-            known = engine_facts(known, store, options.noise_floor)
-            folder.save(engine=known, notes=[*folder.manifest["notes"], *known.get("notes", [])])
-        except BaseException:
-            # On a full disk the manifest cannot be written; the first error is the one to report.
+            regrouped = folder.other_batches and engine.model.dtype not in EXACT
+            known = engine_facts(known, store, options.noise_floor, regrouped)
+            # What growing may have changed is in the manifest; tables of equal records stay equal.
+            told = [note for note in known.get("notes", []) if note != REGROUPED]
+            folder.save(engine=known, notes=[*folder.manifest["notes"], *told])
+        except BaseException as error:
+            # On a full disk the manifest cannot say so; what went wrong first is what counts.
             with suppress(OSError):
-                folder.save(status="failed")
+                folder.save(status="stopped" if _is_stop(error) else "failed")
             raise
+
+
+def _is_stop(error: BaseException | None) -> bool:
+    """Whether a signal ended the work; libraries make other errors of its exception."""
+    while error is not None:
+        if not isinstance(error, Exception):
+            return True
+        error = error.__cause__ or error.__context__
+    return False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -39,6 +39,19 @@ def placements(
         yield from _named(session, variant, every)
     else:
         yield session, dict.fromkeys(every)
+
+
+def require_named(engine: Engine, variants: Sequence[Variant]) -> None:
+    """UserError where a checkpoint or adapter that a variant names cannot be had: one of the hub is fetched
+    now and not after hours, one on a server must be served."""
+    for variant in variants:
+        location = str(variant.location)
+        if variant.kind == "named" and location.startswith(SERVED):
+            engine.require_served(variant.name, location.removeprefix(SERVED))
+        elif variant.kind == "named":
+            folder = _fetched(variant)
+            if (folder / "adapter_config.json").is_file():
+                engine.require_served(variant.name, folder)
 
 
 def engine_arguments(options: RunOptions) -> Settings:

@@ -1,16 +1,24 @@
 """What a person sees while a run works: phase, calls done, tokens per second, time left.
 
-On a terminal a bar that moves; elsewhere (a log file, CI) one line when a phase ends. All of it goes to
-standard error, so standard output stays the card and the last JSON line.
+On a terminal a bar that moves; elsewhere (a log file, CI) a line a minute, also while a single batch takes
+longer than that, and one when a phase ends. All of it goes to standard error, so standard output stays the
+card and the last JSON line.
 """
 
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from types import TracebackType
 
 from harness.errors import one_line
+
+SECONDS_BETWEEN = 60.0
+"""Between two lines of a phase, where standard error is not a terminal."""
+
+PACE = "S2D_TRAINING_PACE"
+"""Environment variable: the same for a training, which cannot see where its lines end up."""
 
 
 def say(text: str) -> None:
@@ -18,30 +26,51 @@ def say(text: str) -> None:
     print(one_line(text), file=sys.stderr, flush=True)
 
 
+def pace() -> dict[str, str]:
+    """`PACE` for the environment of a training whose lines this process hands on."""
+    return {} if sys.stderr.isatty() else {PACE: str(SECONDS_BETWEEN)}
+
+
+def clock(seconds: float) -> str:
+    """A duration as people read it: `0:07`, `12:30`, `3:05:00`."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
 class Progress:
     """Progress of one phase, in finished calls of all that are known so far."""
 
-    def __init__(self, title: str) -> None:
+    def __init__(self, title: str, planned: int = 0, quiet: bool = False) -> None:
+        """`planned` is how many calls the phase will have in all, as far as its methods say: in a wave only
+        the calls of one step are known. `quiet`: nothing is shown."""
         from tqdm import tqdm
 
         self._title = title
+        self._planned = planned
         self._began = time.perf_counter()
         self._made = 0
         self._replayed = 0
+        self._known = 0
         self._tokens = 0
+        self._quiet = quiet
+        terminal = sys.stderr.isatty()
         self._bar = tqdm(
-            total=0,
+            total=planned,
             desc=one_line(title),
             unit="call",
             file=sys.stderr,
-            disable=not sys.stderr.isatty(),
+            disable=quiet or not terminal,
             dynamic_ncols=True,
             leave=False,
         )
+        self._ended = threading.Event()
+        self._teller = None if quiet or terminal else threading.Thread(target=self._tell, daemon=True)
 
     def expect(self, calls: int) -> None:
         """More calls are known now."""
-        self._bar.total = (self._bar.total or 0) + calls
+        self._known += calls
+        self._bar.total = self._total
         self._bar.refresh()
 
     def replayed(self, calls: int) -> None:
@@ -56,16 +85,41 @@ class Progress:
         self._bar.set_postfix_str(f"{self._rate():.0f} tok/s")
         self._bar.update(calls)
 
+    @property
+    def _total(self) -> int:
+        return max(self._planned, self._known)
+
     def _rate(self) -> float:
         return self._tokens / max(time.perf_counter() - self._began, 1e-9)
 
+    def _tell(self) -> None:
+        """A line now and then, until the phase ends."""
+        while not self._ended.wait(SECONDS_BETWEEN):
+            say(self._line())
+
+    def _line(self) -> str:
+        seconds = time.perf_counter() - self._began
+        done = self._made + self._replayed
+        left = "time left not known yet"
+        if self._made:
+            left = f"{clock(seconds * max(0, self._total - done) / self._made)} left"
+        return (
+            f"{self._title}: {done:,} of {self._total:,} calls, {self._rate():.0f} tok/s, "
+            f"{clock(seconds)} gone, {left}"
+        )
+
     def __enter__(self) -> Progress:
+        if self._teller is not None:
+            self._teller.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._ended.set()
         self._bar.close()
+        if self._quiet:
+            return
         seconds = time.perf_counter() - self._began
         replayed = f", {self._replayed} from the store" if self._replayed else ""
         state = "done" if kind is None else "stopped"

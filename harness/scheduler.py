@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, NamedTuple
 
+from harness.calls import least_of
 from harness.engines.base import AdapterInfo, Engine
 from harness.engines.continuous import ContinuousEngine
 from harness.errors import RunError, UserError
@@ -105,8 +106,9 @@ class Scheduler:
         """The same store with another engine."""
         return Scheduler(engine, self._store, self._thought_marks)
 
-    def run(self, jobs: Sequence[Job], phase: str) -> list[Response]:
-        """Responses in the order of `jobs`. `phase` names the work in progress lines and in the store."""
+    def run(self, jobs: Sequence[Job], phase: str, quiet: bool = False) -> list[Response]:
+        """Responses in the order of `jobs`. `phase` names the work in the store and, unless it is `quiet`, in
+        progress lines."""
         responses: list[Response | None] = [None] * len(jobs)
         live: dict[int, _Live] = {}
         for index, job in enumerate(jobs):
@@ -117,7 +119,8 @@ class Scheduler:
                 responses[index] = Response("", [], failed)
             else:
                 live[index] = _Live(job, state)
-        with Progress(phase) as progress:
+        planned = sum(least_of(state.job.method) for state in live.values())
+        with Progress(phase, planned, quiet) as progress:
             if isinstance(self._engine, ContinuousEngine):
                 self._stream(self._engine, live, responses, phase, progress)
             while live:
@@ -231,6 +234,14 @@ class Scheduler:
                 done[request.key] = _without_ids(completion)
             progress.made(len(missing), sum(completion.generated_tokens for completion in completions))
         return done
+
+    def first_requests(self, jobs: Sequence[Job]) -> list[Request]:
+        """What the jobs ask first; nothing is asked or stored."""
+        found: list[Request] = []
+        for job in jobs:
+            running = Running(job.method.start(job.item, job.options, job.vote), job.method.name)
+            found += [self._request(job, ask) for ask in running.asks]
+        return found
 
     def _requests(self, state: _Live) -> Sequence[Request]:
         """Engine requests for the asks that this program now waits for."""

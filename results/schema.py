@@ -9,6 +9,9 @@ under each key.
 
 from __future__ import annotations
 
+import hashlib
+import json
+from collections.abc import Iterable
 from typing import Literal, NotRequired, TypedDict, get_args
 
 from results.schema_claims import (
@@ -68,6 +71,7 @@ from results.schema_leaderboard import (
 from results.schema_manifest import (
     DIRECTIONS,
     Batches,
+    Command,
     Direction,
     Ended,
     Engine,
@@ -117,6 +121,17 @@ USAGE: tuple[UsageKey, ...] = get_args(UsageKey)
 def step_kind(name: str) -> str:
     """What calls of one purpose share: `3/solve:2`, the second solve call of the third sample, is `solve`."""
     return name.rsplit("/", 1)[-1].split(":", 1)[0]
+
+
+def short_hash(value: list[str]) -> str:
+    """Sixteen hexadecimal digits of the SHA-256 of some names as JSON."""
+    named = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(named.encode()).hexdigest()[:16]
+
+
+def drawn(task: str, clusters: Iterable[str], limit: int | None) -> list[str]:
+    """The clusters of a task that `--limit` takes, by their hashes: fewer are a part of more."""
+    return sorted(clusters, key=lambda cluster: short_hash([task, cluster]))[:limit]
 
 
 class Usage(TypedDict):
@@ -217,6 +232,7 @@ __all__ = [
     "ClaimName",
     "ClaimOutcome",
     "ClaimTable",
+    "Command",
     "Compared",
     "Comparison",
     "Counted",
@@ -283,5 +299,7 @@ __all__ = [
     "Variant",
     "VariantKind",
     "Verdict",
+    "drawn",
+    "short_hash",
     "step_kind",
 ]

@@ -10,7 +10,7 @@ from typing import Literal, NotRequired, TypedDict
 
 from results.schema_distillation import Distillation, JsonObject, Settings
 
-Status = Literal["running", "finished", "failed"]
+Status = Literal["running", "finished", "failed", "stopped"]
 RunKind = Literal["run", "distill"]
 Direction = Literal["higher", "lower", "none"]
 MetricKind = Literal["binary", "number"]
@@ -230,6 +230,17 @@ class Execution(TypedDict):
     """`useful_decode_rows` of `decode_rows`, 0 to 1."""
 
 
+class Command(TypedDict):
+    """A command that began a run or went on with it."""
+
+    command: str
+    """The command line."""
+    started: str
+    """When it began, in UTC."""
+    added: JsonObject
+    """Option -> `[before, after]`: what it added to a run that was there."""
+
+
 class RunStart(TypedDict):
     """What a run writes before it does anything."""
 
@@ -240,11 +251,11 @@ class RunStart(TypedDict):
     run: str
     """Name of the run: that of its folder."""
     status: Status
-    """`running`: at work, or killed."""
+    """`running`: at work, or killed; `stopped`: by a signal (Ctrl-C, a scheduler)."""
     command: str
-    """The command line."""
+    """The last command line."""
     options: Settings
-    """Every option with its value; names as in a `--config` file."""
+    """Every option with its value, of all that the run holds; names as in a `--config` file."""
     versions: dict[str, str]
     """Python and the packages that have a say, with their versions."""
     git_commit: str | None
@@ -255,6 +266,8 @@ class RunStart(TypedDict):
     """Day (YYYY-MM-DD) that a template which inserts the date gets, also when the run is continued."""
     started: str
     """When the run began, in UTC."""
+    history: NotRequired[list[Command]]
+    """The commands of the run, each that differs from the one before it."""
 
 
 class RunEntries(TypedDict):

@@ -28,7 +28,7 @@ from distill.training.job import TrainingJob
 from distill.training.resume import made_by, training_folder
 from harness import storage
 from harness.errors import RunError, UserError
-from harness.progress import say
+from harness.progress import pace, say
 from harness.telemetry import switch_off_telemetry
 
 PARENT = "S2D_TRAINING_PARENT"
@@ -75,7 +75,7 @@ def _run(command: list[str]) -> None:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
-        env={**child_environment(), "TOKENIZERS_PARALLELISM": "false", PARENT: str(os.getpid())},
+        env={**child_environment(), **pace(), "TOKENIZERS_PARALLELISM": "false", PARENT: str(os.getpid())},
     )
     assert child.stderr is not None
     killed = reason = hint = last = ""

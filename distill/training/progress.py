@@ -6,6 +6,7 @@ its callbacks are used here.
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from pathlib import Path
@@ -16,8 +17,9 @@ from accelerate.utils import gather_object
 from transformers import TrainerCallback
 
 from distill.training.resume import mark_whole
+from harness.progress import PACE
 
-SECONDS_BETWEEN = 10.0
+SECONDS_BETWEEN = float(os.environ.get(PACE) or 10)
 """Seconds between two progress lines; at every tenth of the steps there is one after two seconds too."""
 
 

@@ -6,7 +6,6 @@ imported inside the function that needs it, so `--help` starts at once.
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 import sys
@@ -21,7 +20,8 @@ from harness.command.exit import Course, guarded
 from harness.command.libraries import quiet
 from harness.errors import UserError, one_line
 from harness.option_checks import refuse_typed_keys
-from results.schema import Distillation
+from harness.options import RunOptions
+from results.schema import Distillation, RunKind
 
 EXAMPLES = """examples:
   s2d-bench --models base,s2,distilled
@@ -30,6 +30,9 @@ EXAMPLES = """examples:
       a hub model on hub data
   s2d-bench --models base,s2:cot,tuned=./my-adapter --tasks gsm8k --data ./data --limit 200
       another method, your own adapter, data from a folder
+
+exit status: 0 well, also where the status is partly; 1 failed; 2 bad input; 128 + N stopped by signal N.
+The last line on standard output is JSON for scripts, where that is not a terminal or with --json.
 
 other commands (each has --help):
   distill   make checkpoints only          report RUN         tables again, no model
@@ -43,8 +46,8 @@ COMMANDS = ("distill", "report", "compare", "gate", "ls", "doctor", "check", "pr
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Entry point. Exit status: 0 well, 1 failed run, 2 bad input, 3 gate cannot tell; 129, 130, 143 stopped
-    by SIGHUP, SIGINT, SIGTERM."""
+    """Entry point. Exit status: 0 well, 1 failed run, 2 bad input, 3 gate cannot tell; 129, 130, 138, 143
+    stopped by SIGHUP, SIGINT, SIGUSR1, SIGTERM."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     quiet()
     return guarded(lambda course: _checked(arguments, course))
@@ -64,6 +67,8 @@ def _checked(arguments: list[str], course: Course) -> int:
 
 def _dispatch(arguments: list[str], course: Course) -> int:
     refuse_typed_keys(arguments)
+    course.json = "--json" in arguments  # before any command's parser, whose errors are told to scripts too
+    arguments = [word for word in arguments if word != "--json"]
     handlers = {
         "run": _run,
         "distill": _distill,
@@ -89,20 +94,30 @@ def _run(arguments: list[str], course: Course) -> int:
     )
     options = parse_options(parser, arguments)
     course.fresh = options.fresh
-    from harness.command.again import run_or_show
-
     if options.prices:
         from results.analysis.prices import load_prices
 
         load_prices(Path(options.prices))  # now, not after hours
+    if options.dry_run:
+        return _dry_run(options, "run", course)
+    from harness.command.again import run_or_show
+
     course.writing = True
     folder, records = run_or_show(options, shlex.join(["s2d-bench", *arguments]))
-    if options.dry_run:
-        print(json.dumps({"status": "dry_run"}))
-        return 0
     _push(records, options.push_to_hub)
     prices = Path(options.prices) if options.prices else None
     return _show(folder, options.margin, prices, course, options.interval, "--verbose" in arguments)
+
+
+def _dry_run(options: RunOptions, kind: RunKind, course: Course) -> int:
+    """What the command would cost: a table, and the line for scripts."""
+    from harness.command.forecast_text import as_json, table
+    from harness.command.run import dry_run
+
+    found = dry_run(options, kind)
+    print(table(found))
+    course.tell(as_json(found))
+    return 0
 
 
 def _show(
@@ -116,6 +131,7 @@ def _show(
 ) -> int:
     """Tables of a finished run: files, the card, the JSON line."""
     from harness.command.screen import colored, width
+    from results.analysis.lacking import lacking
     from results.analysis.leaderboard import build
     from results.hardware import time_text
     from results.publish import publish
@@ -126,16 +142,20 @@ def _show(
     course.writing = True
     page = publish(folder, leaderboard, paper)
     print(terminal(leaderboard, width(), verbose, colored()))
-    if measured := time_text(read_manifest(folder), width()):
+    manifest = read_manifest(folder)
+    if measured := time_text(manifest, width()):
         print(f"{measured}\n")
     print(one_line(f"page: {page}"))
-    summary = {
-        "status": "ok",
-        "run": str(folder),
-        "leaderboard": str(folder / "leaderboard.json"),
-        "n_rows": len(leaderboard["rows"]),
-    }
-    print(json.dumps(summary))
+    why = lacking(manifest, leaderboard)
+    course.tell(
+        {
+            "status": "partly" if why else "ok",
+            "run": str(folder),
+            "leaderboard": str(folder / "leaderboard.json"),
+            "n_rows": len(leaderboard["rows"]),
+            **({"why": why} if why else {}),
+        }
+    )
     return 0
 
 
@@ -153,18 +173,18 @@ def _distill(arguments: list[str], course: Course) -> int:
     )
     options = parse_options(parser, arguments)
     course.fresh, course.writing = options.fresh, True
+    if options.dry_run:
+        return _dry_run(options, "distill", course)
     from harness.command.run import distill
 
     folder, records = distill(options, shlex.join(["s2d-bench", "distill", *arguments]))
-    if options.dry_run:
-        print(json.dumps({"status": "dry_run"}))
-        return 0
     for record in records:
         kept = f"{record['kept']} of {record['inputs']} inputs kept"
         print(one_line(f"{record['task']}: {kept}, {record['checkpoint'] or 'not distilled (too few)'}"))
     pushed = _push(records, options.push_to_hub)
     made = [record["checkpoint"] for record in records]
-    print(json.dumps({"status": "ok", "run": str(folder), "checkpoints": made, "pushed": pushed}))
+    status = "ok" if all(made) else "partly"
+    course.tell({"status": status, "run": str(folder), "checkpoints": made, "pushed": pushed})
     return 0
 
 
@@ -200,13 +220,29 @@ def _report(arguments: list[str], course: Course) -> int:
     parser.add_argument(
         "--verbose", action="store_true", help="secondary metrics, tokens by kind, whole legends, methods too"
     )
+    parser.add_argument(
+        "--variants", metavar="V,...", default="", help="these alone, as base,s2; into RUN/views"
+    )
+    parser.add_argument("--tasks", metavar="T,...", default="", help="these alone")
+    parser.add_argument(
+        "--limit", type=int, metavar="N", help="so many questions per task, as a run of N asks"
+    )
     given = parser.parse_args(arguments)
+    from results.records.view import Part, write_view
+
+    part = Part(_names(given.variants), _names(given.tasks), given.limit)
+    if part:
+        given.run = write_view(given.run, part)
     if given.paper:
         from results.analysis.leaderboard import build
         from results.paper import beside, render
 
         print(render(beside(build(given.run, given.margin, given.prices, interval=given.interval))))
     return _show(given.run, given.margin, given.prices, course, given.interval, given.verbose, given.paper)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 def _compare(arguments: list[str], course: Course) -> int:
@@ -218,7 +254,7 @@ def _compare(arguments: list[str], course: Course) -> int:
 def _gate(arguments: list[str], course: Course) -> int:
     from harness.command.compare import gate
 
-    return gate(arguments)
+    return gate(arguments, course)
 
 
 def _ls(arguments: list[str], course: Course) -> int:
@@ -249,7 +285,7 @@ def _ls(arguments: list[str], course: Course) -> int:
         from harness.variants import KNOWN
 
         print(tabulate(list(KNOWN.items()), ["variant", "what it is"]))
-    print(json.dumps({"status": "ok"}))
+    course.tell({"status": "ok"})
     return 0
 
 
@@ -281,20 +317,20 @@ def _check(arguments: list[str], course: Course) -> int:
         print("\n".join(lines) + "\n")
         found.append(facts)
     fails = any(not facts["round_trip"] for facts in found)
-    print(json.dumps({"status": "fails" if fails else "ok", "tasks": found}))
+    course.tell({"status": "fails" if fails else "ok", "tasks": found})
     return 1 if fails else 0
 
 
 def _doctor(arguments: list[str], course: Course) -> int:
     from harness.command.machine import doctor
 
-    return doctor(arguments)
+    return doctor(arguments, course)
 
 
 def _prices(arguments: list[str], course: Course) -> int:
     from harness.command.machine import prices
 
-    return prices(arguments)
+    return prices(arguments, course)
 
 
 def _cache(arguments: list[str], course: Course) -> int:

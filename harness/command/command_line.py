@@ -40,7 +40,12 @@ VALUE_OPTIONS: tuple[tuple[str, str, str], ...] = (
     ),
     ("task-config", "FILE", "what lm-eval tasks do not say: method, target, train_from, ... (YAML)"),
     ("data", "SOURCE", "embedded, hub, or a folder (default: embedded with tiny and smollm2, else hub)"),
-    ("output", "DIR", "run folder; an existing one is resumed (default: runs/TIME-NAME)"),
+    (
+        "output",
+        "DIR",
+        "run folder; one that is there goes on, and may get more items, tasks, variants and seeds (default: "
+        "runs/TIME-NAME)",
+    ),
     ("dtype", "TYPE", "auto, float32, bfloat16, float16 (default: auto)"),
     ("revision", "REV", "hub revision of --pretrained"),
     ("thought-marks", "OPEN,CLOSE", "what stands around thoughts of a model that has marks of its own"),
@@ -92,7 +97,7 @@ PAIR_OPTIONS: tuple[tuple[str, str], ...] = (
 )
 SWITCHES: tuple[tuple[str, str], ...] = (
     ("fresh", "start anew instead of continuing an unfinished run"),
-    ("dry-run", "say what the run will cost, and stop"),
+    ("dry-run", "ask some items for about 20 seconds, say what the run will take, and stop"),
     ("trust-remote-code", "let a hub model run its own code; stamped in the manifest"),
     ("verbose", "print secondary metrics, tokens by kind, whole legends and the methods too"),
     ("all-samples", "draw every teacher sample, also those that can change no vote any more"),
@@ -116,6 +121,12 @@ class LineParser(argparse.ArgumentParser):
     def __init__(self, **settings: Any) -> None:
         # `--fres` would be another option than the one that the rest of the program looks for.
         super().__init__(**settings, allow_abbrev=False)
+        self.add_argument(
+            "--json",
+            action="store_true",
+            default=argparse.SUPPRESS,
+            help="end with a line of JSON for scripts, also on a terminal",
+        )
 
     def error(self, message: str) -> NoReturn:
         raise UserError(f"{message} (see {self.prog} --help)")

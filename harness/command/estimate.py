@@ -1,18 +1,15 @@
-"""What a run will ask of the machine, said before it starts: calls, tokens and disk at most.
+"""What a run will ask of the machine, in one line, which every run says first; forecast.py says more.
 
-Counts are upper bounds from the limits of the steps: answers usually end sooner, and a plan may have fewer
-criteria. No time is promised that was not measured: tokens per second show once the first batch is done.
+Nothing is measured here: these are the most that limits and methods allow.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from distill.teacher.plan import ASKED_BEFORE, teacher_inputs, teacher_samples
-from harness.limits import token_limit
+from harness.command.plan import Part, distillation, evaluation, held_rows
 from harness.lm.task import TaskData
 from harness.options import RunOptions
-from harness.programs.base import get_method
 from harness.variants import Variant
 
 DISK_PER_CALL = 4_000
@@ -20,74 +17,34 @@ DISK_PER_CALL = 4_000
 
 
 def estimate(options: RunOptions, variants: Sequence[Variant], tasks: Sequence[TaskData]) -> str:
-    """One line on a run: scored prompts, calls, generated tokens at most, disk."""
-    calls = tokens = 0
-    for task in tasks:
-        for variant in variants:
-            per_item, most = _cost(options, task, variant.method_for(task.spec.s2_method))
-            calls += len(task.indices) * per_item * options.seeds
-            tokens += len(task.indices) * most * options.seeds
+    """One line on a run: scored prompts, calls and generated tokens at most, without what it has already."""
+    taught = {variant.name for variant in variants if variant.kind == "distilled"}
+    # What is added may give a distilled variant another checkpoint, and then all is asked again.
+    held = {names: rows for names, rows in held_rows(options).items() if names[0] not in taught}
+    parts = [*evaluation(options, variants, tasks, held), *distillation(options, variants, tasks)]
     prompts = sum(len(task.indices) for task in tasks) * len(variants)
-    more_calls, more_tokens = _distillation(options, variants, tasks)
     what = (
         f"{_counted(len(tasks), 'task')} x {_counted(len(variants), 'variant')}, {prompts:,} scored prompts"
     )
-    return f"{what}: {_most(calls + more_calls, tokens + more_tokens)}"
+    kept = sum(held.values())
+    if kept:
+        what += f", {kept:,} of them there already"
+    return f"{what}: {_most(parts)}"
 
 
 def estimate_distillation(options: RunOptions, variants: Sequence[Variant], tasks: Sequence[TaskData]) -> str:
     """The same line for checkpoints alone; training comes on top of it."""
     what = f"{_counted(len(tasks), 'task')} to distil"
-    return f"{what}: {_most(*_distillation(options, variants, tasks))}, and training"
+    return f"{what}: {_most(list(distillation(options, variants, tasks)))}, and training"
 
 
-def _distillation(
-    options: RunOptions, variants: Sequence[Variant], tasks: Sequence[TaskData]
-) -> tuple[int, int]:
-    """Calls and generated tokens of all teachers, at most, and of asking System 1 before training."""
-    calls = tokens = 0
-    for task in tasks:
-        for variant in variants:
-            if variant.kind != "distilled":
-                continue
-            per_item, most = _cost(options, task, variant.teacher_for(task.spec.s2_method))
-            inputs = min(teacher_inputs(options, task), len(task.rows("train")))
-            inputs *= 2 if task.spec.swap else 1
-            sampled = inputs * teacher_samples(options, task, variant)
-            calls += sampled * per_item * options.seeds
-            tokens += sampled * most * options.seeds
-            if variant.recipe != "s1":
-                before = min(ASKED_BEFORE, inputs) * options.seeds
-                calls += before
-                tokens += before * _cost(options, task, "direct")[1]
-    return calls, tokens
-
-
-def _most(calls: int, tokens: int) -> str:
-    return (
-        f"at most about {calls:,} calls, {tokens / 1e3:,.0f} thousand generated tokens, "
-        f"{calls * DISK_PER_CALL / 1e6:,.0f} MB on disk"
-    )
+def _most(parts: Sequence[Part]) -> str:
+    calls, tokens = sum(part.calls for part in parts), sum(part.generated_tokens for part in parts)
+    open_ended = sorted({part.method for part in parts if part.items and not part.each.bounded})
+    word = f"about (nothing bounds {', '.join(open_ended)})" if open_ended else "at most"
+    said = f"{word} {calls:,} calls, {tokens / 1e3:,.0f} thousand generated tokens"
+    return f"{said}; about {calls * DISK_PER_CALL / 1e6:,.0f} MB on disk"
 
 
 def _counted(number: int, noun: str) -> str:
     return f"{number} {noun}" + ("" if number == 1 else "s")
-
-
-def _cost(options: RunOptions, task: TaskData, method_name: str) -> tuple[int, int]:
-    """Calls and generated tokens per item, at most."""
-    method = get_method(method_name)
-    calls = tokens = 0
-    for step in method.steps:
-        times = _times(task, method_name, step) * int(method.fixed.get("k", 1))
-        calls += times
-        tokens += times * token_limit(task.spec, step, options.sampling)
-    return calls, tokens
-
-
-def _times(task: TaskData, method_name: str, step: str) -> int:
-    """How often one item makes a step: a judging plan has a call per criterion."""
-    if step != "solve":
-        return 1
-    options = task.spec.method_options.get(method_name, {})
-    return int(options.get("max_criteria", 5)) * (2 if options.get("solve") == "single" else 1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import sys
@@ -11,9 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness import storage
+from harness.command.status_line import show_status
 from harness.command.streams import steady
 from harness.errors import RunError, UserError, one_line
 from harness.progress import say
+from results.schema import JsonObject
 
 STOPPED = "stopped; the same command continues where this one ended"
 FRESH_STOPPED = "stopped; the same command without --fresh continues where this one ended"
@@ -33,6 +34,12 @@ class Course:
     """A run is under way, or files are written: what the disk refuses now is no wrong input."""
     signal: int | None = None
     """The signal that came. Libraries turn the exception of one into others."""
+    json: bool = False
+    """The line for scripts was asked for (--json), also on a terminal."""
+
+    def tell(self, facts: JsonObject, whole: bool = False) -> None:
+        """The last line for scripts; `whole`: however long it is."""
+        show_status(facts, self.json, whole)
 
 
 def guarded(command: Callable[[Course], int]) -> int:
@@ -61,9 +68,9 @@ def _guarded(command: Callable[[Course], int], course: Course) -> int:
     except SystemExit as end:  # of --help
         return int(end.code or 0)
     except UserError as error:
-        return _fail(str(error), 2)
+        return _fail(str(error), 2, course)
     except RunError as error:
-        return _fail(str(error), 1)
+        return _fail(str(error), 1, course)
     except Exception as error:
         return _unforeseen(error, course)
     finally:
@@ -78,35 +85,37 @@ def _unforeseen(error: Exception, course: Course) -> int:
         raise error
     if refusal := storage.refused(error):
         kept = "; finished calls are kept" if course.writing else ""
-        return _fail(f"{refusal}, then repeat the command{kept}", 1 if course.writing else 2)
+        return _fail(f"{refusal}, then repeat the command{kept}", 1 if course.writing else 2, course)
     if isinstance(error, RecursionError) and not course.writing:
-        return _fail("an option, or a file that it names, is nested too deep: make it flatter", 2)
+        return _fail("an option, or a file that it names, is nested too deep: make it flatter", 2, course)
     reason = f"unexpected {type(error).__name__}: {error}"
-    return _fail(f"{reason} (finished calls are kept; S2D_DEBUG=1 shows where)", 1)
+    return _fail(f"{reason} (finished calls are kept; S2D_DEBUG=1 shows where)", 1, course)
 
 
-def _fail(message: str, status: int) -> int:
+def _fail(message: str, status: int, course: Course) -> int:
     line = one_line(message)
     print(f"s2d-bench: {line}", file=sys.stderr)
-    print(json.dumps({"status": {1: "failed", 2: "bad_input"}.get(status, "stopped"), "error": line}))
+    course.tell({"status": {1: "failed", 2: "bad_input"}.get(status, "stopped"), "error": line})
     return status
 
 
 def _stopped(course: Course) -> int:
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):
         signal.signal(number, signal.SIG_IGN)  # heard already; the last line is to be whole
-    return _fail(FRESH_STOPPED if course.fresh else STOPPED, 128 + (course.signal or signal.SIGINT))
+    message = FRESH_STOPPED if course.fresh else STOPPED
+    return _fail(message, 128 + (course.signal or signal.SIGINT), course)
 
 
 def _listen(course: Course) -> dict[int, Any]:
     """Stop on signals: on SIGINT also where a shell began this command in the background, which leaves it
-    ignored; on SIGHUP not where `nohup` has it ignored. Returns what did before."""
+    ignored; on SIGUSR1, which schedulers send before a time limit; on SIGHUP not where `nohup` has it
+    ignored. Returns what did before."""
 
     def heard(number: int, frame: object) -> None:
         course.signal = number
         raise KeyboardInterrupt if number == signal.SIGINT else Stopped
 
-    numbers = [signal.SIGINT, signal.SIGTERM]
+    numbers = [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1]
     if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
         numbers.append(signal.SIGHUP)
     return {number: signal.signal(number, heard) for number in numbers}

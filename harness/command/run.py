@@ -15,10 +15,11 @@ from distill.pipeline import check_settings, find_or_make
 from harness import storage
 from harness.command import looks
 from harness.command.estimate import estimate, estimate_distillation
+from harness.command.forecast import Forecast, forecast
 from harness.engines import KINDS
 from harness.errors import UserError
 from harness.evaluate import evaluate
-from harness.folder import RunFolder
+from harness.folder import RunFolder, with_held
 from harness.limits import check_steps
 from harness.lm.chosen import loaded_tasks
 from harness.lm.task import TaskData
@@ -31,17 +32,14 @@ from harness.programs.outside import load_files
 from harness.progress import say
 from harness.sample_rows import write_rows
 from harness.session import Session
-from harness.variants import Variant, check_teachers, parse_variants, with_noise_floor, with_teacher
-from results.schema import Distillation, SampleRow
+from harness.variants import SERVED, Variant, check_teachers, parse_variants, with_noise_floor, with_teacher
+from results.schema import Distillation, RunKind, SampleRow
 
 
 def run(options: RunOptions, command: str = "run()") -> tuple[Path, list[Distillation]]:
     """Do or continue the run; the folder with manifest and samples, and the records of distillation. Errors
     keep what was finished."""
-    _prepare(options)
-    variants = parse_variants(options.models)
-    if options.noise_floor:
-        variants = with_noise_floor(variants)
+    options, variants = _named(options)
     tasks = _checked(options, variants)
     say(estimate(options, variants, tasks))
     if options.dry_run:
@@ -66,11 +64,7 @@ def distill(options: RunOptions, command: str = "distill()") -> tuple[Path, list
         distill(RunOptions(pretrained="smollm2", tasks=("coin_flip",), samples=8))
 
     UserError for options that no run can have; RunError where the work fails, with what was done kept."""
-    _prepare(options)
-    named = parse_variants(options.models)
-    variants = [variant for variant in named if variant.kind == "distilled"] or [
-        with_teacher(Variant("distilled", "distilled"), named)
-    ]
+    options, variants = _to_distil(options)
     tasks = _checked(options, variants)
     say(estimate_distillation(options, variants, tasks))
     if options.dry_run:
@@ -87,11 +81,37 @@ def distill(options: RunOptions, command: str = "distill()") -> tuple[Path, list
     return folder.path, records
 
 
-def _prepare(options: RunOptions) -> None:
-    """UserError for what no run can have; methods of the user's files are known afterwards."""
+def dry_run(options: RunOptions, kind: RunKind = "run") -> Forecast:
+    """What `run` or `distill` would cost, from a short probe; nothing is written. UserError as of these."""
+    options, variants = _named(options) if kind == "run" else _to_distil(options)
+    tasks = _checked(options, variants)
+    say((estimate if kind == "run" else estimate_distillation)(options, variants, tasks))
+    return forecast(options, variants, tasks, evaluates=kind == "run")
+
+
+def _named(options: RunOptions) -> tuple[RunOptions, list[Variant]]:
+    """Options with what the folder has, and the variants of a run."""
+    options = _prepare(options)
+    variants = parse_variants(options.models)
+    return options, with_noise_floor(variants) if options.noise_floor else variants
+
+
+def _to_distil(options: RunOptions) -> tuple[RunOptions, list[Variant]]:
+    """The same of checkpoints alone."""
+    options = _prepare(options)
+    named = parse_variants(options.models)
+    variants = [variant for variant in named if variant.kind == "distilled"]
+    return options, variants or [with_teacher(Variant("distilled", "distilled"), named)]
+
+
+def _prepare(options: RunOptions) -> RunOptions:
+    """The options with what their run folder has already. UserError for what no run can have; methods of the
+    user's files are known afterwards."""
     options.check()
     load_files(options.method_path)
-    check_settings(options)
+    whole = with_held(options)
+    check_settings(whole)
+    return whole
 
 
 def _checked(options: RunOptions, variants: Sequence[Variant]) -> list[TaskData]:
@@ -126,6 +146,11 @@ def _check_variants(variants: Sequence[Variant], options: RunOptions) -> None:
                 "locally (--engine hf or vllm), serve the adapter, and name it as NAME=served:MODEL"
             )
         location = str(variant.location or "")
+        if location.startswith(SERVED) and kind.weights != "on a server":
+            raise UserError(
+                f"--models {variant.name}={location}: only --engine openai asks a server for an adapter; "
+                "name its folder or hub id"
+            )
         folder = storage.expanded(location)
         if location.startswith((".", "/", "~")) and not folder.is_dir():
             raise UserError(f"--models {variant.name}={location}: no such folder; check the path")

@@ -116,6 +116,11 @@ class Engine(ABC):
         """Completions in the order of `batch`. A request that cannot be served becomes a completion with
         `finish_reason` "error", never an exception and never a silent cut."""
 
+    def require_served(self, name: str, adapter: str | Path) -> None:
+        """UserError where the weights are on a server that does not serve `adapter`, its own name of it or a
+        folder, for the variant `name`."""
+        return None  # noqa: RET501
+
     @abstractmethod
     def add_adapter(self, name: str, folder: Path) -> AdapterInfo:
         """Loads an adapter under `name`. RunError if it changes the probe's logits by no more than noise."""

@@ -20,7 +20,7 @@ from harness.lm.data import local_files, needed_splits, swapped
 from harness.lm.foreign import check_kind, foreign_task
 from harness.lm.task import TaskData
 from harness.progress import say
-from harness.types import stable_hash
+from results.schema import drawn
 from tasks import registry
 from tasks.errors import TaskError
 
@@ -165,8 +165,7 @@ def _task_data(name: str, lm_name: str, task: Any, limit: int | None, blocks: Ta
     items = data.items("test")
     apart = data.foreign.training.apart if data.foreign else frozenset()
     scored = {item.cluster_id for item in items} - apart
-    clusters = sorted(scored, key=lambda cluster: stable_hash([name, cluster]))
-    chosen = set(clusters if limit is None else clusters[:limit])
+    chosen = set(drawn(name, scored, limit))
     first: dict[str, int] = {}
     for index, item in enumerate(items):
         first.setdefault(item.item_id, index)

@@ -46,7 +46,7 @@ def load_run(folder: Path) -> RunData:
     """Load a run folder. Errors name the file, the line and the key at fault."""
     folder = Path(folder)
     manifest = read_manifest(folder)
-    _require_as_written(folder, manifest)
+    require_as_written(folder, manifest)
     files = sample_files(folder, manifest)
     columns: dict[tuple[str, str], Columns] = {}
     missing = []
@@ -64,7 +64,7 @@ def load_run(folder: Path) -> RunData:
     return RunData(folder, manifest, columns, tuple(missing))
 
 
-def _require_as_written(folder: Path, manifest: Manifest) -> None:
+def require_as_written(folder: Path, manifest: Manifest) -> None:
     """ResultsError for a samples file that is gone, or has other content than the finished run wrote."""
     for name, written in manifest["samples"].items():
         path = folder / name

@@ -227,7 +227,7 @@ def test_a_dry_run_of_distill_says_what_it_costs_and_starts_nothing(tmp_path: Pa
     done = run_command(tmp_path, ["distill", *words.split(), "--engine", "scripted", "--dry-run"])
     assert done.returncode == 0, done.stderr
     # 20 inputs, 3 samples of at most 1,024 tokens; System 1 is asked about them before training.
-    assert "1 task to distil: at most about 80 calls, 67 thousand generated tokens" in done.stderr
+    assert "1 task to distil: at most 80 calls, 67 thousand generated tokens" in done.stderr
     assert json.loads(done.stdout.splitlines()[-1])["status"] == "dry_run"
     assert list(tmp_path.iterdir()) == []
 

@@ -108,7 +108,7 @@ def test_a_folder_in_the_place_of_a_file_is_bad_input(tmp_path: Path) -> None:
     assert done.returncode == 1 and "leaderboard.md exists but is not what is needed" in done.stderr
 
 
-@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT, signal.SIGUSR1, signal.SIGTERM])
 def test_a_signal_that_a_library_turned_into_another_error_is_a_stop(
     number: signal.Signals, capsys: pytest.CaptureFixture[str]
 ) -> None:

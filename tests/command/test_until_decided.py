@@ -157,7 +157,12 @@ def test_a_run_that_ends_in_any_look_goes_on_to_the_same_tables(
         patch.setattr(looks, "ended", strike)
         assert command(tmp_path).returncode == 130
     run = tmp_path / "run"
-    assert manifest_of(run)["status"] == "failed"
+    assert manifest_of(run)["status"] == "stopped"
+    refused = run_command(tmp_path, ["report", "run"])
+    assert refused.returncode == 2 and "a look beyond the plan" in refused.stderr
+    (tmp_path / "policy.txt").write_text("s2 superior to base\n")
+    gate = run_command(tmp_path, ["gate", "run", "--policy", "policy.txt"])
+    assert gate.returncode == 3 and "not finished" in gate.stdout and "better" not in gate.stdout
     assert command(tmp_path).returncode == 0
     for name in TABLES:
         # The page names the folder of each checkpoint.
@@ -260,7 +265,7 @@ def test_seeds_and_named_variants_go_through_looks(tmp_path: Path) -> None:
                    "--spending", "pocock", "--limit", "30")  # fmt: skip
     assert done.returncode == 0, done.stderr
     summary = last_line(done)
-    assert summary["status"] == "ok"
+    assert summary["status"] in ("ok", "partly")
     for task, entry in manifest_of(tmp_path / "run")["looks"]["tasks"].items():
         rows = rows_of(tmp_path / "run", "distilled", task)
         assert {row["seed"] for row in rows} == {0, 1}

@@ -124,3 +124,23 @@ def test_one_refusal_of_every_call_ends_a_run_with_one_line(llama: OddServer, tm
     llama.refuse = None
     assert run_command(tmp_path, command(llama, limit=20)).returncode == 0
     assert saved(tmp_path, "leaderboard")["rows"][0]["failures"]["error"] == 0
+
+
+@pytest.mark.parametrize("more", [[], ["--dry-run"]], ids=["run", "dry run"])
+def test_an_adapter_that_is_not_served_is_found_before_the_first_call(
+    llama: OddServer, tmp_path: Path, more: list[str]
+) -> None:
+    done = run_command(tmp_path, [*command(llama, "base,mine=served:tuned"), *more])
+    assert done.returncode == 2
+    assert "--models mine=served:tuned: the server at" in done.stderr and "serves fake" in done.stderr
+    assert len(llama.chats) == 1, "the probe of the server, and no item"
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_dry_run_asks_a_server_some_items_and_writes_nothing(llama: OddServer, tmp_path: Path) -> None:
+    done = run_command(tmp_path, [*command(llama, "base,s2", limit=100), "--dry-run"])
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout.splitlines()[-1])
+    assert (told["calls_at_most"], told["memory_gb"]) == (200, {})
+    assert len(llama.chats) == 1 + 2 * (2 + 4 + 8), "calls may cost money"
+    assert list(tmp_path.iterdir()) == []

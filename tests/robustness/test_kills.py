@@ -83,6 +83,7 @@ STOPS = {
     "at its beginning": ("SIGTERM", "start", "rename run/manifest.json", 0),
     "in base": ("SIGINT", "base", "call", 3),
     "in s2": ("SIGTERM", "s2", "after commit", 0),
+    "before a scheduler's time limit": ("SIGUSR1", "s2", "call", 5),
     "in the teacher": ("SIGINT", "teacher", "call", 30),
     "in training": ("SIGINT", "after teacher", "write cache/checkpoints", 0),
     "in distilled": ("SIGINT", "distilled", "before commit", 0),
@@ -98,9 +99,11 @@ def test_a_stopped_run_says_how_to_go_on(
     place = small_place(tmp_path)
     name, *moment = STOPS[when]
     struck = commands.run(place, ARGUMENTS, strike_at=undisturbed.moment(*moment), how=name, ignored=[name])
-    line = complaint(struck, {"SIGINT": 130, "SIGTERM": 143}[name])
+    line = complaint(struck, {"SIGINT": 130, "SIGTERM": 143, "SIGUSR1": 138}[name])
     assert "the same command continues" in line
     assert last_line(struck)["status"] == "stopped"
+    if when not in ("at its beginning", "in its tables"):  # before there is a manifest, after the run
+        assert '"status": "stopped"' in (place.work / "run" / "manifest.json").read_text()
     undisturbed.goes_on(commands, place, ARGUMENTS)
 
 

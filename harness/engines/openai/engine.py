@@ -110,18 +110,27 @@ class OpenAIEngine(ContinuousEngine):
 
     def add_adapter(self, name: str, folder: Path) -> AdapterInfo:
         """The served adapter from `folder`. UserError if the server does not serve it."""
-        model = served_from(folder, self._listed())
+        return self.served_adapter(name, self._served_from(folder, self._listed()))
+
+    def require_served(self, name: str, adapter: str | Path) -> None:
+        listed = self._listed()
+        if isinstance(adapter, Path):
+            self._served_from(adapter, listed)
+        else:
+            self._entry(name, adapter, listed)
+
+    def _served_from(self, folder: Path, listed: Sequence[JsonObject]) -> str:
+        """The server's name of the adapter in `folder`. UserError if it has none."""
+        model = served_from(folder, listed)
         if model is None:
             raise UserError(
                 f"{folder}: the server at {self._client.base_url} does not serve this adapter: start it with "
                 f"--enable-lora --lora-modules NAME={folder}, or name what it serves as NAME=served:MODEL"
             )
-        return self.served_adapter(name, model)
+        return model
 
-    def served_adapter(self, name: str, model: str) -> AdapterInfo:
-        """The server's model `model`, called `name` in requests. UserError if it is not served, RunError
-        if it does not differ from the base model."""
-        listed = self._listed()
+    def _entry(self, name: str, model: str, listed: Sequence[JsonObject]) -> JsonObject | None:
+        """What the server lists of `model`; None where it lists nothing. UserError if it lists others."""
         entry = next((each for each in listed if each["id"] == model), None)
         if entry is None and listed:
             raise UserError(
@@ -129,6 +138,12 @@ class OpenAIEngine(ContinuousEngine):
                 f"{', '.join(str(each['id']) for each in listed[:8])}; name one of them, or start it with "
                 "--lora-modules"
             )
+        return entry
+
+    def served_adapter(self, name: str, model: str) -> AdapterInfo:
+        """The server's model `model`, under `name` in requests. UserError where it is not served, RunError
+        where it is the base model in all but name."""
+        entry = self._entry(name, model, self._listed())
         measured = self.call(
             _told(self._client, probe_change(self._client, self._server, model, self._prompts.day))
         )

@@ -1,0 +1,64 @@
+"""How many calls an item takes at most, and how long they may be: what estimates and time left are made of.
+
+The methods of this package make each step once, but for the criteria of a judging plan and the samples of a
+vote, whose numbers have limits. Other people's methods may ask as often as they like: they have no bound.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from inspect import signature
+from typing import Any
+
+from harness.limits import token_limit
+from harness.programs.base import Method, get_method
+from tasks.spec import TaskSpec
+
+OURS = "harness.programs."
+CRITERIA = 5
+"""Of a judging plan, where the task does not say."""
+
+
+@dataclass(frozen=True)
+class Most:
+    """What one item takes at most."""
+
+    calls: int
+    generated_tokens: int
+    bounded: bool
+    """False: the method is somebody's own, and what it declares is no limit."""
+
+
+def most_of(spec: TaskSpec, name: str, sampling: Mapping[str, Any]) -> Most:
+    """The most that the method `name` takes for an item of a task; `sampling` is the option of that name."""
+    method = get_method(name)
+    calls = tokens = 0
+    for step in method.steps:
+        times = samples_of(method) * _times(spec, method, step)
+        calls += times
+        tokens += times * token_limit(spec, step, sampling)
+    return Most(calls, tokens, _is_ours(method))
+
+
+def samples_of(method: Method) -> int:
+    """How often a method makes its steps: more than once where it votes over samples."""
+    usual = signature(method.function).parameters.get("k") if method.votes else None
+    return int(method.fixed.get("k", 1 if usual is None else usual.default))
+
+
+def least_of(method: Method) -> int:
+    """Calls of an item that makes each step once."""
+    return len(method.steps) * samples_of(method)
+
+
+def _times(spec: TaskSpec, method: Method, step: str) -> int:
+    if step != "solve":
+        return 1
+    options = spec.method_options.get(method.options_name, {})
+    return int(options.get("max_criteria", CRITERIA)) * (2 if options.get("solve") == "single" else 1)
+
+
+def _is_ours(method: Method) -> bool:
+    inner = get_method(method.inner) if method.inner else method
+    return all(each.function.__module__.startswith(OURS) for each in (method, inner))

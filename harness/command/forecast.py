@@ -1,0 +1,240 @@
+"""`--dry-run`: how long and how much, by phase and task, from a short probe of this engine on this machine.
+
+"At most" is what limits and methods allow, and no run passes it. Ranges are what the probe trusts: lengths of
+replies from some real ones, seconds from the speed of its last wave, with and without what larger batches may
+gain. Training is reckoned from the speed at which prompts are read, and is the roughest of all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from distill.pipeline import MIN_KEPT, Planned, planned
+from harness.command.plan import BEFORE, DIRECT, USC, Held, Inputs, Part, distillation, evaluation, held_rows
+from harness.command.probe import Probe, Range, probed, to_fetch
+from harness.folder import read_manifest
+from harness.lm.task import TaskData
+from harness.options import RunOptions
+from harness.variants import Variant
+
+KEPT = (0.3, 1.0)
+"""Share of the inputs that a filter keeps, least and most: nobody knows before."""
+TIMES_READING = {"full": (2.0, 8.0), "lora": (1.5, 6.0)}
+"""Seconds of training a token, in seconds of reading one: forward and backward, and what batches, padding and
+the optimizer cost."""
+STARTS = (5.0, 40.0)
+"""Seconds that a process takes to import torch and TRL, before it loads the model."""
+FULL_BYTES = 16
+"""Of a weight that is trained: itself, its gradient and two moments, in float32."""
+ADAPTER_SHARE = 0.02
+"""Weights of an adapter, as a share of the model's; rank 16 on all linear layers is below it."""
+TRAINING, LOADING = "training", "loading"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One phase on one task; ranges are (least, most)."""
+
+    phase: str
+    task: str
+    calls: int = 0
+    calls_at_most: int | None = 0
+    """None: somebody's own method, which nothing bounds."""
+    prompt_tokens: Range = (0.0, 0.0)
+    """Of a training: tokens that it works through."""
+    generated_tokens: Range = (0.0, 0.0)
+    generated_at_most: int | None = 0
+    seconds: Range = (0.0, 0.0)
+    disk_bytes: Range = (0.0, 0.0)
+
+    def plus(self, other: Row) -> Row:
+        """Both, under the names of this one."""
+        return Row(
+            self.phase,
+            self.task,
+            self.calls + other.calls,
+            _bound(self.calls_at_most, other.calls_at_most),
+            _range(self.prompt_tokens, other.prompt_tokens),
+            _range(self.generated_tokens, other.generated_tokens),
+            _bound(self.generated_at_most, other.generated_at_most),
+            _range(self.seconds, other.seconds),
+            _range(self.disk_bytes, other.disk_bytes),
+        )
+
+
+def _range(one: Range, other: Range) -> Range:
+    return one[0] + other[0], one[1] + other[1]
+
+
+def _bound(one: int | None, other: int | None) -> int | None:
+    return None if one is None or other is None else one + other
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What a dry run answers."""
+
+    rows: list[Row]
+    memory_gb: dict[str, float]
+    fetch_bytes: int = 0
+    """Above 0: the model is not here yet, so nothing could be probed, and all that is known are bounds."""
+
+    @property
+    def total(self) -> Row:
+        """All rows in one."""
+        total = Row("all", "")
+        for row in self.rows:
+            total = total.plus(row)
+        return total
+
+
+def forecast(
+    options: RunOptions, variants: Sequence[Variant], tasks: list[TaskData], evaluates: bool = True
+) -> Forecast:
+    """Probe, and reckon. `evaluates` is False where checkpoints alone are made. UserError for a model, an
+    argument or an adapter that cannot be had."""
+    parts = list(distillation(options, variants, tasks))
+    if evaluates:
+        parts += evaluation(options, variants, tasks, {})
+    kinds = {part.kind: None for part in parts if part.items and part.method != USC}
+    if any(variant.kind == "distilled" for variant in variants):  # what training is reckoned from
+        kinds |= {(task.name, DIRECT, False): None for task in tasks}
+    held = held_rows(options) if evaluates else {}
+    if missing := to_fetch(options):
+        return Forecast(_joined([_unprobed(part) for part in parts]), {}, missing)
+    rows: list[Row] = []
+    full = False
+    with probed(options, variants, tasks, list(kinds)) as probe:
+        for variant in sorted(variants, key=lambda each: each.kind == "distilled"):
+            if variant.kind == "distilled":
+                seeds = range(options.seed, options.seed + options.seeds)
+                plans = [(seed, plan) for seed in seeds for plan in planned(probe.session, variant, seed)]
+                rows += [_row(part, probe) for part in _asked(options, variant, tasks, plans)]
+                rows += _trainings(variant, [plan for _, plan in plans], probe)
+                full = full or any(plan.settings["tuning"] == "full" for _, plan in plans)
+                held = _of_these_checkpoints(options, variant, plans, held)
+            if evaluates:
+                rows += [_row(part, probe) for part in evaluation(options, [variant], tasks, held)]
+        rows.append(Row(LOADING, "model", seconds=(probe.load_seconds, 2 * probe.load_seconds)))
+        return Forecast(_joined(rows), _memory(probe, rows, full))
+
+
+def _asked(
+    options: RunOptions, variant: Variant, tasks: Sequence[TaskData], plans: Sequence[tuple[int, Planned]]
+) -> list[Part]:
+    """What the teacher of a variant will be asked, with the inputs that are really left."""
+    known = {
+        (variant.name, plan.task.name, seed): Inputs(0, 0)
+        if plan.is_there
+        else Inputs(plan.inputs, plan.asked)
+        for seed, plan in plans
+    }
+    return list(distillation(options, [variant], tasks, known))
+
+
+def _of_these_checkpoints(
+    options: RunOptions, variant: Variant, plans: Sequence[tuple[int, Planned]], held: Held
+) -> Held:
+    """`held` without rows of `variant` that another checkpoint gave."""
+    manifest = read_manifest(Path(options.output)) if options.output else None
+    records = [] if manifest is None else manifest.get("distillation") or []
+    there = {
+        (entry["task"], entry["seed"], entry["checkpoint"])
+        for entry in records
+        if entry["variant"] == variant.name
+    }
+    other = {plan.task.name for seed, plan in plans if (plan.task.name, seed, str(plan.folder)) not in there}
+    return {names: rows for names, rows in held.items() if names[0] != variant.name or names[1] not in other}
+
+
+def _row(part: Part, probe: Probe) -> Row:
+    """A part with what the probe says of its method."""
+    items, bounded = part.items, part.each.bounded
+    calls, tokens = (part.calls, part.generated_tokens) if bounded else (None, None)
+    row = Row(part.phase, part.task.name, calls_at_most=calls, generated_at_most=tokens)
+    if not items:
+        return row
+    if part.method == USC:  # not probed: it shows the model its own texts, and the reply is short
+        like = probe.measured[part.task.name, DIRECT, False]
+        generated = (0.0, float(part.generated_tokens))
+        return replace(
+            row, calls=part.calls, generated_tokens=generated, seconds=like.seconds(items, probe.at_once)
+        )
+    measured = probe.measured[part.kind]
+    # System 1 is asked about kept inputs, of which there may be none.
+    least = 0.0 if part.phase.endswith(BEFORE) else 1.0
+    expected = round(items * measured.calls.mean)
+    stored = measured.store_bytes.times(items)
+    return replace(
+        row,
+        calls=expected if calls is None else min(expected, calls),
+        prompt_tokens=_from(least, measured.prompt_tokens.times(items)),
+        generated_tokens=_from(least, measured.generated_tokens.times(items, tokens)),
+        seconds=_from(least, measured.seconds(items, probe.at_once)),
+        disk_bytes=_range(stored, measured.row_bytes.times(items)) if part.scored else stored,
+    )
+
+
+def _from(share: float, values: Range) -> Range:
+    return share * values[0], values[1]
+
+
+def _unprobed(part: Part) -> Row:
+    """The bounds of a part."""
+    calls, tokens = (part.calls, part.generated_tokens) if part.each.bounded else (None, None)
+    most = (0.0, float(part.generated_tokens))
+    return Row(part.phase, part.task.name, part.calls, calls, (0, 0), most, tokens)
+
+
+def _trainings(variant: Variant, plans: Sequence[Planned], probe: Probe) -> list[Row]:
+    """The trainings of a variant. Parts of judging share a checkpoint; one for all tasks learns from each."""
+    if not probe.read_rate:  # the engine has no weights to train
+        return []
+    folders: dict[str, list[Row]] = {}
+    for plan in plans:
+        if not plan.is_there and plan.inputs >= MIN_KEPT:
+            folders.setdefault(str(plan.folder), []).append(_training(plan, probe, probe.read_rate))
+    rows = [row for found in folders.values() for row in (found if variant.recipe == "all" else found[:1])]
+    start = STARTS[0] + probe.load_seconds, STARTS[1] + 2 * probe.load_seconds
+    return [*rows, Row(TRAINING, "start", seconds=start)] if rows else []
+
+
+def _training(plan: Planned, probe: Probe, rate: float) -> Row:
+    """What training on `plan` works through, and how long; `rate` is prompt tokens a second."""
+    measured, settings = probe.measured[plan.task.name, DIRECT, False], plan.settings
+    each = measured.prompt_tokens.mean + measured.generated_tokens.mean
+    inputs = plan.inputs * (2 if plan.task.spec.swap else 1)
+    steps = int(settings.get("max_steps") or 0)
+    whole = (steps * int(settings["batch"]) if steps else inputs * float(settings["epochs"])) * each
+    least, most = (1.0, 1.0) if steps else KEPT
+    quick, slow = TIMES_READING[str(settings["tuning"])]
+    weights = probe.weights_gb * 1e9 * (1.0 if settings["tuning"] == "full" else ADAPTER_SHARE)
+    return Row(
+        TRAINING,
+        plan.task.name,
+        prompt_tokens=(least * whole, most * whole),
+        seconds=(least * whole * quick / rate, most * whole * slow / rate),
+        disk_bytes=(weights, 2 * weights),
+    )
+
+
+def _joined(rows: Sequence[Row]) -> list[Row]:
+    """One row for each phase and task that has something to do; seeds are summed."""
+    found: dict[tuple[str, str], Row] = {}
+    for row in rows:
+        before = found.get((row.phase, row.task))
+        found[row.phase, row.task] = row if before is None else before.plus(row)
+    return [row for row in found.values() if row.calls or row.seconds[1]]
+
+
+def _memory(probe: Probe, rows: Sequence[Row], full: bool) -> dict[str, float]:
+    """GB by what needs it; empty where the weights are not here."""
+    if not probe.weights_gb:
+        return {}
+    found = {"weights": probe.weights_gb, "probe": probe.peak_gb}
+    if any(row.phase == TRAINING for row in rows):
+        states = probe.engine.model.parameters * FULL_BYTES / 1e9
+        found["training"] = states if full else probe.weights_gb + ADAPTER_SHARE * states
+    return found

@@ -1,0 +1,127 @@
+"""How a run grows: a later command on the same folder may ask for more, and never takes anything away.
+
+More items, tasks, variants and seeds are joined with those that the run has: their calls are in the store, so
+only what is new is asked. What the command leaves out stays in the run; `report RUN --limit N` shows less.
+Every other option decides what a call says or what is trained, so another value of it is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from harness.errors import UserError
+from harness.options import NOT_COMPARED, RunOptions
+from harness.programs.outside import load_files
+from harness.types import Settings
+from harness.variants import Variant, parse_variants
+from results.schema import JsonObject
+
+
+def _union(before: Sequence[str], now: Sequence[str]) -> tuple[str, ...]:
+    """Names of both: in the order of `now` where that has all of them."""
+    return tuple(now) if set(before) <= set(now) else tuple(dict.fromkeys([*before, *now]))
+
+
+def _more(before: int | None, now: int | None) -> int | None:
+    """The larger number; None is all."""
+    return None if before is None or now is None else max(before, now)
+
+
+_GROW: Mapping[str, Callable[[Any, Any], Any]] = {
+    "limit": _more,
+    "seeds": max,
+    "noise_floor": lambda before, now: before or now,
+    "tasks": _union,
+    "include_path": _union,
+    "method_path": _union,
+    # A file of blocks may come with the first task that needs one.
+    "task_config": lambda before, now: now or before,
+}
+GROWS = frozenset({*_GROW, "models"})
+"""Options of which a run may get more."""
+
+OTHER_BATCHES = frozenset({"limit", "tasks"})
+"""More of these changes which prompts share a batch."""
+
+
+def joined(path: Path, held: Settings, now: RunOptions) -> RunOptions:
+    """`now` with everything that the run in `path` has under its options `held`. UserError, which names both
+    values, for options that cannot be joined."""
+    values = now.as_dict()
+    # An earlier version may not have had all of them.
+    before = RunOptions.from_dict({name: held.get(name, value) for name, value in values.items()})
+    for name, value in before.as_dict().items():
+        if name not in NOT_COMPARED | GROWS and value != values[name]:
+            raise _refusal(path, name, value, values[name])
+    if before.task_config and now.task_config not in (None, before.task_config):
+        raise _refusal(path, "task_config", before.task_config, now.task_config)
+    if before.until_decided:  # its looks were planned for these claims and so many items
+        for name in sorted(GROWS):
+            if before.as_dict()[name] != values[name]:
+                raise _refusal(
+                    path, name, before.as_dict()[name], values[name], ", and its looks are planned"
+                )
+    more = {name: grow(getattr(before, name), getattr(now, name)) for name, grow in _GROW.items()}
+    load_files(more["method_path"])
+    return replace(now, **more, models=_models(path, before.models, now.models))
+
+
+def added(held: Settings, now: RunOptions) -> JsonObject:
+    """What `now` has more than a run under the options `held`: option -> `[before, after]`."""
+    values = now.as_dict()
+    return {
+        name: [held[name], values[name]]
+        for name in sorted(GROWS)
+        if name in held and held[name] != values[name]
+    }
+
+
+def kept_beyond(now: RunOptions, whole: RunOptions) -> list[str]:
+    """Options with which `now` asks for less than the run has, as one types them."""
+    pairs = [
+        (name, getattr(now, name), getattr(whole, name)) for name in ("limit", "tasks", "models", "seeds")
+    ]
+    return [
+        f"--{name} {_typed(value)} (the run has {'all' if has is None else _typed(has)})"
+        for name, value, has in pairs
+        if value != has
+    ]
+
+
+def _refusal(path: Path, name: str, before: Any, now: Any, why: str = "") -> UserError:
+    return UserError(
+        f"{path} was begun with --{name.replace('_', '-')} {_typed(before)}, now it is {_typed(now)}"
+        f"{why}: repeat the options of the run, or name another --output"
+    )
+
+
+def _typed(value: Any) -> str:
+    return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+
+def _models(path: Path, before: str, now: str) -> str:
+    """Both values of `--models` as one."""
+    held, asked = _by_name(before), _by_name(now)
+    for name in held.keys() & asked.keys():
+        if held[name] != asked[name]:
+            raise _refusal(path, "models", before, now, f", and {name} would be two different variants")
+    if held.keys() <= asked.keys():
+        return now
+    new = [text for name, text in zip(asked, _parts(now), strict=True) if name not in held]
+    whole = ",".join([*_parts(before), *new])
+    try:
+        parse_variants(whole)
+    except UserError as error:
+        raise _refusal(path, "models", before, now, f", and one run cannot have both ({error})") from error
+    return whole
+
+
+def _by_name(models: str) -> dict[str, Variant]:
+    return {variant.name: variant for variant in parse_variants(models)}
+
+
+def _parts(models: str) -> list[str]:
+    return [part.strip() for part in models.split(",") if part.strip()]

@@ -1,0 +1,204 @@
+"""A run that grows: nothing is asked twice, and its tables are those of a run that began as large."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from forked import Commands
+from kill_fixtures import ARGUMENTS, TABLES, calls_in, small_place, tables_in
+from test_end_to_end import SCRIPTS, last_line, run_command
+
+from harness.errors import UserError
+from harness.folder import RunFolder
+from harness.options import RunOptions
+
+SCRIPT = f"script={SCRIPTS / 'paper_like.py'}"
+USUAL = {"--models": "base,s2", "--tasks": "coin_flip", "--limit": "40", "--output": "run"}
+
+
+def words(**more: str) -> list[str]:
+    """`s2d-bench` on the scripted engine; `more` are options without their dashes."""
+    options = {**USUAL, **{f"--{name}": value for name, value in more.items()}}
+    given = [word for pair in options.items() for word in pair]
+    return ["--engine", "scripted", "--engine-args", SCRIPT, "--distill-inputs", "16", *given]
+
+
+def ended(folder: Path, arguments: list[str]) -> dict[str, Any]:
+    folder.mkdir(exist_ok=True)
+    done = run_command(folder, arguments)
+    assert done.returncode == 0, done.stderr
+    return last_line(done)
+
+
+def five_files(run: Path) -> dict[str, bytes]:
+    """The tables; where the checkpoints lie is told in them."""
+    here = str(run.parent).encode()
+    return {name: content.replace(here, b"HERE") for name, content in tables_in(run).items()}
+
+
+def manifest_of(run: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((run / "manifest.json").read_text())
+    return found
+
+
+@pytest.fixture(scope="module")
+def grown(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of 40 items, grown to 200 and by one variant; the run of 40 is kept beside it as `small`."""
+    folder = tmp_path_factory.mktemp("grown")
+    ended(folder, words())
+    shutil.copytree(folder / "run", folder / "small")
+    ended(folder, words(limit="200", models="base,s2,distilled"))
+    return folder / "run"
+
+
+def test_nothing_is_asked_twice_and_the_tables_are_those_of_a_fresh_run(grown: Path, tmp_path: Path) -> None:
+    before, after = calls_in(grown.parent / "small"), calls_in(grown)
+    assert before.items() <= after.items(), "a finished call was made again"
+    fresh = tmp_path / "fresh"
+    ended(fresh, words(limit="200", models="base,s2,distilled"))
+    assert after.keys() == calls_in(fresh / "run").keys()
+    assert five_files(grown) == five_files(fresh / "run")
+
+
+def test_the_manifest_keeps_the_commands_and_what_each_added(grown: Path) -> None:
+    first, second = manifest_of(grown)["history"]
+    assert "--limit 40" in first["command"] and first["added"] == {}
+    assert second["added"] == {"limit": [40, 200], "models": ["base,s2", "base,s2,distilled"]}
+    assert manifest_of(grown)["command"] == second["command"]
+
+
+@pytest.mark.slow
+def test_200_items_that_grow_to_1000_take_calls_for_800(tmp_path: Path) -> None:
+    ended(tmp_path, words(limit="200", models="base", tasks="last_letter"))
+    before = len(calls_in(tmp_path / "run"))
+    ended(tmp_path, words(limit="1000", models="base", tasks="last_letter"))
+    rows = manifest_of(tmp_path / "run")["tasks"]["last_letter"]["n_items"]
+    assert rows > 400
+    assert len(calls_in(tmp_path / "run")) - before == rows - 200
+
+
+@pytest.mark.slow
+def test_a_task_and_seeds_may_come_later(tmp_path: Path) -> None:
+    ended(tmp_path, words(limit="10"))
+    ended(tmp_path, words(limit="10", tasks="last_letter,coin_flip", seeds="2"))
+    ended(tmp_path / "fresh", words(limit="10", tasks="last_letter,coin_flip", seeds="2"))
+    assert five_files(tmp_path / "run") == five_files(tmp_path / "fresh" / "run")
+
+
+def test_what_a_command_leaves_out_stays_in_the_run(grown: Path, tmp_path: Path) -> None:
+    shutil.copytree(grown.parent, tmp_path, dirs_exist_ok=True)
+    before = tables_in(grown)["leaderboard.csv"]
+    done = run_command(tmp_path, words(limit="40", models="base"))
+    assert done.returncode == 0, done.stderr
+    assert "--limit 40 (the run has 200)" in done.stderr and "report run" in done.stderr
+    assert tables_in(tmp_path / "run")["leaderboard.csv"] == before
+    assert calls_in(tmp_path / "run") == calls_in(grown)
+    assert manifest_of(tmp_path / "run")["options"]["models"] == "base,s2,distilled"
+
+
+def test_a_view_is_what_a_smaller_run_would_say(grown: Path) -> None:
+    before = tables_in(grown)
+    done = run_command(grown.parent, ["report", "run", "--limit", "40", "--variants", "base,s2"])
+    assert done.returncode == 0, done.stderr
+    view = grown.parent / last_line(done)["run"]
+    assert view.parent == grown / "views"
+    of_small = tables_in(grown.parent / "small")
+    # The page shows the command, which is that of the run.
+    for name in TABLES[:4]:
+        assert (view / name).read_bytes() == of_small[name], name
+    assert tables_in(grown) == before
+    again = run_command(grown.parent, ["report", str(view)])
+    assert again.returncode == 0, again.stderr
+
+
+@pytest.mark.parametrize(
+    ("option", "says"),
+    [
+        (["--limit", "0"], "--limit 0: it must be at least 1"),
+        (["--variants", "base,tuned"], "--variants tuned: run does not have it; it has base, s2, distilled"),
+        (["--tasks", "gsm8k"], "--tasks gsm8k: run does not have it; it has coin_flip"),
+    ],
+)
+def test_a_view_of_what_is_not_there_is_one_line(grown: Path, option: list[str], says: str) -> None:
+    done = run_command(grown.parent, ["report", "run", *option])
+    assert done.returncode == 2 and says in done.stderr
+
+
+@pytest.mark.slow
+def test_a_run_that_is_killed_while_it_grows_still_shows_what_it_had(
+    commands: Commands, tmp_path: Path
+) -> None:
+    place, small = small_place(tmp_path), small_place(tmp_path / "small")
+    assert commands.run(place, [*ARGUMENTS, "--limit", "4"]).status == 0
+    commands.run(small, [*ARGUMENTS, "--limit", "4"])
+    moments = small_place(tmp_path / "whole")
+    commands.run(moments, [*ARGUMENTS, "--limit", "4"])
+    commands.run(moments, ARGUMENTS)
+    middle = next(n for n, line in enumerate(moments.moments, 1) if line.startswith("s2") and "call" in line)
+    assert commands.run(place, ARGUMENTS, strike_at=middle).status == -9
+    done = commands.run(place, ["report", "run", "--limit", "4"])
+    assert done.status == 0, done.stderr
+    view = place.work / "run" / "views" / "limit-4" / "leaderboard.csv"
+    assert view.read_bytes() == tables_in(small.work / "run")["leaderboard.csv"]
+
+
+def test_a_run_with_planned_looks_has_no_parts(grown: Path, tmp_path: Path) -> None:
+    shutil.copytree(grown, tmp_path / "run")
+    found = manifest_of(tmp_path / "run")
+    task = {"clusters": [100, 200], "asked": 2, "ended": None}
+    found["looks"] = {
+        "spending": "obrien-fleming", "futility": True, "margin": 5.0, "made_anew": [],
+        "tasks": {"coin_flip": task},
+    }  # fmt: skip
+    (tmp_path / "run" / "manifest.json").write_text(json.dumps(found))
+    done = run_command(tmp_path, ["report", "run", "--limit", "40"])
+    assert done.returncode == 2 and "its claims hold for all of it" in done.stderr
+
+
+REFUSED = {
+    "seed": ({"seed": 4}, "--seed 0, now it is 4"),
+    "sampling": ({"sampling": {"temperature": 1}}, "--sampling {}, now it is {'temperature': 1}"),
+    "model": ({"pretrained": "smollm2"}, "--pretrained tiny, now it is smollm2"),
+    "data": ({"data": "hub"}, "--data embedded, now it is hub"),
+    "other variant of one name": (
+        {"models": "base,s2:cot,distilled"},
+        "--models base,s2,distilled, now it is base,s2:cot,distilled, and distilled would be two",
+    ),
+    "two teachers": ({"models": "base,s2:cot"}, "and one run cannot have both"),
+}
+
+
+def test_a_run_whose_looks_are_planned_does_not_grow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    RunFolder.open(RunOptions(output="run", until_decided=True, limit=40), "first").close()
+    with pytest.raises(UserError, match="--limit 40, now it is 200, and its looks are planned"):
+        RunFolder.open(RunOptions(output="run", until_decided=True, limit=200), "second")
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_cannot_be_joined_is_refused_with_both_values(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    RunFolder.open(RunOptions(output="run"), "first").close()
+    options, says = REFUSED[name]
+    with pytest.raises(UserError) as caught:
+        RunFolder.open(RunOptions(output="run", **options), "second")
+    assert says in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_run_that_grew_in_bfloat16_says_that_batches_were_others(tmp_path: Path) -> None:
+    from harness.engines.scripted import ScriptedEngine
+    from harness.manifest import REGROUPED, engine_facts
+    from harness.store import CallStore
+
+    facts = ScriptedEngine(lambda request, adapter: "").facts()
+    store = CallStore(tmp_path / "calls.sqlite")
+    assert "notes" not in engine_facts({**facts}, store, False, regrouped=False)
+    told = engine_facts({**facts}, store, False, regrouped=True)
+    assert told["notes"] == [REGROUPED] and not told["same_batches_same_text"]
+    store.close()
