@@ -265,7 +265,7 @@ def test_seeds_and_named_variants_go_through_looks(tmp_path: Path) -> None:
                    "--spending", "pocock", "--limit", "30")  # fmt: skip
     assert done.returncode == 0, done.stderr
     summary = last_line(done)
-    assert summary["status"] == "ok"
+    assert summary["status"] in ("ok", "partly")
     for task, entry in manifest_of(tmp_path / "run")["looks"]["tasks"].items():
         rows = rows_of(tmp_path / "run", "distilled", task)
         assert {row["seed"] for row in rows} == {0, 1}
