@@ -18,7 +18,7 @@ from harness.calls import least_of
 from harness.engines.base import AdapterInfo, Engine
 from harness.engines.continuous import ContinuousEngine
 from harness.errors import RunError, UserError
-from harness.programs.base import Method, Running, Vote
+from harness.programs.base import Method, Program, Running, Vote
 from harness.progress import Progress
 from harness.store import CallStore, call_key
 from harness.types import (
@@ -112,9 +112,7 @@ class Scheduler:
         responses: list[Response | None] = [None] * len(jobs)
         live: dict[int, _Live] = {}
         for index, job in enumerate(jobs):
-            turns = any(turn["role"] == "assistant" for turn in job.history)
-            program = job.method.start(job.item, job.options, job.vote, turns)
-            state, failed = _guarded(partial(Running, program, job.method.name))
+            state, failed = _guarded(partial(Running, _started(job), job.method.name))
             if state is None:
                 responses[index] = Response("", [], failed)
             else:
@@ -131,6 +129,15 @@ class Scheduler:
                         responses[index] = ended
                         del live[index]
         return [response for response in responses if response is not None]
+
+    def recall(self, job: Job) -> tuple[Request, Completion]:
+        """The first call of a job and its stored completion, with the ids of both. RunError where the store
+        does not have it."""
+        request = self._request(job, Running(_started(job), job.method.name).asks[0])
+        found = self._store.with_ids([request.key]).get(request.key)
+        if found is None:
+            raise RunError(f"call {request.key} of {job.method.name} is not in the store: repeat the command")
+        return request, found
 
     def _stream(
         self,
@@ -299,6 +306,11 @@ class Scheduler:
         """Replaces the marks that the user named by common ones."""
         text = thoughts.known(completion.text, self._thought_marks)
         return completion if text == completion.text else replace(completion, text=text)
+
+
+def _started(job: Job) -> Program:
+    turns = any(turn["role"] == "assistant" for turn in job.history)
+    return job.method.start(job.item, job.options, job.vote, turns)
 
 
 def _without_ids(completion: Completion) -> Completion:

@@ -43,6 +43,8 @@ from results.schema_distillation import (
     DistillationCounts,
     JsonObject,
     Settings,
+    Taught,
+    TaughtBy,
 )
 from results.schema_leaderboard import (
     Board,
@@ -291,6 +293,8 @@ __all__ = [
     "Status",
     "StepUsageKey",
     "Task",
+    "Taught",
+    "TaughtBy",
     "TokenRatio",
     "Trio",
     "Unit",

@@ -170,6 +170,8 @@ class ScoreRow(Scored):
     """Kinds of steps that could not use the turns which the task puts before a prompt."""
     no_reasoning: NoReasoning | None
     """What shows that this System 2 did not reason; else null."""
+    uses_labels: bool
+    """Whether the variant was trained on labels, which no other variant sees."""
 
 
 class Trio(TypedDict):

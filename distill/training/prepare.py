@@ -41,8 +41,11 @@ def training_job(
 ) -> TrainingJob:
     """The job for the kept examples of a task; a target ends with the end of the turn (rule 2)."""
     model = context.engine.model
-    prompts = [list(_system1_ids(context, task, example.item)) for example in examples]
-    targets = [list(context.engine.target_ids(task.spec.target(example.answer))) for example in examples]
+    prompts, targets = [], []
+    for example in examples:
+        prompt, target = _ids(context, task, example)
+        prompts.append(list(prompt))
+        targets.append(list(target))
     used = dict(settings)
     paper = task.spec.paper
     # One adapter for all tasks does not use one task's steps.
@@ -79,6 +82,15 @@ def add_job(jobs: dict[Path, TrainingJob], job: TrainingJob, name: str) -> None:
             whole.prompts.append(prompt)
             whole.targets.append(target)
             whole.groups.append(group)
+
+
+def _ids(context: Session, task: TaskData, example: Example) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Prompt and target of an example: a reply behind the prompt that it was given to, which is the one that
+    its method is evaluated with, or the answer behind System 1's."""
+    if example.reply is not None:
+        return example.reply.prompt_ids, example.reply.ids
+    target = context.engine.target_ids(task.spec.target(example.answer))
+    return _system1_ids(context, task, example.item), target
 
 
 def _system1_ids(context: Session, task: TaskData, item: Item) -> tuple[int, ...]:

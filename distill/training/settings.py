@@ -46,6 +46,14 @@ SETTINGS: dict[str, Setting] = {
     "max_length": Setting(0, "drop, never cut, examples of more tokens; 0: no limit", whole=True),
     "gradient_checkpointing": Setting(False, "true saves memory and costs about a fifth of the speed"),
     "gradient_accumulation": Setting(1, "parts that each step's batch is computed in", low=1, whole=True),
+    "shortest": Setting(
+        0.0,
+        "distilled-short: draw from this share of the shortest replies; 0: the shortest",
+        high=1,
+    ),
+    "longest_reply": Setting(
+        0, "distilled-short and -cot: teach no reply of more tokens; 0: no bound", whole=True
+    ),
     "launch": Setting(
         "", "several devices: ddp, fsdp or a configuration file of accelerate; empty: one device"
     ),
@@ -58,6 +66,10 @@ FULL_LEARNING_RATE = 2e-5
 
 ONLY_HOW = ("gradient_checkpointing", "gradient_accumulation", "launch")
 """Settings of how the work is done, which do not change what is learnt (except for rounding)."""
+
+
+OF_REPLIES = ("shortest", "longest_reply")
+"""Settings of which reply is taught: they name a checkpoint where they are set, and else leave its name."""
 
 
 def training_settings(*layers: Settings) -> Settings:
@@ -90,6 +102,7 @@ def training_settings(*layers: Settings) -> Settings:
 def identity(settings: Settings) -> Settings:
     """The settings that decide what is learnt: part of a checkpoint's key."""
     unseen = {*ONLY_HOW, *(() if settings["validation"] else ("patience", "save_steps"))}
+    unseen |= {name for name in OF_REPLIES if settings[name] == DEFAULTS[name]}
     return {name: value for name, value in settings.items() if name not in unseen}
 
 

@@ -27,6 +27,7 @@ from results.records.roles import (
     noise_floor,
     not_distilled,
     standing,
+    taught_by,
     teacher_on,
     trios,
 )
@@ -167,6 +168,8 @@ def compare_pairs(
                 marks["no_reasoning"] = [
                     f"{name}, {reasoning.figures([unreasoned[task, name]])}" for name in doubts
                 ]
+            if labelled := [name for name in (a, b) if taught_by(run.manifest, name) == "labels"]:
+                marks["uses_labels"] = labelled
             compared.add(*rows_of_both, run.metrics(task), claims, **marks)
     return of_task, apart, claimed
 
@@ -241,6 +244,7 @@ def score_rows(
                         "cut": cut.describe(columns, context) if columns else None,
                         "without_turns": without_turns(run.manifest, task, columns.method) if columns else [],
                         "no_reasoning": unreasoned.get((task, variant)),
+                        "uses_labels": taught_by(run.manifest, variant) == "labels",
                     }
                 )
     return rows
