@@ -16,6 +16,7 @@ from results.analysis.claims import Comparisons
 from results.analysis.clusters import sample
 from results.analysis.cost import CostModel, per_correct
 from results.analysis.distilled import distillation_rows, methods_on
+from results.analysis.frontier import frontiers
 from results.analysis.headline import headline
 from results.analysis.pairing import paired
 from results.analysis.prices import Prices, kept_prices, load_prices
@@ -123,6 +124,7 @@ def from_run(
         "comparisons": found,
         "overall": whole,
         "distillation": distillation_rows(run, costs),
+        "frontier": frontiers(run, found, points / 100),
         "methods": methods.as_rows(used, asked),
         "notes": notes.collect(run, rows, found, costs, apart, of_task),
     }
