@@ -96,7 +96,7 @@ def _sums(variants: Sequence[Columns], metric: str) -> Sums | None:
     weight = np.where(applies, first.weights[metric], 0.0)
 
     def by_cluster(values: Floats) -> Floats:
-        return np.bincount(codes, values, minlength=count)
+        return np.bincount(codes, values, minlength=count).astype(np.float64)
 
     return Sums(
         np.array([by_cluster(np.where(applies, one.scores[metric], 0.0) * weight) for one in variants]),

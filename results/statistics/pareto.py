@@ -31,7 +31,7 @@ def on_front(scores: Floats, costs: Floats) -> npt.NDArray[np.bool_]:
     worse = scores[..., None, :] < scores[..., :, None]
     dearer = costs[..., None, :] > costs[..., :, None]
     beaten = (better | cheaper) & ~worse & ~dearer
-    return ~beaten.any(axis=-1)
+    return np.asarray(~beaten.any(axis=-1))
 
 
 def front_probability(totals: Floats, weights: Floats, costs: Floats, rows: Floats) -> Floats:

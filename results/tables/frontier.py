@@ -16,9 +16,9 @@ from results.tables.rows import LABELS
 HEADERS = ("task", "variant", "tokens", "score %", "front", "P(front) %", "as good as s2")
 RIGHT = frozenset({"tokens", "score %", "P(front) %"})
 LEGEND = (
-    "Front: no other variant scores as well with as few generated tokens. P(front): share of joint bootstrap "
-    "draws of the items, clusters whole, in which that holds. As good: the paired non-inferiority test at the "
-    "margin, unadjusted, of variants that generate fewer tokens than System 2."
+    "Front: no other variant scores as well with as few generated tokens. P(front): share of joint "
+    "bootstrap draws of the items, clusters whole, in which that holds. As good: the paired non-inferiority "
+    "test at the margin, unadjusted, of variants that generate fewer tokens than System 2."
 )
 STANDING = 3
 """Variants of a task (base, System 2, distilled) whose frontier three sentences of the claims tell already."""

@@ -243,8 +243,8 @@ def footers(leaderboard: Leaderboard) -> list[str]:
 def _labels_footer(rows: Sequence[ScoreRow]) -> list[str]:
     names = list(dict.fromkeys(row["variant"] for row in rows if row.get("uses_labels")))
     return [
-        f"{LABELS} {' and '.join(names)} learnt from labels of training rows, which no other variant sees: what "
-        "supervision would have given."
+        f"{LABELS} {' and '.join(names)} learnt from labels of training rows, which no other variant sees: "
+        "what supervision would have given."
     ] if names else []  # fmt: skip
 
 
