@@ -12,6 +12,7 @@ from typing import Literal
 
 from harness.errors import UserError
 from harness.programs.base import get_method, is_method
+from harness.programs.budget import budget_of
 from harness.recipes import DISTILLED, LABELS, RECIPES, Recipe
 
 Kind = Literal["base", "s2", "distilled", "named"]
@@ -98,7 +99,9 @@ def parse_variants(models: str) -> list[Variant]:
 def with_teacher(variant: Variant, variants: Sequence[Variant]) -> Variant:
     """`variant`; a distilled one gets the run's System 2 row as its teacher. UserError if the run has
     several."""
-    rows = [other for other in variants if other.kind == "s2"]
+    every = [other for other in variants if other.kind == "s2"]
+    # A System 2 under a budget is a point between the two, and no teacher unless it is named or alone.
+    rows = [row for row in every if row.method is None or budget_of(get_method(row.method)) is None] or every
     if not variant.learns_from_system_2 or variant.teacher is not None or not rows:
         return variant
     if len(rows) > 1:
@@ -207,7 +210,7 @@ def _parse(text: str) -> Variant:
 def _split_method(text: str) -> tuple[str, str | None]:
     """Location and method; a drive letter, a URL scheme or a server's `name:tag` is not a method."""
     location, colon, method = text.rpartition(":")
-    if not colon or "/" in method or "\\" in method:
+    if not colon or ("/" in method and not is_method(method)) or "\\" in method:
         return text, None
     if text.startswith(SERVED) and (location + ":" == SERVED or not is_method(method)):
         return text, None

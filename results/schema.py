@@ -110,9 +110,11 @@ Failure = Literal["no_answer", "truncated", "stopped", "empty", "error"]
 FAILURES: tuple[Failure, ...] = get_args(Failure)
 """Ways a row can fail; each scores as wrong and is counted in its own column."""
 
-FinishReason = Literal["stop", "length", "error"]
+FinishReason = Literal["stop", "length", "budget", "error"]
 CUT: FinishReason = "length"
 """Finish reason of a call whose text was cut at its maximum of tokens."""
+SPENT: FinishReason = "budget"
+"""Finish reason of a call that used up the method's own budget; the method went on from there."""
 
 StepUsageKey = Literal["prompt_tokens", "cached_tokens", "generated_tokens"]
 UsageKey = Literal["calls", "prompt_tokens", "cached_tokens", "generated_tokens"]
@@ -167,7 +169,8 @@ class SampleStep(TypedDict):
     generated_tokens: int
     """Ids generated, up to and including the stop."""
     finish_reason: FinishReason
-    """`length`: cut at the maximum of tokens."""
+    """`length`: cut at the maximum of tokens; `budget`: the method's own budget was used up, and the next
+    call goes on from there (its prompt tokens are those that came on top)."""
 
 
 class SampleRow(TypedDict):
@@ -226,6 +229,7 @@ __all__ = [
     "MARGIN_POINTS",
     "RATIO_KEYS",
     "SCHEMA",
+    "SPENT",
     "STEP_USAGE",
     "UNITS",
     "USAGE",

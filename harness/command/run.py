@@ -7,7 +7,7 @@ The order of phases is fixed, so a resumed run meets its calls in the order in w
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from distill.checkpoint import Distilled
@@ -18,6 +18,7 @@ from harness.command import looks
 from harness.command.estimate import estimate, estimate_distillation
 from harness.command.forecast import Forecast, forecast
 from harness.engines import KINDS
+from harness.engines.base import BY_IDS
 from harness.errors import UserError
 from harness.evaluate import evaluate
 from harness.folder import RunFolder, with_held
@@ -29,6 +30,7 @@ from harness.opening import opened
 from harness.options import RunOptions
 from harness.placement import placements
 from harness.programs.base import get_method
+from harness.programs.budget import budget_of
 from harness.programs.outside import load_files
 from harness.progress import say
 from harness.recipes import LABELS
@@ -135,6 +137,7 @@ def _checked(options: RunOptions, variants: Sequence[Variant]) -> list[TaskData]
     if any(variant.recipe.taught_by == "labels" for variant in variants if variant.kind == "distilled"):
         with storage.reading():
             require_labels(tasks)
+    _check_budgets(variants, options, s2_methods.values())
     steps = [
         get_method(name).steps
         for task in tasks
@@ -145,6 +148,16 @@ def _checked(options: RunOptions, variants: Sequence[Variant]) -> list[TaskData]
     if all(steps):  # a user's method may not say what its steps are
         check_steps(options.sampling, {"direct", *(kind for kinds in steps for kind in kinds)})
     return tasks
+
+
+def _check_budgets(variants: Sequence[Variant], options: RunOptions, s2_methods: Iterable[str]) -> None:
+    """UserError for a budget of reasoning on an engine that takes no prompts as ids."""
+    if KINDS[options.engine].by_ids:
+        return
+    for variant in variants:
+        for name in {variant.method_for(s2_method) for s2_method in s2_methods}:
+            if budget_of(get_method(name)) is not None:
+                raise UserError(f"--models {variant.name}: --engine {options.engine} takes no ids; {BY_IDS}")
 
 
 def _check_variants(variants: Sequence[Variant], options: RunOptions) -> None:

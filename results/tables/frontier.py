@@ -21,7 +21,7 @@ LEGEND = (
     "test at the margin, unadjusted, of variants that generate fewer tokens than System 2."
 )
 STANDING = 3
-"""Variants of a task (base, System 2, distilled) whose frontier three sentences of the claims tell already."""
+"""Variants of a task (base, System 2, distilled) whose frontier the claims tell already."""
 
 
 def terminal(leaderboard: Leaderboard, width: int) -> list[str]:
