@@ -35,6 +35,7 @@ from distill.teacher.replies import choose_replies
 from distill.teacher.sample import TeacherAsk, sample_teachers
 from distill.teacher.select import Example, FilterChoice, Sampled, choose_filter, keep, parse_filter
 from distill.tiny.settings import train_args
+from distill.training import stages
 from distill.training.adapter import require_trainable
 from distill.training.job import TrainingJob
 from distill.training.parent import train_all
@@ -195,6 +196,8 @@ def _plan(context: Session, task: TaskData, tests: TestItems, variant: Variant, 
     own = {**task.spec.train_args, **train_args(options.pretrained, task.name)} if alone else {}
     paper = paper_settings(task) if alone and options.preset == "paper" else {}
     settings = training_settings(own, paper, options.train_args)
+    if recipe.taught == "steps":
+        stages.check(settings)
     sampling = context.sampling(task, teacher=True)
     limits = {step: asdict(sampling(step)) for step in dict.fromkeys(["direct", *teacher.steps])}
     changes_no_text = KINDS[options.engine].changes_no_text
@@ -215,7 +218,7 @@ def _plan(context: Session, task: TaskData, tests: TestItems, variant: Variant, 
             asdict(chosen),
             [[item.item_id for item in unit] for unit in inputs.units],
             seed,
-            identity(settings),
+            identity(settings, recipe.settings),
             MIN_KEPT,
             *recipe.identity,
         ],
@@ -269,8 +272,7 @@ def _make(context: Session, variant: Variant, seed: int, plans: list[_Plan], tes
             add_job(jobs, job, variant.name if together else plan.task.name)
         already = given.get(plan.task.name)
         record: Distillation = {
-            **account(context, plan.ask, plan.settings, found, job, kept, already, tests.unchecked),
-            "taught": recipe.taught,
+            **account(context, plan.ask, recipe, plan.settings, found, job, kept, already, tests.unchecked),
             "variant": variant.name,
             "seed": seed,
             "checkpoint": str(plan.folder) if job else None,

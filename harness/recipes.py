@@ -34,6 +34,8 @@ class Recipe:
     """Teacher samples per input; None: as many as the data ask for."""
     together: bool = False
     """Whether all tasks of the run make one adapter."""
+    settings: tuple[str, ...] = ()
+    """Training settings that this recipe looks at and others do not."""
     paper: str = ""
     """Where it is from."""
 
@@ -44,13 +46,9 @@ class Recipe:
 
     @property
     def teaches_replies(self) -> bool:
-        """Whether what is taught holds the text of a reply and not the answer alone."""
-        return self.taught in ("shortest", "random")
-
-    @property
-    def of_one_call(self) -> bool:
-        """Whether it needs a method whose whole reasoning is one reply."""
-        return self.teaches_replies
+        """Whether replies are taught, whole or in parts, and so a method whose reasoning is one reply is
+        needed."""
+        return self.taught in ("shortest", "random", "steps")
 
     @property
     def compares_replies(self) -> bool:
@@ -79,11 +77,11 @@ class Recipe:
 
     def refuses(self, method: Method) -> str | None:
         """Why nothing of `method` can be taught by this recipe, as a sentence; None where it can."""
-        if not self.of_one_call or (len(method.steps) == 1 and not method.votes):
+        if not self.teaches_replies or (len(method.steps) == 1 and not method.votes):
             return None
         calls = " and ".join(method.steps) if len(method.steps) > 1 else "one for each sample"
         return (
-            f"{self.name} trains on one whole reply, and {method.name} makes several calls ({calls}): name a "
+            f"{self.name} trains on whole replies, and {method.name} makes several calls ({calls}): name a "
             f"method of one call, such as s2:cot."
         )
 
@@ -123,6 +121,7 @@ RECIPES: dict[str, Recipe] = {
             "reasons as s2 does, trained on the shortest reply that gave the majority's answer",
             taught="shortest",
             asked="teacher",
+            settings=("shortest", "longest_reply"),
             paper="arXiv 2502.20122",
         ),
         Recipe(
@@ -130,6 +129,7 @@ RECIPES: dict[str, Recipe] = {
             "its control: reasons as s2 does, trained on a random reply that gave the majority's answer",
             taught="random",
             asked="teacher",
+            settings=("longest_reply",),
             paper="arXiv 2502.20122",
         ),
         Recipe(
@@ -139,6 +139,13 @@ RECIPES: dict[str, Recipe] = {
             taught="label",
             filtered=False,
             samples=0,
+        ),
+        Recipe(
+            "distilled-steps",
+            "answers at once, trained with the reasoning before the answer removed in stages",
+            taught="steps",
+            settings=("stages", "longest_reply"),
+            paper="arXiv 2405.14838",
         ),
     )
 }

@@ -18,8 +18,18 @@ whoever owns the names checks the values."""
 TaughtBy = Literal["s2", "s1", "labels"]
 """Who teaches a distilled variant: a System 2 method, System 1 itself, or the labels of the training rows."""
 
-Taught = Literal["answer", "shortest", "random", "label"]
-"""What a training target is: the agreed answer, the shortest or a random reply that gave it, the label."""
+Taught = Literal["answer", "shortest", "random", "steps", "label"]
+"""What a training target is: the agreed answer, the shortest or a random reply that gave it, the answer with
+reasoning before it that is removed in stages, the label."""
+
+
+class ReplyTokens(TypedDict):
+    """Mean generated tokens of replies, where replies are taught."""
+
+    taught: float
+    """Of those that were picked."""
+    fitting: float
+    """Of all that gave the kept answer, ended by themselves and keep to the bound."""
 
 
 class DistillationCounts(TypedDict):
@@ -35,6 +45,8 @@ class DistillationCounts(TypedDict):
     """Name of the method that taught; `labels` where labels did."""
     taught: NotRequired[Taught]
     """What a target is; `answer` where it is left out."""
+    reply_tokens: NotRequired[ReplyTokens]
+    """How long the taught replies are beside those that they were picked from."""
     teacher_tokens: int
     """Tokens that the teacher generated, all samples and choices together."""
     teacher_prompt_tokens: int

@@ -117,6 +117,11 @@ def open_in(text: str, own: Pair | None = None) -> Pair | None:
     return pair if place >= 0 and pair[1] not in text[place + len(pair[0]) :] else None
 
 
+def without_marks(text: str) -> str:
+    """`text`, thoughts included, without the marks around them."""
+    return _ANY.sub("", text)
+
+
 def known(text: str, pair: Pair | None) -> str:
     """`text` with `pair`, the marks of an unlisted model, replaced by listed ones."""
     if pair is None:

@@ -9,8 +9,10 @@ reply are the ids of the call as it was made, so nothing is tokenised again.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import replace
+from statistics import fmean
 
 from distill.teacher.sample import Draws
 from distill.teacher.select import Reply, Sampled, answer_in
@@ -18,6 +20,7 @@ from harness.programs.base import get_method
 from harness.recipes import Recipe
 from harness.session import Session
 from harness.types import Completion, Item, Response, Settings, stable_hash
+from tasks import thoughts
 
 NONE_FITS = "no_reply"
 """Why an input is dropped whose kept answer no reply may teach."""
@@ -30,6 +33,7 @@ def choose_replies(
     task = draws.ask.inputs.task
     chosen: dict[str, Reply] = {}
     without: list[Item] = []
+    taught, means = [], []
     for example in sampled.examples:
         item = example.item
         wanted = task.spec.vote_key(example.answer)
@@ -40,9 +44,10 @@ def choose_replies(
             and (said := answer_in(task, item, response)) is not None
             and task.spec.vote_key(said) == wanted
         ]
+        tokens = [_tokens(each) for each in draws.responses[item.item_id]]
         index = pick(
             fitting,
-            [_tokens(each) for each in draws.responses[item.item_id]],
+            tokens,
             settings["shortest"] if recipe.taught == "shortest" else 1.0,
             int(stable_hash(["reply", seed, item.item_id]), 16),
         )
@@ -50,10 +55,18 @@ def choose_replies(
             without.append(item)
         else:
             chosen[item.item_id] = _reply(context, draws, item, seed, index)
-    sampled.drawn = [
-        replace(each, reply=chosen.get(each.item.item_id)) if each.answer is not None else each
-        for each in sampled.drawn
-    ]
+            taught.append(tokens[index])
+            means.append(fmean(tokens[each] for each in fitting))
+    if taught:
+        sampled.reply_tokens = {"taught": fmean(taught), "fitting": fmean(means)}
+    for place, each in enumerate(sampled.drawn):
+        reply = chosen.get(each.item.item_id)
+        if each.answer is not None and reply is not None:
+            if recipe.taught == "steps":
+                reasoning = reasoning_of(reply.text, task.spec.answer_mark)
+                sampled.drawn[place] = replace(each, reasoning=reasoning)
+            else:
+                sampled.drawn[place] = replace(each, reply=reply)
     by_cluster = task.spec.swap is not None
     for unit in dict.fromkeys(item.cluster_id if by_cluster else item.item_id for item in without):
         sampled.drop(unit, NONE_FITS, by_cluster)
@@ -66,6 +79,12 @@ def pick(fitting: Sequence[int], tokens: Sequence[int], share: float, draw: int)
         return None
     ordered = sorted(fitting, key=lambda index: (tokens[index], index))
     return ordered[draw % max(1, math.ceil(share * len(ordered) - 1e-9))]
+
+
+def reasoning_of(text: str, mark: re.Pattern[str]) -> str:
+    """What stands before the last answer mark of a reply, thoughts without their marks, and a line break."""
+    end = max((found.start() for found in mark.finditer(text)), default=len(text))
+    return f"{thoughts.without_marks(text[:end]).strip()}\n"
 
 
 def _tokens(response: Response) -> int:

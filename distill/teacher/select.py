@@ -18,6 +18,7 @@ from harness.lm.task import TaskData
 from harness.programs.base import Method, Program
 from harness.session import Session
 from harness.types import Ask, Item, Message, Response, user
+from results.schema import ReplyTokens
 
 USC_TOKENS = 16
 """Enough for `Candidate: 3` and the end."""
@@ -57,6 +58,8 @@ class Example:
     """Share of the winner less share of the runner-up, of all samples drawn."""
     reply: Reply | None = None
     """Taught in place of the answer, behind its own prompt."""
+    reasoning: str = ""
+    """Taught before the answer at first, and then less and less of it (`distill.training.stages`)."""
 
     @property
     def prompt(self) -> str:
@@ -88,6 +91,8 @@ class Drawn:
     """Samples that were not drawn, because the vote was certain without them."""
     reply: Reply | None = None
     """What is taught in place of the answer, where replies are."""
+    reasoning: str = ""
+    """What is taught before the answer at first, where reasoning is removed in stages."""
 
     @property
     def margin_at_most(self) -> float:
@@ -124,12 +129,14 @@ class Sampled:
     samples_planned: int = 0
     first: Response | None = None
     """The first sample of the first prompt, step by step."""
+    reply_tokens: ReplyTokens | None = None
+    """How long the replies are that were picked, where replies are taught."""
 
     @property
     def examples(self) -> list[Example]:
         """The examples to train on."""
         return [
-            Example(each.item, each.answer, each.margin, each.reply)
+            Example(each.item, each.answer, each.margin, each.reply, each.reasoning)
             for each in self.drawn
             if each.answer is not None
         ]

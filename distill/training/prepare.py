@@ -12,6 +12,7 @@ from typing import Any
 
 from distill.teacher.select import Example
 from distill.training.job import TrainingJob
+from distill.training.stages import staged
 from harness.lm.task import TaskData
 from harness.session import Session
 from harness.types import Item, Settings, user
@@ -54,7 +55,7 @@ def training_job(
         # The task's batch is what fits into memory; a step of the paper is many of them.
         parts = max(1, round(paper.tokens_per_step / mean / used["batch"]))
         used |= {"batch": parts * used["batch"], "gradient_accumulation": parts}
-    return TrainingJob(
+    job = TrainingJob(
         name=task.name,
         model_folder=model.folder or "",
         dtype=model.dtype,
@@ -68,20 +69,23 @@ def training_job(
         revision=context.source.revision,
         settings=used,
     )
+    if not any(example.reasoning for example in examples):
+        return job
+    return staged(job, [context.engine.text_ids(example.reasoning) for example in examples])
 
 
 def add_job(jobs: dict[Path, TrainingJob], job: TrainingJob, name: str) -> None:
     """Adds a job; a checkpoint of several tasks gets each example once."""
     folder = Path(job.output)
     if folder not in jobs:
-        jobs[folder] = replace(job, name=name, prompts=[], targets=[], groups=[])
+        jobs[folder] = replace(job, name=name, prompts=[], targets=[], groups=[], stages=[])
     whole = jobs[folder]
     known = {tuple(prompt) for prompt in whole.prompts}
-    for prompt, target, group in zip(job.prompts, job.targets, job.groups, strict=True):
-        if tuple(prompt) not in known:
-            whole.prompts.append(prompt)
-            whole.targets.append(target)
-            whole.groups.append(group)
+    new = [place for place, prompt in enumerate(job.prompts) if tuple(prompt) not in known]
+    whole.prompts.extend(job.prompts[place] for place in new)
+    whole.targets.extend(job.targets[place] for place in new)
+    whole.groups.extend(job.groups[place] for place in new)
+    whole.stages.extend(job.stages[place] for place in new if job.stages)
 
 
 def _ids(context: Session, task: TaskData, example: Example) -> tuple[tuple[int, ...], tuple[int, ...]]:

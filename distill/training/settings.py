@@ -6,6 +6,8 @@ that bad settings are reported before anything is sampled or loaded.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from distill.training.accelerate_config import machines
 from harness.errors import UserError
 from harness.settings import Setting, shown, unknown
@@ -52,7 +54,10 @@ SETTINGS: dict[str, Setting] = {
         high=1,
     ),
     "longest_reply": Setting(
-        0, "distilled-short and -cot: teach no reply of more tokens; 0: no bound", whole=True
+        0, "distilled-short, -cot and -steps: teach no reply of more tokens; 0: no bound", whole=True
+    ),
+    "stages": Setting(
+        4, "distilled-steps: parts in which the reasoning is removed", low=1, high=1000, whole=True
     ),
     "launch": Setting(
         "", "several devices: ddp, fsdp or a configuration file of accelerate; empty: one device"
@@ -68,8 +73,8 @@ ONLY_HOW = ("gradient_checkpointing", "gradient_accumulation", "launch")
 """Settings of how the work is done, which do not change what is learnt (except for rounding)."""
 
 
-OF_REPLIES = ("shortest", "longest_reply")
-"""Settings of which reply is taught: they name a checkpoint where they are set, and else leave its name."""
+OF_RECIPES = ("shortest", "longest_reply", "stages")
+"""Settings that some recipes use (`Recipe.settings`) and the others do not look at."""
 
 
 def training_settings(*layers: Settings) -> Settings:
@@ -99,10 +104,11 @@ def training_settings(*layers: Settings) -> Settings:
     return merged
 
 
-def identity(settings: Settings) -> Settings:
-    """The settings that decide what is learnt: part of a checkpoint's key."""
+def identity(settings: Settings, used: Sequence[str] = ()) -> Settings:
+    """The settings that decide what is learnt: part of a checkpoint's key. `used` are those of
+    OF_RECIPES that the recipe uses."""
     unseen = {*ONLY_HOW, *(() if settings["validation"] else ("patience", "save_steps"))}
-    unseen |= {name for name in OF_REPLIES if settings[name] == DEFAULTS[name]}
+    unseen |= set(OF_RECIPES) - set(used)
     return {name: value for name, value in settings.items() if name not in unseen}
 
 

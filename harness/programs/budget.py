@@ -61,8 +61,8 @@ def by_name(name: str) -> Method | None:
     inner, budget = get_method(parsed["inner"]), int(parsed["tokens"])
     if len(inner.steps) != 1 or inner.votes or inner.steps == ("direct",):
         raise UserError(
-            f"Method {name!r}: a budget is for methods that reason in one call, such as cot/{budget or 64} or "
-            f"think/{budget or 64}."
+            f"Method {name!r}: a budget is for methods that reason in one call, such as cot/{budget or 64} "
+            f"or think/{budget or 64}."
         )
     if budget < 1:
         raise UserError(f"Method {name!r} leaves no token to reason: write {inner.name}/64.")

@@ -16,7 +16,7 @@ from distill.pipeline import find_or_make
 from distill.teacher.labels import require_labels
 from distill.teacher.replies import pick
 from distill.training.job import TrainingJob
-from distill.training.settings import DEFAULTS, identity, training_settings
+from distill.training.settings import OF_RECIPES, identity, training_settings
 from harness.engines.base import AdapterInfo
 from harness.engines.hf.engine import HuggingFaceEngine
 from harness.errors import UserError
@@ -245,13 +245,25 @@ def test_a_reply_that_a_stop_string_ended_is_taught_with_the_end_of_the_turn(
 
 def test_names_of_earlier_checkpoints_stay() -> None:
     before = ("distilled", "distilled-s1", "distilled-nofilter", "distilled-all")
-    assert {RECIPES[name].identity for name in before} == {()}
+    assert {(RECIPES[name].identity, RECIPES[name].settings) for name in before} == {((), ())}
     others = [RECIPES[name].identity for name in RECIPES if name not in before]
     assert all(others) and len(set(others)) == len(others)
-    settings = training_settings({})
-    assert not {"shortest", "longest_reply"} & identity(settings).keys()
-    assert identity({**settings, "shortest": 0.5}) == {**identity(settings), "shortest": 0.5}
-    assert DEFAULTS["shortest"] == DEFAULTS["longest_reply"] == 0
+    settings = training_settings({"shortest": 0.5, "longest_reply": 9, "stages": 2})
+    assert not set(OF_RECIPES) & identity(settings).keys()
+    short = RECIPES["distilled-short"].settings
+    assert identity(settings, short) == {**identity(settings), "shortest": 0.5, "longest_reply": 9}
+
+
+def test_samples_of_one_length_leave_nothing_shorter_to_learn(
+    tmp_path: Path, cache: Path, sums: TaskData
+) -> None:
+    [variant] = parse_variants("distilled-short:cot")
+    alike = find_or_make(make_context(tmp_path, right_sum, [sums], samples=3), variant, 0)["sums"].record
+    assert alike["reply_tokens"] == {"taught": 7.0, "fitting": 7.0}
+    assert "hardly differ in length" in " ".join(alike["warnings"])
+    unlike = find_or_make(make_context(tmp_path, wordy, [sums], samples=4), variant, 0)["sums"].record
+    assert unlike["reply_tokens"] == {"taught": 10.0, "fitting": 12.0}
+    assert "hardly differ in length" not in " ".join(unlike["warnings"])
 
 
 def test_recipes_refuse_nothing_that_teaches_answers() -> None:
