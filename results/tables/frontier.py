@@ -13,7 +13,7 @@ from results.tables import cells as formats
 from results.tables import layout
 from results.tables.rows import LABELS
 
-HEADERS = ("task", "variant", "tokens", "score %", "front", "P(front) %", "as good as s2")
+HEADERS = ("task", "variant", "tokens", "score %", "front", "P(front) %", "as good")
 RIGHT = frozenset({"tokens", "score %", "P(front) %"})
 LEGEND = (
     "Front: no other variant scores as well with as few generated tokens. P(front): share of joint "
