@@ -168,8 +168,7 @@ def test_cards_say_what_was_taught(tmp_path: Path, cache: Path, sums: TaskData, 
     assert "\n\n\n" not in card + data
 
 
-@pytest.mark.parametrize("more", [FILTERS, FILTERS + FEW_SHOT], ids=["plain", "with-history"])
-@pytest.mark.parametrize("method", ["cot", "think"])
+@pytest.mark.parametrize(("more", "method"), [(FILTERS + FEW_SHOT, "cot"), (FILTERS, "think")])
 def test_replies_are_taught_behind_the_ids_that_the_variant_is_evaluated_with(
     tmp_path: Path,
     cache: Path,
