@@ -37,7 +37,7 @@ def test_the_three_of_the_headline() -> None:
 def test_every_recipe_is_a_variant_of_its_own(name: str) -> None:
     variant = one(name)
     assert (variant.name, variant.kind, variant.recipe.name) == (name, "distilled", name)
-    assert variant.method_for("rar_2step") == ("rar_2step" if variant.recipe.teaches_replies else "direct")
+    assert variant.method_for("rar_2step") == ("rar_2step" if variant.recipe.asked == "teacher" else "direct")
     assert KNOWN[name] == variant.recipe.description
     with pytest.raises(UserError, match=f"{name} is the name of a built-in variant"):
         parse_variants(f"{name}=./folder")
@@ -57,7 +57,7 @@ def test_whole_replies_are_of_methods_of_one_call() -> None:
         check_recipes(parse_variants(f"distilled-short:{method},distilled-cot:{method}"), {"gsm8k": "cot"})
     for method in ("rar_2step", "s2a", "bsm", "cot*3"):
         [variant] = parse_variants(f"distilled-short:{method}")
-        with pytest.raises(UserError, match=r"whole reply, and .* makes several calls \("):
+        with pytest.raises(UserError, match=r"whole replies, and .* makes several calls \("):
             check_recipes([variant], {"gsm8k": "cot", "coin_flip": "cot"})
         assert unteachable(variant, "cot") is not None
     [short] = parse_variants("distilled-short")
