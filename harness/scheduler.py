@@ -21,6 +21,7 @@ from harness.errors import RunError, UserError
 from harness.programs.base import Method, Program, Running, Vote
 from harness.progress import Progress
 from harness.store import CallStore, call_key
+from harness.thought_marks import open_in
 from harness.types import (
     Ask,
     Completion,
@@ -279,7 +280,7 @@ class Scheduler:
                 f"step {ask.step!r} goes on after {ask.after!r}, which is not the call just before it"
             )
         spent = (*done.prompt_ids, *done.generated_ids)
-        opened = thoughts.open_in(done.text, self._thought_marks)
+        opened = open_in(done.text, self._thought_marks)
         closing = f"\n{opened[1]}\n{ask.closing}" if opened else ask.closing
         return (*spent, *(self._engine.text_ids(closing) if closing else ())), len(spent)
 

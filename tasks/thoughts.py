@@ -109,19 +109,6 @@ def opened_by(prompt: str, marks: Sequence[Pair] = ()) -> Pair | None:
     return None
 
 
-def open_in(text: str, own: Pair | None = None) -> Pair | None:
-    """The marks of the thought that `text` ends in, `own` among them; None where it ends in none."""
-    pairs = MARKS if own is None else (own, *MARKS)
-    begun = [(text.rfind(pair[0]), pair) for pair in pairs]
-    place, pair = max(begun, key=lambda each: each[0])
-    return pair if place >= 0 and pair[1] not in text[place + len(pair[0]) :] else None
-
-
-def without_marks(text: str) -> str:
-    """`text`, thoughts included, without the marks around them."""
-    return _ANY.sub("", text)
-
-
 def known(text: str, pair: Pair | None) -> str:
     """`text` with `pair`, the marks of an unlisted model, replaced by listed ones."""
     if pair is None:

@@ -19,8 +19,8 @@ from distill.teacher.select import Reply, Sampled, answer_in
 from harness.programs.base import get_method
 from harness.recipes import Recipe
 from harness.session import Session
+from harness.thought_marks import without_marks
 from harness.types import Completion, Item, Response, Settings, stable_hash
-from tasks import thoughts
 
 NONE_FITS = "no_reply"
 """Why an input is dropped whose kept answer no reply may teach."""
@@ -84,7 +84,7 @@ def pick(fitting: Sequence[int], tokens: Sequence[int], share: float, draw: int)
 def reasoning_of(text: str, mark: re.Pattern[str]) -> str:
     """What stands before the last answer mark of a reply, thoughts without their marks, and a line break."""
     end = max((found.start() for found in mark.finditer(text)), default=len(text))
-    return f"{thoughts.without_marks(text[:end]).strip()}\n"
+    return f"{without_marks(text[:end]).strip()}\n"
 
 
 def _tokens(response: Response) -> int:

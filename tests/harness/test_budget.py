@@ -21,6 +21,7 @@ from harness.models.source import ModelSource
 from harness.options import RunOptions
 from harness.programs.base import get_method
 from harness.programs.budget import answer_opening, budget_of
+from harness.thought_marks import open_in
 from harness.types import Request
 from harness.variants import Variant, parse_variants
 from tasks import thoughts
@@ -207,4 +208,4 @@ def test_an_engine_without_prompt_ids_says_so_before_anything_is_asked(tmp_path:
     ],
 )
 def test_the_thought_that_a_text_ends_in(text: str, pair: thoughts.Pair | None) -> None:
-    assert thoughts.open_in(text, ("[[", "]]")) == pair
+    assert open_in(text, ("[[", "]]")) == pair
