@@ -52,7 +52,7 @@ class Recipe:
 
     @property
     def compares_replies(self) -> bool:
-        """Whether all samples are drawn although a vote may be certain earlier: a reply is picked from them."""
+        """Whether a reply is picked from all samples, also where the vote is certain without some of them."""
         return self.taught in ("shortest", "random")
 
     @property

@@ -24,14 +24,18 @@ from results.statistics.outcomes import Floats
 from results.statistics.pareto import front_probability, on_front
 
 
-def frontiers(run: RunData, compared: Sequence[Comparison], margin: float) -> list[Frontier]:
-    """An entry per task with two variants or more on the same rows; `margin` is a fraction. Verdicts that
-    the claims came to already are taken from `compared`."""
-    found = (_frontier(run, task, compared, margin) for task in run.tasks)
+def frontiers(
+    run: RunData, compared: Sequence[Comparison], margin: float, interval: str = methods.ADJUSTED
+) -> list[Frontier]:
+    """An entry per task with two variants or more on the same rows; `margin` is a fraction, `interval` a key
+    of `choose_test.INTERVALS`. Verdicts that the claims came to already are taken from `compared`."""
+    found = (_frontier(run, task, compared, margin, interval) for task in run.tasks)
     return [one for one in found if one is not None]
 
 
-def _frontier(run: RunData, task: str, compared: Sequence[Comparison], margin: float) -> Frontier | None:
+def _frontier(
+    run: RunData, task: str, compared: Sequence[Comparison], margin: float, interval: str
+) -> Frontier | None:
     metric, description = next(iter(run.metrics(task).items()))
     direction = description.get("direction") or "higher"
     variants = _same_rows(run, task)
@@ -61,7 +65,7 @@ def _frontier(run: RunData, task: str, compared: Sequence[Comparison], margin: f
     for point in points:
         if limit is not None and point["tokens"] < limit:
             a, b = columns[str(against)], columns[point["variant"]]
-            point["as_good"] = _as_good(a, b, metric, sign, compared, margin)
+            point["as_good"] = _as_good(a, b, metric, sign, compared, margin, interval)
     entry: Frontier = {
         "task": task,
         "metric": metric,
@@ -126,7 +130,13 @@ def _same_rows(run: RunData, task: str) -> list[Columns]:
 
 
 def _as_good(
-    a: Columns, b: Columns, metric: str, sign: float, compared: Sequence[Comparison], margin: float
+    a: Columns,
+    b: Columns,
+    metric: str,
+    sign: float,
+    compared: Sequence[Comparison],
+    margin: float,
+    interval: str,
 ) -> Verdict | None:
     """Whether `b` is as good as `a` within the margin; None where they share no scored row."""
     for row in compared:
@@ -136,7 +146,7 @@ def _as_good(
     both = pair(a, b, metric)
     if both is None:
         return None
-    seen = methods.difference(both.swapped() if sign < 0 else both, margin)
+    seen = methods.difference(both.swapped() if sign < 0 else both, margin, interval=interval)
     return methods.NON_INFERIORITY.run((seen.interval, margin))
 
 

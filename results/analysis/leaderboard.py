@@ -124,7 +124,7 @@ def from_run(
         "comparisons": found,
         "overall": whole,
         "distillation": distillation_rows(run, costs),
-        "frontier": frontiers(run, found, points / 100),
+        "frontier": frontiers(run, found, points / 100, asked),
         "methods": methods.as_rows(used, asked),
         "notes": notes.collect(run, rows, found, costs, apart, of_task),
     }
