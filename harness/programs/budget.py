@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from os.path import commonprefix
 from typing import Any
 
 from harness.errors import UserError
@@ -19,16 +20,21 @@ from harness.types import Ask, Completion, Item
 from results.schema import SPENT
 
 NAME = re.compile(r"(?P<inner>[^()*/]+)/(?P<tokens>[0-9]{1,7})")
-QUOTED = re.compile(r'"([^"]+)"')
-"""In an answer form (`"Answer: " and the number`): what stands before the answer."""
+QUOTED = re.compile(r'["“]([^"“”]+)["”]')
+"""What an answer form quotes: the text before the answer (`"Answer: " and the number`), a form with X in the
+answer's place, or the answers there are (`"Answer: yes" or "Answer: no"`)."""
+PLACE = re.compile(r"\bX\b")
 ANY_FORM = "The answer is"
 """Where the answer form names nothing."""
 
 
 def answer_opening(item: Item) -> str:
-    """What the answer begins with, without the space behind it: a model's next token brings that along."""
-    found = QUOTED.search(item.answer_form)
-    return (found[1] if found else ANY_FORM).rstrip()
+    """What every answer begins with, without the space behind it: a model's next token brings that along."""
+    quoted = QUOTED.findall(item.answer_form)
+    opening = commonprefix([PLACE.split(text)[0] for text in quoted])  # noqa: RUF071 (by characters)
+    if len(quoted) > 1:
+        opening = re.sub(r"\w+\Z", "", opening)  # answers that begin alike
+    return opening.rstrip() or ANY_FORM
 
 
 def within(item: Item, method: str, budget: int, **options: Any) -> Program:

@@ -176,10 +176,27 @@ def test_budgets_are_of_methods_that_reason_in_one_call() -> None:
     assert parse_variants("base,s2:cot/16,distilled")[-1].teacher == "cot/16"
 
 
-def test_the_answer_begins_as_its_form_says(gsm8k: TaskData) -> None:
-    item = gsm8k.scored_items()[0]
-    assert answer_opening(item) == "Answer:"
-    assert answer_opening(replace(item, answer_form="one number")) == "The answer is"
+@pytest.mark.parametrize("name", ["last_letter", "coin_flip", "trivia_bias", "judge", "gsm8k"])
+def test_the_answer_begins_as_its_form_says_and_gives_no_answer_away(name: str) -> None:
+    [task] = load_tasks([name], "embedded", [], {}, 2)
+    item = task.scored_items()[0]
+    opening = answer_opening(item)
+    assert opening == ("[[" if name == "judge" else "Answer:")
+    assert task.spec.answer_of(opening, item.fields) is None
+
+
+@pytest.mark.parametrize(
+    ("form", "opening"),
+    [
+        ("one number", "The answer is"),
+        ("", "The answer is"),
+        ('"The final answer is X.", where X is the answer', "The final answer is"),
+        ('"\\boxed{X}", where X is the answer', "\\boxed{"),
+        ('"true" or "trust"', "The answer is"),
+    ],
+)
+def test_forms_of_other_tasks(gsm8k: TaskData, form: str, opening: str) -> None:
+    assert answer_opening(replace(gsm8k.scored_items()[0], answer_form=form)) == opening
 
 
 def test_an_engine_without_prompt_ids_says_so_before_anything_is_asked(tmp_path: Path) -> None:
