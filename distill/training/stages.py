@@ -47,7 +47,7 @@ def staged(job: TrainingJob, reasoning: Sequence[Sequence[int]]) -> TrainingJob:
         for place in _drawn(job.seed, stage, costs, share * whole):
             made.prompts.append(job.prompts[place])
             made.targets.append([*left[place], *job.targets[place]])
-            made.groups.append(job.groups[place])
+            made.groups.extend(job.groups[place : place + 1])
             made.stages.append(stage)
     steps = len(made.stages) / job.settings["batch"]
     # Stages replace epochs; without checkpoints in between a killed training would start anew.
