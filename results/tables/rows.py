@@ -125,7 +125,7 @@ def cost_cells(leaderboard: Leaderboard, escape: Escape) -> list[list[str]]:
     return [
         [
             escape(row["task"]),
-            " ".join([escape(row["variant"]), *([escape(LABELS)] if row.get("uses_labels") else [])]),
+            named(row, escape),
             *(column.show(column.value(row)) for column in IN_TABLE),
         ]
         for row in leaderboard["rows"]
@@ -201,6 +201,11 @@ def price_legend(leaderboard: Leaderboard) -> list[str]:
     told = ", ".join(f"{kind} {cells.dollars(rates[kind])}" for kind in ("prompt", "cached", "generated"))
     train = "" if rates["train"] is None else f", train {cells.dollars(rates['train'])}"
     return [f"Prices of {prices['date']} ({prices['file']}), dollars for a million tokens: {told}{train}."]
+
+
+def named(row: ScoreRow, escape: Escape) -> str:
+    """The variant of a row, marked where it was trained on labels."""
+    return " ".join([escape(row["variant"]), *([escape(LABELS)] if row.get("uses_labels") else [])])
 
 
 def side_name(row: Claim, side: Literal["a", "b"]) -> str:

@@ -180,7 +180,7 @@ def test_what_labels_taught_is_marked_in_every_table_and_stands_for_nothing(tmp_
     board = leaderboard.build(folder)
     assert board["trios"] == [] and "Nothing distilled from System 2" in board["headline"]
     assert [row["teacher"] for row in board["rows"]] == [None] * 3
-    text = " ".join(tables.terminal(board).split())
+    text = " ".join(tables.terminal(board, verbose=True).split())
     assert text.count("distilled-gold [uses labels]") >= 3, "scores, costs and claims"
     assert "[uses labels] distilled-gold learnt from labels" in text
     assert "distilled-gold [uses labels]" in page.render_page(folder, board)
