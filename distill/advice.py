@@ -28,6 +28,9 @@ MOSTLY_GIVEN = 0.9
 DOMINANT = 0.9
 """Share of one target. Always giving this answer is then wrong for one example in ten, and the easiest
 thing to learn."""
+SHORTER = 0.95
+"""Length of the shortest replies over that of all. Above it, training on them saves less than one token in
+twenty even where the model learns their length exactly."""
 LOW_ACCURACY = 0.6
 """In the paper, math had .568 and was the one task for which distillation did not work."""
 
@@ -48,6 +51,7 @@ def plain_warnings(record: DistillationCounts, drawn: Sequence[Drawn], already: 
         _given_already(already) if kept else None,
         _one_target(kept),
         _low_accuracy(record),
+        _no_shorter(record),
     )
     return [sentence for sentence in found if sentence is not None]
 
@@ -140,6 +144,17 @@ def _low_accuracy(record: DistillationCounts) -> str | None:
     return (
         f"Of the kept targets {_percent(accuracy)} are right by the task's labels (used only for this): "
         "the rest teaches mistakes. In the paper, math had 56.8 %, and distilling it did not work."
+    )
+
+
+def _no_shorter(record: DistillationCounts) -> str | None:
+    tokens = record.get("reply_tokens")
+    if record.get("taught") != "shortest" or tokens is None or tokens["taught"] < SHORTER * tokens["fitting"]:
+        return None
+    return (
+        f"The shortest replies have {tokens['taught']:.1f} tokens and those that they were picked from "
+        f"{tokens['fitting']:.1f}: samples of one input hardly differ in length, so there is nothing shorter "
+        "to learn; raise --samples or teacher_temperature."
     )
 
 

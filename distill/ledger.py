@@ -15,6 +15,7 @@ from distill.teacher.select import Example, Sampled, label_accuracy
 from distill.training.job import TrainingJob
 from harness.lm.task import TaskData
 from harness.programs.base import get_method
+from harness.recipes import Recipe
 from harness.session import Session
 from harness.types import Settings, stable_hash
 from results.schema import Distillation, DistillationAccount, DistillationCounts
@@ -44,6 +45,7 @@ def already_given(
 def account(
     context: Session,
     ask: TeacherAsk,
+    recipe: Recipe,
     settings: Settings,
     sampled: Sampled,
     job: TrainingJob | None,
@@ -63,6 +65,7 @@ def account(
         "task": sampled.task,
         "status": "trained" if job else "not_distilled",
         "teacher_method": sampled.method,
+        "taught": recipe.taught,
         "teacher_tokens": sampled.generated_tokens,
         "teacher_prompt_tokens": sampled.prompt_tokens,
         "teacher_flops": 2.0 * parameters * (sampled.generated_tokens + sampled.prompt_tokens),
@@ -84,6 +87,8 @@ def account(
         "already_given": already,
         "settings": used,
     }
+    if sampled.reply_tokens is not None:
+        counts["reply_tokens"] = sampled.reply_tokens
     if ask.inputs.why_none:
         return {**counts, "reason": ask.inputs.why_none, "warnings": []}
     return {**counts, "warnings": plain_warnings(counts, sampled.drawn, already)}

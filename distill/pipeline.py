@@ -2,8 +2,8 @@
 
 A checkpoint is named by what made it: model, template, method and task with their code, sampling, filter,
 inputs, seed, settings. The same inputs and settings are never trained twice, by any run that shares the cache
-folder. Variants differ in their recipe: who teaches, how many samples, which filter, one adapter per task or
-for all.
+folder. Variants differ in their recipe (`harness.recipes`): who teaches, what is taught, how many samples,
+which filter, one adapter per task or for all.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from filelock import FileLock, Timeout
 from distill.checkpoint import RECORD_FILE, Distilled, read_record, write_record
 from distill.ledger import account, already_given, as_trained
 from distill.papers.write import document
+from distill.teacher import labels
 from distill.teacher.inputs import (
     TeacherInputs,
     TestItems,
@@ -30,9 +31,11 @@ from distill.teacher.inputs import (
 )
 from distill.teacher.overlap import require_disjoint
 from distill.teacher.plan import teacher_inputs, teacher_samples
+from distill.teacher.replies import choose_replies
 from distill.teacher.sample import TeacherAsk, sample_teachers
 from distill.teacher.select import Example, FilterChoice, Sampled, choose_filter, keep, parse_filter
 from distill.tiny.settings import train_args
+from distill.training import stages
 from distill.training.adapter import require_trainable
 from distill.training.job import TrainingJob
 from distill.training.parent import train_all
@@ -45,11 +48,11 @@ from harness.fingerprint import files_hash, method_hash, without_functions
 from harness.lm.task import TaskData
 from harness.models.source import cache_folder, is_at_hand, resolve_model
 from harness.options import RunOptions
-from harness.programs.base import get_method
 from harness.progress import say
+from harness.recipes import DISTILLED, Recipe
 from harness.session import Session
 from harness.types import Settings, stable_hash
-from harness.variants import Variant, parse_variants
+from harness.variants import Variant, parse_variants, unteachable
 from results.schema import Distillation
 from tasks.registry import family_of, source_files
 
@@ -172,23 +175,29 @@ def planned(context: Session, variant: Variant, seed: int) -> list[Planned]:
 
 def _plan(context: Session, task: TaskData, tests: TestItems, variant: Variant, seed: int) -> _Plan:
     options = context.options
+    recipe = variant.recipe
     chosen = choose_filter(task, options.filter, options.preset)
-    if variant.recipe == "nofilter":
-        chosen = FilterChoice("none")
+    if not recipe.filtered:
+        chosen = labels.FILTER if recipe.taught_by == "labels" else FilterChoice("none")
     wanted = teacher_inputs(options, task)
-    inputs = choose_inputs(task, wanted, tests.index, options.allow_overlap, least=MIN_KEPT)
+    if refusal := unteachable(variant, task.spec.s2_method):
+        inputs = TeacherInputs(task, [], {}, refusal)
+    else:
+        inputs = choose_inputs(task, wanted, tests.index, options.allow_overlap, least=MIN_KEPT)
     if chosen.kind.other_forms:
         inputs = with_other_forms(inputs)
     # The name that samples have: `self_consistency(cot)*3` is `cot*3`.
-    teacher = get_method(variant.teacher_for(task.spec.s2_method))
-    curtailed = chosen.kind.curtailed and not options.all_samples
+    teacher = labels.teacher(variant.teacher_for(task.spec.s2_method))
+    curtailed = chosen.kind.curtailed and not options.all_samples and not recipe.compares_replies
     majority = chosen.threshold if curtailed else None
     ask = TeacherAsk(inputs, teacher.name, teacher_samples(options, task, variant), majority)
     # One adapter for all tasks does not use the settings of one task.
-    alone = variant.recipe != "all"
+    alone = not recipe.together
     own = {**task.spec.train_args, **train_args(options.pretrained, task.name)} if alone else {}
     paper = paper_settings(task) if alone and options.preset == "paper" else {}
     settings = training_settings(own, paper, options.train_args)
+    if recipe.taught == "steps":
+        stages.check(settings)
     sampling = context.sampling(task, teacher=True)
     limits = {step: asdict(sampling(step)) for step in dict.fromkeys(["direct", *teacher.steps])}
     changes_no_text = KINDS[options.engine].changes_no_text
@@ -209,8 +218,9 @@ def _plan(context: Session, task: TaskData, tests: TestItems, variant: Variant, 
             asdict(chosen),
             [[item.item_id for item in unit] for unit in inputs.units],
             seed,
-            identity(settings),
+            identity(settings, recipe.settings),
             MIN_KEPT,
+            *recipe.identity,
         ],
         24,
     )
@@ -227,7 +237,7 @@ def _name_folders(context: Session, plans: Sequence[_Plan], variant: Variant) ->
     methods = {plan.ask.method for plan in plans}
     together_by = "several" if len(methods) > 1 else next(iter(methods), "")
     for plan in plans:
-        if variant.recipe == "all":
+        if variant.recipe.together:
             key, task, method = together, "all", together_by
         else:
             # Parts of judging share a checkpoint.
@@ -241,20 +251,18 @@ def _make(context: Session, variant: Variant, seed: int, plans: list[_Plan], tes
     if KINDS[context.engine.name].weights == "here":
         for plan in plans:
             require_trainable(context.source, plan.settings)
-    phase = "teacher" if variant.recipe == "s2" else f"teacher of {variant.name}"
+    recipe = variant.recipe
+    phase = "teacher" if recipe == DISTILLED else f"teacher of {variant.name}"
     phase += "" if context.options.seeds == 1 else f" seed {seed}"
-    draws = sample_teachers(context, [plan.ask for plan in plans], seed, phase)
-    sampled = keep(context, draws, [plan.filter for plan in plans], seed, phase)
-    for plan, found in zip(plans, sampled, strict=True):
-        _drop_unreadable(plan.task, found)
+    sampled = _examples(context, recipe, seed, plans, phase)
     if not context.options.allow_overlap:
         taught = [overlap_item(each.item) for found in sampled for each in found.examples]
         require_disjoint(taught, tests.index)
     given: dict[str, float] = {}
-    if variant.recipe != "s1":
+    if recipe.asks_before:
         taught_by_task = [(plan.task, found.examples) for plan, found in zip(plans, sampled, strict=True)]
         given = already_given(context, taught_by_task, seed, phase)
-    together = variant.recipe == "all"
+    together = recipe.together
     counts = [_kept_inputs(plan.task, found.examples) for plan, found in zip(plans, sampled, strict=True)]
     jobs: dict[Path, TrainingJob] = {}
     for plan, found, kept in zip(plans, sampled, counts, strict=True):
@@ -264,7 +272,7 @@ def _make(context: Session, variant: Variant, seed: int, plans: list[_Plan], tes
             add_job(jobs, job, variant.name if together else plan.task.name)
         already = given.get(plan.task.name)
         record: Distillation = {
-            **account(context, plan.ask, plan.settings, found, job, kept, already, tests.unchecked),
+            **account(context, plan.ask, recipe, plan.settings, found, job, kept, already, tests.unchecked),
             "variant": variant.name,
             "seed": seed,
             "checkpoint": str(plan.folder) if job else None,
@@ -278,6 +286,22 @@ def _make(context: Session, variant: Variant, seed: int, plans: list[_Plan], tes
     if jobs:
         _train(context, plans, sampled, list(jobs.values()))
         _finish(context, plans, sampled, together)
+
+
+def _examples(
+    context: Session, recipe: Recipe, seed: int, plans: Sequence[_Plan], phase: str
+) -> list[Sampled]:
+    """What each task's teacher gave, filtered, with what is taught of it."""
+    if recipe.taught_by == "labels":
+        return [labels.label(plan.ask) for plan in plans]
+    draws = sample_teachers(context, [plan.ask for plan in plans], seed, phase)
+    sampled = keep(context, draws, [plan.filter for plan in plans], seed, phase)
+    for plan, drawn, found in zip(plans, draws, sampled, strict=True):
+        if recipe.teaches_replies:
+            choose_replies(context, drawn, found, recipe, plan.settings, seed)
+        else:
+            _drop_unreadable(plan.task, found)
+    return sampled
 
 
 def _drop_unreadable(task: TaskData, sampled: Sampled) -> None:
@@ -334,6 +358,6 @@ def _lessons(plans: Sequence[_Plan], sampled: Sequence[Sampled]) -> dict[Path, d
     for plan, found in zip(plans, sampled, strict=True):
         if plan.distilled is not None and plan.distilled.folder is not None:
             lessons.setdefault(plan.folder, {}).update(
-                {example.item.prompt: plan.task.spec.target(example.answer) for example in found.examples}
+                {each.prompt: each.target(plan.task.spec.target) for each in found.examples}
             )
     return lessons

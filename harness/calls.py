@@ -13,6 +13,7 @@ from typing import Any
 
 from harness.limits import token_limit
 from harness.programs.base import Method, get_method
+from harness.programs.budget import budget_of
 from tasks.spec import TaskSpec
 
 OURS = "harness.programs."
@@ -33,11 +34,13 @@ class Most:
 def most_of(spec: TaskSpec, name: str, sampling: Mapping[str, Any]) -> Most:
     """The most that the method `name` takes for an item of a task; `sampling` is the option of that name."""
     method = get_method(name)
+    budget = budget_of(method)
     calls = tokens = 0
     for step in method.steps:
         times = samples_of(method) * _times(spec, method, step)
+        limit = token_limit(spec, step, sampling)
         calls += times
-        tokens += times * token_limit(spec, step, sampling)
+        tokens += times * (limit if budget is None or step == "answer" else budget)
     return Most(calls, tokens, _is_ours(method))
 
 
@@ -48,8 +51,9 @@ def samples_of(method: Method) -> int:
 
 
 def least_of(method: Method) -> int:
-    """Calls of an item that makes each step once."""
-    return len(method.steps) * samples_of(method)
+    """Calls of an item that makes each step once, but the one that only a budget that is used up needs."""
+    optional = 0 if budget_of(method) is None else 1
+    return (len(method.steps) - optional) * samples_of(method)
 
 
 def _times(spec: TaskSpec, method: Method, step: str) -> int:

@@ -20,6 +20,7 @@ DEFAULTS: Mapping[str, int] = MappingProxyType(
         "reason": 1024,
         "think": 8192,
         "respond": 512,
+        "answer": 256,
         "rephrase": 512,
         "rewrite": 512,
         "branch": 512,

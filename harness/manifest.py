@@ -104,8 +104,9 @@ def run_facts(
                 "kind": variant.kind,
                 "weights": variant.location
                 or ("adapter per task" if variant.kind == "distilled" else "model"),
-                "method": variant.method or ("task's" if variant.kind == "s2" else "direct"),
+                "method": variant.method_for("task's"),
                 "teacher": teachers[variant.name],
+                "taught_by": variant.recipe.taught_by if variant.kind == "distilled" else None,
             }
             for variant in variants
         },

@@ -19,7 +19,7 @@ from harness.lm.score import Scored
 from harness.lm.task import TaskData
 from harness.types import Item, Response, Step
 from results.files import write_whole
-from results.schema import CUT, LARGEST, Failure, SampleRow, SampleStep, Usage
+from results.schema import CUT, LARGEST, SPENT, Failure, SampleRow, SampleStep, Usage
 from tasks import thoughts
 from tasks.spec import RawScores
 
@@ -102,8 +102,9 @@ def failure(response: Response, answer: str | None) -> Failure | None:
 
 
 def _cut_in_a_thought(step: Step) -> bool:
-    """Whether a call ended before the model replied, for example at a stop string of the task."""
-    return thoughts.split(step.completion.text).unclosed
+    """Whether a call ended before the model replied, for example at a stop string of the task; not where a
+    budget ended it, as the answer was asked for then."""
+    return step.completion.finish_reason != SPENT and thoughts.split(step.completion.text).unclosed
 
 
 def usage(response: Response) -> Usage:

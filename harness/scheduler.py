@@ -18,9 +18,10 @@ from harness.calls import least_of
 from harness.engines.base import AdapterInfo, Engine
 from harness.engines.continuous import ContinuousEngine
 from harness.errors import RunError, UserError
-from harness.programs.base import Method, Running, Vote
+from harness.programs.base import Method, Program, Running, Vote
 from harness.progress import Progress
 from harness.store import CallStore, call_key
+from harness.thought_marks import open_in
 from harness.types import (
     Ask,
     Completion,
@@ -32,7 +33,7 @@ from harness.types import (
     Step,
     derive_seed,
 )
-from results.schema import step_kind
+from results.schema import CUT, SPENT, step_kind
 from tasks import thoughts
 
 REPEAT_OFFSET = 1_000_000
@@ -76,6 +77,10 @@ class _Call(NamedTuple):
     key: str
     step: str
     messages: list[Message]
+    budget: int | None = None
+    """Tokens that the call may spend, where its maximum is a budget."""
+    shared: int = 0
+    """Ids at the beginning of its prompt that the call before counts already."""
 
 
 @dataclass(slots=True)
@@ -112,9 +117,7 @@ class Scheduler:
         responses: list[Response | None] = [None] * len(jobs)
         live: dict[int, _Live] = {}
         for index, job in enumerate(jobs):
-            turns = any(turn["role"] == "assistant" for turn in job.history)
-            program = job.method.start(job.item, job.options, job.vote, turns)
-            state, failed = _guarded(partial(Running, program, job.method.name))
+            state, failed = _guarded(partial(Running, _started(job), job.method.name))
             if state is None:
                 responses[index] = Response("", [], failed)
             else:
@@ -131,6 +134,15 @@ class Scheduler:
                         responses[index] = ended
                         del live[index]
         return [response for response in responses if response is not None]
+
+    def recall(self, job: Job) -> tuple[Request, Completion]:
+        """The first call of a job and its stored completion, with the ids of both. RunError where the store
+        does not have it."""
+        request = self._request(job, Running(_started(job), job.method.name).asks[0])
+        found = self._store.with_ids([request.key]).get(request.key)
+        if found is None:
+            raise RunError(f"call {request.key} of {job.method.name} is not in the store: repeat the command")
+        return request, found
 
     def _stream(
         self,
@@ -245,11 +257,35 @@ class Scheduler:
 
     def _requests(self, state: _Live) -> Sequence[Request]:
         """Engine requests for the asks that this program now waits for."""
-        requests = [self._request(state.job, ask) for ask in state.running.asks]
-        state.calls = [_Call(request.key, request.step, request.messages) for request in requests]
+        before = {call.step: call.key for call in state.calls}
+        requests: list[Request] = []
+        calls: list[_Call] = []
+        for ask in state.running.asks:
+            begun, shared = ((), 0) if ask.after is None else self._begun(ask, before)
+            request = self._request(state.job, ask, begun)
+            requests.append(request)
+            budget = ask.max_tokens if ask.spends else None
+            calls.append(_Call(request.key, request.step, request.messages, budget, shared))
+        state.calls = calls
         return requests
 
-    def _request(self, job: Job, ask: Ask) -> Request:
+    def _begun(self, ask: Ask, before: Mapping[str, str]) -> tuple[tuple[int, ...], int]:
+        """Prompt ids of a call that goes on from one of `before` (step -> key), and how many of them that
+        call counts. UserError where there is no such call."""
+        sample, slash, _ = ask.step.rpartition("/")  # one of several samples goes on from its own call
+        key = before.get(f"{sample}{slash}{ask.after}")
+        done = None if key is None else self._store.with_ids([key]).get(key)
+        if done is None:
+            raise UserError(
+                f"step {ask.step!r} goes on after {ask.after!r}, which is not the call just before it"
+            )
+        spent = (*done.prompt_ids, *done.generated_ids)
+        opened = open_in(done.text, self._thought_marks)
+        closing = f"\n{opened[1]}\n{ask.closing}" if opened else ask.closing
+        return (*spent, *(self._engine.text_ids(closing) if closing else ())), len(spent)
+
+    def _request(self, job: Job, ask: Ask, begun: tuple[int, ...] = ()) -> Request:
+        """The call of an ask; `begun` are the ids of its prompt where it goes on from another call."""
         kind = step_kind(ask.step)  # also for one of several samples: `1/direct`
         turns = () if kind in job.method.without_turns else job.history
         messages = [*turns, *ask.messages]
@@ -262,7 +298,7 @@ class Scheduler:
         greedy = sampling.temperature == 0
         sample = (0 if greedy else job.sample_index) + REPEAT_OFFSET * job.repeat
         seed = 0 if greedy else derive_seed(job.run_seed, job.item.item_id, ask.step, sample)
-        ids = self._engine.prompt_ids(messages, thinking=job.method.thinking)
+        ids = begun or self._engine.prompt_ids(messages, thinking=job.method.thinking)
         key = call_key(
             self._engine.model.fingerprint,
             job.adapter.hash if job.adapter else None,
@@ -279,14 +315,18 @@ class Scheduler:
 
     def _advance(self, state: _Live, done: Mapping[str, Completion]) -> Response | None:
         """Sends a program its completions; returns its response if that ended it."""
-        completions = [self._with_known_marks(done[call.key]) for call in state.calls]
+        completions = [self._with_known_marks(_counted(call, done[call.key])) for call in state.calls]
         for call, completion in zip(state.calls, completions, strict=True):
             state.steps.append(Step(call.step, call.messages, completion))
         broken = [completion.error for completion in completions if completion.finish_reason == "error"]
         if broken and not state.job.method.votes:
             return Response("", state.steps, broken[0] or "the engine gave no completion")
         thinking = state.job.method.thinking
-        replies = [_without_thoughts(completion, thinking) for completion in completions]
+        replies = [
+            # The thought of a call that goes on was closed for it.
+            _without_thoughts(completion, thinking and not call.shared)
+            for call, completion in zip(state.calls, completions, strict=True)
+        ]
         _, failed = _guarded(partial(state.running.send, replies))
         if failed is not None:
             return Response("", state.steps, failed)
@@ -301,6 +341,27 @@ class Scheduler:
         return completion if text == completion.text else replace(completion, text=text)
 
 
+def _started(job: Job) -> Program:
+    turns = any(turn["role"] == "assistant" for turn in job.history)
+    return job.method.start(job.item, job.options, job.vote, turns)
+
+
+def _counted(call: _Call, completion: Completion) -> Completion:
+    """A completion as its program's step counts it: a budget that was used up cut nothing, and ids that an
+    earlier call has counted are not counted again (rule 1)."""
+    spent = call.budget is not None and completion.generated_tokens >= call.budget
+    if spent and completion.finish_reason == CUT:
+        completion = replace(completion, finish_reason=SPENT)
+    if call.shared:
+        cached = completion.cached_tokens
+        completion = replace(
+            completion,
+            prompt_tokens=completion.prompt_tokens - call.shared,
+            cached_tokens=None if cached is None else max(0, cached - call.shared),
+        )
+    return completion
+
+
 def _without_ids(completion: Completion) -> Completion:
     """Ids are kept in the store; a large run must not hold them all in memory."""
     return replace(completion, prompt_ids=(), generated_ids=())
@@ -311,7 +372,7 @@ def _without_thoughts(completion: Completion, thinking: bool) -> Completion:
 
     If thinking was switched on and the text was cut without any mark, the opening mark is in the prompt.
     """
-    opened = thinking and completion.finish_reason == "length"
+    opened = thinking and completion.finish_reason in (CUT, SPENT)
     reply = thoughts.split(completion.text, opened=opened).reply
     return completion if reply == completion.text else replace(completion, text=reply)
 

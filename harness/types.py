@@ -93,6 +93,13 @@ class Ask:
     max_tokens: int | None = None
     """None: the task's limit for this step."""
     stop: tuple[str, ...] = ()
+    after: str | None = None
+    """Name of the call just before, in this program, whose text goes on: the prompt is that call's prompt and
+    generated ids and then `closing`. For engines that take prompt ids."""
+    closing: str = ""
+    """Behind the closing mark of a thought that is still open, which need not be named."""
+    spends: bool = False
+    """Whether `max_tokens` is a budget: where it is used up, the finish reason is `budget`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,29 +12,27 @@ from typing import Literal
 
 from harness.errors import UserError
 from harness.programs.base import get_method, is_method
+from harness.programs.budget import budget_of
+from harness.recipes import DISTILLED, LABELS, RECIPES, Recipe
 
 Kind = Literal["base", "s2", "distilled", "named"]
-
-Recipe = Literal["s2", "s1", "nofilter", "all"]
-
-RECIPES: dict[str, Recipe] = {
-    "distilled": "s2",
-    "distilled-s1": "s1",
-    "distilled-nofilter": "nofilter",
-    "distilled-all": "all",
-}
-"""Variants that are trained, and how: the paper's method, its control, its ablation, and all tasks in one."""
 
 KNOWN = {
     "base": "the model, answering at once",
     "s2": "the model with the task's System 2 method (s2:METHOD names another)",
-    "distilled": "an adapter per task, distilled from s2, answering at once",
-    "distilled-s1": "the control: trained on the model's own filtered System 1 answers",
-    "distilled-nofilter": "the ablation: one System 2 answer per input, unfiltered",
-    "distilled-all": "one adapter from the kept System 2 answers of all tasks together",
-    "distilled:METHOD": "distilled from s2:METHOD, where the run has several s2 (-nofilter and -all too)",
+    **{recipe.name: recipe.description for recipe in RECIPES.values()},
+    "distilled:METHOD": "distilled from s2:METHOD, where the run has several s2 (and distilled-...:METHOD)",
     "NAME=PATH_OR_ID[@revision][:method]": "any checkpoint or adapter, any method (served:MODEL: a server's)",
 }
+
+
+def listing() -> list[tuple[str, str, str, str]]:
+    """(name, what it is, what it costs, where it is from) of every variant, for `ls variants`."""
+    return [
+        (name, text, RECIPES[name].cost, RECIPES[name].paper) if name in RECIPES else (name, text, "", "")
+        for name, text in KNOWN.items()
+    ]
+
 
 AGAIN = "base-again"
 """The second run of `base` that `--noise-floor` adds."""
@@ -57,7 +55,7 @@ class Variant:
     location: str | None = None
     """The folder or hub id of a named checkpoint."""
     revision: str | None = None
-    recipe: Recipe = "s2"
+    recipe: Recipe = DISTILLED
     """How a distilled variant is trained."""
     teacher: str | None = None
     """System 2 method that a distilled variant learns from; None is the task's own."""
@@ -68,11 +66,21 @@ class Variant:
         """The method's name on a task whose System 2 is `s2_method`."""
         if self.method is not None:
             return self.method
+        if self.kind == "distilled" and self.recipe.asked == "teacher":
+            return self.teacher_for(s2_method)
         return s2_method if self.kind == "s2" else "direct"
 
     def teacher_for(self, s2_method: str) -> str:
-        """The method that a distilled variant learns from on a task whose System 2 is `s2_method`."""
-        return "direct" if self.recipe == "s1" else self.teacher or s2_method
+        """The method that a distilled variant learns from on a task whose System 2 is `s2_method`; LABELS
+        where no model is asked."""
+        if self.recipe.from_system_2:
+            return self.teacher or s2_method
+        return LABELS if self.recipe.taught_by == "labels" else "direct"
+
+    @property
+    def learns_from_system_2(self) -> bool:
+        """Whether a System 2 method teaches it."""
+        return self.kind == "distilled" and self.recipe.from_system_2
 
 
 def parse_variants(models: str) -> list[Variant]:
@@ -91,8 +99,10 @@ def parse_variants(models: str) -> list[Variant]:
 def with_teacher(variant: Variant, variants: Sequence[Variant]) -> Variant:
     """`variant`; a distilled one gets the run's System 2 row as its teacher. UserError if the run has
     several."""
-    rows = [other for other in variants if other.kind == "s2"]
-    if variant.kind != "distilled" or variant.recipe == "s1" or variant.teacher is not None or not rows:
+    every = [other for other in variants if other.kind == "s2"]
+    # A System 2 under a budget is a point between the two, and no teacher unless it is named or alone.
+    rows = [row for row in every if row.method is None or budget_of(get_method(row.method)) is None] or every
+    if not variant.learns_from_system_2 or variant.teacher is not None or not rows:
         return variant
     if len(rows) > 1:
         named = next((row.method for row in rows if row.method), "METHOD")
@@ -107,7 +117,7 @@ def with_teacher(variant: Variant, variants: Sequence[Variant]) -> Variant:
 def teacher_row(variant: Variant, variants: Sequence[Variant], s2_method: str) -> Variant | None:
     """The row of the run that a distilled variant learns from, on a task whose System 2 is `s2_method`;
     None if the run has no such row."""
-    if variant.kind != "distilled" or variant.recipe == "s1":
+    if not variant.learns_from_system_2:
         return None
     wanted = get_method(variant.teacher_for(s2_method)).name
     return next(
@@ -126,7 +136,7 @@ def check_teachers(variants: Sequence[Variant], s2_methods: Mapping[str, str]) -
     if all(variant.kind != "s2" for variant in variants):
         return
     for variant in variants:
-        if variant.kind != "distilled" or variant.recipe == "s1":
+        if not variant.learns_from_system_2:
             continue
         for task, s2_method in s2_methods.items():
             if teacher_row(variant, variants, s2_method) is None:
@@ -135,6 +145,24 @@ def check_teachers(variants: Sequence[Variant], s2_methods: Mapping[str, str]) -
                     f"--models {variant.name}: on {task} it learns from {method}, which is not a row of this "
                     f"run: add s2:{method}"
                 )
+
+
+def check_recipes(variants: Sequence[Variant], s2_methods: Mapping[str, str]) -> None:
+    """UserError where a variant's recipe can make a checkpoint on no task of `s2_methods` (task -> its
+    System 2). Where it can on some, the rows of the others say why not."""
+    for variant in variants:
+        if variant.learns_from_system_2:
+            refusals = [unteachable(variant, s2_method) for s2_method in s2_methods.values()]
+            if refusals and None not in refusals:
+                raise UserError(f"--models {variant.name}: {refusals[0]}")
+
+
+def unteachable(variant: Variant, s2_method: str) -> str | None:
+    """Why a distilled variant cannot learn from its teacher on a task whose System 2 is `s2_method`; None
+    where it can."""
+    if not variant.learns_from_system_2:
+        return None
+    return variant.recipe.refuses(get_method(variant.teacher_for(s2_method)))
 
 
 def with_noise_floor(variants: Sequence[Variant]) -> list[Variant]:
@@ -167,9 +195,10 @@ def _parse(text: str) -> Variant:
     if colon and not method:
         raise UserError(f"--models {text}: no method after ':'; write s2:cot, or s2 for the task's own")
     if not method:
-        return Variant(head, kind, recipe=RECIPES.get(head, "s2"))
-    if head == "distilled-s1":
-        raise UserError(f"--models {text}: distilled-s1 learns from System 1 and takes no method")
+        return Variant(head, kind, recipe=RECIPES.get(head, DISTILLED))
+    if kind == "distilled" and not RECIPES[head].from_system_2:
+        whom = {"s1": "System 1", "labels": "labels"}[RECIPES[head].taught_by]
+        raise UserError(f"--models {text}: {head} learns from {whom} and takes no method")
     if head == "base":
         raise UserError(f"--models {text}: base takes no method; write s2:{method}")
     name = _known_method(method)
@@ -181,7 +210,7 @@ def _parse(text: str) -> Variant:
 def _split_method(text: str) -> tuple[str, str | None]:
     """Location and method; a drive letter, a URL scheme or a server's `name:tag` is not a method."""
     location, colon, method = text.rpartition(":")
-    if not colon or "/" in method or "\\" in method:
+    if not colon or ("/" in method and not is_method(method)) or "\\" in method:
         return text, None
     if text.startswith(SERVED) and (location + ":" == SERVED or not is_method(method)):
         return text, None

@@ -42,7 +42,10 @@ from results.schema_distillation import (
     DistillationAccount,
     DistillationCounts,
     JsonObject,
+    ReplyTokens,
     Settings,
+    Taught,
+    TaughtBy,
 )
 from results.schema_leaderboard import (
     Board,
@@ -51,6 +54,8 @@ from results.schema_leaderboard import (
     Compared,
     Cut,
     DistillationRow,
+    Frontier,
+    FrontierPoint,
     Leaderboard,
     LeftOut,
     LookedTask,
@@ -106,9 +111,11 @@ Failure = Literal["no_answer", "truncated", "stopped", "empty", "error"]
 FAILURES: tuple[Failure, ...] = get_args(Failure)
 """Ways a row can fail; each scores as wrong and is counted in its own column."""
 
-FinishReason = Literal["stop", "length", "error"]
+FinishReason = Literal["stop", "length", "budget", "error"]
 CUT: FinishReason = "length"
 """Finish reason of a call whose text was cut at its maximum of tokens."""
+SPENT: FinishReason = "budget"
+"""Finish reason of a call that used up the method's own budget; the method went on from there."""
 
 StepUsageKey = Literal["prompt_tokens", "cached_tokens", "generated_tokens"]
 UsageKey = Literal["calls", "prompt_tokens", "cached_tokens", "generated_tokens"]
@@ -163,7 +170,8 @@ class SampleStep(TypedDict):
     generated_tokens: int
     """Ids generated, up to and including the stop."""
     finish_reason: FinishReason
-    """`length`: cut at the maximum of tokens."""
+    """`length`: cut at the maximum of tokens; `budget`: the method's own budget was used up, and the next
+    call goes on from there (its prompt tokens are those that came on top)."""
 
 
 class SampleRow(TypedDict):
@@ -222,6 +230,7 @@ __all__ = [
     "MARGIN_POINTS",
     "RATIO_KEYS",
     "SCHEMA",
+    "SPENT",
     "STEP_USAGE",
     "UNITS",
     "USAGE",
@@ -248,6 +257,8 @@ __all__ = [
     "Execution",
     "Failure",
     "FinishReason",
+    "Frontier",
+    "FrontierPoint",
     "Hardware",
     "InLooks",
     "JsonObject",
@@ -277,6 +288,7 @@ __all__ = [
     "RatioKey",
     "Ratios",
     "Read",
+    "ReplyTokens",
     "RunEntries",
     "RunKind",
     "RunStart",
@@ -291,6 +303,8 @@ __all__ = [
     "Status",
     "StepUsageKey",
     "Task",
+    "Taught",
+    "TaughtBy",
     "TokenRatio",
     "Trio",
     "Unit",

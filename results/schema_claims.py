@@ -113,6 +113,8 @@ class PairMarks(InLooks):
     """True where one variant is compared with itself, run again."""
     no_reasoning: NotRequired[list[str]]
     """Sides that did not reason though they should, each with its figures."""
+    uses_labels: NotRequired[list[str]]
+    """Sides that were trained on labels."""
 
 
 class ClaimHead(Sides, PairMarks):

@@ -15,6 +15,22 @@ Settings = dict[str, Any]
 """Name -> value, as users write them: options, `--engine-args`, `--sampling`, `--task-args`, `--train-args`;
 whoever owns the names checks the values."""
 
+TaughtBy = Literal["s2", "s1", "labels"]
+"""Who teaches a distilled variant: a System 2 method, System 1 itself, or the labels of the training rows."""
+
+Taught = Literal["answer", "shortest", "random", "steps", "label"]
+"""What a training target is: the agreed answer, the shortest or a random reply that gave it, the answer with
+reasoning before it that is removed in stages, the label."""
+
+
+class ReplyTokens(TypedDict):
+    """Mean generated tokens of replies, where replies are taught."""
+
+    taught: float
+    """Of those that were picked."""
+    fitting: float
+    """Of all that gave the kept answer, ended by themselves and keep to the bound."""
+
 
 class DistillationCounts(TypedDict):
     """What the teacher was asked, what was kept and what was trained on."""
@@ -26,7 +42,11 @@ class DistillationCounts(TypedDict):
     status: Literal["trained", "not_distilled"]
     """`not_distilled`: too few inputs were kept."""
     teacher_method: str
-    """Name of the method that taught."""
+    """Name of the method that taught; `labels` where labels did."""
+    taught: NotRequired[Taught]
+    """What a target is; `answer` where it is left out."""
+    reply_tokens: NotRequired[ReplyTokens]
+    """How long the taught replies are beside those that they were picked from."""
     teacher_tokens: int
     """Tokens that the teacher generated, all samples and choices together."""
     teacher_prompt_tokens: int
@@ -63,7 +83,8 @@ class DistillationCounts(TypedDict):
     train_flops: float
     """4 per parameter and token with LoRA, 6 with full training."""
     pseudo_label_accuracy: float | None
-    """Share of targets that the task's labels call right; used for nothing. Null without labels."""
+    """Share of targets (of replies: of their answers) that the task's labels call right; used for nothing.
+    Null without labels."""
     already_given: float | None
     """Share of targets that the model gives before training; null where it was not asked."""
     settings: Settings

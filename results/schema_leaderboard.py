@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Literal, NotRequired, TypedDict
 
-from results.schema_claims import Comparison, Overall, Sides
+from results.schema_claims import Comparison, Overall, Sides, Verdict
 from results.schema_manifest import Direction, Ended
 
 RowStatus = Literal["scored", "not_distilled"]
@@ -170,6 +170,8 @@ class ScoreRow(Scored):
     """Kinds of steps that could not use the turns which the task puts before a prompt."""
     no_reasoning: NoReasoning | None
     """What shows that this System 2 did not reason; else null."""
+    uses_labels: bool
+    """Whether the variant was trained on labels, which no other variant sees."""
 
 
 class Trio(TypedDict):
@@ -196,6 +198,46 @@ class Rates(TypedDict):
     """Generated tokens."""
     train: float | None
     """Tokens trained on; null: a training FLOP costs what a FLOP of prompt reading costs."""
+
+
+class FrontierPoint(TypedDict):
+    """One variant by score and tokens."""
+
+    variant: str
+    """Name."""
+    score: float
+    """Its primary score, over the rows that all variants of the entry have."""
+    tokens: float
+    """Generated tokens per item, over the same rows."""
+    on_front: bool
+    """Whether no other variant scores as well with as few tokens, and better in one of the two."""
+    p_on_front: float
+    """Share of joint bootstrap draws of the items in which it is on the front."""
+    as_good: Verdict | None
+    """Whether it is as good as `against` within the margin; null where it generates no fewer tokens."""
+    uses_labels: bool
+    """Whether it was trained on labels."""
+
+
+class Frontier(TypedDict):
+    """Score against tokens of all variants of a task, fewest tokens first."""
+
+    task: str
+    """Short name."""
+    metric: str
+    """The primary metric."""
+    n: int
+    """Clusters that all variants have."""
+    margin: float
+    """Non-inferiority margin."""
+    against: str | None
+    """The variant that stands for System 2; null where it has no row."""
+    points: list[FrontierPoint]
+    """The variants; one on other rows than System 2 is left out."""
+    cheapest: str | None
+    """The variant of fewest tokens that is as good as `against`; null where none is shown to be."""
+    sentence: str
+    """The same in words; empty without System 2."""
 
 
 class PriceNote(TypedDict):
@@ -308,6 +350,8 @@ class Board(ClaimTable):
     """Scores and costs."""
     distillation: list[DistillationRow]
     """What distillation cost and when it pays."""
+    frontier: list[Frontier]
+    """How few tokens are enough, per task with two variants or more."""
     methods: list[MethodRow]
     """Which test and interval were used, and why."""
     notes: list[str]

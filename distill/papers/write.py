@@ -13,10 +13,10 @@ from pathlib import Path
 from distill.papers.cards import EXAMPLES, describe_task, write_papers
 from distill.papers.examples import example_rows, write_examples
 from distill.papers.parts import ExampleRow, ModelShown, TaskPart
+from distill.teacher.labels import teacher
 from distill.teacher.sample import TeacherAsk
 from distill.teacher.select import Sampled
 from harness.lm.task import TaskData
-from harness.programs.base import get_method
 from harness.session import Session
 from harness.types import Item
 from results.schema import Distillation
@@ -29,7 +29,7 @@ def document(
     described: list[TaskPart] = []
     rows: list[ExampleRow] = []
     for ask, sampled, record in parts:
-        task, method = ask.inputs.task, get_method(ask.method)
+        task, method = ask.inputs.task, teacher(ask.method)
         sampling = context.sampling(task, teacher=True, votes=method.votes)
         described.append(
             describe_task(

@@ -82,6 +82,10 @@ OTHER_REASONS = {
         "no answer could be read; look at the samples, and at max_tokens if they were cut",
     ),
     "other_form": Reason("another form of a question, asked to compare its answer and not to train on"),
+    "no_reply": Reason(
+        "no reply with the kept answer ended by itself within the bound",
+        "no reply could be taught whole; raise max_tokens or --train-args longest_reply",
+    ),
     "target_not_readable": Reason(
         "the task's rule does not read the answer back from the target",
         "the task's rule does not read its own targets; correct the rule",
@@ -149,6 +153,19 @@ FILTERS: dict[str, Filter] = {
             "every answer that could be read is kept: the ablation without a filter",
             _answered,
             {},
+            asked_for=False,
+            by_votes=False,
+        ),
+        Filter(
+            "labels",
+            "every input is kept whose label, written as a target, the task's rule reads back and scores as "
+            "right; the targets are the labels",
+            _answered,
+            {
+                "no_label": Reason(
+                    "the row has no label that the task's rule reads back", "use rows with labels"
+                )
+            },
             asked_for=False,
             by_votes=False,
         ),

@@ -22,10 +22,9 @@ def teacher_inputs(options: RunOptions, task: TaskData) -> int:
 
 
 def teacher_samples(options: RunOptions, task: TaskData, variant: Variant) -> int:
-    """Teacher samples per input, or per order if both orders of a pair are asked. One without a filter,
-    because nothing is voted on."""
-    if variant.recipe == "nofilter":
-        return 1
+    """Teacher samples per input, or per order if both orders of a pair are asked."""
+    if variant.recipe.samples is not None:
+        return variant.recipe.samples
     if options.data != "embedded" and task.spec.samples_per_order is not None:
         return task.spec.samples_per_order
     if options.samples is not None:

@@ -6,7 +6,7 @@ filter_kinds.py has the filters. Only `label_accuracy` reads labels, after the e
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -17,7 +17,8 @@ from harness.errors import UserError
 from harness.lm.task import TaskData
 from harness.programs.base import Method, Program
 from harness.session import Session
-from harness.types import Ask, Item, Response, user
+from harness.types import Ask, Item, Message, Response, user
+from results.schema import ReplyTokens
 
 USC_TOKENS = 16
 """Enough for `Candidate: 3` and the end."""
@@ -37,6 +38,17 @@ class FilterChoice:
 
 
 @dataclass(frozen=True)
+class Reply:
+    """A call of the teacher whose reply is taught, prompt and reply as the engine had them."""
+
+    messages: list[Message]
+    prompt_ids: tuple[int, ...]
+    ids: tuple[int, ...]
+    """What was generated, the end of the turn last."""
+    text: str
+
+
+@dataclass(frozen=True)
 class Example:
     """A training example before tokenisation: System 1's prompt and the answer it should give."""
 
@@ -44,6 +56,19 @@ class Example:
     answer: str
     margin: float
     """Share of the winner less share of the runner-up, of all samples drawn."""
+    reply: Reply | None = None
+    """Taught in place of the answer, behind its own prompt."""
+    reasoning: str = ""
+    """Taught before the answer at first, and then less and less of it (`distill.training.stages`)."""
+
+    @property
+    def prompt(self) -> str:
+        """The user turn that the target is taught behind."""
+        return self.item.prompt if self.reply is None else self.reply.messages[-1]["content"]
+
+    def target(self, write: Callable[[str], str]) -> str:
+        """The text that is taught; `write` makes an answer a target."""
+        return write(self.answer) if self.reply is None else self.reply.text
 
 
 @dataclass(frozen=True)
@@ -64,11 +89,26 @@ class Drawn:
     """Why it was dropped; None if kept."""
     undrawn: int = 0
     """Samples that were not drawn, because the vote was certain without them."""
+    reply: Reply | None = None
+    """What is taught in place of the answer, where replies are."""
+    reasoning: str = ""
+    """What is taught before the answer at first, where reasoning is removed in stages."""
 
     @property
     def margin_at_most(self) -> float:
         """The margin, had all samples that were not drawn gone to the winner."""
         return min(self.margin + 2 * self.undrawn / max(len(self.answers) + self.undrawn, 1), 1.0)
+
+    @property
+    def prompt(self) -> str:
+        """The user turn that the target is taught behind."""
+        return self.item.prompt if self.reply is None else self.reply.messages[-1]["content"]
+
+    def target(self, write: Callable[[str], str]) -> str | None:
+        """The text that is taught; `write` makes an answer a target. None where the prompt was dropped."""
+        if self.answer is None:
+            return None
+        return write(self.answer) if self.reply is None else self.reply.text
 
 
 @dataclass
@@ -89,19 +129,23 @@ class Sampled:
     samples_planned: int = 0
     first: Response | None = None
     """The first sample of the first prompt, step by step."""
+    reply_tokens: ReplyTokens | None = None
+    """How long the replies are that were picked, where replies are taught."""
 
     @property
     def examples(self) -> list[Example]:
         """The examples to train on."""
         return [
-            Example(each.item, each.answer, each.margin) for each in self.drawn if each.answer is not None
+            Example(each.item, each.answer, each.margin, each.reply, each.reasoning)
+            for each in self.drawn
+            if each.answer is not None
         ]
 
     def drop(self, unit: str, reason: str, by_cluster: bool) -> None:
         """Drops an input that was kept, both orders of a pair together."""
         names = [each.item.cluster_id if by_cluster else each.item.item_id for each in self.drawn]
         self.drawn = [
-            replace(each, answer=None, reason=reason) if name == unit else each
+            replace(each, answer=None, reply=None, reason=reason) if name == unit else each
             for name, each in zip(names, self.drawn, strict=True)
         ]
         self.dropped[reason] += 1
@@ -164,7 +208,7 @@ def _keep(draws: Draws, chosen: FilterChoice, choices: Choices) -> Sampled:
         first=next((each[0] for each in draws.responses.values()), None),
     )  # fmt: skip
     for unit in draws.ask.inputs.units:
-        answers = [[_answer(task, item, each) for each in draws.responses[item.item_id]] for item in unit]
+        answers = [[answer_in(task, item, each) for each in draws.responses[item.item_id]] for item in unit]
         undrawn = [draws.ask.samples - len(each) for each in answers]
         # A sample that was not drawn counts as a failed one: the vote was certain without it.
         votes = [
@@ -225,7 +269,7 @@ def _universal_choices(context: Session, draws: Sequence[Draws], seed: int, phas
         for unit in drawn.ask.inputs.units:
             item = unit[0]
             texts = [
-                each.text for each in drawn.responses[item.item_id] if _answer(task, item, each) is not None
+                each.text for each in drawn.responses[item.item_id] if answer_in(task, item, each) is not None
             ]
             shown = usc_fit(
                 item.question, texts, lambda prompt: len(context.engine.prompt_ids([user(prompt)])) <= room
@@ -255,7 +299,7 @@ def _asks(prompt: str) -> Any:
     return program
 
 
-def _answer(task: TaskData, item: Item, response: Response) -> str | None:
+def answer_in(task: TaskData, item: Item, response: Response) -> str | None:
     """The answer in a response; None for a failure, so it cannot vote (rule 5)."""
     return None if response.error is not None else task.spec.answer_of(response.text, item.fields)
 

@@ -19,6 +19,7 @@ from distill.training.data import Examples, split_examples
 from distill.training.job import TrainingJob
 from distill.training.resume import FACTS, Resumable, last_whole, prepare, training_folder
 from distill.training.settings import DEFAULTS
+from distill.training.stages import staged_examples
 from harness import storage
 from harness.engines.hf.load import auto_class, empty_model
 from harness.errors import RunError
@@ -40,14 +41,18 @@ def train(job: TrainingJob) -> None:
 
     transformers_logging.disable_progress_bar()
     settings = {**DEFAULTS, **job.settings}
-    examples = split_examples(
-        job.prompts,
-        job.targets,
-        job.groups,
-        validation=settings["validation"],
-        max_length=settings["max_length"],
-        seed=job.seed,
-    )
+    stages: list[int] = []
+    if job.stages:
+        examples, stages = staged_examples(job, settings["max_length"])
+    else:
+        examples = split_examples(
+            job.prompts,
+            job.targets,
+            job.groups,
+            validation=settings["validation"],
+            max_length=settings["max_length"],
+            seed=job.seed,
+        )
     output = Path(job.output)
     folder = training_folder(output)
     described = _described(job, settings)
@@ -71,6 +76,7 @@ def train(job: TrainingJob) -> None:
     meter = Meter(last.totals if last else None)
     trainer = DistillTrainer(
         meter=meter,
+        stages=stages,
         model=model,
         args=config,
         train_dataset=Dataset.from_list(examples.train),

@@ -25,7 +25,12 @@ class TrainingJob:
     settings: Settings = field(default_factory=dict)
     groups: list[str] = field(default_factory=list)
     """Cluster of each example: whole clusters are held out for validation. Empty: equal prompts."""
+    stages: list[int] = field(default_factory=list)
+    """Stage of each example, if they are trained on in stages (`stages.py`); else empty."""
 
     def hash(self) -> str:
         """Hash of everything that decides the weights, and of the folder."""
-        return stable_hash(asdict(self), 32)
+        described = asdict(self)
+        if not self.stages:
+            del described["stages"]  # a job without stages keeps its hash
+        return stable_hash(described, 32)

@@ -12,6 +12,7 @@ from typing import Any
 
 from distill.teacher.select import Example
 from distill.training.job import TrainingJob
+from distill.training.stages import staged
 from harness.lm.task import TaskData
 from harness.session import Session
 from harness.types import Item, Settings, user
@@ -41,8 +42,11 @@ def training_job(
 ) -> TrainingJob:
     """The job for the kept examples of a task; a target ends with the end of the turn (rule 2)."""
     model = context.engine.model
-    prompts = [list(_system1_ids(context, task, example.item)) for example in examples]
-    targets = [list(context.engine.target_ids(task.spec.target(example.answer))) for example in examples]
+    prompts, targets = [], []
+    for example in examples:
+        prompt, target = _ids(context, task, example)
+        prompts.append(list(prompt))
+        targets.append(list(target))
     used = dict(settings)
     paper = task.spec.paper
     # One adapter for all tasks does not use one task's steps.
@@ -51,7 +55,7 @@ def training_job(
         # The task's batch is what fits into memory; a step of the paper is many of them.
         parts = max(1, round(paper.tokens_per_step / mean / used["batch"]))
         used |= {"batch": parts * used["batch"], "gradient_accumulation": parts}
-    return TrainingJob(
+    job = TrainingJob(
         name=task.name,
         model_folder=model.folder or "",
         dtype=model.dtype,
@@ -65,20 +69,32 @@ def training_job(
         revision=context.source.revision,
         settings=used,
     )
+    if not any(example.reasoning for example in examples):
+        return job
+    return staged(job, [context.engine.text_ids(example.reasoning) for example in examples])
 
 
 def add_job(jobs: dict[Path, TrainingJob], job: TrainingJob, name: str) -> None:
     """Adds a job; a checkpoint of several tasks gets each example once."""
     folder = Path(job.output)
     if folder not in jobs:
-        jobs[folder] = replace(job, name=name, prompts=[], targets=[], groups=[])
+        jobs[folder] = replace(job, name=name, prompts=[], targets=[], groups=[], stages=[])
     whole = jobs[folder]
     known = {tuple(prompt) for prompt in whole.prompts}
-    for prompt, target, group in zip(job.prompts, job.targets, job.groups, strict=True):
-        if tuple(prompt) not in known:
-            whole.prompts.append(prompt)
-            whole.targets.append(target)
-            whole.groups.append(group)
+    new = [place for place, prompt in enumerate(job.prompts) if tuple(prompt) not in known]
+    whole.prompts.extend(job.prompts[place] for place in new)
+    whole.targets.extend(job.targets[place] for place in new)
+    whole.groups.extend(job.groups[place] for place in new)
+    whole.stages.extend(job.stages[place] for place in new if job.stages)
+
+
+def _ids(context: Session, task: TaskData, example: Example) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Prompt and target of an example: a reply behind the prompt that it was given to, which is the one that
+    its method is evaluated with, or the answer behind System 1's."""
+    if example.reply is not None:
+        return example.reply.prompt_ids, example.reply.ids
+    target = context.engine.target_ids(task.spec.target(example.answer))
+    return _system1_ids(context, task, example.item), target
 
 
 def _system1_ids(context: Session, task: TaskData, item: Item) -> tuple[int, ...]:

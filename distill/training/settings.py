@@ -6,6 +6,8 @@ that bad settings are reported before anything is sampled or loaded.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from distill.training.accelerate_config import machines
 from harness.errors import UserError
 from harness.settings import Setting, shown, unknown
@@ -46,6 +48,17 @@ SETTINGS: dict[str, Setting] = {
     "max_length": Setting(0, "drop, never cut, examples of more tokens; 0: no limit", whole=True),
     "gradient_checkpointing": Setting(False, "true saves memory and costs about a fifth of the speed"),
     "gradient_accumulation": Setting(1, "parts that each step's batch is computed in", low=1, whole=True),
+    "shortest": Setting(
+        0.0,
+        "distilled-short: draw from this share of the shortest replies; 0: the shortest",
+        high=1,
+    ),
+    "longest_reply": Setting(
+        0, "distilled-short, -cot and -steps: teach no reply of more tokens; 0: no bound", whole=True
+    ),
+    "stages": Setting(
+        4, "distilled-steps: parts in which the reasoning is removed", low=1, high=1000, whole=True
+    ),
     "launch": Setting(
         "", "several devices: ddp, fsdp or a configuration file of accelerate; empty: one device"
     ),
@@ -58,6 +71,10 @@ FULL_LEARNING_RATE = 2e-5
 
 ONLY_HOW = ("gradient_checkpointing", "gradient_accumulation", "launch")
 """Settings of how the work is done, which do not change what is learnt (except for rounding)."""
+
+
+OF_RECIPES = ("shortest", "longest_reply", "stages")
+"""Settings that some recipes use (`Recipe.settings`) and the others do not look at."""
 
 
 def training_settings(*layers: Settings) -> Settings:
@@ -87,9 +104,11 @@ def training_settings(*layers: Settings) -> Settings:
     return merged
 
 
-def identity(settings: Settings) -> Settings:
-    """The settings that decide what is learnt: part of a checkpoint's key."""
+def identity(settings: Settings, used: Sequence[str] = ()) -> Settings:
+    """The settings that decide what is learnt: part of a checkpoint's key. `used` are those of
+    OF_RECIPES that the recipe uses."""
     unseen = {*ONLY_HOW, *(() if settings["validation"] else ("patience", "save_steps"))}
+    unseen |= set(OF_RECIPES) - set(used)
     return {name: value for name, value in settings.items() if name not in unseen}
 
 

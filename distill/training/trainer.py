@@ -11,7 +11,7 @@ is a target, by transformers' own `logits_to_keep`; elsewhere the logits would b
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -48,13 +48,17 @@ def can_flatten(model: PreTrainedModel) -> bool:
 
 class BatchOrder(Sampler[int]):
     """The order of an epoch, drawn from seed and epoch: shuffled, then sorted by length within shuffled
-    groups of many batches (transformers' own grouping), so that a batch needs little padding."""
+    groups of many batches (transformers' own grouping), so that a batch needs little padding. Examples of a
+    later stage come after those of an earlier one."""
 
-    def __init__(self, lengths: list[int], batch: int, seed: int, by_length: bool) -> None:
+    def __init__(
+        self, lengths: list[int], batch: int, seed: int, by_length: bool, stages: Sequence[int] = ()
+    ) -> None:
         self._lengths = lengths
         self._batch = batch
         self._seed = seed
         self._by_length = by_length
+        self._stages = stages or [0] * len(lengths)
         self._epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -66,17 +70,23 @@ class BatchOrder(Sampler[int]):
 
     def __iter__(self) -> Iterator[int]:
         draw = torch.Generator().manual_seed(int(stable_hash(["order", self._seed, self._epoch]), 16) >> 1)
-        if self._by_length:
-            return iter(get_length_grouped_indices(self._lengths, self._batch, generator=draw))
-        return iter(torch.randperm(len(self._lengths), generator=draw).tolist())
+        for stage in sorted(set(self._stages)):
+            here = [place for place, its in enumerate(self._stages) if its == stage]
+            if self._by_length:
+                lengths = [self._lengths[place] for place in here]
+                drawn = get_length_grouped_indices(lengths, self._batch, generator=draw)
+            else:
+                drawn = torch.randperm(len(here), generator=draw).tolist()
+            yield from (here[place] for place in drawn)
 
 
 class DistillTrainer(SFTTrainer):
-    """SFTTrainer on rows of `input_ids` and `labels`; `meter` counts what it processes."""
+    """SFTTrainer on rows of `input_ids` and `labels`; `meter` counts what it processes, `stages` is the
+    stage of each row."""
 
     data_collator: Any
 
-    def __init__(self, *, meter: Meter, **options: Any) -> None:
+    def __init__(self, *, meter: Meter, stages: Sequence[int] = (), **options: Any) -> None:
         super().__init__(compute_metrics=exact_answers, **options)
         self.meter = meter
         self.order = BatchOrder(
@@ -86,6 +96,7 @@ class DistillTrainer(SFTTrainer):
             * self.args.world_size,
             self.args.data_seed,
             by_length=not self.padding_free,
+            stages=stages,
         )
         model = self.accelerator.unwrap_model(self.model)
         model = model.get_base_model() if hasattr(model, "get_base_model") else model

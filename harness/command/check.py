@@ -8,14 +8,12 @@ Replies of a model are stood in for; nothing is trained, sampled or written.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from harness.answer_text import turn_marks
 from harness.limits import token_limit
 from harness.lm.asked import NO_ANSWER, system2_text
-from harness.lm.filters import readers
-from harness.lm.gold import candidates, number
+from harness.lm.round_trip import RoundTrip, round_trip
 from harness.lm.task import TaskData
 from harness.options import RunOptions
 from harness.programs.base import Method, Running, get_method
@@ -30,17 +28,6 @@ ROWS = 8
 MOST_STEPS = 20
 LONGEST = 1_500
 """Characters of one turn that are shown."""
-
-
-@dataclass(frozen=True)
-class RoundTrip:
-    """One answer there and back."""
-
-    answer: str
-    target: str
-    read: str | None
-    score: float | None
-    held: bool
 
 
 def report(options: RunOptions, task: TaskData) -> tuple[list[str], TaskRow]:
@@ -77,40 +64,6 @@ def report(options: RunOptions, task: TaskData) -> tuple[list[str], TaskRow]:
     if reason is None and task.undistillable:
         lines.append(f"not distilled: {task.undistillable}")
     return lines, facts
-
-
-def round_trip(task: TaskData, row: Mapping[str, Any]) -> RoundTrip | None:
-    """The trip of a row's own answer: of several that may be it, the first that holds, else the first. None
-    where the row has none."""
-    first = None
-    for answer in _answers(task, row):
-        target = task.spec.target(answer)
-        read = task.spec.answer_of(target, row)
-        score = _number(task, target, row)
-        wrong = _number(task, task.spec.target(NO_ANSWER), row)
-        same = read is not None and task.spec.vote_key(read) == task.spec.vote_key(answer)
-        better = score is None or wrong is None or score > wrong
-        if task.spec.primary.higher_is_better is False and score is not None and wrong is not None:
-            better = score < wrong
-        trip = RoundTrip(answer, target, read, score, same and better)
-        if trip.held:
-            return trip
-        first = first or trip
-    return first
-
-
-def _number(task: TaskData, text: str, row: Row) -> float | None:
-    metric = task.spec.primary.name
-    return number(task.figure(metric, task.score_of(text, row).get(metric)))
-
-
-def _answers(task: TaskData, row: Mapping[str, Any]) -> list[str]:
-    if task.foreign is None:
-        return [str(row["target"])]
-    reader = task.foreign.rule.reader
-    return candidates(
-        task.task, reader, [other for other in readers(task.task) if other.name != reader.name], row
-    )
 
 
 def _spread(task: TaskData) -> list[TaskRow]:

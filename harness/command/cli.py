@@ -282,9 +282,10 @@ def _ls(arguments: list[str], course: Course) -> int:
         listed = [(method.name, " -> ".join(method.steps), method.description) for method in methods()]
         print(tabulate(listed, ["method", "steps", "what it does"], maxcolwidths=[None, 24, 52]))
     else:
-        from harness.variants import KNOWN
+        from harness.variants import listing
 
-        print(tabulate(list(KNOWN.items()), ["variant", "what it is"]))
+        heads = ["variant", "what it is", "cost", "source"]
+        print(tabulate(listing(), heads, maxcolwidths=[None, 28, 12, None]))
     course.tell({"status": "ok"})
     return 0
 

@@ -15,6 +15,7 @@ from harness.engines import KINDS
 from harness.errors import UserError
 from harness.option_checks import check_text, refuse_keys_in_yaml
 from harness.options import BUNDLED, RunOptions, key_values
+from harness.recipes import RECIPES
 from harness.types import Settings
 from tasks import registry
 
@@ -22,7 +23,7 @@ VALUE_OPTIONS: tuple[tuple[str, str, str], ...] = (
     (
         "models",
         "V,...",
-        "base, s2, s2:METHOD, distilled, distilled:METHOD, distilled-s1, distilled-nofilter, distilled-all, "
+        f"base, s2, s2:METHOD, {', '.join(RECIPES)}, distilled:METHOD, "
         "NAME=PATH_OR_ID[@revision][:method] (default: base,s2,distilled)",
     ),
     ("pretrained", "MODEL", "hub id, folder, GGUF file, smollm2, or tiny (default: tiny)"),

@@ -195,15 +195,18 @@ def _trainings(variant: Variant, plans: Sequence[Planned], probe: Probe) -> list
     folders: dict[str, list[Row]] = {}
     for plan in plans:
         if not plan.is_there and plan.inputs >= MIN_KEPT:
-            folders.setdefault(str(plan.folder), []).append(_training(plan, probe, probe.read_rate))
-    rows = [row for found in folders.values() for row in (found if variant.recipe == "all" else found[:1])]
+            folders.setdefault(str(plan.folder), []).append(_training(variant, plan, probe, probe.read_rate))
+    rows = [row for found in folders.values() for row in (found if variant.recipe.together else found[:1])]
     start = STARTS[0] + probe.load_seconds, STARTS[1] + 2 * probe.load_seconds
     return [*rows, Row(TRAINING, "start", seconds=start)] if rows else []
 
 
-def _training(plan: Planned, probe: Probe, rate: float) -> Row:
+def _training(variant: Variant, plan: Planned, probe: Probe, rate: float) -> Row:
     """What training on `plan` works through, and how long; `rate` is prompt tokens a second."""
     measured, settings = probe.measured[plan.task.name, DIRECT, False], plan.settings
+    if variant.recipe.asked == "teacher":  # whole replies are taught, which the teacher's calls are like
+        taught = plan.task.name, variant.teacher_for(plan.task.spec.s2_method), True
+        measured = probe.measured.get(taught, measured)
     each = measured.prompt_tokens.mean + measured.generated_tokens.mean
     inputs = plan.inputs * (2 if plan.task.spec.swap else 1)
     steps = int(settings.get("max_steps") or 0)

@@ -19,7 +19,8 @@ from harness.calls import Most, most_of
 from harness.folder import read_manifest
 from harness.lm.task import TaskData
 from harness.options import RunOptions
-from harness.variants import Variant
+from harness.recipes import DISTILLED
+from harness.variants import Variant, unteachable
 from results.errors import ResultsError
 from results.records.lines import lines
 
@@ -114,16 +115,20 @@ def distillation(
     taught = [each for each in variants if each.kind == "distilled"]
     seeds = range(options.seed, options.seed + options.seeds)
     for variant, seed, task in product(taught, seeds, tasks):
-        name = TEACHER if variant.recipe == "s2" else f"{TEACHER} of {variant.name}"
+        if unteachable(variant, task.spec.s2_method):
+            continue
+        recipe = variant.recipe
+        name = TEACHER if recipe == DISTILLED else f"{TEACHER} of {variant.name}"
         method = variant.teacher_for(task.spec.s2_method)
         chosen = _filter(options, task, variant)
         inputs = (known or {}).get((variant.name, task.name, seed)) or _inputs_at_most(options, task, chosen)
         samples = inputs.asked * teacher_samples(options, task, variant)
-        most = _most(options, task, method)
-        yield Part(name, variant, task, method, samples, most, teaches=True)
+        if recipe.samples != 0:
+            most = _most(options, task, method)
+            yield Part(name, variant, task, method, samples, most, teaches=True)
         if chosen.model_chooses:
             yield Part(f"{name}, {CHOOSING}", variant, task, USC, inputs.units, Most(1, USC_TOKENS, True))
-        if variant.recipe != "s1":
+        if recipe.asks_before:
             before = min(ASKED_BEFORE, inputs.asked)
             yield Part(f"{name}, {BEFORE}", variant, task, DIRECT, before, _most(options, task, DIRECT))
 
@@ -141,6 +146,6 @@ def _most(options: RunOptions, task: TaskData, method: str) -> Most:
 
 
 def _filter(options: RunOptions, task: TaskData, variant: Variant) -> Filter:
-    if variant.recipe == "nofilter":
+    if not variant.recipe.filtered:
         return FILTERS["none"]
     return choose_filter(task, options.filter, options.preset).kind

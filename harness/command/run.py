@@ -7,16 +7,18 @@ The order of phases is fixed, so a resumed run meets its calls in the order in w
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from distill.checkpoint import Distilled
 from distill.pipeline import check_settings, find_or_make
+from distill.teacher.labels import require_labels
 from harness import storage
 from harness.command import looks
 from harness.command.estimate import estimate, estimate_distillation
 from harness.command.forecast import Forecast, forecast
 from harness.engines import KINDS
+from harness.engines.base import BY_IDS
 from harness.errors import UserError
 from harness.evaluate import evaluate
 from harness.folder import RunFolder, with_held
@@ -28,11 +30,21 @@ from harness.opening import opened
 from harness.options import RunOptions
 from harness.placement import placements
 from harness.programs.base import get_method
+from harness.programs.budget import budget_of
 from harness.programs.outside import load_files
 from harness.progress import say
+from harness.recipes import LABELS
 from harness.sample_rows import write_rows
 from harness.session import Session
-from harness.variants import SERVED, Variant, check_teachers, parse_variants, with_noise_floor, with_teacher
+from harness.variants import (
+    SERVED,
+    Variant,
+    check_recipes,
+    check_teachers,
+    parse_variants,
+    with_noise_floor,
+    with_teacher,
+)
 from results.schema import Distillation, RunKind, SampleRow
 
 
@@ -119,16 +131,33 @@ def _checked(options: RunOptions, variants: Sequence[Variant]) -> list[TaskData]
     with storage.reading():
         _check_variants(variants, options)
         tasks = loaded_tasks(options)
-    check_teachers(variants, {task.name: task.spec.s2_method for task in tasks})
+    s2_methods = {task.name: task.spec.s2_method for task in tasks}
+    check_teachers(variants, s2_methods)
+    check_recipes(variants, s2_methods)
+    if any(variant.recipe.taught_by == "labels" for variant in variants if variant.kind == "distilled"):
+        with storage.reading():
+            require_labels(tasks)
+    _check_budgets(variants, options, s2_methods.values())
     steps = [
         get_method(name).steps
         for task in tasks
         for variant in variants
-        for name in (variant.method_for(task.spec.s2_method), variant.teacher_for(task.spec.s2_method))
+        for name in {variant.method_for(task.spec.s2_method), variant.teacher_for(task.spec.s2_method)}
+        if name != LABELS
     ]
     if all(steps):  # a user's method may not say what its steps are
         check_steps(options.sampling, {"direct", *(kind for kinds in steps for kind in kinds)})
     return tasks
+
+
+def _check_budgets(variants: Sequence[Variant], options: RunOptions, s2_methods: Iterable[str]) -> None:
+    """UserError for a budget of reasoning on an engine that takes no prompts as ids."""
+    if KINDS[options.engine].by_ids:
+        return
+    for variant in variants:
+        for name in {variant.method_for(s2_method) for s2_method in s2_methods}:
+            if budget_of(get_method(name)) is not None:
+                raise UserError(f"--models {variant.name}: --engine {options.engine} takes no ids; {BY_IDS}")
 
 
 def _check_variants(variants: Sequence[Variant], options: RunOptions) -> None:

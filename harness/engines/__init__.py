@@ -32,6 +32,8 @@ class EngineKind:
     """Module with `check_arguments` for the engine's arguments."""
     weights: Literal["here", "on a server", "none"] = "here"
     """Where the weights are. Only weights on this machine can be trained."""
+    by_ids: bool = True
+    """Whether it takes prompts as ids, so that a call can go on from what another one generated."""
     changes_no_text: frozenset[str] = frozenset()
     """Arguments that change no text, or that the name of the weights already covers. Their values do not
     change the name of a checkpoint."""
@@ -77,6 +79,7 @@ KINDS: dict[str, EngineKind] = {
             "OpenAIEngine",
             "harness.engines.openai.settings",
             weights="on a server",
+            by_ids=False,
             changes_no_text=frozenset({"concurrency", "context_length", "parameters", "timeout"}),
         ),
         EngineKind(

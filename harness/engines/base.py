@@ -12,8 +12,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from harness.errors import UserError
 from harness.types import Completion, Message, Request
 from results import schema
+
+BY_IDS = "a budget of reasoning (cot/64) goes on from ids: use --engine hf or vllm"
 
 
 def adapter_name(*parts: object) -> str:
@@ -105,6 +108,11 @@ class Engine(ABC):
     @abstractmethod
     def target_ids(self, text: str) -> tuple[int, ...]:
         """Ids that the model should generate for `text` and then stop. The last one ends the turn."""
+
+    def text_ids(self, text: str) -> tuple[int, ...]:
+        """Ids of `text` in the middle of a turn, for prompts that go on from generated ids. UserError where
+        the engine does not take prompts as ids."""
+        raise UserError(f"--engine {self.name} takes no prompts as ids: {BY_IDS}")
 
     @abstractmethod
     def plan(self, requests: Sequence[Request]) -> list[list[Request]]:

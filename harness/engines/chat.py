@@ -162,6 +162,10 @@ class Chat:
         ids = self.tokenizer(self._thought_end + text, add_special_tokens=False)["input_ids"]
         return (*ids, self.turn_end)
 
+    def text_ids(self, text: str) -> tuple[int, ...]:
+        """Ids of `text` in the middle of a turn: no beginning, no end."""
+        return tuple(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+
     @cached_property
     def _thought_end(self) -> str:
         """The closing mark before a direct answer, for templates that open a thought themselves."""

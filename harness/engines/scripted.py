@@ -97,6 +97,9 @@ class ScriptedEngine(Engine):
     def target_ids(self, text: str) -> tuple[int, ...]:
         return (*(_word_id(word) for word in text.split()), END_ID)
 
+    def text_ids(self, text: str) -> tuple[int, ...]:
+        return self.target_ids(text)[:-1]
+
     def plan(self, requests: Sequence[Request]) -> list[list[Request]]:
         ordered = list(requests)
         size = self._batch_rows

@@ -16,6 +16,7 @@ from results.analysis.claims import Comparisons
 from results.analysis.clusters import sample
 from results.analysis.cost import CostModel, per_correct
 from results.analysis.distilled import distillation_rows, methods_on
+from results.analysis.frontier import frontiers
 from results.analysis.headline import headline
 from results.analysis.pairing import paired
 from results.analysis.prices import Prices, kept_prices, load_prices
@@ -27,6 +28,7 @@ from results.records.roles import (
     noise_floor,
     not_distilled,
     standing,
+    taught_by,
     teacher_on,
     trios,
 )
@@ -122,6 +124,7 @@ def from_run(
         "comparisons": found,
         "overall": whole,
         "distillation": distillation_rows(run, costs),
+        "frontier": frontiers(run, found, points / 100, asked),
         "methods": methods.as_rows(used, asked),
         "notes": notes.collect(run, rows, found, costs, apart, of_task),
     }
@@ -167,6 +170,8 @@ def compare_pairs(
                 marks["no_reasoning"] = [
                     f"{name}, {reasoning.figures([unreasoned[task, name]])}" for name in doubts
                 ]
+            if labelled := [name for name in (a, b) if taught_by(run.manifest, name) == "labels"]:
+                marks["uses_labels"] = labelled
             compared.add(*rows_of_both, run.metrics(task), claims, **marks)
     return of_task, apart, claimed
 
@@ -241,6 +246,7 @@ def score_rows(
                         "cut": cut.describe(columns, context) if columns else None,
                         "without_turns": without_turns(run.manifest, task, columns.method) if columns else [],
                         "no_reasoning": unreasoned.get((task, variant)),
+                        "uses_labels": taught_by(run.manifest, variant) == "labels",
                     }
                 )
     return rows

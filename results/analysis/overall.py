@@ -214,6 +214,8 @@ def _head(parts: Sequence[Comparison], margin: float | None) -> OverallHead:
         f"on {part['task']}, {words}" for part in parts for words in part.get("no_reasoning") or []
     ]:
         marks["no_reasoning"] = doubts
+    if "uses_labels" in first:
+        marks["uses_labels"] = first["uses_labels"]
     return {
         "a": first["a"], "b": first["b"], "claim": first["claim"], "alpha": first["alpha"],
         **marks,

@@ -34,7 +34,7 @@ from results.paper import LEGEND, beside, cited, is_cited
 from results.paper_figures import Finding, PaperSource
 from results.records.manifest import read_manifest
 from results.schema import Leaderboard, Manifest
-from results.tables import looks, seeds
+from results.tables import frontier, looks, seeds
 from results.tables import rows as table_rows
 
 WIDE_TASKS = 2
@@ -149,6 +149,13 @@ def _context(
             ],
             "steps": [Markup(tokens_by_step(leaderboard, task)) for task in used],
             "wide_steps": [Markup(tokens_by_step(leaderboard, task, wide=few)) for task in used if few],
+        },
+        "frontier": {
+            "headers": frontier.HEADERS,
+            "right": frontier.RIGHT,
+            "rows": frontier.cells(leaderboard),
+            "sentences": frontier.sentences(leaderboard),
+            "legend": frontier.LEGEND,
         },
         "claims": page_tables.claims(leaderboard),
         "looks": _looks(leaderboard),

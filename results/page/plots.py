@@ -30,7 +30,11 @@ from results.page.figure import (
 )
 from results.schema import Leaderboard
 
-KNOWN = ("base", "s2", "distilled", "distilled-s1", "distilled-nofilter", "distilled-all")
+KNOWN = (
+    "base", "s2", "distilled", "distilled-s1", "distilled-nofilter", "distilled-all", "distilled-short",
+    "distilled-cot",
+)  # fmt: skip
+"""Names with a look of their own; others get one that is free."""
 PANEL = (3.5, 2.75)
 """Width and height of a panel in inches."""
 WIDE_PANELS = {1: (9.0, 3.4), 2: (5.2, 3.0)}

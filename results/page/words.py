@@ -15,6 +15,7 @@ from results.analysis.verdicts import Claim, known, p_text, word
 from results.schema import ClaimName, Comparison, Leaderboard, Manifest, Trio
 from results.tables import cells
 from results.tables.cells import compact
+from results.tables.rows import side_name
 
 CLAIMS: tuple[tuple[ClaimName, Literal["base", "teacher"], str], ...] = (
     ("superior", "base", "better than base"),
@@ -117,7 +118,7 @@ def subline(manifest: Manifest) -> str:
 
 def claim_words(claim: Comparison) -> str:
     """A claim as a sentence without its verdict."""
-    a, b = claim["a"], claim["b"]
+    a, b = side_name(claim, "a"), side_name(claim, "b")
     if claim["claim"] == "superior":
         return f"{b} is better than {a}"
     if claim["claim"] == "non_inferior":

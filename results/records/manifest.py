@@ -76,7 +76,7 @@ EXPECTED: dict[str, Expected] = {
     "comparisons": [PAIR],
     "distillation": [DISTILLATION],
     "samples": {EVERY: TEXT},
-    "variants": {EVERY: {"kind": TEXT, "method": TEXT, "teacher": TEXT}},
+    "variants": {EVERY: {"kind": TEXT, "method": TEXT, "teacher": TEXT, "taught_by": TEXT}},
     "methods": {EVERY: {"without_turns": [TEXT]}},
     "tasks": {
         EVERY: {

@@ -14,8 +14,17 @@ from results.schema import Distillation, Manifest
 
 ALL_TASKS = "all"
 """Task of a distillation that taught every task of the run at once."""
-CONTROL = "distilled-s1"
-"""Taught by System 1 itself: never stands for what was distilled from System 2."""
+_BEFORE = {"distilled-s1": "s1"}
+"""Who taught, by name, in manifests that do not say it."""
+
+
+def taught_by(manifest: Manifest, variant: str) -> str | None:
+    """Who teaches a distilled variant: `s2`, `s1` or `labels`; None for other variants. One that System 2
+    does not teach never stands for what was distilled from it."""
+    entry = manifest["variants"].get(variant)
+    if entry is None or entry.get("kind") != "distilled":
+        return None
+    return entry.get("taught_by") or _BEFORE.get(variant, "s2")
 
 
 def standing(manifest: Manifest) -> dict[str, str]:
@@ -27,7 +36,7 @@ def standing(manifest: Manifest) -> dict[str, str]:
         of_kind = [
             name
             for name, entry in manifest["variants"].items()
-            if entry.get("kind") == kind and name != CONTROL
+            if entry.get("kind") == kind and taught_by(manifest, name) in (None, "s2")
         ]
         if kind in manifest["variants"] or of_kind:
             found[kind] = kind if kind in manifest["variants"] else of_kind[0]
@@ -112,8 +121,8 @@ def trios(manifest: Manifest, task: str, methods: Mapping[str, str]) -> list[Tri
     if first is None:
         return []
     found = [Trio(task, roles.get("base"), teacher_on(manifest, task, first, methods), first)]
-    for name, entry in variants.items():
-        if entry.get("kind") != "distilled" or name in (first, CONTROL):
+    for name in variants:
+        if name == first or taught_by(manifest, name) != "s2":
             continue
         teacher = teacher_on(manifest, task, name, methods)
         of_s2 = teacher is not None and variants[teacher].get("kind") == "s2"
@@ -125,8 +134,11 @@ def trios(manifest: Manifest, task: str, methods: Mapping[str, str]) -> list[Tri
 def teacher_on(manifest: Manifest, task: str, variant: str, methods: Mapping[str, str]) -> str | None:
     """The variant of the run that taught `variant` on a task; None where it is not a row, or none did.
 
-    Where no record says who did, what stands for s2 is taken to have; the control was taught by base.
+    Where no record says who did, what stands for s2 is taken to have; what System 1 taught was taught by
+    base, and labels are no variant.
     """
+    if taught_by(manifest, variant) == "labels":
+        return None
     for entry in distillations(manifest):
         if entry["variant"] == variant and task in tasks_of(manifest, entry):
             return teacher_of(manifest, entry, methods)
@@ -135,7 +147,7 @@ def teacher_on(manifest: Manifest, task: str, variant: str, methods: Mapping[str
         return None
     if own is not None and "teacher" in own:
         return _named_teacher(manifest, variant)
-    return standing(manifest).get("base" if variant == CONTROL else "s2")
+    return standing(manifest).get("base" if taught_by(manifest, variant) == "s1" else "s2")
 
 
 def _named_teacher(manifest: Manifest, variant: str) -> str | None:
@@ -153,6 +165,8 @@ def teacher_of(manifest: Manifest, entry: Distillation, methods: Mapping[str, st
     """
     if named := _named_teacher(manifest, entry["variant"]):
         return named
+    if taught_by(manifest, entry["variant"]) == "labels":
+        return None
     roles = standing(manifest)
     asked = entry.get("teacher_method")
     if not isinstance(asked, str) or entry.get("task") == ALL_TASKS:

@@ -21,7 +21,7 @@ KEYS = (
     "ci_high",
     *(column.key for column in IN_FILE), "truncated", "status", "teacher",
 )  # fmt: skip
-DOUBTS = ("cut_share", "without_turns", "no_reasoning")
+DOUBTS = ("cut_share", "without_turns", "no_reasoning", "uses_labels")
 KEPT = ("gain_kept", "gain_kept_low", "gain_kept_high")
 SEEDS = ("by_seed", "seed_spread", "anew_low", "anew_high")
 RUN = ("run", "model", "seeds", "prices_date")
@@ -61,6 +61,7 @@ def csv_text(leaderboard: Leaderboard) -> str:
                 row["cut"] and row["cut"]["share"],
                 cells.csv(" ".join(row["without_turns"])),
                 bool(row["no_reasoning"]),
+                row["uses_labels"],
                 *((share["value"], share["low"], share["high"]) if share else (None, None, None)),
                 *_verdicts(leaderboard, row),
                 " ".join(f"{seed['seed']}:{seed['score']!r}" for seed in row["by_seed"]),

@@ -10,7 +10,7 @@ import textwrap
 from collections.abc import Sequence
 
 from results.schema import ClaimTable, Leaderboard
-from results.tables import cells, layout, looks, seeds
+from results.tables import cells, frontier, layout, looks, seeds
 from results.tables import rows as table_rows
 
 
@@ -41,6 +41,7 @@ def terminal(leaderboard: Leaderboard, width: int = 100, verbose: bool = False, 
     if leaderboard.get("looks"):
         parts += ["", layout.table(looks.HEADERS, looks.rows(leaderboard, cells.plain), width, looks.RIGHT)]
         parts += _wrapped([looks.SAVED_LEGEND], width, bullet="")
+    parts += frontier.terminal(leaderboard, width)
     if leaderboard["distillation"]:
         headers, rows = (
             table_rows.DISTILLATION_HEADERS,
@@ -137,6 +138,7 @@ def markdown(leaderboard: Leaderboard) -> str:
             "",
             escape(looks.HISTORY_LEGEND),
         ]
+    parts += frontier.markdown(leaderboard)
     if leaderboard["distillation"]:
         parts += [
             "",

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 from results.analysis import cut, reasoning
 from results.analysis.verdicts import Claim, known, p_text, points, shown_interval, word
@@ -124,7 +125,7 @@ def cost_cells(leaderboard: Leaderboard, escape: Escape) -> list[list[str]]:
     return [
         [
             escape(row["task"]),
-            escape(row["variant"]),
+            named(row, escape),
             *(column.show(column.value(row)) for column in IN_TABLE),
         ]
         for row in leaderboard["rows"]
@@ -162,7 +163,7 @@ def claim_cells(
     table: list[list[str]] = []
     previous = None
     for row in shown_rows:
-        claim = CLAIMS[row["claim"]].format(a=row["a"], b=row["b"])
+        claim = CLAIMS[row["claim"]].format(**{side: side_name(row, side) for side in ("a", "b")})
         if row.get("noise_floor"):
             claim = f"noise floor: {claim}"
         p = (
@@ -202,6 +203,17 @@ def price_legend(leaderboard: Leaderboard) -> list[str]:
     return [f"Prices of {prices['date']} ({prices['file']}), dollars for a million tokens: {told}{train}."]
 
 
+def named(row: ScoreRow, escape: Escape) -> str:
+    """The variant of a row, marked where it was trained on labels."""
+    return " ".join([escape(row["variant"]), *([escape(LABELS)] if row.get("uses_labels") else [])])
+
+
+def side_name(row: Claim, side: Literal["a", "b"]) -> str:
+    """A side of a claim, marked where it was trained on labels."""
+    name: str = row[side]
+    return f"{name} {LABELS}" if name in row.get("uses_labels", ()) else name
+
+
 def claim_legends(leaderboard: ClaimTable) -> list[str]:
     """What stands under the claims: only what they need."""
     compared: list[Claim] = [*leaderboard["comparisons"], *leaderboard["overall"]]
@@ -212,6 +224,7 @@ def claim_legends(leaderboard: ClaimTable) -> list[str]:
 
 
 NO_TURNS = "[no examples]"
+LABELS = "[uses labels]"
 
 
 def doubts(row: ScoreRow) -> list[str]:
@@ -220,6 +233,7 @@ def doubts(row: ScoreRow) -> list[str]:
         cut.MARK: row.get("cut"),
         NO_TURNS: row.get("without_turns"),
         reasoning.MARK: row.get("no_reasoning"),
+        LABELS: row.get("uses_labels"),
     }
     return [mark for mark, there in marks.items() if there]
 
@@ -228,7 +242,15 @@ def footers(leaderboard: Leaderboard) -> list[str]:
     """What stands under the scores: a sentence for each kind of mark."""
     rows = leaderboard["rows"]
     looked = [looks.LEGEND] if leaderboard.get("looks") else []
-    return [*looked, *cut.footer(rows), *_turns_footer(rows), *reasoning.footer(rows)]
+    return [*looked, *cut.footer(rows), *_turns_footer(rows), *reasoning.footer(rows), *_labels_footer(rows)]
+
+
+def _labels_footer(rows: Sequence[ScoreRow]) -> list[str]:
+    names = list(dict.fromkeys(row["variant"] for row in rows if row.get("uses_labels")))
+    return [
+        f"{LABELS} {' and '.join(names)} learnt from labels of training rows, which no other variant sees: "
+        "what supervision would have given."
+    ] if names else []  # fmt: skip
 
 
 def _turns_footer(rows: Sequence[ScoreRow]) -> list[str]:
@@ -253,7 +275,9 @@ def kept_by_row(leaderboard: Leaderboard) -> dict[tuple[str, str, str], Comparis
 
 
 def teacher_text(row: DistillationRow) -> str:
-    """Who taught: a variant, or a method that has no row in the run."""
+    """Who taught: a variant, labels, or a method that has no row in the run."""
+    if row.get("teacher_method") == "labels":
+        return LABELS
     if row["teacher"] is not None:
         return str(row["teacher"])
     return f"{row['teacher_method']} (no row)" if row.get("teacher_method") else "-"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from results.analysis.verdicts import points
 from results.schema import Leaderboard
-from results.tables.rows import Escape
+from results.tables.rows import Escape, named
 
 SEED_HEADERS = ("task", "variant", "score % of each seed", "SD", "trained anew [95 %]")
 MOST_SEEDS = 5
@@ -32,7 +32,7 @@ def seed_cells(leaderboard: Leaderboard, escape: Escape) -> list[list[str]]:
         low, high = row["anew_low"], row["anew_high"]
         anew = "-" if low is None or high is None else f"[{points(low)}, {points(high)}]"
         spread = "-" if row["seed_spread"] is None else points(row["seed_spread"])
-        table.append([escape(row["task"]), escape(row["variant"]), ", ".join(scores), spread, anew])
+        table.append([escape(row["task"]), named(row, escape), ", ".join(scores), spread, anew])
     return table
 
 

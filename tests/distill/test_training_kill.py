@@ -24,6 +24,7 @@ from training_fixtures import make_job, started
 from distill.training.job import TrainingJob
 from distill.training.parent import train_all
 from distill.training.resume import last_whole, mark_whole, training_folder
+from distill.training.stages import staged
 from harness.errors import RunError
 
 pytestmark = pytest.mark.slow
@@ -182,3 +183,22 @@ def test_a_training_whose_run_is_gone_already_does_not_begin(model: Path, tmp_pa
     )
     assert done.returncode == 1
     assert [path.name for path in tmp_path.iterdir()] == ["jobs.json"]
+
+
+def test_a_killed_training_in_stages_goes_on_in_its_stage(model: Path, tmp_path: Path) -> None:
+    def job(name: str) -> TrainingJob:
+        plain = make_job(model, tmp_path / name, count=25, **{**LONG, "validation": 0.0, "stages": 4})
+        return staged(plain, [list(range(5, 17)) for _ in plain.prompts])
+
+    whole, killed = job("whole"), job("killed")
+    train_all([whole])
+    kill_at(killed, 50)
+    train_all([killed])
+    assert facts(killed.output)["resumed_from_step"] >= 50
+    assert facts(killed.output)["steps"] == facts(whole.output)["steps"]
+    assert (
+        facts(killed.output)["tokens"]
+        == facts(whole.output)["tokens"]
+        == sum(map(len, [*whole.prompts, *whole.targets]))
+    )
+    assert weights(killed.output) == weights(whole.output)

@@ -6,7 +6,17 @@ import pytest
 
 from harness.errors import UserError
 from harness.manifest import named_pairs
-from harness.variants import Variant, check_teachers, parse_variants, teacher_row, with_noise_floor
+from harness.recipes import LABELS, RECIPES
+from harness.variants import (
+    KNOWN,
+    Variant,
+    check_recipes,
+    check_teachers,
+    parse_variants,
+    teacher_row,
+    unteachable,
+    with_noise_floor,
+)
 
 
 def one(text: str) -> Variant:
@@ -23,21 +33,36 @@ def test_the_three_of_the_headline() -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("name", "recipe"),
-    [
-        ("distilled", "s2"),
-        ("distilled-s1", "s1"),
-        ("distilled-nofilter", "nofilter"),
-        ("distilled-all", "all"),
-    ],
-)
-def test_controls_and_ablations_are_trained_otherwise_and_answer_at_once(name: str, recipe: str) -> None:
+@pytest.mark.parametrize("name", list(RECIPES))
+def test_every_recipe_is_a_variant_of_its_own(name: str) -> None:
     variant = one(name)
-    assert (variant.name, variant.kind, variant.recipe) == (name, "distilled", recipe)
-    assert variant.method_for("rar_2step") == "direct"
+    assert (variant.name, variant.kind, variant.recipe.name) == (name, "distilled", name)
+    assert variant.method_for("rar_2step") == ("rar_2step" if variant.recipe.asked == "teacher" else "direct")
+    assert KNOWN[name] == variant.recipe.description
     with pytest.raises(UserError, match=f"{name} is the name of a built-in variant"):
         parse_variants(f"{name}=./folder")
+
+
+def test_a_variant_that_learns_replies_answers_by_its_teacher_s_method() -> None:
+    variants = parse_variants("base,s2:cot,distilled-short,distilled-gold")
+    assert [each.method_for("rar_2step") for each in variants] == ["direct", "cot", "cot", "direct"]
+    assert teacher_row(variants[2], variants, "rar_2step") == variants[1]
+    assert variants[3].teacher_for("cot") == LABELS and teacher_row(variants[3], variants, "cot") is None
+    [named] = parse_variants("distilled-cot:think")
+    assert (named.name, named.method_for("cot")) == ("distilled-cot-from-think", "think")
+
+
+def test_whole_replies_are_of_methods_of_one_call() -> None:
+    for method in ("cot", "think", "rar_1step", "cot_fewshot"):
+        check_recipes(parse_variants(f"distilled-short:{method},distilled-cot:{method}"), {"gsm8k": "cot"})
+    for method in ("rar_2step", "s2a", "bsm", "cot*3"):
+        [variant] = parse_variants(f"distilled-short:{method}")
+        with pytest.raises(UserError, match=r"whole replies, and .* makes several calls \("):
+            check_recipes([variant], {"gsm8k": "cot", "coin_flip": "cot"})
+        assert unteachable(variant, "cot") is not None
+    [short] = parse_variants("distilled-short")
+    check_recipes([short], {"coin_flip": "rar_2step", "gsm8k": "cot"})
+    assert unteachable(short, "rar_2step") and unteachable(short, "cot") is None
 
 
 def test_a_control_is_compared_with_base_s2_and_distilled() -> None:
@@ -162,6 +187,7 @@ def test_a_named_checkpoint_has_a_place_a_revision_and_a_method(
         ("distilled:", "no method after ':'"),
         ("base:cot", "write s2:cot"),
         ("distilled-s1:cot", "learns from System 1"),
+        ("distilled-gold:cot", "learns from labels"),
         ("distilled:magic", "'magic'"),
         ("mine=", "no checkpoint after '='"),
         ("mine=@v1", "no checkpoint after '='"),

@@ -103,6 +103,9 @@ class HuggingFaceEngine(Engine):
     def target_ids(self, text: str) -> tuple[int, ...]:
         return self._chat.target_ids(text)
 
+    def text_ids(self, text: str) -> tuple[int, ...]:
+        return self._chat.text_ids(text)
+
     def plan(self, requests: Sequence[Request]) -> list[list[Request]]:
         alone = self._verdict.way is Way.ALONE
         return plan_batches(

@@ -88,6 +88,9 @@ class VllmEngine(ContinuousEngine):
     def target_ids(self, text: str) -> tuple[int, ...]:
         return self._chat.target_ids(text)
 
+    def text_ids(self, text: str) -> tuple[int, ...]:
+        return self._chat.text_ids(text)
+
     # Calls
 
     async def complete(self, request: Request) -> Completion:

@@ -1,0 +1,112 @@
+"""Which reply of the teacher is taught, where a variant learns to reason and not to answer at once.
+
+Candidates are the samples that gave the answer which the filter kept and that ended by themselves: a cut
+reply would teach to stop in the middle. Of these the shortest is taken (best-of-N self-training, Munkhbat et
+al., https://arxiv.org/abs/2502.20122), one of a share of the shortest, or for the control any. Prompt and
+reply are the ids of the call as it was made, so nothing is tokenised again.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from statistics import fmean
+
+from distill.teacher.sample import Draws
+from distill.teacher.select import Reply, Sampled, answer_in
+from harness.programs.base import get_method
+from harness.recipes import Recipe
+from harness.session import Session
+from harness.thought_marks import without_marks
+from harness.types import Completion, Item, Response, Settings, stable_hash
+
+NONE_FITS = "no_reply"
+"""Why an input is dropped whose kept answer no reply may teach."""
+
+
+def choose_replies(
+    context: Session, draws: Draws, sampled: Sampled, recipe: Recipe, settings: Settings, seed: int
+) -> None:
+    """Give each kept prompt of `sampled` the reply that is taught; an input without one is dropped."""
+    task = draws.ask.inputs.task
+    chosen: dict[str, Reply] = {}
+    without: list[Item] = []
+    taught, means = [], []
+    for example in sampled.examples:
+        item = example.item
+        wanted = task.spec.vote_key(example.answer)
+        fitting = [
+            index
+            for index, response in enumerate(draws.responses[item.item_id])
+            if _is_whole(response, settings["longest_reply"])
+            and (said := answer_in(task, item, response)) is not None
+            and task.spec.vote_key(said) == wanted
+        ]
+        tokens = [_tokens(each) for each in draws.responses[item.item_id]]
+        index = pick(
+            fitting,
+            tokens,
+            settings["shortest"] if recipe.taught == "shortest" else 1.0,
+            int(stable_hash(["reply", seed, item.item_id]), 16),
+        )
+        if index is None:
+            without.append(item)
+        else:
+            chosen[item.item_id] = _reply(context, draws, item, seed, index)
+            taught.append(tokens[index])
+            means.append(fmean(tokens[each] for each in fitting))
+    if taught:
+        sampled.reply_tokens = {"taught": fmean(taught), "fitting": fmean(means)}
+    for place, each in enumerate(sampled.drawn):
+        reply = chosen.get(each.item.item_id)
+        if each.answer is not None and reply is not None:
+            if recipe.taught == "steps":
+                reasoning = reasoning_of(reply.text, task.spec.answer_mark)
+                sampled.drawn[place] = replace(each, reasoning=reasoning)
+            else:
+                sampled.drawn[place] = replace(each, reply=reply)
+    by_cluster = task.spec.swap is not None
+    for unit in dict.fromkeys(item.cluster_id if by_cluster else item.item_id for item in without):
+        sampled.drop(unit, NONE_FITS, by_cluster)
+
+
+def pick(fitting: Sequence[int], tokens: Sequence[int], share: float, draw: int) -> int | None:
+    """The sample that `draw`, a large number, falls on among the `share` of the shortest of `fitting`, at
+    least one of them; of equally short ones the first. None where none fits."""
+    if not fitting:
+        return None
+    ordered = sorted(fitting, key=lambda index: (tokens[index], index))
+    return ordered[draw % max(1, math.ceil(share * len(ordered) - 1e-9))]
+
+
+def reasoning_of(text: str, mark: re.Pattern[str]) -> str:
+    """What stands before the last answer mark of a reply, thoughts without their marks, and a line break."""
+    end = max((found.start() for found in mark.finditer(text)), default=len(text))
+    return f"{without_marks(text[:end]).strip()}\n"
+
+
+def _tokens(response: Response) -> int:
+    return sum(step.completion.generated_tokens for step in response.steps)
+
+
+def _is_whole(response: Response, longest: int) -> bool:
+    return response.finish_reason == "stop" and (not longest or _tokens(response) <= longest)
+
+
+def _reply(context: Session, draws: Draws, item: Item, seed: int, index: int) -> Reply:
+    """The call of one sample, as the store has it."""
+    task, method = draws.ask.inputs.task, get_method(draws.ask.method)
+    job = context.job(
+        task, item, method, seed, sample_index=index, teacher=True, history=task.history(item.fields)
+    )
+    request, done = context.scheduler.recall(job)
+    return Reply(request.messages, request.prompt_ids, _with_end(context, done), done.text)
+
+
+def _with_end(context: Session, done: Completion) -> tuple[int, ...]:
+    """The ids that were generated. Where a stop string ended them and not the end of a turn, those of the
+    text before it, and the end."""
+    spelled = context.engine.target_ids(done.text)
+    return done.generated_ids if done.generated_ids[-1:] == spelled[-1:] else spelled

@@ -1,0 +1,85 @@
+"""Reasoning removed in stages: how `distilled-steps` is trained (Deng et al., arXiv 2405.14838).
+
+At first System 1 is taught to write the teacher's reasoning before its answer. Stage after stage more of the
+reasoning is dropped from its beginning, until the answer stands alone. The removal takes half of the tokens
+that plain distillation would train on, the same number in each stage; the answer alone takes the other half,
+so both trainings see equally many tokens.
+
+Stages are a part of the job: examples in order, each with its stage. Neither torch nor TRL is imported here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from distill.training.data import Examples, example
+from distill.training.job import TrainingJob
+from harness.errors import RunError, UserError
+from harness.types import Settings, stable_hash
+
+
+def check(settings: Settings) -> None:
+    """UserError for a setting that does not go with stages."""
+    if settings["validation"]:
+        raise UserError(
+            "--train-args validation: distilled-steps trains on other targets in every stage and holds "
+            "nothing out: leave validation out"
+        )
+
+
+def remaining(reasoning: Sequence[int], stage: int, stages: int) -> Sequence[int]:
+    """The ids that stage `stage` (from 0) of `stages` leaves; the last one, number `stages`, leaves none."""
+    return reasoning[len(reasoning) * stage // stages :]
+
+
+def staged(job: TrainingJob, reasoning: Sequence[Sequence[int]]) -> TrainingJob:
+    """`job`, whose targets are answers, with the ids of `reasoning` before them, removed in stages; about as
+    many tokens as `job` itself would train on."""
+    stages = int(job.settings["stages"])
+    lengths = [len(prompt) + len(target) for prompt, target in zip(job.prompts, job.targets, strict=True)]
+    whole = sum(lengths) * _passes(job)
+    shares = [0.5 / stages] * stages + [0.5]
+    made = replace(job, prompts=[], targets=[], groups=[], stages=[])
+    for stage, share in enumerate(shares):
+        left = [list(remaining(each, stage, stages)) for each in reasoning]
+        costs = [length + len(ids) for length, ids in zip(lengths, left, strict=True)]
+        for place in _drawn(job.seed, stage, costs, share * whole):
+            made.prompts.append(job.prompts[place])
+            made.targets.append([*left[place], *job.targets[place]])
+            made.groups.extend(job.groups[place : place + 1])
+            made.stages.append(stage)
+    steps = len(made.stages) / job.settings["batch"]
+    # Stages replace epochs; without checkpoints in between a killed training would start anew.
+    once = {"epochs": 1, "max_steps": 0, "save_steps": job.settings["save_steps"] or max(1, round(steps / 8))}
+    return replace(made, settings={**job.settings, **once})
+
+
+def _drawn(seed: int, stage: int, costs: Sequence[int], budget: float) -> Iterable[int]:
+    """Places of examples, every one as often as the others or once more, until `budget` tokens are spent."""
+    order = sorted(range(len(costs)), key=lambda place: stable_hash(["stage", seed, stage, place]))
+    spent, count = 0, 0
+    while order and spent + costs[order[count % len(order)]] / 2 <= budget:
+        yield order[count % len(order)]
+        spent += costs[order[count % len(order)]]
+        count += 1
+
+
+def _passes(job: TrainingJob) -> float:
+    """How often plain training would see each example."""
+    steps = int(job.settings["max_steps"])
+    return steps * job.settings["batch"] / len(job.prompts) if steps else float(job.settings["epochs"])
+
+
+def staged_examples(job: TrainingJob, max_length: int) -> tuple[Examples, list[int]]:
+    """The examples of a staged job, in its order, and the stage of each. RunError where none is short
+    enough."""
+    fitting = [
+        (example(prompt, target), stage)
+        for prompt, target, stage in zip(job.prompts, job.targets, job.stages, strict=True)
+        if not max_length or len(prompt) + len(target) <= max_length
+    ]
+    if not fitting:
+        raise RunError(f"no example has at most max_length={max_length} tokens: raise it or leave it out")
+    rows = [row for row, _ in fitting]
+    return Examples(rows, [], len(job.stages) - len(rows)), [stage for _, stage in fitting]

@@ -1,0 +1,80 @@
+"""The frontier as cells and sentences: score against tokens of every variant, fewest tokens first.
+
+Every format lays them out; the figures are those of `frontier[]`.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable
+
+from results.schema import FrontierPoint, Leaderboard
+from results.tables import cells as formats
+from results.tables import layout
+from results.tables.rows import LABELS
+
+HEADERS = ("task", "variant", "tokens", "score %", "front", "P(front) %", "as good")
+RIGHT = frozenset({"tokens", "score %", "P(front) %"})
+LEGEND = (
+    "Front: no other variant scores as well with as few generated tokens. P(front): share of joint "
+    "bootstrap draws of the items, clusters whole, in which that holds. As good: the paired non-inferiority "
+    "test at the margin, unadjusted, of variants that generate fewer tokens than System 2."
+)
+STANDING = 3
+"""Variants of a task (base, System 2, distilled) whose frontier the claims tell already."""
+
+
+def terminal(leaderboard: Leaderboard, width: int) -> list[str]:
+    """Lines for a terminal; none where the claims tell as much."""
+    if not has_more(leaderboard):
+        return []
+    said = [line for text in sentences(leaderboard) for line in textwrap.wrap(text, width)]
+    table = layout.table(HEADERS, cells(leaderboard), width, RIGHT)
+    return ["", *said, table, *textwrap.wrap(LEGEND, width)]
+
+
+def markdown(leaderboard: Leaderboard) -> list[str]:
+    """Parts of leaderboard.md; none where no task has two variants."""
+    from tabulate import tabulate
+
+    rows = cells(leaderboard, formats.markdown)
+    if not rows:
+        return []
+    aligned = ["right" if header in RIGHT else "left" for header in HEADERS]
+    grid = tabulate(rows, HEADERS, tablefmt="pipe", disable_numparse=True, colalign=aligned)
+    said = [f"- {formats.markdown(text)}" for text in sentences(leaderboard)]
+    return ["", "## Frontier", "", *said, "", grid, "", formats.markdown(LEGEND)]
+
+
+def cells(leaderboard: Leaderboard, escape: Callable[[object], str] = str) -> list[list[str]]:
+    """A row per task and variant; a task's name stands on its first row."""
+    table = []
+    for entry in leaderboard["frontier"]:
+        for place, point in enumerate(entry["points"]):
+            name = point["variant"] + (f" {LABELS}" if point["uses_labels"] else "")
+            table.append(
+                [
+                    escape(entry["task"] if place == 0 else ""),
+                    escape(name),
+                    f"{point['tokens']:,.1f}",
+                    f"{100 * point['score']:.1f}",
+                    "yes" if point["on_front"] else "",
+                    f"{100 * point['p_on_front']:.0f}",
+                    _as_good(point),
+                ]
+            )
+    return table
+
+
+def _as_good(point: FrontierPoint) -> str:
+    return (point["as_good"] or "").replace("_", " ")
+
+
+def sentences(leaderboard: Leaderboard) -> list[str]:
+    """The cheapest variant that is as good as System 2, a sentence for each task that has one."""
+    return [entry["sentence"] for entry in leaderboard["frontier"] if entry["sentence"]]
+
+
+def has_more(leaderboard: Leaderboard) -> bool:
+    """Whether a task has variants between System 1 and System 2 beyond the standing three."""
+    return any(len(entry["points"]) > STANDING for entry in leaderboard["frontier"])
