@@ -108,9 +108,10 @@ def test_somebody_elses_method_has_no_bound(tmp_path: Path, monkeypatch: pytest.
     [
         (["--engine-args", "batch=3"], "batch"),
         (["--pretrained", "./nowhere"], "no such folder"),
-        (
+        pytest.param(
             ["--pretrained", "org/nosuch"],
             "--pretrained org/nosuch: it is not on this machine, and the hub did not",
+            marks=pytest.mark.slow,  # 23 s of retries where there is no network
         ),
     ],
 )

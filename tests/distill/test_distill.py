@@ -185,7 +185,7 @@ def test_it_is_trained_on_the_ids_that_system_1_is_evaluated_with(
         jobs.extend(listed)
 
     monkeypatch.setattr(pipeline, "train_all", train)
-    context = make_context(tmp_path, never, [sums], engine)
+    context = make_context(tmp_path, never, [sums], engine, tiny_source)
     made = distil(context)
     assert made.record["status"] == "trained"
     rows = sums.rows("train")

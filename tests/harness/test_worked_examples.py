@@ -98,6 +98,7 @@ def test_no_example_overlaps_a_test_item() -> None:
     check_overlap("embedded")
 
 
+@pytest.mark.slow
 def test_no_example_overlaps_a_public_test_item(data_dir: Path) -> None:
     check_overlap(str(data_dir))
 

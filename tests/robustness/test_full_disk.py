@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from forked import Ended
-from kill_fixtures import ARGUMENTS, Undisturbed, calls_in, complaint, slow_but, small_place
+from kill_fixtures import ARGUMENTS, Undisturbed, calls_in, complaint, small_place
 
 COMMAND = (sys.executable, "-m", "harness.command.cli", *ARGUMENTS)
 NAMESPACE = ("unshare", "--map-root-user", "--mount")
@@ -43,7 +43,8 @@ def refused() -> str | None:
     return tried.stderr.strip() or None
 
 
-@pytest.mark.parametrize("size", slow_but("48k", ("48k", "96k", "160k", "288k")))
+@pytest.mark.slow
+@pytest.mark.parametrize("size", ("48k", "96k", "160k", "288k"))
 def test_a_run_on_a_full_disk_names_the_file_and_goes_on_with_space(
     undisturbed: Undisturbed, tmp_path: Path, size: str
 ) -> None:
