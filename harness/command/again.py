@@ -1,10 +1,10 @@
 """A run that is finished already: the same command shows it, and loads neither tasks nor a model.
 
-Nothing is taken on trust: the options must be those of the run, the versions of the packages too, every
-samples file must have the hash that the run wrote, and no file that could change a record (our own code,
-and whatever the options name: tasks, methods, data, weights, adapters, scripts) may be newer than the run's
-start. Where anything differs, the run is opened as usual, and finds its calls in the store. A server is
-always asked, since its weights are its own.
+Everything is checked: options and package versions must be those of the run, every samples file must have
+the hash that the run wrote, and no file that could change a record (our own code, and whatever the options
+name: tasks, methods, data, weights, adapters, scripts) may be newer than the run's start. If anything
+differs, the run is opened as usual, and finds its calls in the store. A run on a server is always opened,
+because the server's weights cannot be checked.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ PACKAGES = ("harness", "tasks", "distill", "results")
 
 
 def run_or_show(options: RunOptions, command: str) -> tuple[Path, list[Distillation]]:
-    """As `harness.command.run.run`, but a finished run that has all that is asked for is left as it is."""
+    """Like `harness.command.run.run`, but leaves a finished run that has all that is asked for unchanged."""
     options.check()
     options = with_held(options)
     folder = finished(options)
@@ -43,7 +43,7 @@ def run_or_show(options: RunOptions, command: str) -> tuple[Path, list[Distillat
 
 
 def finished(options: RunOptions) -> Path | None:
-    """The folder of `--output`, where it holds the finished run of these options; else None."""
+    """Returns the folder of `--output` if it holds the finished run of these options, else None."""
     special = options.fresh or options.dry_run or options.push_to_hub is not None
     if options.output is None or special or KINDS[options.engine].weights == "on a server":
         return None
@@ -67,7 +67,7 @@ def finished(options: RunOptions) -> Path | None:
 
 
 def _as_written(folder: Path, manifest: Manifest) -> bool:
-    """Whether every samples file is the one that the run wrote, and there is one at all."""
+    """Whether there are samples files, each as the run wrote it."""
     samples = manifest.get("samples") or {}
     return bool(samples) and all(
         (folder / name).is_file() and file_hash(folder / name) == digest for name, digest in samples.items()
@@ -79,15 +79,15 @@ def _changes(options: RunOptions) -> Iterator[float]:
     for place in [*(CODE / package for package in PACKAGES), *_named(options)]:
         for path in [place] if place.is_file() else _files(place):
             status = path.stat()
-            # The second cannot be set by whoever copies a file with its old date.
+            # A copy may keep the old mtime, but not the old ctime.
             yield max(status.st_mtime, status.st_ctime)
 
 
 def _named(options: RunOptions) -> Iterator[Path]:
-    """Files and folders that the options name, wherever in them: `--data DIR`, `mine=./adapter`."""
+    """Yields files and folders named anywhere in the options: `--data DIR`, `mine=./adapter`."""
     values = {name: value for name, value in options.compared().items() if value}
     for text in re.split(r"[\n,=@]", "\n".join(_texts(values))):
-        with suppress(OSError, ValueError):  # too long for a path, or none
+        with suppress(OSError, ValueError):  # too long for a path, or not a path
             path = Path(text.strip()).expanduser()
             if text.strip() and path.exists():
                 yield path

@@ -27,17 +27,17 @@ class Entry:
     """One folder of the cache."""
 
     name: str
-    """As `rm` takes it: `checkpoints/NAME` or `models/NAME`."""
+    """The name for `rm`: `checkpoints/NAME` or `models/NAME`."""
     path: Path
     bytes: int
     changed: float
-    """Seconds since the epoch, of the newest file."""
+    """Time of the newest file, in seconds since the epoch."""
     about: str
-    """What it is of, or that it is not finished."""
+    """What it contains, or that it is not finished."""
 
     @property
     def made(self) -> Path:
-        """The folder that is, or will be, the checkpoint or model: what runs lock."""
+        """The final folder of the checkpoint or model, which runs lock."""
         name = self.path.name
         return self.path.with_name(name[1:].removesuffix(".training")) if name.startswith(".") else self.path
 
@@ -64,8 +64,8 @@ def listed(entries: Sequence[Entry]) -> list[str]:
 
 
 def remove(names: Sequence[str]) -> list[Entry]:
-    """Remove every entry whose name, with or without its place, begins with one of `names`. UserError where a
-    name fits none, or an entry is in use: then nothing is removed."""
+    """Removes every entry whose name, with or without its place, begins with one of `names`. UserError if a
+    name matches no entry, or an entry is in use: then nothing is removed."""
     entries = kept()
     if not names:
         raise UserError("cache rm: name what to remove, as `s2d-bench cache ls` lists it")
@@ -75,7 +75,7 @@ def remove(names: Sequence[str]) -> list[Entry]:
             one for one in entries if name and (one.name.startswith(name) or one.path.name.startswith(name))
         ]
         if not fitting:
-            raise UserError(f"cache rm {name}: nothing kept has that name: see s2d-bench cache ls")
+            raise UserError(f"cache rm {name}: no entry has that name: see s2d-bench cache ls")
         chosen |= {one.name: one for one in fitting}
     locks = []
     try:

@@ -1,8 +1,8 @@
 """What a task will ask and how it will be scored, shown on one row before any model is loaded.
 
 It prints the prompts of base, of each step of System 2 and of training, with stops and limits, and the round
-trip that distillation rests on: an answer is written as a target, read back by the task's rule, and scored.
-Replies of a model are stood in for; nothing is trained, sampled or written.
+trip that distillation depends on: an answer is written as a target, read back by the task's rule, and scored.
+Placeholders replace a model's replies; nothing is trained, sampled or written.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from tasks.spec import TaskRow
 
 Row = Mapping[str, Any]
 ROWS = 8
-"""Rows that the round trip is made with."""
+"""Rows that the round trip is tested on."""
 MOST_STEPS = 20
 LONGEST = 1_500
-"""Characters of one turn that are shown."""
+"""Characters shown of one turn, at most."""
 
 
 def report(options: RunOptions, task: TaskData) -> tuple[list[str], TaskRow]:
-    """Lines for people and the facts for scripts. The facts' `round_trip` says whether it holds, `reason` why
-    not, or why nothing can be distilled although it does."""
+    """Returns lines for people and facts for scripts. `round_trip` says whether it holds; `reason` says why it
+    fails, or why nothing can be distilled."""
     row = task.rows("test")[task.indices[0]]
     item = task.item(row)
     lines = [
@@ -52,7 +52,7 @@ def report(options: RunOptions, task: TaskData) -> tuple[list[str], TaskRow]:
     held = bool(trips) and sum(trip.held for _, trip in trips) * 2 >= len(trips)
     reason = task.spec.undistillable
     if reason is None and not held:
-        reason = "The target of an answer does not come back as that answer with the score of a right one."
+        reason = "An answer that is written as a target is not read back as that answer and scored as right."
     facts = {
         "task": task.name,
         "s2_method": task.spec.s2_method,
@@ -83,9 +83,9 @@ def _rule_lines(task: TaskData) -> Iterator[str]:
     if task.foreign is None:
         return
     rule = task.foreign.rule
-    how = "extracts the answer" if rule.extracts else "extracts nothing: the answer stands behind a mark"
+    how = "extracts the answer" if rule.extracts else "extracts nothing: the answer follows a mark"
     yield f"  filter {rule.reader.name} {how}; the mark is {rule.mark.pattern!r}"
-    yield f"  scored of a text: {'what stands behind the mark' if rule.behind else 'all of it'}"
+    yield f"  scored part of a text: {'what follows the mark' if rule.behind else 'all of it'}"
     yield f"  training rows: {task.foreign.training.label or 'none'} ({len(task.rows('train'))})"
     for note in task.notes:
         yield f"  note: {note}"
@@ -115,7 +115,7 @@ def _system2(options: RunOptions, task: TaskData, item: Item, method: Method) ->
             lines.append(f"s2 {method.name}, {ask.step}: at most {limit} tokens, stops {stops}")
             lines += _shown([*turns, *ask.messages])
         running.send([Completion(f"<reply to {ask.step}>", "stop", 0, 0) for ask in asks])
-    lines.append(f"  behind the answer, its text is cut at {list(task.stops)}")
+    lines.append(f"  after the answer, its text is cut at {list(task.stops)}")
     return lines
 
 
@@ -135,19 +135,19 @@ def _training(options: RunOptions, task: TaskData) -> list[str]:
 
 def _trip_lines(trips: Sequence[RoundTrip]) -> Iterator[str]:
     if not trips:
-        yield "no row has an answer to make the trip with"
+        yield "no row has an answer for the round trip"
         return
     trip = next((each for each in trips if each.held), trips[0])
     yield (
         f"answer {trip.answer!r} -> target {trip.target!r} -> read as {trip.read!r} -> score "
-        f"{'of no single item' if trip.score is None else f'{trip.score:g}'}"
+        f"{'only over all items' if trip.score is None else f'{trip.score:g}'}"
     )
     if len(trips) > 1:
-        yield f"it holds on {sum(each.held for each in trips)} of {len(trips)} rows tried"
+        yield f"the round trip holds on {sum(each.held for each in trips)} of {len(trips)} rows tried"
 
 
 def _reasoned(task: TaskData, trips: Sequence[tuple[Row, RoundTrip]]) -> Iterator[str]:
-    """What is read in, and scored of, a text of System 2 that gives a right answer after others."""
+    """Shows what is read from a System 2 text that gives the right answer after others."""
     held = next((pair for pair in trips if pair[1].held), None)
     if task.foreign is None or held is None:
         return

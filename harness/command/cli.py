@@ -1,7 +1,6 @@
-"""The command `s2d-bench`: options in, a card for people and one JSON line for scripts out.
+"""The command `s2d-bench`: reads options, prints a card for people and one JSON line for scripts.
 
-It is the one file of `harness` that looks up at `distill` and across at `results`. Everything heavy is
-imported inside the function that needs it, so `--help` starts at once.
+Heavy modules are imported inside the function that needs them, so `--help` starts at once.
 """
 
 from __future__ import annotations
@@ -31,22 +30,22 @@ EXAMPLES = """examples:
   s2d-bench --models base,s2:cot,tuned=./my-adapter --tasks gsm8k --data ./data --limit 200
       another method, your own adapter, data from a folder
 
-exit status: 0 well, also where the status is partly; 1 failed; 2 bad input; 128 + N stopped by signal N.
-The last line on standard output is JSON for scripts, where that is not a terminal or with --json.
+exit status: 0 success, also with status partly; 1 failed; 2 bad input; 128 + N stopped by signal N.
+The last line on standard output is JSON for scripts, if that is not a terminal or with --json.
 
 other commands (each has --help):
   distill   make checkpoints only          report RUN         tables again, no model
   compare   two runs, item by item         gate RUN           exit 0 holds, 1 fails, 3 cannot tell
   ls        tasks, methods, variants       doctor             what is installed, what is missing
-  check TASK  its prompts, stops, limits and the way of an answer, on one row
-  prices    a price file, or an example    cache ls|rm        what is kept on this machine
+  check TASK  its prompts, stops, limits and round trip of an answer, on one row
+  prices    check a price file, or print one    cache ls|rm        what is kept on this machine
 """
 
 COMMANDS = ("distill", "report", "compare", "gate", "ls", "doctor", "check", "prices", "cache")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Entry point. Exit status: 0 well, 1 failed run, 2 bad input, 3 gate cannot tell; 129, 130, 138, 143
+    """Entry point. Exit status: 0 success, 1 failed run, 2 bad input, 3 gate cannot tell; 129, 130, 138, 143
     stopped by SIGHUP, SIGINT, SIGUSR1, SIGTERM."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     quiet()
@@ -67,7 +66,7 @@ def _checked(arguments: list[str], course: Course) -> int:
 
 def _dispatch(arguments: list[str], course: Course) -> int:
     refuse_typed_keys(arguments)
-    course.json = "--json" in arguments  # before any command's parser, whose errors are told to scripts too
+    course.json = "--json" in arguments  # before any parser, so that scripts get its errors too
     arguments = [word for word in arguments if word != "--json"]
     handlers = {
         "run": _run,
@@ -97,7 +96,7 @@ def _run(arguments: list[str], course: Course) -> int:
     if options.prices:
         from results.analysis.prices import load_prices
 
-        load_prices(Path(options.prices))  # now, not after hours
+        load_prices(Path(options.prices))  # check now, not after hours
     if options.dry_run:
         return _dry_run(options, "run", course)
     from harness.command.again import run_or_show
@@ -110,7 +109,7 @@ def _run(arguments: list[str], course: Course) -> int:
 
 
 def _dry_run(options: RunOptions, kind: RunKind, course: Course) -> int:
-    """What the command would cost: a table, and the line for scripts."""
+    """Prints what the command would cost: a table, and the line for scripts."""
     from harness.command.forecast_text import as_json, table
     from harness.command.run import dry_run
 
@@ -129,7 +128,7 @@ def _show(
     verbose: bool = False,
     paper: bool = False,
 ) -> int:
-    """Tables of a finished run: files, the card, the JSON line."""
+    """Writes the tables of a finished run, prints the card and the JSON line."""
     from harness.command.screen import colored, width
     from results.analysis.lacking import lacking
     from results.analysis.leaderboard import build
@@ -164,7 +163,7 @@ def _distill(arguments: list[str], course: Course) -> int:
 
     parser = run_parser(
         "s2d-bench distill",
-        "Make the distilled checkpoints of a model and its tasks, and evaluate nothing.",
+        "Make the distilled checkpoints of a model and its tasks, without evaluation.",
         "examples:\n"
         "  s2d-bench distill --pretrained smollm2 --tasks coin_flip --samples 8\n"
         "  s2d-bench distill --pretrained meta-llama/Llama-2-70b-chat-hf --preset paper --tasks trivia_bias\n"
@@ -189,7 +188,7 @@ def _distill(arguments: list[str], course: Course) -> int:
 
 
 def _push(records: Sequence[Distillation], prefix: str | None) -> list[str]:
-    """Upload checkpoints as `PREFIX-TASK`, each folder once; the addresses."""
+    """Uploads checkpoints as `PREFIX-TASK`, each folder once; returns the addresses."""
     if prefix is None:
         return []
     from distill.papers.push import push
@@ -208,24 +207,24 @@ def _push(records: Sequence[Distillation], prefix: str | None) -> list[str]:
 def _report(arguments: list[str], course: Course) -> int:
     parser = LineParser(
         prog="s2d-bench report",
-        description="Tables and page again from the records of a run; no model is loaded.",
+        description="Write tables and page again from the records of a run; no model is loaded.",
     )
     parser.add_argument("run", type=path_argument, help="run folder")
     parser.add_argument("--margin", type=float, help="non-inferiority margin in points")
     parser.add_argument("--prices", type=path_argument, help="dated prices (YAML)")
     parser.add_argument(
-        "--interval", metavar="NAME", help="of graded and clustered differences, as for a run"
+        "--interval", metavar="NAME", help="for graded and clustered differences, as for a run"
     )
-    parser.add_argument("--paper", action="store_true", help="lay the figures of the paper beside the run")
+    parser.add_argument("--paper", action="store_true", help="show the figures of the paper beside the run")
     parser.add_argument(
         "--verbose", action="store_true", help="secondary metrics, tokens by kind, whole legends, methods too"
     )
     parser.add_argument(
-        "--variants", metavar="V,...", default="", help="these alone, as base,s2; into RUN/views"
+        "--variants", metavar="V,...", default="", help="only these, such as base,s2; writes into RUN/views"
     )
-    parser.add_argument("--tasks", metavar="T,...", default="", help="these alone")
+    parser.add_argument("--tasks", metavar="T,...", default="", help="only these")
     parser.add_argument(
-        "--limit", type=int, metavar="N", help="so many questions per task, as a run of N asks"
+        "--limit", type=int, metavar="N", help="only N questions per task, those of a run with --limit N"
     )
     given = parser.parse_args(arguments)
     from results.records.view import Part, write_view
@@ -258,7 +257,7 @@ def _gate(arguments: list[str], course: Course) -> int:
 
 
 def _ls(arguments: list[str], course: Course) -> int:
-    parser = LineParser(prog="s2d-bench ls", description="What there is to choose from.")
+    parser = LineParser(prog="s2d-bench ls", description="List the tasks, methods or variants.")
     parser.add_argument("what", choices=("tasks", "methods", "variants"))
     parser.add_argument("--method-path", action="append", default=[], metavar="FILE.py")
     given = parser.parse_args(arguments)
@@ -293,8 +292,8 @@ def _ls(arguments: list[str], course: Course) -> int:
 def _check(arguments: list[str], course: Course) -> int:
     parser = run_parser(
         "s2d-bench check TASK ...",
-        "One row of a task: the prompts of base, of each System 2 step and of training, stops and limits, "
-        "and whether a target comes back as the answer that it was written for. Loads no model.",
+        "Show one row of a task: the prompts of base, of each System 2 step and of training, stops and "
+        "limits, and whether a target is read back as the answer that it was made from. Loads no model.",
         "examples:\n"
         "  s2d-bench check lm_eval:triviaqa --data hub\n"
         "  s2d-bench check lm_eval:gsm8k --data ./data --task-config blocks.yaml --models s2:rar_1step\n\n"
@@ -306,7 +305,9 @@ def _check(arguments: list[str], course: Course) -> int:
         rest = [*rest, "--tasks", ",".join(named)]
     options = parse_options(parser, rest)
     if not any(word.split("=")[0] in ("--pretrained", "--config") for word in rest):
-        options = replace(options, engine="scripted")  # no model was named: show what real ones are asked
+        options = replace(
+            options, engine="scripted"
+        )  # without a named model: show what real models are asked
     from harness.command.check import report
     from harness.lm.chosen import loaded_tasks
     from harness.programs.outside import load_files

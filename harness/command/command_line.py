@@ -1,6 +1,6 @@
 """The options of a run on the command line: one table, read into `RunOptions`.
 
-It knows argparse and YAML; what an option does is known where it is used.
+This file reads arguments and YAML; what an option does is defined where it is used.
 """
 
 from __future__ import annotations
@@ -32,41 +32,41 @@ VALUE_OPTIONS: tuple[tuple[str, str, str], ...] = (
         "NAME",
         "; ".join(f"{kind.name}: {kind.description}" for kind in KINDS.values()) + " (default: hf)",
     ),
-    ("base-url", "URL", "of the server for --engine openai, such as http://localhost:8000/v1"),
+    ("base-url", "URL", "address of the server for --engine openai, such as http://localhost:8000/v1"),
     (
         "tasks",
         "T,...",
         f"{', '.join(registry.families())} (default: all of them), lm_eval:NAME for a task of lm-eval's, or "
         "your own",
     ),
-    ("task-config", "FILE", "what lm-eval tasks do not say: method, target, train_from, ... (YAML)"),
+    ("task-config", "FILE", "settings that lm-eval tasks lack: method, target, train_from, ... (YAML)"),
     ("data", "SOURCE", "embedded, hub, or a folder (default: embedded with tiny and smollm2, else hub)"),
     (
         "output",
         "DIR",
-        "run folder; one that is there goes on, and may get more items, tasks, variants and seeds (default: "
+        "run folder; an existing run continues, and may get more items, tasks, variants and seeds (default: "
         "runs/TIME-NAME)",
     ),
     ("dtype", "TYPE", "auto, float32, bfloat16, float16 (default: auto)"),
     ("revision", "REV", "hub revision of --pretrained"),
-    ("thought-marks", "OPEN,CLOSE", "what stands around thoughts of a model that has marks of its own"),
+    ("thought-marks", "OPEN,CLOSE", "marks around the thoughts of a model that has its own"),
     ("preset", "NAME", "paper: its samples, sizes, filters and training settings"),
     (
         "filter",
         "NAME[:SHARE]",
-        f"for teacher answers: {', '.join(asked_for())}; SHARE of samples that a majority must pass",
+        f"filter for teacher answers: {', '.join(asked_for())}; SHARE of samples that a majority must exceed",
     ),
     ("push-to-hub", "USER/NAME", "upload each new checkpoint as USER/NAME-TASK, private"),
     (
         "spending",
         "NAME",
-        "with --until-decided: how the error is shared out over the looks, obrien-fleming or pocock "
+        "with --until-decided: how the error is distributed over the looks, obrien-fleming or pocock "
         "(default: obrien-fleming)",
     ),
     (
         "interval",
         "NAME",
-        "of graded and clustered differences: adjusted, cr2, obuchowski, durkalski, bootstrap-t "
+        "interval for graded and clustered differences: adjusted, cr2, obuchowski, durkalski, bootstrap-t "
         "(default: adjusted)",
     ),
     ("prices", "FILE", "dated prices in dollars per million tokens (YAML)"),
@@ -93,20 +93,20 @@ PAIR_OPTIONS: tuple[tuple[str, str], ...] = (
         "each request, such as body.cache_prompt=false",
     ),
     ("sampling", "temperature, top_p, top_k; max_tokens, max_tokens.STEP; teacher_temperature, ..."),
-    ("task-args", "handed to the tasks, such as difficulty=3"),
+    ("task-args", "passed to the tasks, such as difficulty=3"),
     ("train-args", "epochs, learning_rate, batch, rank, alpha, dropout, warmup, weight_decay"),
 )
 SWITCHES: tuple[tuple[str, str], ...] = (
     ("fresh", "start anew instead of continuing an unfinished run"),
-    ("dry-run", "ask some items for about 20 seconds, say what the run will take, and stop"),
-    ("trust-remote-code", "let a hub model run its own code; stamped in the manifest"),
+    ("dry-run", "ask some items for about 20 seconds, print what the run will take, and stop"),
+    ("trust-remote-code", "let a hub model run its own code; recorded in the manifest"),
     ("verbose", "print secondary metrics, tokens by kind, whole legends and the methods too"),
-    ("all-samples", "draw every teacher sample, also those that can change no vote any more"),
+    ("all-samples", "draw every teacher sample, even when the vote is already certain"),
     ("curtail-votes", "METHOD*K: draw no more samples of an item than its vote needs"),
     ("until-decided", "ask items in planned rounds, and stop a task when its claims are decided"),
-    ("no-futility", "with --until-decided: go on with claims that can hardly be decided any more"),
+    ("no-futility", "with --until-decided: continue claims that are unlikely to be decided"),
     ("noise-floor", "run base twice and show by how much the two differ"),
-    ("allow-overlap", "train on inputs that overlap test items; stamped in every table"),
+    ("allow-overlap", "train on inputs that overlap test items; marked in every table"),
 )
 
 
@@ -120,7 +120,7 @@ class LineParser(argparse.ArgumentParser):
     """argparse that raises bad input as a UserError, without the usage text."""
 
     def __init__(self, **settings: Any) -> None:
-        # `--fres` would be another option than the one that the rest of the program looks for.
+        # The rest of the program looks for whole names of options, not for `--fres`.
         super().__init__(**settings, allow_abbrev=False)
         self.add_argument(
             "--json",
@@ -151,7 +151,7 @@ class ShowVersion(argparse.Action):
 
 
 def run_parser(prog: str, description: str, epilog: str) -> argparse.ArgumentParser:
-    """The options of a run; absent ones are left out of the namespace, so that defaults have one home."""
+    """Returns a parser of run options. Options not given are absent from its result: it sets no defaults."""
     parser = LineParser(
         prog=prog,
         description=description,
@@ -178,13 +178,13 @@ def run_parser(prog: str, description: str, epilog: str) -> argparse.ArgumentPar
 
 
 def parse_options(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> RunOptions:
-    """The command line over `--config` over the defaults. UserError for what no run can have."""
+    """Returns the options: the command line wins over `--config`, then defaults. UserError for wrong ones."""
     given = vars(parser.parse_args(list(arguments)))
     values = _read_config(path_argument(given.pop("config"))) if "config" in given else {}
     pairs = {name.replace("-", "_") for name, _ in PAIR_OPTIONS}
     for name, value in given.items():
         if name in pairs:
-            # Said more than once, an option adds to what it said before.
+            # An option that is given again adds to its earlier pairs.
             said = [key_values(text, "--" + name.replace("_", "-")) for text in value]
             values[name] = {key: each for pairs_of in said for key, each in pairs_of.items()}
         elif name == "tasks":
@@ -196,9 +196,9 @@ def parse_options(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> 
 
 
 def options_from(values: Settings) -> RunOptions:
-    """Options by name over the defaults, checked. UserError for what no run can have."""
+    """Returns checked options: `values`, then defaults. UserError for wrong ones."""
     options = RunOptions.from_dict(values)
-    kind = KINDS.get(options.engine)  # `check` names one that is not known
+    kind = KINDS.get(options.engine)  # `check` reports an unknown one
     if "data" not in values and kind and kind.weights != "none" and options.pretrained not in BUNDLED:
         options = RunOptions.from_dict({**values, "data": "hub"})
     options.check()
@@ -217,7 +217,7 @@ def _read_config(path: Path) -> Settings:
     refuse_keys_in_yaml(text)
     try:
         if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, yaml.SafeLoader)):
-            # With them a text of a few lines can be endless.
+            # With aliases, a few lines can expand without end.
             raise UserError(f"--config {path}: options take no YAML aliases (*name): write the value out")
         _refuse_twice(path, yaml.compose(text, yaml.SafeLoader))
         values = yaml.safe_load(text)
@@ -234,13 +234,13 @@ def _read_config(path: Path) -> Settings:
 
 
 def _refuse_twice(path: Path, document: Any) -> None:
-    """UserError for a key that stands twice: YAML would take the last one silently."""
+    """Rejects a key that appears twice: YAML would silently take the last."""
     import yaml
 
     seen: set[str] = set()
     for key, value in document.value if isinstance(document, yaml.MappingNode) else ():
         name = str(key.value).replace("-", "_")
         if name in seen:
-            raise UserError(f"--config {path}: {name!r} stands twice: take one of them out")
+            raise UserError(f"--config {path}: {name!r} appears twice: remove one of them")
         seen.add(name)
         _refuse_twice(path, value)

@@ -22,10 +22,10 @@ EXAMPLES = """examples:
 
 
 def compare(arguments: Sequence[str], course: Course) -> int:
-    """Two runs, item by item. The last line is JSON with `comparisons`, `left_out` and `notes`."""
+    """Compares two runs item by item. The last line is JSON with `comparisons`, `left_out` and `notes`."""
     parser = LineParser(
         prog="s2d-bench compare",
-        description="Two runs over the items that both have, item by item.\nA run is a folder of s2d-bench "
+        description="Compare two runs over the items that both have, item by item.\nA run is a folder of s2d-bench "
         "or a log of lm-eval, inspect_ai, lighteval, evalscope, HELM, alpaca_eval, FastChat, or a table.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -38,7 +38,7 @@ def compare(arguments: Sequence[str], course: Course) -> int:
     parser.add_argument(
         "--margin",
         metavar="POINTS[,METRIC=VALUE]",
-        help="non-inferiority margin in points (default: 5); of a metric that is no share, in its own unit",
+        help="non-inferiority margin in points (default: 5); for a metric that is not a share, in its own unit",
     )
     parser.add_argument(
         "--metrics", choices=("primary", "all"), default="primary", help="which metrics are printed"
@@ -48,7 +48,7 @@ def compare(arguments: Sequence[str], course: Course) -> int:
     )
     parser.add_argument("--prices", type=path_argument, help="dated prices (YAML), for the ratio in dollars")
     parser.add_argument(
-        "--higher-is-better", action="append", default=[], metavar="METRIC", help="where no log says it"
+        "--higher-is-better", action="append", default=[], metavar="METRIC", help="if no log says so"
     )
     parser.add_argument("--lower-is-better", action="append", default=[], metavar="METRIC")
     parser.add_argument(
@@ -61,7 +61,7 @@ def compare(arguments: Sequence[str], course: Course) -> int:
     parser.add_argument(
         "--allow-other-targets",
         action="store_true",
-        help="compare rows that were scored against other answers",
+        help="compare rows even if they were scored against different targets",
     )
     given = parser.parse_args(list(arguments))
     from results.compare.metrics import Asked
@@ -101,7 +101,7 @@ def compare(arguments: Sequence[str], course: Course) -> int:
 
 
 def last_line(compared: Compared) -> Mapping[str, object]:
-    """What scripts need of a comparison: rows without what is not known, pairing and notes."""
+    """Returns what scripts need: rows without unknown values, pairing and notes."""
     unused = (
         "flops_ratio",
         "flops_ratio_low",
@@ -119,7 +119,7 @@ def last_line(compared: Compared) -> Mapping[str, object]:
 
 
 def margins_of(text: str | None) -> tuple[float | None, dict[str, float]]:
-    """(margin in points, margin by metric) of `5`, `bleu=1` or `5,bleu=1`. UserError for anything else."""
+    """Returns (margin in points, margin by metric) for `5`, `bleu=1` or `5,bleu=1`; else UserError."""
     points: float | None = None
     margins: dict[str, float] = {}
     for part in (text or "").split(","):
@@ -148,7 +148,7 @@ def _named(text: str, option: str) -> tuple[str, str]:
 
 
 def gate(arguments: Sequence[str], course: Course) -> int:
-    """A policy against a run, or against two. Returns the exit status of the gate."""
+    """Checks one run or two against a policy. Returns the exit status of the gate."""
     from results.policy import GRAMMAR
 
     parser = LineParser(
@@ -158,9 +158,9 @@ def gate(arguments: Sequence[str], course: Course) -> int:
         epilog=GRAMMAR,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("run", type=path_argument, help=f"{WHAT}; the earlier one, A, where there are two")
+    parser.add_argument("run", type=path_argument, help=f"{WHAT}; with two runs, the earlier one, A")
     parser.add_argument("run_b", type=path_argument, nargs="?", help="the run that is checked against it, B")
-    parser.add_argument("--policy", type=path_argument, required=True, help="file with one rule a line")
+    parser.add_argument("--policy", type=path_argument, required=True, help="file with one rule per line")
     parser.add_argument("--prices", type=path_argument, help="dated prices (YAML), for rules on usd")
     given = parser.parse_args(list(arguments))
     from results.gate import check

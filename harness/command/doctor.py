@@ -1,8 +1,8 @@
 """What is installed and what this machine has: versions, GPU, memory, disk, cache, hub; and what a model
 needs.
 
-Nothing heavy is imported, and no model is loaded. The hub is asked whether it answers, unless HF_HUB_OFFLINE
-says that it must not be.
+Nothing heavy is imported, and no model is loaded. One request tests the hub, unless HF_HUB_OFFLINE forbids
+it.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ PARTS: dict[str, tuple[tuple[str, ...], str]] = {
     "statistics": (("scipy", "numpy"), "pip install s2d-bench"),
     "tables and page": (("matplotlib", "jinja2", "pandas"), "pip install s2d-bench"),
 }
-"""What a part needs, and how to get it."""
+"""Part -> the modules that it needs, and the command that installs them."""
 PATIENCE = 3.0
-"""Seconds that the hub has to answer in."""
+"""Seconds to wait for the hub."""
 
 
 def examine(pretrained: str | None = None, revision: str | None = None) -> tuple[list[str], JsonObject]:
-    """Lines for people and facts for scripts; `status` is `ok` where everything that a run needs is there.
-    UserError where `pretrained` cannot be told of."""
+    """Returns lines for people and facts for scripts; `status` is `ok` if all that a run needs is installed.
+    UserError if nothing can be found out about `pretrained`."""
     lines = [f"s2d-bench {_version('s2d-bench')}, Python {platform.python_version()}, {platform.platform()}"]
     fine = True
     for part, (modules, command) in PARTS.items():
@@ -81,7 +81,7 @@ def examine(pretrained: str | None = None, revision: str | None = None) -> tuple
 
 
 def _gpus() -> tuple[list[str], list[JsonObject]]:
-    """A line per GPU with its memory, and for what torch was built; what the driver's own tool says."""
+    """Returns a line and facts per GPU from nvidia-smi, and what torch was built for."""
     built = _torch_build()
     if shutil.which("nvidia-smi") is None:
         return [f"gpu      none found (no nvidia-smi); torch is built for {built}"], []
@@ -92,11 +92,11 @@ def _gpus() -> tuple[list[str], list[JsonObject]]:
             capture_output=True, text=True, check=True, timeout=20,
         )  # fmt: skip
     except (OSError, subprocess.SubprocessError):
-        return [f"gpu      nvidia-smi is there but does not answer; torch is built for {built}"], []
+        return [f"gpu      nvidia-smi exists but does not answer; torch is built for {built}"], []
     lines, gpus = [], []
     for line in done.stdout.splitlines():
         name, total, free, driver = (part.strip() for part in line.split(","))
-        # The tool tells mebibytes; some boards tell no memory.
+        # nvidia-smi reports mebibytes, and for some boards no memory.
         told = {"total": _mebibytes(total), "free": _mebibytes(free)}
         lines.append(
             f"gpu      {name}, {cache.size(told['total'])}, {cache.size(told['free'])} free, "
@@ -111,8 +111,7 @@ def _mebibytes(text: str) -> int:
 
 
 def _torch_build() -> str:
-    """`CUDA 12.8`, `ROCm 6.3` or `processors alone`, read from torch's own file, since importing it takes
-    seconds."""
+    """Returns `CUDA 12.8`, `ROCm 6.3` or `CPU only`, read from torch's own file: importing it takes seconds."""
     spec = util.find_spec("torch")
     if spec is None or spec.origin is None:
         return "nothing (not installed)"
@@ -120,7 +119,7 @@ def _torch_build() -> str:
     for name, key in (("CUDA", "cuda"), ("ROCm", "hip")):
         if found := re.search(rf"^{key}\b[^=\n]*= *['\"]([\d.]+)", text, re.MULTILINE):
             return f"{name} {found[1]}"
-    return "processors alone"
+    return "CPU only"
 
 
 def _hub() -> str:

@@ -1,6 +1,6 @@
-"""What a run will ask of the machine, in one line, which every run says first; forecast.py says more.
+"""The size of a run in one line, which every run prints first; forecast.py has more detail.
 
-Nothing is measured here: these are the most that limits and methods allow.
+Nothing is measured here: these are upper bounds from limits and methods.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from harness.options import RunOptions
 from harness.variants import Variant
 
 DISK_PER_CALL = 4_000
-"""Bytes in store and samples, about: prompt text and ids, response, keys."""
+"""Approximate bytes in store and samples: prompt text and ids, response, keys."""
 
 
 def estimate(options: RunOptions, variants: Sequence[Variant], tasks: Sequence[TaskData]) -> str:
-    """One line on a run: scored prompts, calls and generated tokens at most, without what it has already."""
+    """Returns one line: scored prompts, and at most how many calls and generated tokens are still to come."""
     taught = {variant.name for variant in variants if variant.kind == "distilled"}
-    # What is added may give a distilled variant another checkpoint, and then all is asked again.
+    # More tasks or items may change a distilled checkpoint: then all of its items are asked again.
     held = {names: rows for names, rows in held_rows(options).items() if names[0] not in taught}
     parts = [*evaluation(options, variants, tasks, held), *distillation(options, variants, tasks)]
     prompts = sum(len(task.indices) for task in tasks) * len(variants)
@@ -28,12 +28,12 @@ def estimate(options: RunOptions, variants: Sequence[Variant], tasks: Sequence[T
     )
     kept = sum(held.values())
     if kept:
-        what += f", {kept:,} of them there already"
+        what += f", {kept:,} of them already done"
     return f"{what}: {_most(parts)}"
 
 
 def estimate_distillation(options: RunOptions, variants: Sequence[Variant], tasks: Sequence[TaskData]) -> str:
-    """The same line for checkpoints alone; training comes on top of it."""
+    """Returns the same line for checkpoints without evaluation; training comes on top."""
     what = f"{_counted(len(tasks), 'task')} to distil"
     return f"{what}: {_most(list(distillation(options, variants, tasks)))}, and training"
 
@@ -41,7 +41,7 @@ def estimate_distillation(options: RunOptions, variants: Sequence[Variant], task
 def _most(parts: Sequence[Part]) -> str:
     calls, tokens = sum(part.calls for part in parts), sum(part.generated_tokens for part in parts)
     open_ended = sorted({part.method for part in parts if part.items and not part.each.bounded})
-    word = f"about (nothing bounds {', '.join(open_ended)})" if open_ended else "at most"
+    word = f"about (no bound for {', '.join(open_ended)})" if open_ended else "at most"
     said = f"{word} {calls:,} calls, {tokens / 1e3:,.0f} thousand generated tokens"
     return f"{said}; about {calls * DISK_PER_CALL / 1e6:,.0f} MB on disk"
 

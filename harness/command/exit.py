@@ -1,4 +1,4 @@
-"""How a command ends, whatever ends it: an exit status, one line for people and one line of JSON."""
+"""How a command ends, whatever the reason: an exit status, one line for people and one line of JSON."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FRESH_STOPPED = "stopped; the same command without --fresh continues where this 
 
 
 class Stopped(BaseException):
-    """A signal came that asks for the end."""
+    """A signal asked this process to stop."""
 
 
 @dataclass
@@ -31,19 +31,19 @@ class Course:
     fresh: bool = False
     """The run was begun with --fresh."""
     writing: bool = False
-    """A run is under way, or files are written: what the disk refuses now is no wrong input."""
+    """A run is under way, or files are being written: a disk error is now a failure, not bad input."""
     signal: int | None = None
-    """The signal that came. Libraries turn the exception of one into others."""
+    """The signal received. Libraries may turn the exception that it raises into another one."""
     json: bool = False
-    """The line for scripts was asked for (--json), also on a terminal."""
+    """--json was given: print the line for scripts also on a terminal."""
 
     def tell(self, facts: JsonObject, whole: bool = False) -> None:
-        """The last line for scripts; `whole`: however long it is."""
+        """Prints the last line for scripts; `whole` lifts its length limit."""
         show_status(facts, self.json, whole)
 
 
 def guarded(command: Callable[[Course], int]) -> int:
-    """The command's exit status, or that of what ended it."""
+    """Returns the command's exit status, or that of the error or signal that ended it."""
     with steady() as out:
         course = Course()
         status = _guarded(command, course)
@@ -52,10 +52,10 @@ def guarded(command: Callable[[Course], int]) -> int:
         if out.error is None or isinstance(out.error, BrokenPipeError):
             return status
         say(
-            f"s2d-bench: standard output could not be written ({out.error.strerror}): what is in files is "
-            "whole; send the output elsewhere and repeat the command"
+            f"s2d-bench: standard output could not be written ({out.error.strerror}): files are "
+            "complete; send the output elsewhere and run the command again"
         )
-        # A gate says 1 for a rule that fails.
+        # Not 1: a gate returns 1 for a rule that fails.
         return 2
 
 
@@ -65,7 +65,7 @@ def _guarded(command: Callable[[Course], int], course: Course) -> int:
         return command(course)
     except (KeyboardInterrupt, Stopped):
         return _stopped(course)
-    except SystemExit as end:  # of --help
+    except SystemExit as end:  # --help
         return int(end.code or 0)
     except UserError as error:
         return _fail(str(error), 2, course)
@@ -101,15 +101,15 @@ def _fail(message: str, status: int, course: Course) -> int:
 
 def _stopped(course: Course) -> int:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):
-        signal.signal(number, signal.SIG_IGN)  # heard already; the last line is to be whole
+        signal.signal(number, signal.SIG_IGN)  # already stopping: print the last line whole
     message = FRESH_STOPPED if course.fresh else STOPPED
     return _fail(message, 128 + (course.signal or signal.SIGINT), course)
 
 
 def _listen(course: Course) -> dict[int, Any]:
-    """Stop on signals: on SIGINT also where a shell began this command in the background, which leaves it
-    ignored; on SIGUSR1, which schedulers send before a time limit; on SIGHUP not where `nohup` has it
-    ignored. Returns what did before."""
+    """Stops on SIGINT, SIGTERM, SIGUSR1 and SIGHUP; returns the previous handlers. SIGINT stops a command in
+    the background too, for which shells ignore it. Schedulers send SIGUSR1 before a time limit. SIGHUP stays
+    ignored under `nohup`."""
 
     def heard(number: int, frame: object) -> None:
         course.signal = number

@@ -1,8 +1,8 @@
-"""`--dry-run`: how long and how much, by phase and task, from a short probe of this engine on this machine.
+"""`--dry-run`: time, tokens, memory and disk by phase and task, from a short probe on this machine.
 
-"At most" is what limits and methods allow, and no run passes it. Ranges are what the probe trusts: lengths of
-replies from some real ones, seconds from the speed of its last wave, with and without what larger batches may
-gain. Training is reckoned from the speed at which prompts are read, and is the roughest of all.
+"At most" is an upper bound from limits and methods. Ranges come from the probe: lengths of replies from some
+real ones, seconds from the speed of its last wave, with and without the gain of larger batches. Training is
+estimated from the speed at which prompts are read, and is the roughest estimate.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from harness.options import RunOptions
 from harness.variants import Variant
 
 KEPT = (0.3, 1.0)
-"""Share of the inputs that a filter keeps, least and most: nobody knows before."""
+"""Share of the inputs that a filter keeps, least and most: it is not known in advance."""
 TIMES_READING = {"full": (2.0, 8.0), "lora": (1.5, 6.0)}
-"""Seconds of training a token, in seconds of reading one: forward and backward, and what batches, padding and
-the optimizer cost."""
+"""Time to train on a token, as a multiple of the time to read one: forward and backward passes, batches,
+padding and the optimizer."""
 STARTS = (5.0, 40.0)
 """Seconds that a process takes to import torch and TRL, before it loads the model."""
 FULL_BYTES = 16
-"""Of a weight that is trained: itself, its gradient and two moments, in float32."""
+"""Bytes of a trained weight: itself, its gradient and two moments, in float32."""
 ADAPTER_SHARE = 0.02
-"""Weights of an adapter, as a share of the model's; rank 16 on all linear layers is below it."""
+"""Weights of an adapter, as a share of the model's; rank 16 on all linear layers has fewer."""
 TRAINING, LOADING = "training", "loading"
 
 
@@ -41,16 +41,16 @@ class Row:
     task: str
     calls: int = 0
     calls_at_most: int | None = 0
-    """None: somebody's own method, which nothing bounds."""
+    """None: a user's own method, which has no bound."""
     prompt_tokens: Range = (0.0, 0.0)
-    """Of a training: tokens that it works through."""
+    """For training: the tokens that it processes."""
     generated_tokens: Range = (0.0, 0.0)
     generated_at_most: int | None = 0
     seconds: Range = (0.0, 0.0)
     disk_bytes: Range = (0.0, 0.0)
 
     def plus(self, other: Row) -> Row:
-        """Both, under the names of this one."""
+        """Returns the sum of both, with the names of this row."""
         return Row(
             self.phase,
             self.task,
@@ -74,16 +74,16 @@ def _bound(one: int | None, other: int | None) -> int | None:
 
 @dataclass(frozen=True)
 class Forecast:
-    """What a dry run answers."""
+    """The result of a dry run."""
 
     rows: list[Row]
     memory_gb: dict[str, float]
     fetch_bytes: int = 0
-    """Above 0: the model is not here yet, so nothing could be probed, and all that is known are bounds."""
+    """Above 0: the model is not on this machine yet, so nothing was probed and only bounds are known."""
 
     @property
     def total(self) -> Row:
-        """All rows in one."""
+        """The sum of all rows."""
         total = Row("all", "")
         for row in self.rows:
             total = total.plus(row)
@@ -93,13 +93,13 @@ class Forecast:
 def forecast(
     options: RunOptions, variants: Sequence[Variant], tasks: list[TaskData], evaluates: bool = True
 ) -> Forecast:
-    """Probe, and reckon. `evaluates` is False where checkpoints alone are made. UserError for a model, an
-    argument or an adapter that cannot be had."""
+    """Probes and estimates. `evaluates` is False if only checkpoints are made. UserError for a model or an
+    adapter that is not available, and for a wrong argument."""
     parts = list(distillation(options, variants, tasks))
     if evaluates:
         parts += evaluation(options, variants, tasks, {})
     kinds = {part.kind: None for part in parts if part.items and part.method != USC}
-    if any(variant.kind == "distilled" for variant in variants):  # what training is reckoned from
+    if any(variant.kind == "distilled" for variant in variants):  # training is estimated from them
         kinds |= {(task.name, DIRECT, False): None for task in tasks}
     held = held_rows(options) if evaluates else {}
     if missing := to_fetch(options):
@@ -124,7 +124,7 @@ def forecast(
 def _asked(
     options: RunOptions, variant: Variant, tasks: Sequence[TaskData], plans: Sequence[tuple[int, Planned]]
 ) -> list[Part]:
-    """What the teacher of a variant will be asked, with the inputs that are really left."""
+    """Returns what the teacher of a variant will be asked, with the actual number of inputs."""
     known = {
         (variant.name, plan.task.name, seed): Inputs(0, 0)
         if plan.is_there
@@ -137,7 +137,7 @@ def _asked(
 def _of_these_checkpoints(
     options: RunOptions, variant: Variant, plans: Sequence[tuple[int, Planned]], held: Held
 ) -> Held:
-    """`held` without rows of `variant` that another checkpoint gave."""
+    """Returns `held` without the rows of `variant` that are from another checkpoint."""
     manifest = read_manifest(Path(options.output)) if options.output else None
     records = [] if manifest is None else manifest.get("distillation") or []
     there = {
@@ -150,7 +150,7 @@ def _of_these_checkpoints(
 
 
 def _row(part: Part, probe: Probe) -> Row:
-    """A part with what the probe says of its method."""
+    """Returns the row of a part, from the measurements of its method."""
     items, bounded = part.items, part.each.bounded
     calls, tokens = (part.calls, part.generated_tokens) if bounded else (None, None)
     row = Row(part.phase, part.task.name, calls_at_most=calls, generated_at_most=tokens)
@@ -182,14 +182,14 @@ def _from(share: float, values: Range) -> Range:
 
 
 def _unprobed(part: Part) -> Row:
-    """The bounds of a part."""
+    """Returns the row of a part with its bounds only."""
     calls, tokens = (part.calls, part.generated_tokens) if part.each.bounded else (None, None)
     most = (0.0, float(part.generated_tokens))
     return Row(part.phase, part.task.name, part.calls, calls, (0, 0), most, tokens)
 
 
 def _trainings(variant: Variant, plans: Sequence[Planned], probe: Probe) -> list[Row]:
-    """The trainings of a variant. Parts of judging share a checkpoint; one for all tasks learns from each."""
+    """Returns the trainings of a variant. Judge tasks share a checkpoint; one for all tasks has a row per task."""
     if not probe.read_rate:  # the engine has no weights to train
         return []
     folders: dict[str, list[Row]] = {}
@@ -202,9 +202,9 @@ def _trainings(variant: Variant, plans: Sequence[Planned], probe: Probe) -> list
 
 
 def _training(variant: Variant, plan: Planned, probe: Probe, rate: float) -> Row:
-    """What training on `plan` works through, and how long; `rate` is prompt tokens a second."""
+    """Returns tokens and time of training on `plan`; `rate` is prompt tokens per second."""
     measured, settings = probe.measured[plan.task.name, DIRECT, False], plan.settings
-    if variant.recipe.asked == "teacher":  # whole replies are taught, which the teacher's calls are like
+    if variant.recipe.asked == "teacher":  # whole replies are taught: as long as the teacher's
         taught = plan.task.name, variant.teacher_for(plan.task.spec.s2_method), True
         measured = probe.measured.get(taught, measured)
     each = measured.prompt_tokens.mean + measured.generated_tokens.mean
@@ -224,7 +224,7 @@ def _training(variant: Variant, plan: Planned, probe: Probe, rate: float) -> Row
 
 
 def _joined(rows: Sequence[Row]) -> list[Row]:
-    """One row for each phase and task that has something to do; seeds are summed."""
+    """Returns one row per phase and task that has something to do; seeds are summed."""
     found: dict[tuple[str, str], Row] = {}
     for row in rows:
         before = found.get((row.phase, row.task))
@@ -233,7 +233,7 @@ def _joined(rows: Sequence[Row]) -> list[Row]:
 
 
 def _memory(probe: Probe, rows: Sequence[Row], full: bool) -> dict[str, float]:
-    """GB by what needs it; empty where the weights are not here."""
+    """Returns GB by purpose; empty if the weights are not on this machine."""
     if not probe.weights_gb:
         return {}
     found = {"weights": probe.weights_gb, "probe": probe.peak_gb}

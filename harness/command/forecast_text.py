@@ -17,7 +17,7 @@ COLUMNS = (
 
 
 def table(forecast: Forecast) -> str:
-    """Lines of at most 100 columns, and what they rest on."""
+    """Returns the table in at most 100 columns, and notes on what it is based on."""
     from tabulate import tabulate
 
     rows = [
@@ -36,18 +36,18 @@ def table(forecast: Forecast) -> str:
     if forecast.fetch_bytes:
         said = [
             f"The model is not on this machine yet ({_short(forecast.fetch_bytes)}B to fetch), so nothing "
-            "was measured: only what limits and methods allow is known. Fetch it, and ask again."
+            "was measured: these are upper bounds only. Fetch the model and repeat the command."
         ]
     else:
-        said.append("A range is what a few real items of each task tell; `most` is what no run passes.")
+        said.append("Ranges come from a few real items of each task; `most` is an upper bound.")
     if any(row.phase == TRAINING for row in forecast.rows):
-        said.append("Training (its tokens stand as prompt tokens) is reckoned from the speed of reading.")
+        said.append("Training (its tokens are listed as prompt tokens) is estimated from the reading speed.")
     lines = [*shown.splitlines(), "", *(line for each in said for line in wrap(each, WIDTH))]
     return "\n".join(line.rstrip() for line in lines)
 
 
 def as_json(forecast: Forecast) -> JsonObject:
-    """One object that fits the line for scripts; where it has too many rows, those of a phase are summed."""
+    """Returns one object that fits the line for scripts. If it has too many rows, it has one per phase."""
     total = forecast.total
     found: JsonObject = {
         "status": "dry_run",
@@ -94,7 +94,7 @@ def _range(values: Range) -> str:
 
 
 def _short(value: float) -> str:
-    """A number in a few signs: 950, 4.79k, 168k, 1.2M."""
+    """Returns a number in a few characters: 950, 4.79k, 168k, 1.2M."""
     for size, sign in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
         if value >= 0.9995 * size:
             return f"{value / size:.3g}{sign}"
@@ -102,7 +102,7 @@ def _short(value: float) -> str:
 
 
 def _time(values: Range) -> str:
-    """Seconds as `3-34s`, `12-25m`, `1.5-3h`."""
+    """Returns seconds as `3-34s`, `12-25m`, `1.5-3h`."""
     size, sign, form = 1, "s", ".0f"
     if values[1] >= 120:
         size, sign, form = (3600, "h", ".3g") if values[1] >= 7200 else (60, "m", ".3g")
@@ -112,7 +112,7 @@ def _time(values: Range) -> str:
 
 def _memory(found: dict[str, float]) -> str:
     if not found:
-        return "Memory: the engine does not tell."
+        return "Memory: the engine does not report it."
     said = f"Memory: weights {found['weights']:.2g} GB, the probe took {found['probe']:.2g} GB"
     if "training" in found:
         said += f", training {found['training']:.2g} GB by arithmetic, without activations"

@@ -1,4 +1,4 @@
-"""What the libraries underneath may not do in a run: show bars, warn of forks, send telemetry."""
+"""Keeps libraries from showing progress bars, warning about forks and sending telemetry."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from harness.telemetry import switch_off_telemetry
 
 
 def quiet() -> None:
-    """Say so in the environment, before they are imported; what the user has set stays."""
+    """Sets environment variables before the libraries are imported; a user's own bars and warnings stay."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    os.environ.setdefault("TQDM_DISABLE", "1")  # bars of the libraries; ours says for itself when it shows
+    os.environ.setdefault("TQDM_DISABLE", "1")  # bars of libraries only: ours sets `disable` itself
     switch_off_telemetry()

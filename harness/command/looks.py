@@ -1,8 +1,8 @@
 """`--until-decided`: items are asked in planned rounds, and a task stops when its claims are decided.
 
-The plan is written before the first call and refuses to change. A round asks, of every variant, the items of
-one look of all tasks that go on, in one stream of batches; then `results` says which tasks may stop. What
-that rests on comes from the call store, so a run that was killed makes the same rounds again.
+The plan is written before the first call; a different plan is refused. A round asks every variant the items
+of one look, for all tasks that go on, in one stream of batches; then `results` says which tasks may stop.
+Decisions depend on the call store only, so a run that was killed makes the same rounds again.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ Phases = tuple[list[Distillation], dict[str, float], dict[str, str]]
 
 
 def make_plan(options: RunOptions, tasks: Sequence[TaskData]) -> LookPlan:
-    """The looks of each task, evenly spaced over its clusters."""
+    """Returns the looks of each task, evenly spaced over its clusters."""
     spending, futility = options.spending or SPENDINGS[0], not options.no_futility
     plans = {
         task.name: planned(len(in_order(task)), options.looks or LOOKS, spending, futility) for task in tasks
@@ -52,14 +52,14 @@ def make_plan(options: RunOptions, tasks: Sequence[TaskData]) -> LookPlan:
 
 
 def in_order(task: TaskData) -> list[str]:
-    """The scored clusters in the order in which they are asked: that of `--limit`, by hash of the content."""
+    """Returns the scored clusters in the order in which they are asked: that of `--limit`, by hash of the content."""
     clusters = {item.cluster_id for item in task.scored_items()}
     return sorted(clusters, key=lambda cluster: stable_hash([task.name, cluster]))
 
 
 def take_up(folder: RunFolder, plan: LookPlan) -> None:
-    """Write the plan into the manifest before anything is asked. UserError where items were asked without a
-    plan or by another one. One that only has more clusters is a new plan, and the manifest says so."""
+    """Writes the plan into the manifest before anything is asked. UserError if items were asked without a plan
+    or under another one. More clusters alone make a new plan, and the manifest says so."""
     before = folder.manifest.get("looks")
     if before is None:
         if "samples" in folder.manifest:
@@ -82,7 +82,7 @@ def take_up(folder: RunFolder, plan: LookPlan) -> None:
         plan["made_anew"] = [*before["made_anew"], *grown]
     folder.save(looks=plan)
     for name, entry in plan["tasks"].items():
-        say(f"plan: {name} is looked at after {', '.join(f'{n:,}' for n in entry['clusters'])} clusters")
+        say(f"plan: looks at {name} after {', '.join(f'{n:,}' for n in entry['clusters'])} clusters")
 
 
 class Places:
@@ -93,7 +93,7 @@ class Places:
         self._kept: dict[tuple[str, int], list[Placement]] = {}
 
     def of(self, variant: Variant, seed: int, made: dict[str, Distilled]) -> Iterator[Placement]:
-        """As `placements`; what needs an engine of its own is opened anew at each look."""
+        """Like `placements`; a separate engine is opened again at each look."""
         key = variant.name, seed
         if key in self._kept:
             yield from self._kept[key]
@@ -116,7 +116,7 @@ def _note_probes(made: dict[str, Distilled], adapters: dict[str, AdapterInfo | N
 
 
 def phases(session: Session, folder: RunFolder, variants: Sequence[Variant]) -> Phases:
-    """All looks of all variants of all seeds, until every task has stopped."""
+    """Runs all looks of all variants and seeds, until every task has stopped."""
     plan = make_plan(session.options, session.tasks)
     take_up(folder, plan)
     folder.save(samples={})
@@ -130,7 +130,7 @@ class _Rounds:
         self, session: Session, folder: RunFolder, variants: Sequence[Variant], plan: LookPlan
     ) -> None:
         self._session, self._folder, self._plan = session, folder, plan
-        # As everywhere: variants without training first.
+        # Variants without training come first, as everywhere.
         self._variants = sorted(variants, key=lambda variant: variant.kind == "distilled")
         self._seeds = range(session.options.seed, session.options.seed + session.options.seeds)
         self._places = Places(session)
@@ -157,7 +157,7 @@ class _Rounds:
         return self._records(), self._timing, self._samples
 
     def _ask(self, parts: Sequence[TaskData], look: int) -> None:
-        """One round: every variant on the items of one look."""
+        """Runs one round: every variant on the items of one look."""
         for variant in self._variants:
             began = time.perf_counter()
             for seed in self._seeds:
@@ -172,7 +172,7 @@ class _Rounds:
             self._timing[variant.name] += time.perf_counter() - began
 
     def _distilled(self, variant: Variant, seed: int) -> dict[str, Distilled]:
-        """Checkpoints of a distilled variant, made at the first look."""
+        """Returns the checkpoints of a distilled variant, made at the first look."""
         key = variant.name, seed
         if variant.kind == "distilled" and key not in self._made:
             self._made[key] = find_or_make(self._session, variant, seed)
@@ -188,7 +188,7 @@ class _Rounds:
         self._samples[path.relative_to(self._folder.path).as_posix()] = digest
 
     def _stop(self, look: int) -> None:
-        """Stop the tasks that are decided, given up, or at their planned end, and say so."""
+        """Stops the tasks that are decided, given up, or at their planned end, and prints it."""
         self._folder.save(looks=self._plan, samples=self._samples)
         over = ended(Path(self._folder.path))
         for name, entry in self._plan["tasks"].items():

@@ -11,7 +11,7 @@ def doctor(arguments: list[str], course: Course) -> int:
     """What is installed, what this machine has, and what a model would need."""
     parser = LineParser(
         prog="s2d-bench doctor",
-        description="What is installed, what this machine has, and the command that adds what is missing.",
+        description="Show what is installed, what this machine has, and how to add what is missing.",
     )
     parser.add_argument("--pretrained", metavar="MODEL", help="also what this model would need here")
     parser.add_argument("--revision", metavar="REV", help="hub revision of --pretrained")
@@ -49,7 +49,7 @@ def cache(arguments: list[str], course: Course) -> int:
     """Lists or removes what is kept."""
     parser = LineParser(
         prog="s2d-bench cache",
-        description="Checkpoints and converted models that are kept on this machine, and removing them.",
+        description="List or remove the checkpoints and converted models that are kept on this machine.",
     )
     parser.add_argument("what", choices=("ls", "rm"), help="list all, or remove what is named")
     parser.add_argument("names", nargs="*", help="names or beginnings of names, as ls lists them")

@@ -24,7 +24,7 @@ from results.schema import JsonObject
 HALF, FULL_TRAINING = 2, 16
 """Bytes a parameter: weights in bfloat16, and all that full training keeps."""
 SMOLLM2_PARAMETERS, SMOLLM2_BYTES, SMOLLM2_CACHE = 134_515_008, 98_000_000, 23_040
-"""Of a package whose header cannot be read before it is fetched."""
+"""SmolLM2: its header cannot be read before the package is fetched."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Needs:
     name: str
     parameters: int | None
     bytes: int
-    """Of its weight files."""
+    """Size of its weight files."""
     to_fetch: int
     """Bytes that are not on this machine yet."""
     cache_per_token: int | None
@@ -59,8 +59,7 @@ class Needs:
         if self.cache_per_token:
             room = max(0, memory - self.weights) // self.cache_per_token
             lines.append(
-                f"  cache: {size(self.cache_per_token)} a token, so at most {room:,} tokens of all rows "
-                "together"
+                f"  cache: {size(self.cache_per_token)} a token, so at most {room:,} tokens over all rows"
             )
         if self.parameters is not None:
             full = FULL_TRAINING * self.parameters
@@ -85,7 +84,7 @@ class Needs:
 
 
 def needs(name: str, revision: str | None = None) -> Needs:
-    """What `--pretrained name` needs. UserError where it is not there, or the hub does not say."""
+    """Returns what `--pretrained name` needs. UserError if the model is missing or the hub does not say."""
     if name == "smollm2":
         fetch = 0 if (cache_folder() / "models" / name).is_dir() else SMOLLM2_BYTES
         return Needs(f"{name} ({SMOLLM2_PACKAGE})", SMOLLM2_PARAMETERS, SMOLLM2_BYTES, fetch, SMOLLM2_CACHE)
@@ -129,12 +128,12 @@ def _of_hub(name: str, revision: str | None) -> Needs:
         found = HfApi().model_info(name, revision=revision, files_metadata=True, timeout=10)
     except Exception as error:  # the client, and the network under it, raise many kinds
         raise UserError(
-            f"--pretrained {name}: the hub does not tell of it ({one_line(error)[:200]}): check the name, "
+            f"--pretrained {name}: the hub has no information on it ({one_line(error)[:200]}): check the name, "
             "the network, HF_TOKEN and HF_HUB_OFFLINE"
         ) from error
     files = [each for each in found.siblings or [] if each.rfilename.endswith(".safetensors")]
     if not files:
-        raise UserError(f"--pretrained {name}: the hub has no safetensors of it: choose another model")
+        raise UserError(f"--pretrained {name}: the hub has no safetensors files for it: choose another model")
     missing = [
         each
         for each in files
@@ -146,7 +145,7 @@ def _of_hub(name: str, revision: str | None) -> Needs:
 
 
 def _cache(config: Mapping[str, Any]) -> int | None:
-    """Bytes of keys and values a token; None where the configuration does not say."""
+    """Returns bytes of keys and values per token; None if the configuration does not say."""
     text = config.get("text_config") or config
     layers, heads, wide = (
         text.get(key) for key in ("num_hidden_layers", "num_attention_heads", "hidden_size")

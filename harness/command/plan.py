@@ -1,7 +1,7 @@
-"""What a run will ask, phase by phase and task by task, with the most that it can come to.
+"""The calls of a run by phase and task, with upper bounds.
 
-Limits of steps bound the tokens and the methods bound the calls, so no run passes these numbers; answers
-usually end sooner, and a plan may have fewer criteria. Nothing is loaded or asked for them.
+Step limits bound the tokens and methods bound the calls, so no run exceeds these numbers; answers usually
+end sooner, and a judging plan may have fewer criteria. No model is loaded or asked.
 """
 
 from __future__ import annotations
@@ -44,25 +44,25 @@ class Part:
     items: int
     """Programs of the method, at most."""
     each: Most
-    """What one of them takes at most."""
+    """Upper bounds for one of them."""
     scored: bool = False
-    """It writes rows of samples."""
+    """Whether it writes rows of samples."""
     teaches: bool = False
-    """It is drawn as the teacher's samples are."""
+    """Whether it is sampled like the teacher."""
 
     @property
     def kind(self) -> Kind:
-        """What is probed of it."""
+        """What the probe measures for it."""
         return self.task.name, self.method, self.teaches
 
     @property
     def calls(self) -> int:
-        """At most."""
+        """Calls, at most."""
         return self.items * self.each.calls
 
     @property
     def generated_tokens(self) -> int:
-        """At most."""
+        """Generated tokens, at most."""
         return self.items * self.each.generated_tokens
 
 
@@ -72,17 +72,17 @@ class Inputs(NamedTuple):
     units: int
     """Unlabeled inputs."""
     asked: int
-    """Prompts of them: both orders of a pair, all forms of a question."""
+    """Their prompts: both orders of a pair, all forms of a question."""
 
 
 Held = Mapping[tuple[str, str], int]
 """(variant, task) -> scored prompts that the run in `--output` has."""
 Known = Mapping[tuple[str, str, int], Inputs]
-"""(variant, task, seed) -> the inputs of a checkpoint, none where it is made already."""
+"""(variant, task, seed) -> the inputs of a checkpoint; none if it exists already."""
 
 
 def held_rows(options: RunOptions) -> Held:
-    """What the run in `--output` has, and need not ask again with the same weights."""
+    """Returns what the run in `--output` has, and need not ask again with the same weights."""
     manifest = read_manifest(Path(options.output)) if options.output else None
     found: dict[tuple[str, str], int] = {}
     for name in {} if manifest is None else manifest.get("samples") or {}:
@@ -98,7 +98,7 @@ def held_rows(options: RunOptions) -> Held:
 def evaluation(
     options: RunOptions, variants: Sequence[Variant], tasks: Sequence[TaskData], held: Held
 ) -> Iterator[Part]:
-    """The scored prompts of every variant."""
+    """Yields the scored prompts of every variant."""
     for variant in variants:
         for task in tasks:
             method = variant.method_for(task.spec.s2_method)
@@ -110,8 +110,8 @@ def evaluation(
 def distillation(
     options: RunOptions, variants: Sequence[Variant], tasks: Sequence[TaskData], known: Known | None = None
 ) -> Iterator[Part]:
-    """What the teachers are asked, the filter that asks the model to choose, and System 1 before training; a
-    part for each seed."""
+    """Yields for each seed the samples of the teachers, the calls of a filter that lets the model choose, and
+    those of System 1 before training."""
     taught = [each for each in variants if each.kind == "distilled"]
     seeds = range(options.seed, options.seed + options.seeds)
     for variant, seed, task in product(taught, seeds, tasks):
@@ -134,7 +134,7 @@ def distillation(
 
 
 def _inputs_at_most(options: RunOptions, task: TaskData, chosen: Filter) -> Inputs:
-    """Without a look at the overlap with test items, which leaves some out."""
+    """An upper bound: inputs that overlap test items are not left out yet."""
     if task.undistillable:
         return Inputs(0, 0)
     units = min(teacher_inputs(options, task), len(task.rows("train")))

@@ -1,8 +1,8 @@
-"""A few items of each task and method, really asked: how long replies are, and how fast they come here.
+"""Asks a few items of each task and method, to measure the length and the speed of replies on this machine.
 
-The waves double (2, 4, 8, ... items) until the time is used, so what a larger batch gains shows as well. The
-answers are thrown away; the run's own store is not touched. Of training it measures one thing, how fast the
-model reads prompts, which training is reckoned from.
+The waves double (2, 4, 8, ... items) until the time is used, which also shows the gain of larger batches. The
+answers are discarded; the run's own store is not touched. Training is not run: its time is estimated from the
+speed at which the model reads prompts.
 """
 
 from __future__ import annotations
@@ -35,18 +35,18 @@ from harness.types import Response
 from harness.variants import SERVED, Variant
 
 SECONDS = 20.0
-"""For all of it, but for loading the model and for replies that take longer alone."""
+"""Time for the whole probe, without loading the model; a single reply may take longer."""
 LARGEST_WAVE = 64
 ON_A_SERVER = 8
 """The largest wave where calls may cost money: 14 items of each task and method in all."""
 AT_ONCE = ("batch_rows", "concurrency", "max_num_seqs")
-"""Arguments of engines that say how many calls are made at once."""
+"""Engine arguments that set how many calls are made at once."""
 USUAL_AT_ONCE = 256
 READ = 16
-"""Prompts that are read for the speed of reading."""
+"""Prompts that are read to measure the speed of reading."""
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 BYTES_OF_AN_ID, OF_A_CALL, OF_A_ROW = 4.0, 700.0, 300.0
-"""Of an id in the call store, and of what stands beside the texts of a call and of a row."""
+"""Bytes of an id in the call store, and of a call and a row without their texts."""
 
 
 Range = tuple[float, float]
@@ -55,20 +55,20 @@ Range = tuple[float, float]
 
 @dataclass(frozen=True)
 class Spread:
-    """A mean over a few items, and how far off it may be."""
+    """A mean over a few items, and its possible error."""
 
     mean: float
     off: float
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Spread:
-        """`off` is two and a half standard errors, and a share of the mean for what no sample shows."""
+        """`off` is 2.5 standard errors, plus a share of the mean for what a small sample does not show."""
         mean = sum(values) / len(values)
         variance = sum((value - mean) ** 2 for value in values) / max(1, len(values) - 1)
         return cls(mean, 2.5 * sqrt(variance / len(values)) + mean * (0.5 if len(values) < 3 else 0.05))
 
     def times(self, items: int, most: float | None = None) -> Range:
-        """The sum over so many items; it is never below 0, nor above `most`."""
+        """Returns the sum over `items`, never below 0 and never above `most`."""
         low, high = max(0.0, items * (self.mean - self.off)), items * (self.mean + self.off)
         return (low, high) if most is None else (min(low, most), min(high, most))
 
@@ -81,14 +81,14 @@ class Measured:
     prompt_tokens: Spread
     generated_tokens: Spread
     store_bytes: Spread
-    """In the call store."""
+    """Bytes in the call store."""
     row_bytes: Spread
-    """In the samples, where the item is scored."""
+    """Bytes in the samples file, if the item is scored."""
     waves: list[tuple[int, float]]
-    """Items of a wave, and its seconds; the last is the largest."""
+    """(items, seconds) of each wave; the last is the largest."""
 
     def seconds(self, items: int, at_once: int) -> Range:
-        """Seconds of so many items: with larger batches gaining as the last two waves did, and not at all."""
+        """Returns seconds for `items`: if larger batches gain as the last two waves did, and if they do not."""
         size, took = self.waves[-1]
         slow = took / size
         gain = 1.0
@@ -101,20 +101,20 @@ class Measured:
 
 @dataclass
 class Probe:
-    """What was measured; while it is open the model is there."""
+    """What was measured; the model stays loaded while the probe is open."""
 
     measured: dict[Kind, Measured]
     at_once: int
     """Calls that the engine makes at once, at most."""
     load_seconds: float
     read_rate: float | None
-    """Prompt tokens a second; None where the weights are not here."""
+    """Prompt tokens per second; None if the weights are not on this machine."""
     engine: Engine
     session: Session
 
     @property
     def weights_gb(self) -> float:
-        """0 where they are not here."""
+        """Size of the weights; 0 if they are not on this machine."""
         info = self.engine.model
         return info.parameters * BYTES.get(info.dtype, 0) / 1e9
 
@@ -129,8 +129,8 @@ class Probe:
 
 
 def to_fetch(options: RunOptions) -> int:
-    """Bytes of the model that are not on this machine. UserError for one that cannot be had, and for a wrong
-    argument of the engine."""
+    """Bytes of the model that are not on this machine. UserError for a model that is not available, and
+    for a wrong engine argument."""
     kind = KINDS[options.engine]
     kind.check(engine_arguments(options))
     check_cache()
@@ -151,9 +151,9 @@ def _source(options: RunOptions) -> ModelSource:
 def probed(
     options: RunOptions, variants: Sequence[Variant], tasks: list[TaskData], kinds: Sequence[Kind]
 ) -> Iterator[Probe]:
-    """Load the model and measure `kinds` of calls. UserError for an adapter that cannot be had."""
+    """Loads the model and measures `kinds` of calls. UserError for an adapter that is not available."""
     kind, settings, source = KINDS[options.engine], engine_arguments(options), _source(options)
-    say(f"probe: loading {source.name} ({kind.name}), then some {SECONDS:.0f} seconds of real calls")
+    say(f"probe: loading {source.name} ({kind.name}), then about {SECONDS:.0f} seconds of real calls")
     began = time.perf_counter()
     with ExitStack() as held:
         engine = kind.open(source, settings)
@@ -176,7 +176,7 @@ def probed(
 
 
 def _require_named(engine: Engine, variants: Sequence[Variant]) -> None:
-    """As a run does, but a checkpoint of the hub is asked for and not fetched."""
+    """Like a run, but only asks the hub about a checkpoint and does not fetch it."""
     for variant in (each for each in variants if each.kind == "named"):
         location = str(variant.location)
         if location.startswith(SERVED) or storage.expanded(location).is_dir():
@@ -189,7 +189,7 @@ def _require_named(engine: Engine, variants: Sequence[Variant]) -> None:
 
 def _measure(session: Session, task: TaskData, name: str, teaches: bool, seconds: float) -> Measured:
     method, items = get_method(name), task.scored_items()
-    # Spread over the data, whose beginning may be short questions or one source.
+    # Spread over the data: it may begin with short questions or with one source.
     step = max(1, len(items) // (2 * LARGEST_WAVE))
     chosen = [*items[::step], *(item for place, item in enumerate(items) if place % step)]
     responses: list[Response] = []
@@ -212,7 +212,7 @@ def _measure(session: Session, task: TaskData, name: str, teaches: bool, seconds
         if size >= largest or gone + 1.5 * took > seconds:
             break
         size *= 2
-    # The first wave also warms up: it counts where there is no other.
+    # The first wave also warms up: it counts only if there is no other.
     kept = [wave for wave in waves[1:] if wave[0] >= waves[-1][0] / 2] or waves
     done = [[step.completion for step in response.steps] for response in responses]
     return Measured(
@@ -236,7 +236,7 @@ def _ids(response: Response) -> int:
 
 
 def _read_rate(session: Session) -> float:
-    """Prompt tokens that the engine reads in a second."""
+    """Returns the prompt tokens that the engine reads per second."""
     engine, task = session.engine, session.tasks[0]
     jobs = [
         session.job(task, item, get_method("direct"), session.options.seed)

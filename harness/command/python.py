@@ -1,4 +1,4 @@
-"""The Python door: `from harness import run, compare, load`.
+"""The Python interface: `from harness import run, compare, load`.
 
 `run` does what the command does and writes the same files; `load` opens a folder that either has written.
 Both return a `Run`, whose figures are pandas frames. Options are the long options of the command with
@@ -20,7 +20,7 @@ from results.notebook import Compared, Run, compare, load
 __all__ = ["Compared", "Run", "compare", "load", "run"]
 
 NOT_HERE = ("config", "dry_run", "push_to_hub", "json", "verbose")
-"""Options of the command alone."""
+"""Options that only the command has."""
 
 
 def run(
@@ -28,18 +28,18 @@ def run(
     tasks: str | Sequence[str] | None = None,
     **options: Any,
 ) -> Run:
-    """Do or continue a run, write its tables and page, and return it.
+    """Starts or continues a run, writes its tables and page, and returns it.
 
         r = run(models="base,s2", tasks="coin_flip", limit=50)
         r.scores
 
     `tasks` None: all of the package. Lists may be written as the command has them (`"gsm8k,coin_flip"`) or as
-    Python lists; mappings as dictionaries. UserError, TaskError or ResultsError for options that no run can
-    have; RunError where the work fails, with what was done kept: the same call continues.
+    Python lists; mappings as dictionaries. Raises UserError, TaskError or ResultsError for wrong options, and
+    RunError if the work fails: finished work is kept, and the same call continues.
     """
     for name in NOT_HERE:
         if name in options:
-            raise UserError(f"run() takes no {name}: that is an option of the command s2d-bench")
+            raise UserError(f"run() does not take {name}: only the command s2d-bench has this option")
     quiet()
     given = {"models": models, "tasks": tasks, **options}
     values = {name: _plain(value) for name, value in given.items() if value is not None}
@@ -52,7 +52,7 @@ def run(
     if prices:
         from results.analysis.prices import load_prices
 
-        load_prices(prices)  # now, not after hours
+        load_prices(prices)  # check now, not after hours
     folder, _ = run_or_show(chosen, _as_call(values))
     leaderboard = build(folder, chosen.margin, prices)
     publish(folder, leaderboard)
@@ -60,7 +60,7 @@ def run(
 
 
 def _plain(value: Any) -> Any:
-    """Paths as text, as options have them."""
+    """Returns paths as text, as options have them."""
     if isinstance(value, Path):
         return str(value)
     if isinstance(value, list | tuple):
@@ -69,5 +69,5 @@ def _plain(value: Any) -> Any:
 
 
 def _as_call(values: dict[str, Any]) -> str:
-    """The call, for the manifest."""
+    """Returns the call as text, for the manifest."""
     return f"run({', '.join(f'{name}={value!r}' for name, value in values.items())})"

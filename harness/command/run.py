@@ -1,6 +1,6 @@
 """A run from options to records: evaluate variants, make checkpoints, evaluate those too.
 
-The order of phases is fixed, so a resumed run meets its calls in the order in which it first made them.
+The order of phases is fixed, so a resumed run makes its calls in the same order.
 `results` reads the folder afterwards.
 """
 
@@ -49,8 +49,8 @@ from results.schema import Distillation, RunKind, SampleRow
 
 
 def run(options: RunOptions, command: str = "run()") -> tuple[Path, list[Distillation]]:
-    """Do or continue the run; the folder with manifest and samples, and the records of distillation. Errors
-    keep what was finished."""
+    """Starts or continues the run. Returns its folder (manifest and samples) and the records of distillation.
+    Finished work is kept after an error."""
     options, variants = _named(options)
     tasks = _checked(options, variants)
     say(estimate(options, variants, tasks))
@@ -70,12 +70,12 @@ def run(options: RunOptions, command: str = "run()") -> tuple[Path, list[Distill
 
 
 def distill(options: RunOptions, command: str = "distill()") -> tuple[Path, list[Distillation]]:
-    """Distil every task of `options` and evaluate nothing: the run folder, and a record per task and seed
+    """Distils every task of `options` without evaluation. Returns the run folder, and a record per task and seed
     whose `checkpoint` is a folder or None. The Python function behind `s2d-bench distill`:
 
         distill(RunOptions(pretrained="smollm2", tasks=("coin_flip",), samples=8))
 
-    UserError for options that no run can have; RunError where the work fails, with what was done kept."""
+    Raises UserError for wrong options, and RunError if the work fails: finished work is kept."""
     options, variants = _to_distil(options)
     tasks = _checked(options, variants)
     say(estimate_distillation(options, variants, tasks))
@@ -94,7 +94,7 @@ def distill(options: RunOptions, command: str = "distill()") -> tuple[Path, list
 
 
 def dry_run(options: RunOptions, kind: RunKind = "run") -> Forecast:
-    """What `run` or `distill` would cost, from a short probe; nothing is written. UserError as of these."""
+    """Returns what `run` or `distill` would cost, from a short probe. Writes nothing. Raises the same UserErrors."""
     options, variants = _named(options) if kind == "run" else _to_distil(options)
     tasks = _checked(options, variants)
     say((estimate if kind == "run" else estimate_distillation)(options, variants, tasks))
@@ -102,14 +102,14 @@ def dry_run(options: RunOptions, kind: RunKind = "run") -> Forecast:
 
 
 def _named(options: RunOptions) -> tuple[RunOptions, list[Variant]]:
-    """Options with what the folder has, and the variants of a run."""
+    """Returns the options joined with those of the run folder, and the variants."""
     options = _prepare(options)
     variants = parse_variants(options.models)
     return options, with_noise_floor(variants) if options.noise_floor else variants
 
 
 def _to_distil(options: RunOptions) -> tuple[RunOptions, list[Variant]]:
-    """The same of checkpoints alone."""
+    """Returns the same for checkpoints without evaluation."""
     options = _prepare(options)
     named = parse_variants(options.models)
     variants = [variant for variant in named if variant.kind == "distilled"]
@@ -117,8 +117,8 @@ def _to_distil(options: RunOptions) -> tuple[RunOptions, list[Variant]]:
 
 
 def _prepare(options: RunOptions) -> RunOptions:
-    """The options with what their run folder has already. UserError for what no run can have; methods of the
-    user's files are known afterwards."""
+    """Loads the user's methods. Returns the options joined with those of the run folder. UserError for wrong
+    options."""
     options.check()
     load_files(options.method_path)
     whole = with_held(options)
@@ -127,7 +127,7 @@ def _prepare(options: RunOptions) -> RunOptions:
 
 
 def _checked(options: RunOptions, variants: Sequence[Variant]) -> list[TaskData]:
-    """The tasks of a run. UserError for what no run can have, or what may not be read."""
+    """Returns the tasks. UserError for wrong options and unreadable files."""
     with storage.reading():
         _check_variants(variants, options)
         tasks = loaded_tasks(options)
@@ -151,18 +151,20 @@ def _checked(options: RunOptions, variants: Sequence[Variant]) -> list[TaskData]
 
 
 def _check_budgets(variants: Sequence[Variant], options: RunOptions, s2_methods: Iterable[str]) -> None:
-    """UserError for a budget of reasoning on an engine that takes no prompts as ids."""
+    """UserError for a reasoning budget if the engine does not take prompts as ids."""
     if KINDS[options.engine].by_ids:
         return
     for variant in variants:
         for name in {variant.method_for(s2_method) for s2_method in s2_methods}:
             if budget_of(get_method(name)) is not None:
-                raise UserError(f"--models {variant.name}: --engine {options.engine} takes no ids; {BY_IDS}")
+                raise UserError(
+                    f"--models {variant.name}: --engine {options.engine} does not take ids; {BY_IDS}"
+                )
 
 
 def _check_variants(variants: Sequence[Variant], options: RunOptions) -> None:
-    """UserError for a named checkpoint that is a path and not there or none, for training where the weights
-    are on a server, and for an upload of nothing: now, not after hours."""
+    """Checks before hours of work. UserError for a path that is not a checkpoint, for training if the weights
+    are on a server, and for an upload without a trained variant."""
     kind = KINDS[options.engine]
     if options.push_to_hub is not None and all(variant.kind != "distilled" for variant in variants):
         raise UserError(
@@ -191,9 +193,9 @@ def _check_variants(variants: Sequence[Variant], options: RunOptions) -> None:
 def _phases(
     session: Session, folder: RunFolder, variants: Sequence[Variant]
 ) -> tuple[list[Distillation], dict[str, float], dict[str, str]]:
-    """All variants of all seeds; those without training first, so that the engine loads once a phase.
+    """Runs all variants and seeds; those without training first, so that the engine loads once per phase.
     Returns the records of distillation, seconds by variant, and the SHA-256 of each samples file."""
-    # Files of an earlier process are written again, and count for nothing until the run is finished.
+    # Files of an earlier process are written again; none of them counts until the run is finished.
     folder.save(samples={})
     records: list[Distillation] = []
     timing: dict[str, float] = {}

@@ -1,6 +1,6 @@
 """How wide the terminal is, and whether it takes colours.
 
-Where standard output is no terminal, tables are 100 columns wide (or $COLUMNS) and plain, so that a file or a
+If standard output is not a terminal, tables are 100 columns wide (or $COLUMNS) and plain, so that a file or a
 pipe gets the same text on every machine. $NO_COLOR and TERM=dumb switch colours off (https://no-color.org).
 """
 

@@ -1,7 +1,7 @@
-"""The last line on standard output: one JSON object for scripts, where somebody may read it by a program.
+"""The last line on standard output: one JSON object for scripts.
 
-It is printed where standard output is not a terminal, and with `--json`; it has at most 2 KB, so that a shell
-can keep it in a variable. `compare` alone is longer: its line holds all comparisons.
+It is printed if standard output is not a terminal, and with `--json`. It has at most 2 KB, so that a shell
+can keep it in a variable. Only `compare` prints a longer line, with all comparisons.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from typing import Any
 from results.schema import JsonObject
 
 LONGEST = 2048
-"""Bytes of the line, its end included."""
+"""Bytes of the line, with its line break."""
 SHORTENED = 600
-"""Characters that are kept of a text that is too long."""
+"""Characters kept of a text that is too long."""
 
 
 def status_line(facts: JsonObject) -> str:
-    """`facts` as one line of at most `LONGEST` bytes. What does not fit is taken from the end of the longest
-    lists, and `left_out` counts it."""
+    """Returns `facts` as one line of at most `LONGEST` bytes. If they do not fit, entries at the end of the
+    longest lists are removed, and `left_out` counts them."""
     fitted: dict[str, Any] = {
         name: value[:SHORTENED] + "..." if isinstance(value, str) and len(value) > SHORTENED else value
         for name, value in facts.items()
@@ -37,6 +37,6 @@ def status_line(facts: JsonObject) -> str:
 
 
 def show_status(facts: JsonObject, asked: bool, whole: bool = False) -> None:
-    """Print the line, if it was `asked` for or no person is looking; `whole`: however long it is."""
+    """Prints the line if it was `asked` for or standard output is not a terminal; `whole`: at any length."""
     if asked or not sys.stdout.isatty():
         print(json.dumps(facts) if whole else status_line(facts))

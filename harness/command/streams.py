@@ -1,7 +1,7 @@
-"""Standard output and error that never end a run: closed, full, broken or of a narrow encoding.
+"""Keeps a run going if standard output or error is closed, full, broken or has a narrow encoding.
 
-A terminal goes away, `| head` has read enough, a disk behind `>` is full. Work that is done stays done then,
-and its exit status says what it would have said; only what nobody can read is dropped.
+A terminal closes, `| head` has read enough, or the disk behind `>` is full. Finished work and the exit status
+stay as they are; only text that nobody can read is dropped.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from typing import Any, TextIO, cast
 
 
 class Steady:
-    """A text stream whose writes do not fail: `error` is the first refusal, after which it drops all."""
+    """A text stream whose writes do not fail: `error` is the first error, after which all text is dropped."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self.error: OSError | None = None
 
     def write(self, text: str) -> int:
-        """Write, signs that the encoding lacks as escapes."""
+        """Writes `text`; characters that the encoding lacks become escapes."""
         encoding = self._stream.encoding or "utf-8"
         plain = text.encode(encoding, "backslashreplace").decode(encoding)
         self._attempt(lambda: self._stream.write(plain))
@@ -50,7 +50,7 @@ class Steady:
 
 @contextmanager
 def steady() -> Iterator[Steady]:
-    """Both streams as `Steady` ones; the one of standard output."""
+    """Replaces both streams by `Steady` ones, and yields that of standard output."""
     _fill_closed()
     before = sys.stdout, sys.stderr
     out, error = (Steady(stream or _nowhere()) for stream in before)
@@ -64,8 +64,8 @@ def steady() -> Iterator[Steady]:
 
 
 def _fill_closed() -> None:
-    """Open what is closed of the three standard descriptors: the next file would else get its number, and
-    what a library prints would be written into it."""
+    """Opens those of the three standard descriptors that are closed: otherwise the next file gets that
+    number, and what a library prints is written into it."""
     while (opened := os.open(os.devnull, os.O_RDWR)) <= 2:
         os.set_inheritable(opened, True)
     os.close(opened)

@@ -35,9 +35,9 @@ def test_it_shows_what_each_system_is_asked_and_where_texts_end(
     assert "base, direct: at most 256 tokens, stops ['\\n', '.', ',']" in base
     assert "Who founded it?\n            | Answer:" in base
     assert "at most 1024 tokens, stops []" in reason and "Think step by step: first write down" in reason
-    assert "behind the answer, its text is cut at ['\\n', '.', ',']" in reason
+    assert "after the answer, its text is cut at ['\\n', '.', ',']" in reason
     assert "K2" in training and "target    | " in training, "a training row's prompt, not the test row's"
-    assert "-> score 1" in training and "it holds on 8 of 8 rows tried" in training
+    assert "-> score 1" in training and "the round trip holds on 8 of 8 rows tried" in training
     assert "round trip: holds" in training
 
 

@@ -43,7 +43,7 @@ def stopped(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("stopped")
     done = command(folder)
     assert done.returncode == 0, done.stderr
-    assert "plan: coin_flip is looked at after 12, 24, 36, 48, 60 clusters" in done.stderr
+    assert "plan: looks at coin_flip after 12, 24, 36, 48, 60 clusters" in done.stderr
     return folder / "run"
 
 

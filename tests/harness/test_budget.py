@@ -209,7 +209,7 @@ def test_an_engine_without_prompt_ids_says_so_before_anything_is_asked(tmp_path:
         include_path=(str(write_task(tmp_path / "tasks")),),
         data="embedded",
     )
-    with pytest.raises(UserError, match=r"s2-cot-64: --engine openai takes no ids; .* hf or vllm"):
+    with pytest.raises(UserError, match=r"s2-cot-64: --engine openai does not take ids; .* hf or vllm"):
         run(options)
     assert own_task(tmp_path / "tasks").name == "sums"
 
