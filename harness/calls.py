@@ -1,7 +1,7 @@
-"""How many calls an item takes at most, and how long they may be: what estimates and time left are made of.
+"""Upper bounds of the calls and tokens of an item, for estimates and the time left.
 
-The methods of this package make each step once, but for the criteria of a judging plan and the samples of a
-vote, whose numbers have limits. Other people's methods may ask as often as they like: they have no bound.
+The methods of this package make each step once, except the criteria of a judging plan and the samples of a
+vote, whose numbers have limits. A user's own method may make any number of calls: it has no bound.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from tasks.spec import TaskSpec
 
 OURS = "harness.programs."
 CRITERIA = 5
-"""Of a judging plan, where the task does not say."""
+"""Criteria of a judging plan, if the task does not say."""
 
 
 @dataclass(frozen=True)
 class Most:
-    """What one item takes at most."""
+    """Upper bounds for one item."""
 
     calls: int
     generated_tokens: int
     bounded: bool
-    """False: the method is somebody's own, and what it declares is no limit."""
+    """False: the method is a user's own, and the steps that it declares are not a limit."""
 
 
 def most_of(spec: TaskSpec, name: str, sampling: Mapping[str, Any]) -> Most:
-    """The most that the method `name` takes for an item of a task; `sampling` is the option of that name."""
+    """Returns the bounds of the method `name` for an item; `sampling` is the option of that name."""
     method = get_method(name)
     budget = budget_of(method)
     calls = tokens = 0
@@ -45,13 +45,13 @@ def most_of(spec: TaskSpec, name: str, sampling: Mapping[str, Any]) -> Most:
 
 
 def samples_of(method: Method) -> int:
-    """How often a method makes its steps: more than once where it votes over samples."""
+    """Returns how often a method makes its steps: more than once where it votes over samples."""
     usual = signature(method.function).parameters.get("k") if method.votes else None
     return int(method.fixed.get("k", 1 if usual is None else usual.default))
 
 
 def least_of(method: Method) -> int:
-    """Calls of an item that makes each step once, but the one that only a budget that is used up needs."""
+    """Returns the calls of an item that makes each step once, without the second call of a budget."""
     optional = 0 if budget_of(method) is None else 1
     return (len(method.steps) - optional) * samples_of(method)
 

@@ -1,6 +1,6 @@
 """The run folder: found or made, locked for one process, with a manifest that says what the run is.
 
-It writes and reads files only; what a run does stands in run.py.
+It only writes and reads files; run.py does the work of a run.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ PACKAGES = ("s2d-bench", "torch", "transformers", "lm-eval", "peft", "trl", "dat
 
 
 def with_held(options: RunOptions) -> RunOptions:
-    """`options` with all that the run in their `--output` has already; as they are where there is none.
-    UserError for options that it cannot be joined with."""
+    """Returns `options` joined with those of the run in `--output`; unchanged if there is none. UserError if
+    they cannot be joined."""
     if options.output is None or options.fresh:
         return options
     path = Path(options.output)
@@ -45,7 +45,7 @@ def with_held(options: RunOptions) -> RunOptions:
     whole = joined(path, found.get("options", {}), options)
     if less := kept_beyond(options, whole):
         say(
-            f"{path} keeps all that it has: {'; '.join(less)}. `s2d-bench report {path}` with --limit, "
+            f"{path} keeps all of its content: {'; '.join(less)}. `s2d-bench report {path}` with --limit, "
             "--tasks or --variants shows a part of it"
         )
     return whole
@@ -55,20 +55,20 @@ class RunFolder:
     """One run on disk. `open` finds or makes it."""
 
     manifest: Manifest
-    """As the file has it; there once the folder is taken up."""
+    """The content of manifest.json, set by `_take_up`."""
 
     def __init__(self, path: Path, lock: FileLock) -> None:
         self.path = path
         self._lock = lock
         self._is_new = self._is_new_folder = False
         self.nothing_asked = False
-        """No call was made, nor will be: whoever mends the command would be refused by its folder."""
+        """No call was made or will be: a new folder is removed, so that the fixed command is not refused."""
 
     @classmethod
     def open(cls, options: RunOptions, command: str, kind: RunKind = "run") -> RunFolder:
-        """The folder of `--output`, else the newest unfinished run with these options, else a new one.
+        """Returns the folder of `--output`, else the newest unfinished run of these options, or a new one.
 
-        UserError where another process holds it or its options differ."""
+        UserError if another process uses it or its options differ."""
         path = Path(options.output) if options.output else _find_or_name(options, kind)
         try:
             there = path.is_dir()
@@ -96,11 +96,11 @@ class RunFolder:
         found = read_manifest(self.path)
         if found is not None and options.fresh:
             raise UserError(
-                f"{self.path} holds a run already, and --fresh begins anew: name another --output"
+                f"{self.path} already holds a run, and --fresh starts a new one: name another --output"
             )
         self._is_new = found is None
         if found is None:
-            # A kill during the very first write leaves a scratch file, and no run that could be lost.
+            # A kill during the very first write leaves a scratch file, but no run.
             ours = (".lock", ".manifest.json.")
             others = [entry.name for entry in self.path.iterdir() if not entry.name.startswith(ours)]
             if others:
@@ -113,7 +113,7 @@ class RunFolder:
                     f"{self.path} was begun by `{found['kind']}`, not by `{kind}`: name another --output"
                 )
             if joined(self.path, found.get("options", {}), options) != options:
-                raise UserError(f"{self.path} was given more by another command: run this one again")
+                raise UserError(f"{self.path} was extended by another command: run this one again")
         remove_scratch(self.path)
         begun: Manifest = {
             "schema": SCHEMA,
@@ -141,8 +141,8 @@ class RunFolder:
         write_whole(self.path / "config.yaml", config_text(options))
 
     def require_same_model(self, model: Model, served: JsonObject) -> None:
-        """UserError where calls of this run were made with another model: two would stand in one table.
-        `served` is what a server tells of its model."""
+        """UserError if calls of this run were made with another model: a table must not mix two models.
+        `served` is what a server reports about its model."""
         before = self.manifest.get("model")
         if not isinstance(before, dict) or before.get("fingerprint") == model["fingerprint"]:
             return
@@ -161,18 +161,18 @@ class RunFolder:
 
     @property
     def other_batches(self) -> bool:
-        """Whether items were added later: asked at once, they would have shared batches with the others."""
+        """Whether items were added later, so in other batches than in a run that asks all at once."""
         return any(OTHER_BATCHES & entry["added"].keys() for entry in self.manifest.get("history") or [])
 
     def save(self, status: Status | None = None, **more: Unpack[RunEntries]) -> None:
-        """Merge `status` and `more` into the manifest and write it in one step."""
+        """Merges `status` and `more` into the manifest and writes it in one step."""
         self.manifest = {**self.manifest, "status": status or self.manifest["status"], **more}
         text = json.dumps(self.manifest, indent=1, ensure_ascii=False, default=str)
         write_whole(self.path / "manifest.json", text + "\n")
 
     def finish(self, **more: Unpack[RunEntries]) -> None:
-        """`save`, and the run counts as finished once its page is written, which is written last. A page
-        of an earlier state, which `report` left, goes first."""
+        """Saves the status `finished`. The run counts as finished once its page is written, which comes
+        last; so an earlier page is removed here."""
         (self.path / "leaderboard.html").unlink(missing_ok=True)
         self.save(status="finished", **more)
 
@@ -180,7 +180,7 @@ class RunFolder:
         return self.path / "samples" / variant / f"{task}.jsonl"
 
     def close(self) -> None:
-        """Let go of the folder; of a new run that holds nothing yet nothing stays."""
+        """Releases the folder; removes a new run that made no call."""
         try:
             if self.nothing_asked and self._is_new:
                 self._remove()
@@ -188,7 +188,7 @@ class RunFolder:
             self._lock.release()
 
     def _remove(self) -> None:
-        """What this run has written, and the folder if nothing else is in it."""
+        """Removes what this run has written, and a new folder if nothing else is in it."""
         store = [f"calls.sqlite{ending}" for ending in ("", "-wal", "-shm")]
         with suppress(OSError):
             for name in ("manifest.json", "config.yaml", *store, ".lock"):
@@ -203,12 +203,12 @@ def config_text(options: RunOptions) -> str:
 
     values = {name: value for name, value in options.as_dict().items() if name not in PER_CALL}
     text = yaml.safe_dump(values, sort_keys=True, allow_unicode=True)
-    # Some signs (such as a line separator in a name) YAML reads back only as an escape.
+    # YAML reads some characters (such as a line separator) back only from an escape.
     return text if yaml.safe_load(text) == values else yaml.safe_dump(values, sort_keys=True)
 
 
 def read_manifest(path: Path) -> Manifest | None:
-    """The manifest of a run folder; None where there is none. UserError for one that cannot be read."""
+    """Returns the manifest of a run folder; None if there is none. UserError if it cannot be read."""
     file = path / "manifest.json"
     if not file.is_file():
         return None
@@ -233,7 +233,7 @@ def _is_date(value: Any) -> bool:
 
 
 def _history(found: Manifest | None, begun: Manifest) -> list[Command]:
-    """The commands of a run, each that differs from the one before it, and what it added."""
+    """Returns the commands of a run and what each added; a repeated command appears once."""
     before: list[Command] = []
     more = {}
     if found is not None:
@@ -250,22 +250,22 @@ def _history(found: Manifest | None, begun: Manifest) -> list[Command]:
 
 
 def _find_or_name(options: RunOptions, kind: str) -> Path:
-    """The newest unfinished run under runs/ with the same options, or a new name. Unfinished is also a
-    run whose tables were not written."""
+    """Returns the newest unfinished run under runs/ with the same options, or a new name. A run without its
+    tables is unfinished too."""
     root = Path("runs")
     if not options.fresh and root.is_dir():
         same = json.loads(json.dumps(options.compared()))
         for path in sorted(root.iterdir(), key=lambda entry: entry.name, reverse=True):
             try:
                 manifest = read_manifest(path)
-            except (UserError, OSError):  # damaged, or of somebody whose files we may not read
+            except (UserError, OSError):  # damaged, or not readable
                 continue
             if manifest is None or manifest.get("kind", kind) != kind or _is_done(path, manifest):
                 continue
             before = manifest.get("options", {})
             if all(before.get(name, value) == value for name, value in same.items()):
                 return path
-    # What is typed there may hold anything; a name of a folder may not.
+    # A model name may contain characters that a folder name must not.
     name = re.sub(r"[^\w.+-]", "-", Path(options.pretrained).name.removesuffix(".gguf"))[:60] or "model"
     stamp = time.strftime("%Y%m%d-%H%M%S")
     path = root / f"{stamp}-{name}"
@@ -293,7 +293,7 @@ def versions() -> dict[str, str]:
 
 
 def _git_commit() -> str | None:
-    """Commit of the source checkout that runs; None for an installed package."""
+    """Returns the commit of the running source checkout; None for an installed package."""
     here = Path(__file__).resolve().parent
     done = subprocess.run(
         ["git", "-C", str(here), "rev-parse", "HEAD"], capture_output=True, text=True, check=False

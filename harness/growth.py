@@ -2,7 +2,7 @@
 
 More items, tasks, variants and seeds are joined with those that the run has: their calls are in the store, so
 only what is new is asked. What the command leaves out stays in the run; `report RUN --limit N` shows less.
-Every other option decides what a call says or what is trained, so another value of it is refused.
+Every other option changes calls or training, so another value of it is refused.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from results.schema import JsonObject
 
 
 def _union(before: Sequence[str], now: Sequence[str]) -> tuple[str, ...]:
-    """Names of both: in the order of `now` where that has all of them."""
+    """Returns the names of both, in the order of `now` if that has all of them."""
     return tuple(now) if set(before) <= set(now) else tuple(dict.fromkeys([*before, *now]))
 
 
 def _more(before: int | None, now: int | None) -> int | None:
-    """The larger number; None is all."""
+    """Returns the larger number; None means all."""
     return None if before is None or now is None else max(before, now)
 
 
@@ -37,28 +37,28 @@ _GROW: Mapping[str, Callable[[Any, Any], Any]] = {
     "tasks": _union,
     "include_path": _union,
     "method_path": _union,
-    # A file of blocks may come with the first task that needs one.
+    # This file may be added with the first task that needs one.
     "task_config": lambda before, now: now or before,
 }
 GROWS = frozenset({*_GROW, "models"})
-"""Options of which a run may get more."""
+"""Options whose values may grow."""
 
 OTHER_BATCHES = frozenset({"limit", "tasks"})
-"""More of these changes which prompts share a batch."""
+"""Options that, when they grow, change which prompts share a batch."""
 
 
 def joined(path: Path, held: Settings, now: RunOptions) -> RunOptions:
-    """`now` with everything that the run in `path` has under its options `held`. UserError, which names both
-    values, for options that cannot be joined."""
+    """Returns `now` joined with `held`, the options of the run in `path`. UserError, with both values, if
+    they cannot be joined."""
     values = now.as_dict()
-    # An earlier version may not have had all of them.
+    # An earlier version may lack some of them.
     before = RunOptions.from_dict({name: held.get(name, value) for name, value in values.items()})
     for name, value in before.as_dict().items():
         if name not in NOT_COMPARED | GROWS and value != values[name]:
             raise _refusal(path, name, value, values[name])
     if before.task_config and now.task_config not in (None, before.task_config):
         raise _refusal(path, "task_config", before.task_config, now.task_config)
-    if before.until_decided:  # its looks were planned for these claims and so many items
+    if before.until_decided:  # its looks were planned for these claims and this number of items
         for name in sorted(GROWS):
             if before.as_dict()[name] != values[name]:
                 raise _refusal(
@@ -70,7 +70,7 @@ def joined(path: Path, held: Settings, now: RunOptions) -> RunOptions:
 
 
 def added(held: Settings, now: RunOptions) -> JsonObject:
-    """What `now` has more than a run under the options `held`: option -> `[before, after]`."""
+    """Returns what `now` adds to a run with the options `held`: option -> `[before, after]`."""
     values = now.as_dict()
     return {
         name: [held[name], values[name]]
@@ -80,7 +80,7 @@ def added(held: Settings, now: RunOptions) -> JsonObject:
 
 
 def kept_beyond(now: RunOptions, whole: RunOptions) -> list[str]:
-    """Options with which `now` asks for less than the run has, as one types them."""
+    """Returns the options in which `now` asks for less than the run has, as they are typed."""
     pairs = [
         (name, getattr(now, name), getattr(whole, name)) for name in ("limit", "tasks", "models", "seeds")
     ]
@@ -103,7 +103,7 @@ def _typed(value: Any) -> str:
 
 
 def _models(path: Path, before: str, now: str) -> str:
-    """Both values of `--models` as one."""
+    """Returns both values of `--models` joined."""
     held, asked = _by_name(before), _by_name(now)
     for name in held.keys() & asked.keys():
         if held[name] != asked[name]:

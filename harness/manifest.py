@@ -1,4 +1,4 @@
-"""What the manifest says of model, tasks and variants: all that `results` needs to read a run.
+"""What the manifest says about model, tasks and variants: all that `results` needs to read a run.
 
 It describes what is loaded and decides nothing.
 """
@@ -34,9 +34,9 @@ NOT_REPEATED = (
 
 
 def named_pairs(variants: Sequence[Variant], teachers: Mapping[str, str | None]) -> list[list[str]]:
-    """Pairs beyond the standing ones (base, s2, distilled): each other variant against base and against
-    s2, or where it was distilled against its teacher (`teachers`); a control or an ablation against distilled
-    too; the second run of base, the noise floor, against base alone."""
+    """Returns pairs beyond the usual ones (base, s2, distilled): each other variant against base and s2, or
+    against its teacher (`teachers`) if it was distilled; a control or an ablation against distilled too; the
+    noise floor, a second run of base, against base only."""
     names = [variant.name for variant in variants]
     pairs = []
     for variant in variants:
@@ -49,7 +49,7 @@ def named_pairs(variants: Sequence[Variant], teachers: Mapping[str, str | None])
 
 
 def _teacher(variant: Variant, variants: Sequence[Variant], tasks: Sequence[TaskData]) -> str | None:
-    """The row of the run that taught a distilled variant, on every task; None where none did."""
+    """Returns the row of the run that taught a distilled variant on every task; None if there is none."""
     rows = {teacher_row(variant, variants, task.spec.s2_method) for task in tasks}
     row = rows.pop() if len(rows) == 1 else None
     return None if row is None else row.name
@@ -58,7 +58,7 @@ def _teacher(variant: Variant, variants: Sequence[Variant], tasks: Sequence[Task
 def run_facts(
     engine: Engine, tasks: Sequence[TaskData], variants: Sequence[Variant], options: RunOptions
 ) -> schema.RunEntries:
-    """Entries `model`, `engine`, `tasks`, `variants`, `comparisons` and `notes` of the manifest."""
+    """Returns the entries `model`, `engine`, `tasks`, `variants`, `comparisons`, `notes` of the manifest."""
     described: dict[str, schema.Task] = {}
     for task in tasks:
         items = task.scored_items()
@@ -121,7 +121,7 @@ def run_facts(
 
 
 def with_notes(facts: schema.Engine, earlier: schema.Engine | None) -> schema.Engine:
-    """`facts` of an engine with the notes of an `earlier` state or process, but for those of the run."""
+    """Returns an engine's `facts` with the notes of an `earlier` state or process, except those above."""
     ours = (BATCHES_VARIED, REGROUPED, NOT_REPEATED)
     before = [] if earlier is None else earlier.get("notes") or []
     said = [note for note in before if note not in ours]
@@ -132,8 +132,8 @@ def with_notes(facts: schema.Engine, earlier: schema.Engine | None) -> schema.En
 def engine_facts(
     facts: schema.Engine, store: CallStore, noise_floor: bool, regrouped: bool = False
 ) -> schema.Engine:
-    """The engine's own, and whether batches were others than planned in any process of the run: smaller for
-    want of memory, or `regrouped`, because items came later."""
+    """Returns the engine's facts, with a note if batches differed from the plan in any process of the run:
+    smaller for lack of memory, or `regrouped` because items were added later."""
     notes = [*facts.get("notes", [])]
     promised = facts["same_batches_same_text"]
     if store.batches_varied:

@@ -1,8 +1,7 @@
 """What a person sees while a run works: phase, calls done, tokens per second, time left.
 
-On a terminal a bar that moves; elsewhere (a log file, CI) a line a minute, also while a single batch takes
-longer than that, and one when a phase ends. All of it goes to standard error, so standard output stays the
-card and the last JSON line.
+A terminal gets a moving bar. A log file or CI gets a line a minute, even during a long batch, and one when a
+phase ends. All of it goes to standard error, so standard output has only the card and the last JSON line.
 """
 
 from __future__ import annotations
@@ -15,35 +14,35 @@ from types import TracebackType
 from harness.errors import one_line
 
 SECONDS_BETWEEN = 60.0
-"""Between two lines of a phase, where standard error is not a terminal."""
+"""Seconds between two lines of a phase, if standard error is not a terminal."""
 
 PACE = "S2D_TRAINING_PACE"
-"""Environment variable: the same for a training, which cannot see where its lines end up."""
+"""Environment variable: the same for a training process, which cannot see where its output goes."""
 
 
 def say(text: str) -> None:
-    """One line for people, whatever stands in a name or a reason."""
+    """Prints one line for people, whatever a name or a reason contains."""
     print(one_line(text), file=sys.stderr, flush=True)
 
 
 def pace() -> dict[str, str]:
-    """`PACE` for the environment of a training whose lines this process hands on."""
+    """Returns `PACE` for the environment of a training process whose lines this one passes on."""
     return {} if sys.stderr.isatty() else {PACE: str(SECONDS_BETWEEN)}
 
 
 def clock(seconds: float) -> str:
-    """A duration as people read it: `0:07`, `12:30`, `3:05:00`."""
+    """Returns a duration as people read it: `0:07`, `12:30`, `3:05:00`."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 class Progress:
-    """Progress of one phase, in finished calls of all that are known so far."""
+    """Progress of one phase: finished calls out of the calls known so far."""
 
     def __init__(self, title: str, planned: int = 0, quiet: bool = False) -> None:
-        """`planned` is how many calls the phase will have in all, as far as its methods say: in a wave only
-        the calls of one step are known. `quiet`: nothing is shown."""
+        """`planned` is the number of calls that the methods declare for the whole phase: in a wave only the
+        calls of one step are known. `quiet`: nothing is shown."""
         from tqdm import tqdm
 
         self._title = title
@@ -68,18 +67,18 @@ class Progress:
         self._teller = None if quiet or terminal else threading.Thread(target=self._tell, daemon=True)
 
     def expect(self, calls: int) -> None:
-        """More calls are known now."""
+        """Adds calls that are known now."""
         self._known += calls
         self._bar.total = self._total
         self._bar.refresh()
 
     def replayed(self, calls: int) -> None:
-        """Calls that were found in the store."""
+        """Counts calls that were found in the store."""
         self._replayed += calls
         self._bar.update(calls)
 
     def made(self, calls: int, generated_tokens: int) -> None:
-        """Calls that the engine has just finished."""
+        """Counts calls that the engine has just finished."""
         self._made += calls
         self._tokens += generated_tokens
         self._bar.set_postfix_str(f"{self._rate():.0f} tok/s")
@@ -93,7 +92,7 @@ class Progress:
         return self._tokens / max(time.perf_counter() - self._began, 1e-9)
 
     def _tell(self) -> None:
-        """A line now and then, until the phase ends."""
+        """Prints a line at intervals until the phase ends."""
         while not self._ended.wait(SECONDS_BETWEEN):
             say(self._line())
 
@@ -105,7 +104,7 @@ class Progress:
             left = f"{clock(seconds * max(0, self._total - done) / self._made)} left"
         return (
             f"{self._title}: {done:,} of {self._total:,} calls, {self._rate():.0f} tok/s, "
-            f"{clock(seconds)} gone, {left}"
+            f"{clock(seconds)} elapsed, {left}"
         )
 
     def __enter__(self) -> Progress:

@@ -1,9 +1,9 @@
-"""How a distilled variant is made: one object a recipe, and everything that differs between them is in it.
+"""How a distilled variant is made: one object per recipe holds everything that differs between them.
 
 A recipe says who teaches, what is taught, with which prompt the variant is trained and evaluated, whether
 teacher answers are filtered, and how many samples are drawn. The variants of `--models`, `ls variants`,
-estimate, sampling, training, cards and tables follow from `RECIPES`. How a reply is picked or a label is
-read is `distill.teacher`'s business.
+estimate, sampling, training, cards and tables follow from `RECIPES`. `distill.teacher` picks replies
+and reads labels.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from harness.programs.base import Method
 from results.schema import Taught, TaughtBy
 
 LABELS = "labels"
-"""Stands for the teacher's method where labels teach and no model is asked."""
+"""Replaces the teacher's method if labels teach and no model is asked."""
 
 
 @dataclass(frozen=True)
@@ -27,17 +27,17 @@ class Recipe:
     taught_by: TaughtBy = "s2"
     taught: Taught = "answer"
     asked: str = "direct"
-    """Whose prompt it is trained and evaluated with: that of `direct`, or its `teacher`'s."""
+    """Whose prompt is used for training and evaluation: that of `direct`, or its `teacher`'s."""
     filtered: bool = True
     """Whether teacher answers must pass the task's filter."""
     samples: int | None = None
-    """Teacher samples per input; None: as many as the data ask for."""
+    """Teacher samples per input; None: as options and task say."""
     together: bool = False
     """Whether all tasks of the run make one adapter."""
     settings: tuple[str, ...] = ()
-    """Training settings that this recipe looks at and others do not."""
+    """Training settings that not every recipe uses."""
     paper: str = ""
-    """Where it is from."""
+    """Its reference."""
 
     @property
     def from_system_2(self) -> bool:
@@ -46,25 +46,24 @@ class Recipe:
 
     @property
     def teaches_replies(self) -> bool:
-        """Whether replies are taught, whole or in parts, and so a method whose reasoning is one reply is
-        needed."""
+        """Whether replies are taught, whole or in parts. That needs a method whose reasoning is one reply."""
         return self.taught in ("shortest", "random", "steps")
 
     @property
     def compares_replies(self) -> bool:
-        """Whether a reply is picked from all samples, also where the vote is certain without some of them."""
+        """Whether a reply is picked from all samples, so that all are drawn even if the vote is certain."""
         return self.taught in ("shortest", "random")
 
     @property
     def asks_before(self) -> bool:
-        """Whether System 1 is asked before training how many of the targets it gives already: where it
-        teaches itself it gives nearly all, and a reply is no answer of System 1's."""
+        """Whether System 1 is asked before training, to count the targets that it gives already. Not if it
+        teaches itself (it gives nearly all), and not if replies are taught."""
         return self.taught_by != "s1" and self.asked == "direct"
 
     @property
     def identity(self) -> tuple[str, ...]:
-        """What a checkpoint's key holds of the recipe, beside method, samples and filter; nothing where an
-        answer is taught to System 1, as all of the first recipes do."""
+        """The recipe's part of a checkpoint's key, beside method, samples and filter. Empty if an answer is
+        taught to System 1, as in the first recipes: their keys stay valid."""
         plain = self.taught == "answer" and self.asked == "direct"
         return () if plain else (self.taught, self.asked)
 
@@ -76,7 +75,7 @@ class Recipe:
         )
 
     def refuses(self, method: Method) -> str | None:
-        """Why nothing of `method` can be taught by this recipe, as a sentence; None where it can."""
+        """Returns why this recipe cannot teach `method`, as a sentence; None if it can."""
         if not self.teaches_replies or (len(method.steps) == 1 and not method.votes):
             return None
         calls = " and ".join(method.steps) if len(method.steps) > 1 else "one for each sample"

@@ -31,8 +31,8 @@ class Session:
     def sampling(
         self, task: TaskData, teacher: bool = False, votes: bool = False
     ) -> Callable[[str], Sampling]:
-        """Step kind -> sampling. Evaluation is greedy unless asked otherwise; the teacher, and methods
-        that vote over samples, draw as the task says."""
+        """Returns step kind -> sampling. Evaluation is greedy unless the options say otherwise; the teacher,
+        and methods that vote over samples, sample as the task says."""
         asked = self.options.sampling
         drawn = task.spec.teacher_sampling if teacher or votes else {"temperature": 0.0, "top_p": 1.0}
         prefix = "teacher_" if teacher else ""
@@ -43,14 +43,14 @@ class Session:
         )
 
         def of(kind: str) -> Sampling:
-            # Elsewhere a stop would cut the reasoning: `job` cuts the finished text.
+            # In other steps a stop would cut the reasoning: there `job` cuts the finished text.
             stops = task.stops if kind == "direct" else turn_marks(task.stops)
             return replace(base, max_tokens=token_limit(task.spec, kind, asked), stop=stops)
 
         return of
 
     def _method_options(self, spec: TaskSpec, method: Method) -> Settings:
-        """The task's options of a method. A vote over samples of another method may be curtailed."""
+        """Returns the task's options for a method. A vote over samples of another method may be curtailed."""
         found = dict(spec.method_options.get(method.options_name, {}))
         return {**found, "curtail": True} if method.inner and self.options.curtail_votes else found
 
@@ -67,8 +67,8 @@ class Session:
         history: tuple[Message, ...] = (),
         repeat: int = 0,
     ) -> Job:
-        """A program of `method` on an item of `task`, under the task's options and limits. `history` are the
-        turns that lm-eval puts before the prompt."""
+        """Returns a program of `method` on an item of `task`, under the task's options and limits. `history`
+        are the turns that lm-eval puts before the prompt."""
         spec = task.spec
 
         def finish(text: str) -> tuple[str, bool]:
@@ -77,7 +77,7 @@ class Session:
                 return spec.finish(text, item.fields)
             if method.steps == ("direct",):  # its text ended at a stop when it was generated
                 return text, False
-            if method.thinking:  # what stands behind the thoughts is an answer as System 1 gives it
+            if method.thinking:  # the text after the thoughts is an answer like System 1's
                 return cut_at_stop(text, task.stops), False
             return final_text(text, task.stops, spec.answer_mark, spec.answer)
 

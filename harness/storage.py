@@ -1,7 +1,7 @@
-"""Files on a disk: what the disk refuses becomes one line that names the file.
+"""Turns disk errors into one line that names the file.
 
-A disk may be full, over its quota, not to be written, or failing. Python's own errors say so themselves;
-those of safetensors, tokenizers and torch are put into their words.
+A disk may be full, over its quota, read-only or failing. Python's own errors say so; the errors of
+safetensors, tokenizers and torch are translated into Python's.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ _MISPLACED = {errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP}
 """A folder in the place of a file, and the like."""
 
 _OF_RUST = re.compile(r"\(os error (\d+)\)")
-"""In the errors of libraries that are written in Rust."""
+"""The error number in messages of libraries that are written in Rust."""
 
 _OF_TORCH = "inline_container.cc"
 """The writer behind `torch.save`, which does not say why."""
 
 _LITTLE = 1 << 26
-"""Bytes; where less is free, the disk is taken to be full."""
+"""Bytes; if less is free, the disk counts as full."""
 
 
 def expanded(path: str) -> Path:
-    """`path` with `~` as a shell would have it. UserError for a user that is not there."""
+    """Returns `path` with `~` expanded as by a shell. UserError for an unknown user."""
     try:
         return Path(path).expanduser()
     except RuntimeError as error:
@@ -43,7 +43,7 @@ def expanded(path: str) -> Path:
 
 
 def refused(error: BaseException) -> str | None:
-    """What to say of a disk that refused; None for any other error."""
+    """Returns the message for a disk error; None for any other error."""
     if not isinstance(error, OSError) or error.errno not in _REFUSALS:
         return None
     name = error.filename or "a file"
@@ -54,7 +54,7 @@ def refused(error: BaseException) -> str | None:
 
 @contextmanager
 def reading() -> Iterator[None]:
-    """Turn permission and wrong-file-type errors raised inside into a UserError."""
+    """Turns permission and wrong-file-type errors raised inside into a UserError."""
     try:
         yield
     except OSError as error:
@@ -65,7 +65,7 @@ def reading() -> Iterator[None]:
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Refusals inside, of whatever library writes below `path`, become an OSError that names a file."""
+    """Turns disk errors of any library that writes below `path` into an OSError that names a file."""
     try:
         yield
     except OSError as error:
@@ -80,7 +80,7 @@ def naming(path: Path) -> Iterator[None]:
 
 
 def _number(error: Exception, path: Path) -> int | None:
-    """The system's number of the refusal behind a library's error."""
+    """Returns the system's error number behind a library's error."""
     if found := _OF_RUST.search(str(error)):
         return int(found[1])
     if _OF_TORCH not in str(error):

@@ -1,4 +1,4 @@
-"""Libraries that report home are told not to: nothing goes but to the engine and the hub that were named.
+"""Switches off telemetry of libraries: data go only to the engine and the hub that were named.
 
 They read these variables when they are imported, so every process of ours sets them first. Trackers (wandb,
 MLflow and the like) are switched off where training is configured.

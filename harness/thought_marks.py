@@ -1,6 +1,6 @@
-"""Marks of thoughts for methods that go on from a thought, or teach one; `tasks.thoughts` reads replies.
+"""Thought marks for methods that continue or teach a thought; `tasks.thoughts` reads replies.
 
-It stands apart from the answer rules because the code of these names checkpoints.
+This file is separate from the answer rules, whose code is hashed into the names of checkpoints.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ _EACH = re.compile("|".join(re.escape(mark) for pair in MARKS for mark in pair))
 
 
 def open_in(text: str, own: Pair | None = None) -> Pair | None:
-    """The marks of the thought that `text` ends in, `own` among them; None where it ends in none."""
+    """Returns the marks of the thought still open at the end of `text`, or None; `own` marks count too."""
     pairs = MARKS if own is None else (own, *MARKS)
     begun = [(text.rfind(pair[0]), pair) for pair in pairs]
     place, pair = max(begun, key=lambda each: each[0])
@@ -21,5 +21,5 @@ def open_in(text: str, own: Pair | None = None) -> Pair | None:
 
 
 def without_marks(text: str) -> str:
-    """`text`, thoughts included, without the marks around them."""
+    """Returns `text` without thought marks; the thoughts themselves stay."""
     return _EACH.sub("", text)

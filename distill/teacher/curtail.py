@@ -1,9 +1,9 @@
-"""Curtailed votes: samples are drawn in waves, and no more of an input once its vote is certain.
+"""Curtailed votes: samples of an input are drawn in waves, until its vote is certain.
 
 A majority of all K samples is certain as soon as one answer has it, and impossible as soon as no answer can
-reach it with the samples that are left. What is not drawn could change neither whether the input is kept nor
-its target (the most common spelling of the answer, which is waited for as well). This is curtailed sampling
-(Alling 1963), and no estimate: nothing is lost but the margin, of which a bound is known.
+reach it with the samples that are left. The other samples cannot change whether the input is kept, nor
+its target (the most common spelling of the answer, which must be certain too). This is curtailed sampling
+(Alling 1963), not an estimate: only the exact margin is lost, and a bound of it is known.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Spelled = tuple[Key, str | None]
 
 
 def certain(samples: Sequence[Spelled], total: int, threshold: float) -> Literal["kept", "dropped"] | None:
-    """What becomes of an input whatever its other samples say; None where they decide.
+    """Returns what happens to an input whatever its other samples say; None if they can still decide.
 
     `samples` are those drawn so far of `total`; a majority is more than `threshold` of all of them.
     """
@@ -39,7 +39,7 @@ def certain(samples: Sequence[Spelled], total: int, threshold: float) -> Literal
 
 
 def next_wave(samples: Sequence[Spelled], total: int, threshold: float) -> int:
-    """How many samples to draw next: the fewest after which the vote may be certain; 0 where it is."""
+    """Returns how many samples to draw next: the fewest that may make the vote certain; 0 if it is."""
     if len(samples) >= total or certain(samples, total, threshold) is not None:
         return 0
     left, needed = total - len(samples), _needed(total, threshold)
@@ -50,6 +50,6 @@ def next_wave(samples: Sequence[Spelled], total: int, threshold: float) -> int:
 
 
 def _needed(total: int, threshold: float) -> int:
-    """Samples that make a majority."""
+    """Returns the number of samples that make a majority."""
     # In floats 0.29 * 100 is below 29, and 29 of 100 would pass as more than .29.
     return int(Fraction(str(threshold)) * total) + 1

@@ -1,7 +1,7 @@
-"""Labels as a teacher: what supervision would have given on the very inputs that System 2 is asked about.
+"""Labels as a teacher: what supervision gives on the same inputs that System 2 is asked about.
 
-No model is asked. An input is kept where its label, written as a target, is read back by the task's rule and
-scored as right; other rows have no label that could be taught.
+No model is asked. An input is kept if its label, written as a target, is read back by the task's rule and
+scored as right; other rows have no usable label.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from harness.types import Item
 
 FILTER = FilterChoice("labels", 0.0)
 TRIED = 8
-"""Training rows that are looked at before a run: a split has labels, or it has none."""
+"""Training rows that are checked before a run: either all rows of a split have labels, or none."""
 
 
 def _asks_nothing(item: Item) -> Program:
@@ -31,13 +31,13 @@ METHOD = Method(LABELS, "the labels of the training rows; no model is asked", ()
 
 
 def teacher(name: str) -> Method:
-    """The method of that name, or labels in its place. UserError for an unknown name."""
+    """Returns the method of that name, or labels in its place. UserError for an unknown name."""
     return METHOD if name == LABELS else get_method(name)
 
 
 def require_labels(tasks: Sequence[TaskData]) -> None:
-    """UserError where the training rows of a task have no label. A task on which nothing can be learnt at all
-    says so in its row."""
+    """Raises UserError if the training rows of a task have no label. A task that cannot be distilled is not
+    checked: its row says so."""
     for task in tasks:
         rows = [] if task.undistillable else task.rows("train")[:TRIED]
         if rows and not any((trip := round_trip(task, row)) and trip.held for row in rows):
@@ -48,8 +48,8 @@ def require_labels(tasks: Sequence[TaskData]) -> None:
 
 
 def label(ask: TeacherAsk) -> Sampled:
-    """Every input with its label as its answer; an input without one is dropped. Both orders of a pair are
-    kept or dropped together."""
+    """Returns every input with its label as answer; an input without one is dropped. Both orders of a pair
+    are kept or dropped together."""
     inputs = ask.inputs
     task = inputs.task
     found = Sampled(task.name, LABELS, FILTER, len(inputs.units), 0, [])

@@ -1,9 +1,9 @@
-"""Which reply of the teacher is taught, where a variant learns to reason and not to answer at once.
+"""Picks the teacher's reply that is taught, for variants that learn to reason before they answer.
 
-Candidates are the samples that gave the answer which the filter kept and that ended by themselves: a cut
-reply would teach to stop in the middle. Of these the shortest is taken (best-of-N self-training, Munkhbat et
-al., https://arxiv.org/abs/2502.20122), one of a share of the shortest, or for the control any. Prompt and
-reply are the ids of the call as it was made, so nothing is tokenised again.
+Candidates are samples that gave the kept answer and ended by themselves: a cut reply would teach the model to
+stop in the middle. The choice is the shortest (best-of-N self-training, Munkhbat et al.,
+https://arxiv.org/abs/2502.20122), one of a share of the shortest, or for the control any of them. Prompt and
+reply are the ids of the original call, so nothing is tokenised again.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from harness.thought_marks import without_marks
 from harness.types import Completion, Item, Response, Settings, stable_hash
 
 NONE_FITS = "no_reply"
-"""Why an input is dropped whose kept answer no reply may teach."""
+"""Why an input is dropped: no reply may teach its kept answer."""
 
 
 def choose_replies(
     context: Session, draws: Draws, sampled: Sampled, recipe: Recipe, settings: Settings, seed: int
 ) -> None:
-    """Give each kept prompt of `sampled` the reply that is taught; an input without one is dropped."""
+    """Gives each kept prompt of `sampled` the reply that is taught; an input without one is dropped."""
     task = draws.ask.inputs.task
     chosen: dict[str, Reply] = {}
     without: list[Item] = []
@@ -73,8 +73,8 @@ def choose_replies(
 
 
 def pick(fitting: Sequence[int], tokens: Sequence[int], share: float, draw: int) -> int | None:
-    """The sample that `draw`, a large number, falls on among the `share` of the shortest of `fitting`, at
-    least one of them; of equally short ones the first. None where none fits."""
+    """Returns a sample from the shortest `share` of `fitting` (at least one; ties in order of their index).
+    `draw`, a large number, chooses. None if `fitting` is empty."""
     if not fitting:
         return None
     ordered = sorted(fitting, key=lambda index: (tokens[index], index))
@@ -82,7 +82,7 @@ def pick(fitting: Sequence[int], tokens: Sequence[int], share: float, draw: int)
 
 
 def reasoning_of(text: str, mark: re.Pattern[str]) -> str:
-    """What stands before the last answer mark of a reply, thoughts without their marks, and a line break."""
+    """Returns the text before the last answer mark of a reply, without thought marks, and a line break."""
     end = max((found.start() for found in mark.finditer(text)), default=len(text))
     return f"{without_marks(text[:end]).strip()}\n"
 
@@ -96,7 +96,7 @@ def _is_whole(response: Response, longest: int) -> bool:
 
 
 def _reply(context: Session, draws: Draws, item: Item, seed: int, index: int) -> Reply:
-    """The call of one sample, as the store has it."""
+    """Returns the call of one sample from the store."""
     task, method = draws.ask.inputs.task, get_method(draws.ask.method)
     job = context.job(
         task, item, method, seed, sample_index=index, teacher=True, history=task.history(item.fields)
@@ -106,7 +106,7 @@ def _reply(context: Session, draws: Draws, item: Item, seed: int, index: int) ->
 
 
 def _with_end(context: Session, done: Completion) -> tuple[int, ...]:
-    """The ids that were generated. Where a stop string ended them and not the end of a turn, those of the
-    text before it, and the end."""
+    """Returns the generated ids; if a stop string ended them, the ids of the text before it and the end of a
+    turn."""
     spelled = context.engine.target_ids(done.text)
     return done.generated_ids if done.generated_ids[-1:] == spelled[-1:] else spelled

@@ -20,7 +20,7 @@ from harness.types import Settings, stable_hash
 
 
 def check(settings: Settings) -> None:
-    """UserError for a setting that does not go with stages."""
+    """Raises UserError for a setting that stages do not support."""
     if settings["validation"]:
         raise UserError(
             "--train-args validation: distilled-steps trains on other targets in every stage and holds "
@@ -29,13 +29,13 @@ def check(settings: Settings) -> None:
 
 
 def remaining(reasoning: Sequence[int], stage: int, stages: int) -> Sequence[int]:
-    """The ids that stage `stage` (from 0) of `stages` leaves; the last one, number `stages`, leaves none."""
+    """Returns the ids that stage `stage` (from 0) of `stages` leaves; the last one (`stages`) leaves none."""
     return reasoning[len(reasoning) * stage // stages :]
 
 
 def staged(job: TrainingJob, reasoning: Sequence[Sequence[int]]) -> TrainingJob:
-    """`job`, whose targets are answers, with the ids of `reasoning` before them, removed in stages; about as
-    many tokens as `job` itself would train on."""
+    """Returns `job` with the ids of `reasoning` before its answers, removed in stages. It trains on about as
+    many tokens as `job` itself."""
     stages = int(job.settings["stages"])
     lengths = [len(prompt) + len(target) for prompt, target in zip(job.prompts, job.targets, strict=True)]
     whole = sum(lengths) * _passes(job)
@@ -50,13 +50,13 @@ def staged(job: TrainingJob, reasoning: Sequence[Sequence[int]]) -> TrainingJob:
             made.groups.extend(job.groups[place : place + 1])
             made.stages.append(stage)
     steps = len(made.stages) / job.settings["batch"]
-    # Stages replace epochs; without checkpoints in between a killed training would start anew.
+    # Stages replace epochs; without checkpoints in between a killed training would start over.
     once = {"epochs": 1, "max_steps": 0, "save_steps": job.settings["save_steps"] or max(1, round(steps / 8))}
     return replace(made, settings={**job.settings, **once})
 
 
 def _drawn(seed: int, stage: int, costs: Sequence[int], budget: float) -> Iterable[int]:
-    """Places of examples, every one as often as the others or once more, until `budget` tokens are spent."""
+    """Yields places of examples in turn, in a drawn order, until `budget` tokens are spent."""
     order = sorted(range(len(costs)), key=lambda place: stable_hash(["stage", seed, stage, place]))
     spent, count = 0, 0
     while order and spent + costs[order[count % len(order)]] / 2 <= budget:
@@ -66,13 +66,13 @@ def _drawn(seed: int, stage: int, costs: Sequence[int], budget: float) -> Iterab
 
 
 def _passes(job: TrainingJob) -> float:
-    """How often plain training would see each example."""
+    """Returns how often plain training would see each example."""
     steps = int(job.settings["max_steps"])
     return steps * job.settings["batch"] / len(job.prompts) if steps else float(job.settings["epochs"])
 
 
 def staged_examples(job: TrainingJob, max_length: int) -> tuple[Examples, list[int]]:
-    """The examples of a staged job, in its order, and the stage of each. RunError where none is short
+    """Returns the examples of a staged job, in its order, and the stage of each. RunError if none is short
     enough."""
     fitting = [
         (example(prompt, target), stage)

@@ -31,8 +31,8 @@ LONGEST = 1_500
 
 
 def report(options: RunOptions, task: TaskData) -> tuple[list[str], TaskRow]:
-    """Returns lines for people and facts for scripts. `round_trip` says whether it holds; `reason` says why it
-    fails, or why nothing can be distilled."""
+    """Returns lines for people and facts for scripts. `round_trip` says whether it holds; `reason` says why
+    it fails, or why nothing can be distilled."""
     row = task.rows("test")[task.indices[0]]
     item = task.item(row)
     lines = [

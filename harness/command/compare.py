@@ -25,8 +25,9 @@ def compare(arguments: Sequence[str], course: Course) -> int:
     """Compares two runs item by item. The last line is JSON with `comparisons`, `left_out` and `notes`."""
     parser = LineParser(
         prog="s2d-bench compare",
-        description="Compare two runs over the items that both have, item by item.\nA run is a folder of s2d-bench "
-        "or a log of lm-eval, inspect_ai, lighteval, evalscope, HELM, alpaca_eval, FastChat, or a table.",
+        description="Compare two runs over the items that both have, item by item.\nA run is a folder of "
+        "s2d-bench, a log of lm-eval, inspect_ai, lighteval, evalscope, HELM, alpaca_eval or FastChat, or a "
+        "table.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -38,7 +39,7 @@ def compare(arguments: Sequence[str], course: Course) -> int:
     parser.add_argument(
         "--margin",
         metavar="POINTS[,METRIC=VALUE]",
-        help="non-inferiority margin in points (default: 5); for a metric that is not a share, in its own unit",
+        help="non-inferiority margin in points (default: 5); for metrics that are not shares, in their unit",
     )
     parser.add_argument(
         "--metrics", choices=("primary", "all"), default="primary", help="which metrics are printed"

@@ -111,7 +111,7 @@ def _mebibytes(text: str) -> int:
 
 
 def _torch_build() -> str:
-    """Returns `CUDA 12.8`, `ROCm 6.3` or `CPU only`, read from torch's own file: importing it takes seconds."""
+    """Returns `CUDA 12.8`, `ROCm 6.3` or `CPU only`, read from torch's file: importing it takes seconds."""
     spec = util.find_spec("torch")
     if spec is None or spec.origin is None:
         return "nothing (not installed)"

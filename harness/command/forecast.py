@@ -189,7 +189,7 @@ def _unprobed(part: Part) -> Row:
 
 
 def _trainings(variant: Variant, plans: Sequence[Planned], probe: Probe) -> list[Row]:
-    """Returns the trainings of a variant. Judge tasks share a checkpoint; one for all tasks has a row per task."""
+    """Returns the trainings of a variant. Judge tasks share a checkpoint; one for all has a row per task."""
     if not probe.read_rate:  # the engine has no weights to train
         return []
     folders: dict[str, list[Row]] = {}

@@ -52,14 +52,14 @@ def make_plan(options: RunOptions, tasks: Sequence[TaskData]) -> LookPlan:
 
 
 def in_order(task: TaskData) -> list[str]:
-    """Returns the scored clusters in the order in which they are asked: that of `--limit`, by hash of the content."""
+    """Returns the scored clusters in the order of asking: that of `--limit`, by hash of the content."""
     clusters = {item.cluster_id for item in task.scored_items()}
     return sorted(clusters, key=lambda cluster: stable_hash([task.name, cluster]))
 
 
 def take_up(folder: RunFolder, plan: LookPlan) -> None:
-    """Writes the plan into the manifest before anything is asked. UserError if items were asked without a plan
-    or under another one. More clusters alone make a new plan, and the manifest says so."""
+    """Writes the plan into the manifest before anything is asked. UserError if items were asked without a
+    plan or under another one. More clusters alone make a new plan, and the manifest says so."""
     before = folder.manifest.get("looks")
     if before is None:
         if "samples" in folder.manifest:

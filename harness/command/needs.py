@@ -128,8 +128,8 @@ def _of_hub(name: str, revision: str | None) -> Needs:
         found = HfApi().model_info(name, revision=revision, files_metadata=True, timeout=10)
     except Exception as error:  # the client, and the network under it, raise many kinds
         raise UserError(
-            f"--pretrained {name}: the hub has no information on it ({one_line(error)[:200]}): check the name, "
-            "the network, HF_TOKEN and HF_HUB_OFFLINE"
+            f"--pretrained {name}: the hub has no information on it ({one_line(error)[:200]}): check the "
+            "name, the network, HF_TOKEN and HF_HUB_OFFLINE"
         ) from error
     files = [each for each in found.siblings or [] if each.rfilename.endswith(".safetensors")]
     if not files:

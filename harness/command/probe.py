@@ -88,7 +88,7 @@ class Measured:
     """(items, seconds) of each wave; the last is the largest."""
 
     def seconds(self, items: int, at_once: int) -> Range:
-        """Returns seconds for `items`: if larger batches gain as the last two waves did, and if they do not."""
+        """Returns seconds for `items`: if larger batches gain as the last two waves did, and if not."""
         size, took = self.waves[-1]
         slow = took / size
         gain = 1.0

@@ -70,8 +70,8 @@ def run(options: RunOptions, command: str = "run()") -> tuple[Path, list[Distill
 
 
 def distill(options: RunOptions, command: str = "distill()") -> tuple[Path, list[Distillation]]:
-    """Distils every task of `options` without evaluation. Returns the run folder, and a record per task and seed
-    whose `checkpoint` is a folder or None. The Python function behind `s2d-bench distill`:
+    """Distils every task of `options` without evaluation. Returns the run folder, and a record per task and
+    seed whose `checkpoint` is a folder or None. The Python function behind `s2d-bench distill`:
 
         distill(RunOptions(pretrained="smollm2", tasks=("coin_flip",), samples=8))
 
@@ -94,7 +94,7 @@ def distill(options: RunOptions, command: str = "distill()") -> tuple[Path, list
 
 
 def dry_run(options: RunOptions, kind: RunKind = "run") -> Forecast:
-    """Returns what `run` or `distill` would cost, from a short probe. Writes nothing. Raises the same UserErrors."""
+    """Returns what `run` or `distill` would cost, from a short probe. Writes nothing. Same UserErrors."""
     options, variants = _named(options) if kind == "run" else _to_distil(options)
     tasks = _checked(options, variants)
     say((estimate if kind == "run" else estimate_distillation)(options, variants, tasks))

@@ -1,10 +1,10 @@
 """A budget of reasoning: `cot/64` is `cot` with at most 64 tokens before it must answer.
 
-The reply of a method of one call is cut at N tokens. Where the model is not done by then, its thought is
-closed and the beginning of the answer is put behind it, as ids: prompt, what was generated, the closing mark
-of a thought, the opening of the answer form. From there the model goes on, so a budget gives an answer and
-not a cut text (budget forcing, Muennighoff et al., https://arxiv.org/abs/2501.19393, the side that ends a
-thought). Both calls count, and ids that both share count once.
+The reply of a one-call method is cut at N tokens. If the model is not done by then, its thought is closed and
+the beginning of the answer is added, as ids: prompt, generated ids, the closing mark of a thought, the
+opening of the answer form. The model continues from there, so a budget gives an answer and not a cut text
+(budget forcing, Muennighoff et al., https://arxiv.org/abs/2501.19393, only the part that ends a thought).
+Both calls count, and ids that both share count once.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from results.schema import SPENT
 NAME = re.compile(r"(?P<inner>[^()*/]+)/(?P<tokens>[0-9]{1,7})")
 QUOTED = re.compile(r'["“]([^"“”]+)["”]')
 """What an answer form quotes: the text before the answer (`"Answer: " and the number`), a form with X in the
-answer's place, or the answers there are (`"Answer: yes" or "Answer: no"`)."""
+answer's place, or all possible answers (`"Answer: yes" or "Answer: no"`)."""
 PLACE = re.compile(r"\bX\b")
 ANY_FORM = "The answer is"
-"""Where the answer form names nothing."""
+"""Used if the answer form quotes nothing."""
 
 
 def answer_opening(item: Item) -> str:
-    """What every answer begins with, without the space behind it: a model's next token brings that along."""
+    """Returns how every answer begins, without the space after it: the model's next token has that space."""
     quoted = QUOTED.findall(item.answer_form)
     opening = commonprefix([PLACE.split(text)[0] for text in quoted])  # noqa: RUF071 (by characters)
     if len(quoted) > 1:
@@ -38,13 +38,13 @@ def answer_opening(item: Item) -> str:
 
 
 def within(item: Item, method: str, budget: int, **options: Any) -> Program:
-    """The one call of `method`, and a second one where its budget was used up."""
+    """Makes the one call of `method`, and a second one if its budget was used up."""
     inner = Running(get_method(method).start(item, options), method)
     [ask] = inner.asks
     thought: Completion = yield replace(ask, max_tokens=budget, spends=True)
     reply = thought
     if thought.finish_reason == SPENT:
-        # A thought that is closed already leaves a part of the answer, which goes on as it is.
+        # If the thought is closed already, the text is the start of the answer and continues as it is.
         answering = get_method(method).thinking and thought.text
         closing = "" if answering else f"\n{answer_opening(item)}"
         going_on = Ask("answer", ask.messages, stop=ask.stop, after=ask.step, closing=closing)
@@ -60,7 +60,7 @@ def within(item: Item, method: str, budget: int, **options: Any) -> Program:
 
 @family
 def by_name(name: str) -> Method | None:
-    """`METHOD/N` as a method; None for any other name. UserError for a method of several calls, or N = 0."""
+    """Returns `METHOD/N` as a method; None for other names. UserError if it makes several calls or N = 0."""
     parsed = NAME.fullmatch(name.strip())
     if parsed is None:
         return None
@@ -87,7 +87,7 @@ def by_name(name: str) -> Method | None:
 
 
 def budget_of(method: Method) -> int | None:
-    """Tokens of reasoning that a method or its samples may spend; None where it has no budget."""
+    """Returns the tokens of reasoning that a method or its samples may spend; None without a budget."""
     if "budget" in method.fixed:
         return int(method.fixed["budget"])
     return budget_of(get_method(method.inner)) if method.inner else None

@@ -88,8 +88,8 @@ def test_a_refused_folder_is_not_held() -> None:
     ("option", "value", "shown"),
     [
         ("seed", 4, "--seed 0, now it is 4"),
-        ("limit", 9, "was given more by another command"),
-        ("models", "base", "was given more by another command"),
+        ("limit", 9, "was extended by another command"),
+        ("models", "base", "was extended by another command"),
         ("sampling", {"temperature": 1}, "--sampling {}"),
         ("distill_inputs", 5, "--distill-inputs None, now it is 5"),
     ],

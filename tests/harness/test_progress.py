@@ -10,7 +10,7 @@ import pytest
 from harness import progress
 from harness.progress import Progress, clock
 
-LINE = re.compile(r"base: (\d+) of (\d+) calls, \d+ tok/s, 0:0\d gone, (.*)")
+LINE = re.compile(r"base: (\d+) of (\d+) calls, \d+ tok/s, 0:0\d elapsed, (.*)")
 
 
 def test_a_log_gets_lines_while_a_batch_is_under_way(
