@@ -27,7 +27,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def run(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of it. What lies there is taken to be as old as it says, since a copy cannot be dated back."""
+    """A copy of it. Its manifest gets a later start, because copied files have a new ctime."""
     shutil.copytree(made, tmp_path / "here")
     manifest = json.loads((tmp_path / "here/run/manifest.json").read_text())
     manifest["started"] = "2030-01-01T00:00:00Z"
@@ -43,7 +43,7 @@ def repeat(folder: Path, *more: str) -> Done:
     )  # fmt: skip
 
 
-def test_it_is_shown_and_its_files_stay(run: Path) -> None:
+def test_a_finished_run_is_shown_and_its_files_stay(run: Path) -> None:
     before = {name: (run / "run" / name).read_bytes() for name in TABLES}
     done = repeat(run)
     assert done.returncode == 0 and SHOWN in done.stderr and "calls" not in done.stderr
@@ -51,14 +51,14 @@ def test_it_is_shown_and_its_files_stay(run: Path) -> None:
     assert {name: (run / "run" / name).read_bytes() for name in TABLES} == before
 
 
-def test_what_only_concerns_the_tables_may_differ(run: Path) -> None:
+def test_options_of_the_tables_may_differ(run: Path) -> None:
     done = repeat(run, "--margin", "8")
     assert SHOWN in done.stderr
     assert json.loads((run / "run/leaderboard.json").read_text())["margin"] == 0.08
 
 
 def later(path: Path) -> None:
-    """As if the file had been written after the run."""
+    """Makes the file look as if it had been written after the run."""
     os.utime(path, (2e9, 2e9))
 
 
@@ -79,13 +79,13 @@ def edit(run: Path, **keys: object) -> None:
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_where_anything_could_have_changed_the_run_is_opened(run: Path, change: str) -> None:
+def test_the_run_is_opened_if_anything_could_have_changed(run: Path, change: str) -> None:
     CHANGES[change](run)
     done = repeat(run)
     assert done.returncode == 0 and SHOWN not in done.stderr and "from the store" in done.stderr
 
 
-def test_other_options_are_refused_as_ever(run: Path) -> None:
+def test_other_options_are_refused_as_before(run: Path) -> None:
     done = repeat(run, "--limit", "9", "--seed", "4")
     assert SHOWN not in done.stderr
 

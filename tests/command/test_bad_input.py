@@ -1,6 +1,6 @@
 """Bad input ends in exit status 2 and one line that names it and says what to do: never a traceback.
 
-The rows stand in bad_input.py and bad_results.py; model folders, adapters and methods, which have to be made,
+The rows are in bad_input.py and bad_results.py; model folders, adapters and methods, which have to be made,
 in test_bad_models.py.
 """
 
@@ -21,7 +21,7 @@ EVERY_ROW = {**OPTIONS, **VARIANTS, **CONFIGS, **MONEY_AND_RULES, **TASKS, **ROW
 
 
 def check(done: Done, says: tuple[str, ...]) -> None:
-    """Exit status 2, one line for people that says it, one line of JSON with the same."""
+    """Checks exit status 2, one line for people with these texts, and one line of JSON with the same."""
     complaints = [line for line in done.stderr.splitlines() if line.startswith("s2d-bench:")]
     assert done.returncode == 2, done.stderr
     assert len(complaints) == 1

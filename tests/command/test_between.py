@@ -89,7 +89,9 @@ def test_the_same_command_again_asks_nothing_and_a_policy_may_name_them(finished
         ("base,distilled-gold:cot", 2, "learns from labels and takes no method"),
     ],
 )
-def test_what_cannot_be_is_one_line(tmp_path: Path, models: str, status: int, said: str) -> None:
+def test_an_impossible_variant_is_refused_in_one_line(
+    tmp_path: Path, models: str, status: int, said: str
+) -> None:
     done = run_command(tmp_path, arguments_for("--models", models))
     assert done.returncode == status and said in done.stderr
     assert not (tmp_path / "run").exists()

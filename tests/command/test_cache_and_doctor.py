@@ -74,7 +74,7 @@ def test_rm_removes_what_is_named_and_the_run_makes_it_again(made: Path) -> None
     assert checkpoints(made)[0].name == path.name
 
 
-def test_an_empty_cache_is_said_to_be_empty(tmp_path: Path) -> None:
+def test_ls_reports_an_empty_cache(tmp_path: Path) -> None:
     done = run_command(tmp_path, ["cache", "ls"])
     assert done.returncode == 0 and "0 kept" in done.stdout and last_line(done)["bytes"] == 0
 
@@ -99,7 +99,7 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     server.shutdown()
 
 
-def test_doctor_tells_of_version_machine_cache_and_hub(made: Path, hub: str) -> None:
+def test_doctor_reports_version_machine_cache_and_hub(made: Path, hub: str) -> None:
     done = run_command(made, ["doctor", "--pretrained", "tiny"])
     facts = last_line(done)
     assert done.returncode == 0 and facts["status"] == "ok"
@@ -112,7 +112,7 @@ def test_doctor_tells_of_version_machine_cache_and_hub(made: Path, hub: str) -> 
     assert facts["model"]["parameters"] == 2_246_592 and "does" not in facts["hub"]
 
 
-def test_a_hub_that_is_away_or_not_to_be_asked_is_no_failure(
+def test_a_hub_that_is_down_or_switched_off_is_not_a_failure(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)

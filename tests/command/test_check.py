@@ -16,7 +16,7 @@ Found = tuple[int, str, dict[str, Any]]
 
 
 def check(capsys: pytest.CaptureFixture[str], *arguments: str) -> Found:
-    """Exit status, the card, the JSON line."""
+    """Returns exit status, card and JSON line."""
     status = main(["check", *arguments])
     *card, line = capsys.readouterr().out.splitlines()
     return status, "\n".join(card), json.loads(line)
@@ -41,7 +41,7 @@ def test_it_shows_what_each_system_is_asked_and_where_texts_end(
     assert "round trip: holds" in training
 
 
-def test_it_ends_with_1_and_the_reason_where_the_trip_fails(
+def test_it_ends_with_1_and_the_reason_if_the_round_trip_fails(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_data(BY_NAME["gsm8k"], tmp_path)
@@ -55,7 +55,7 @@ def test_it_ends_with_1_and_the_reason_where_the_trip_fails(
     assert check(capsys, "lm_eval:gsm8k", *data)[0] == 0
 
 
-def test_a_task_with_nothing_to_learn_from_holds_and_says_so(
+def test_a_task_without_training_rows_holds_and_says_so(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_data(BY_NAME["squad_completion"], tmp_path)
@@ -81,7 +81,7 @@ def test_each_step_of_each_method_is_shown_with_its_turns(
     assert card.count("You are a calculator") == 4, "base, respond, reason and training"
 
 
-def test_tasks_of_ours_can_be_checked_too(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_packages_own_tasks_can_be_checked_too(capsys: pytest.CaptureFixture[str]) -> None:
     status, card, line = check(capsys, "coin_flip", "gsm8k")
     assert status == 0 and [facts["task"] for facts in line["tasks"]] == ["coin_flip", "gsm8k"]
     assert card.count("round trip: holds") == 2

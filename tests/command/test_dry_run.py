@@ -1,4 +1,4 @@
-"""A dry run: what it calls the most is never passed, and what cannot be had is found by it."""
+"""A dry run: no run exceeds its upper bounds, and it finds what is not available."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def foreseen(folder: Path, script: str, *more: str) -> dict[str, Any]:
 
 
 def made(folder: Path) -> tuple[int, int]:
-    """Calls and generated tokens in the store."""
+    """Returns calls and generated tokens in the store."""
     store = sqlite3.connect(folder / "run" / "calls.sqlite")
     calls, tokens = store.execute("SELECT count(*), sum(generated_tokens) FROM calls").fetchone()
     store.close()
@@ -68,26 +68,26 @@ RUNS = {
     "name",
     [pytest.param(name, marks=[] if not number else pytest.mark.slow) for number, name in enumerate(RUNS)],
 )
-def test_no_run_passes_what_was_called_the_most(tmp_path: Path, name: str) -> None:
+def test_no_run_exceeds_the_upper_bounds(tmp_path: Path, name: str) -> None:
     script, *more = RUNS[name]
     told = foreseen(tmp_path, script, *more)
     assert list(tmp_path.iterdir()) == [], "a dry run writes nothing"
     command(tmp_path, script, *more)
     calls, tokens = made(tmp_path)
     assert calls <= told["calls_at_most"] and tokens <= told["generated_at_most"]
-    if script == "endless.py":  # and the bound is not a guess: whoever never stops comes near it
+    if script == "endless.py":  # and the bound is tight: a model that never stops comes near it
         assert tokens > 0.5 * told["generated_at_most"]
     if name == "the usual":
         low, high = told["generated_tokens"]
         assert low <= tokens <= high
-        # All that is asked again is in the run, and the checkpoint is in the cache.
+        # All calls are in the run, and the checkpoint is in the cache.
         again = foreseen(tmp_path, script, *more)
         assert (again["calls_at_most"], again["generated_at_most"]) == (0, 0)
         larger = foreseen(tmp_path, script, *more, "--limit", "20")
         assert larger["calls_at_most"] == 3 * 14
 
 
-def test_somebody_elses_method_has_no_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_users_own_method_has_no_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(base, "_METHODS", dict(base._METHODS))
     (tmp_path / "mine.py").write_text(
         "from harness.programs.base import method\nfrom harness.types import Ask, user\n"
@@ -115,7 +115,7 @@ def test_somebody_elses_method_has_no_bound(tmp_path: Path, monkeypatch: pytest.
         ),
     ],
 )
-def test_what_cannot_be_had_is_found_by_a_dry_run(
+def test_a_dry_run_finds_what_is_not_available(
     tmp_path: Path, words: list[str], says: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("huggingface_hub.HfApi.model_info", no_such_model)

@@ -28,7 +28,7 @@ def arguments_for(*more: str, script: str = "paper_like.py") -> list[str]:
 
 @dataclass
 class Done:
-    """What a command left."""
+    """The result of a command."""
 
     returncode: int
     stdout: str
@@ -36,7 +36,7 @@ class Done:
 
 
 def run_command(folder: Path, arguments: list[str]) -> Done:
-    """The command in this process: heavy modules are imported once for all tests."""
+    """Runs the command in this process: heavy modules are imported once for all tests."""
     out, err = io.StringIO(), io.StringIO()
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
         patch.chdir(folder)
@@ -214,7 +214,7 @@ def test_report_makes_the_tables_again_without_a_model(finished: Path, tmp_path:
     assert {name: (finished / name).read_bytes() for name in TABLES} == before
 
 
-def test_help_and_listings_answer(tmp_path: Path) -> None:
+def test_help_and_listings_are_printed(tmp_path: Path) -> None:
     assert "--models" in run_command(tmp_path, ["--help"]).stdout
     assert "rar_2step" in run_command(tmp_path, ["ls", "methods"]).stdout
     assert "s2d_gsm8k" in run_command(tmp_path, ["ls", "tasks"]).stdout

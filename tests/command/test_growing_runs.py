@@ -127,7 +127,7 @@ def test_a_view_is_what_a_smaller_run_would_say(grown: Path) -> None:
         (["--tasks", "gsm8k"], "--tasks gsm8k: run does not have it; it has coin_flip"),
     ],
 )
-def test_a_view_of_what_is_not_there_is_one_line(grown: Path, option: list[str], says: str) -> None:
+def test_a_view_of_missing_parts_is_refused_in_one_line(grown: Path, option: list[str], says: str) -> None:
     done = run_command(grown.parent, ["report", "run", *option])
     assert done.returncode == 2 and says in done.stderr
 
@@ -184,7 +184,7 @@ def test_a_run_whose_looks_are_planned_does_not_grow(tmp_path: Path, monkeypatch
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_cannot_be_joined_is_refused_with_both_values(
+def test_options_that_cannot_be_joined_are_refused_with_both_values(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -195,7 +195,7 @@ def test_what_cannot_be_joined_is_refused_with_both_values(
     assert says in str(caught.value) and "\n" not in str(caught.value)
 
 
-def test_a_run_that_grew_in_bfloat16_says_that_batches_were_others(tmp_path: Path) -> None:
+def test_a_run_that_grew_in_bfloat16_notes_the_different_batches(tmp_path: Path) -> None:
     from harness.engines.scripted import ScriptedEngine
     from harness.manifest import REGROUPED, engine_facts
     from harness.store import CallStore

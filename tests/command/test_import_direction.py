@@ -1,4 +1,4 @@
-"""Who may import whom: from the command down to the tasks, never up, and no circles."""
+"""Which module may import which: from the command down to the tasks, never up, and no cycles."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FILES = {
     for path in (ROOT / package).rglob("*.py")
 }
 FLOORS = {
-    # A folder -> what its files may import of ours; the longest name that fits a file counts.
+    # A folder -> which of our modules its files may import; the longest name that fits a file counts.
     "harness.command": ("harness", "distill", "results", "tasks"),
     "distill": ("distill", "harness", "tasks", "results.schema", "results.files"),
     "harness": ("harness", "tasks", "results.schema", "results.files"),
@@ -35,7 +35,7 @@ FLOORS = {
     "results.records": ("results.records", "results.schema", "results.files", "results.errors"),
 }  # fmt: skip
 HEAVY = {
-    # Imported inside functions where at all, so that the help and bad input do not wait for them.
+    # Imported only inside functions, so that --help and bad input do not wait for them.
     "lm_eval": ("harness.lm", "tasks"),
     "vllm": ("harness.engines.vllm",),
     "trl": ("distill.training",),
@@ -43,7 +43,7 @@ HEAVY = {
 
 
 def imported(name: str, inside: bool = True) -> Iterator[str]:
-    """Full names of what a module imports; without `inside` only what it imports when it is loaded."""
+    """Full names of a module's imports; without `inside` only those that run when it is loaded."""
     tree = ast.parse(FILES[name].read_text(encoding="utf-8"))
     for node in ast.walk(tree) if inside else tree.body:
         if isinstance(node, ast.Import):
@@ -59,7 +59,7 @@ def within(name: str, places: tuple[str, ...]) -> bool:
 
 
 @pytest.mark.parametrize("name", sorted(FILES))
-def test_a_module_imports_its_own_floor_and_those_below(name: str) -> None:
+def test_a_module_imports_only_its_own_layer_and_lower_ones(name: str) -> None:
     floor = max((each for each in FLOORS if within(name, (each,))), key=len)
     ours = {each for each in imported(name) if each.split(".")[0] in PACKAGES}
     above = sorted(each for each in ours if not within(each, FLOORS[floor]))
@@ -73,11 +73,11 @@ def test_a_heavy_library_is_imported_in_one_place_and_late(library: str) -> None
     late = {
         name for name in users if not any(within(each, (library,)) for each in imported(name, inside=False))
     }
-    # A task's Python is loaded by lm-eval, and a trainer is one of TRL's.
+    # lm-eval loads a task's Python, and a trainer is a TRL class.
     assert all(name.endswith((".task", ".trainer")) for name in users - late)
 
 
-def test_there_is_no_circle() -> None:
+def test_there_is_no_import_cycle() -> None:
     graph = {name: {each for each in imported(name) if each in FILES and each != name} for name in FILES}
     while free := [name for name, needs in graph.items() if not needs & graph.keys()]:
         for name in free:

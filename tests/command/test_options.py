@@ -97,13 +97,13 @@ def test_a_bad_config_is_one_line(tmp_path: Path, text: str, reason: str) -> Non
     assert "\n" not in str(caught.value)
 
 
-def test_pairs_of_an_option_that_is_said_again_add_up(tmp_path: Path) -> None:
+def test_pairs_of_a_repeated_option_are_merged(tmp_path: Path) -> None:
     words = ["--sampling", "temperature=0.5,top_p=0.9", "--sampling", "top_p=0.8"]
     parser = run_parser("s2d-bench", "", "")
     assert parse_options(parser, words).sampling == {"temperature": 0.5, "top_p": 0.8}
 
 
-def test_a_home_in_a_configuration_is_the_one_that_a_shell_means(
+def test_a_tilde_in_a_configuration_is_expanded_as_by_a_shell(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -118,7 +118,7 @@ def test_a_config_that_is_missing_is_named(tmp_path: Path) -> None:
         parsed("--config", str(tmp_path / "none.yaml"))
 
 
-def test_data_defaults_to_what_the_model_is_for() -> None:
+def test_the_default_of_data_depends_on_the_model() -> None:
     assert parsed().data == "embedded"
     assert parsed("--pretrained", "org/model").data == "hub"
     assert parsed("--pretrained", "org/model", "--data", "embedded").data == "embedded"
@@ -143,7 +143,7 @@ def test_data_defaults_to_what_the_model_is_for() -> None:
         ({"sampling": {"top_k": -1}}, "--sampling top_k=-1"),
     ],
 )
-def test_values_that_no_run_can_have_stop_it_before_it_starts(
+def test_impossible_values_stop_a_run_before_it_starts(
     more: dict[str, Any], named: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

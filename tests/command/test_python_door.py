@@ -105,7 +105,7 @@ def test_compare_takes_runs_and_folders(run: harness.Run) -> None:
     [({"limit": 0}, "at least 1"), ({"nonsense": 1}, "'nonsense'"), ({"dry_run": True}, "dry_run"),
      ({"tasks": "chess"}, "chess")],
 )  # fmt: skip
-def test_options_that_no_run_can_have_are_refused_before_anything_is_loaded(
+def test_impossible_options_are_refused_before_anything_is_loaded(
     tmp_path: Path, options: dict[str, Any], message: str
 ) -> None:
     from tasks.errors import TaskError

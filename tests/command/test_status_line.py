@@ -1,4 +1,4 @@
-"""The line for scripts: when it is printed, how long it may be, and what it tells apart."""
+"""The line for scripts: when it is printed, how long it may be, and which statuses it has."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def on_a_terminal(*words: str) -> str:
-    """What the command shows on a terminal, both streams."""
+    """Returns what the command shows on a terminal, both streams."""
     main, other = pty.openpty()
     command = [sys.executable, "-m", "harness.command.cli", *words]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -41,7 +41,7 @@ def test_a_person_sees_an_error_once_and_no_json() -> None:
     assert said == ["s2d-bench: --limit 0: it must be at least 1"]
 
 
-def test_json_may_be_asked_for_on_a_terminal() -> None:
+def test_json_can_be_requested_on_a_terminal() -> None:
     said = on_a_terminal("ls", "variants", "--json").splitlines()
     assert json.loads(said[-1]) == {"status": "ok"}
 
@@ -65,7 +65,7 @@ def ended(folder: Path, script: str, *more: str) -> dict[str, Any]:
     return last_line(done)
 
 
-def test_what_was_not_distilled_or_was_cut_is_partly(tmp_path: Path) -> None:
+def test_the_status_is_partly_if_a_task_was_not_distilled_or_texts_were_cut(tmp_path: Path) -> None:
     few = ended(tmp_path, "paper_like.py", "--distill-inputs", "4")
     assert few["status"] == "partly" and few["why"] == ["coin_flip distilled: not distilled"]
     again = run_command(tmp_path, ["report", "run"])
@@ -79,8 +79,8 @@ def test_what_was_not_distilled_or_was_cut_is_partly(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("first, last", [(0, 0), (0, 12), (0, 15)], ids=["none", "all overlap", "few left"])
-def test_one_rule_where_no_inputs_are_left(tmp_path: Path, first: int, last: int) -> None:
-    """Whatever the cause: the run ends well and has its tables, and its status is partly."""
+def test_one_rule_if_no_inputs_are_left(tmp_path: Path, first: int, last: int) -> None:
+    """Whatever the cause: the run succeeds and has its tables, and its status is partly."""
     from run_fixtures import FILTERS, write_task
 
     folder = write_task(tmp_path / "tasks", more=FILTERS)

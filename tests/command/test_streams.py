@@ -32,7 +32,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def shell(folder: Path, line: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """A line of bash in which `B` is the command; the status is the command's own."""
+    """Runs a line of bash in which `B` is the command; returns the command's own status."""
     script = f'B() {{ "{sys.executable}" -m harness.command.cli "$@"; }}; {line}; exit "${{PIPESTATUS[0]}}"'
     return subprocess.run(
         ["bash", "-c", script],
@@ -58,7 +58,7 @@ def shell(folder: Path, line: str, **environment: str) -> subprocess.CompletedPr
         ("B --limit 0 >/dev/full", 2, "--limit 0: it must be at least 1"),
     ],
 )
-def test_output_that_cannot_be_written_is_no_traceback_and_changes_no_verdict(
+def test_output_that_cannot_be_written_causes_no_traceback_and_changes_no_verdict(
     place: Path, line: str, status: int, says: str
 ) -> None:
     done = shell(place, line)
@@ -66,7 +66,7 @@ def test_output_that_cannot_be_written_is_no_traceback_and_changes_no_verdict(
     assert says in done.stderr and "Exception ignored" not in done.stderr
 
 
-def test_what_an_encoding_lacks_is_escaped(place: Path) -> None:
+def test_characters_that_an_encoding_lacks_are_escaped(place: Path) -> None:
     make_run(place / "größe", [FakeTask(clusters=20)])
     done = shell(place, "B report größe", PYTHONIOENCODING="ascii")
     assert done.returncode == 0, done.stderr
@@ -74,7 +74,7 @@ def test_what_an_encoding_lacks_is_escaped(place: Path) -> None:
     assert json.loads(done.stdout.splitlines()[-1])["status"] == "ok"
 
 
-def test_what_may_not_be_read_is_bad_input(place: Path, tmp_path: Path) -> None:
+def test_a_file_without_read_permission_is_bad_input(place: Path, tmp_path: Path) -> None:
     if os.geteuid() == 0:
         user = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
         if subprocess.run([*user, "true"], check=False, capture_output=True).returncode:
@@ -132,7 +132,7 @@ def test_a_signal_that_a_library_turned_into_another_error_is_a_stop(
     assert "stopped; the same command continues" in capsys.readouterr().err
 
 
-def test_nohup_keeps_its_word() -> None:
+def test_a_run_under_nohup_ignores_sighup() -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         assert guarded(lambda course: signal.raise_signal(signal.SIGHUP) or 7) == 7
@@ -140,7 +140,9 @@ def test_nohup_keeps_its_word() -> None:
         signal.signal(signal.SIGHUP, before)
 
 
-def test_a_run_with_fresh_in_its_configuration_is_told_so(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_stopped_run_with_fresh_in_its_configuration_says_how_to_continue(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     def stopped(course: Course) -> int:
         course.fresh = True
         raise KeyboardInterrupt
@@ -149,7 +151,7 @@ def test_a_run_with_fresh_in_its_configuration_is_told_so(capsys: pytest.Capture
     assert "without --fresh" in capsys.readouterr().err
 
 
-def test_what_the_disk_refuses_is_bad_input_before_a_run_and_a_failed_run_in_it(
+def test_a_disk_error_is_bad_input_before_a_run_and_a_failed_run_during_it(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     for writing, status in ((False, 2), (True, 1)):

@@ -71,7 +71,7 @@ def test_tasks_stop_when_their_claims_are_decided(stopped: Path) -> None:
     assert waited and "cannot_tell" not in waited
 
 
-def test_verdicts_are_those_of_the_full_run_at_less_tokens(stopped: Path, whole: Path) -> None:
+def test_verdicts_are_those_of_the_full_run_with_fewer_tokens(stopped: Path, whole: Path) -> None:
     key = ("task", "a", "b", "claim", "metric")
     verdicts = [
         {tuple(row[name] for name in key): row["verdict"] for row in board_of(run)["comparisons"]}
@@ -143,7 +143,7 @@ def test_the_same_command_again_gives_the_same_tables(stopped: Path) -> None:
 def test_a_run_that_ends_in_any_look_goes_on_to_the_same_tables(
     stopped: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, look: int
 ) -> None:
-    """What a look rests on is in the call store alone. (Kills of the process: test_kills.py.)"""
+    """A look depends on the call store only. (Kills of the process: test_kills.py.)"""
     ended = looks.ended
     seen: list[Path] = []
 
@@ -165,7 +165,7 @@ def test_a_run_that_ends_in_any_look_goes_on_to_the_same_tables(
     assert gate.returncode == 3 and "not finished" in gate.stdout and "better" not in gate.stdout
     assert command(tmp_path).returncode == 0
     for name in TABLES:
-        # The page names the folder of each checkpoint, and ends with a stamp of all that it was made of.
+        # The page names the folder of each checkpoint, and ends with a hash of its sources.
         here, there = (
             (each / name).read_text().replace(str(each.parent), "").split("<!-- s2d-bench")[0]
             for each in (run, stopped)
@@ -204,7 +204,7 @@ def test_a_damaged_plan_is_named(stopped: Path, tmp_path: Path, key: str, value:
     assert done.returncode == 2 and says in done.stderr
 
 
-def test_nobody_looks_at_a_run_whose_looks_are_not_over(stopped: Path, tmp_path: Path) -> None:
+def test_report_and_gate_refuse_a_run_whose_looks_are_not_over(stopped: Path, tmp_path: Path) -> None:
     shutil.copytree(stopped, tmp_path / "run")
     manifest = manifest_of(stopped) | {"status": "running"}
     (tmp_path / "run" / "manifest.json").write_text(json.dumps(manifest))
@@ -227,12 +227,12 @@ def test_a_gate_has_the_verdict_of_the_tables(stopped: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_run_whose_items_were_seen_gets_no_plan(whole: Path) -> None:
+def test_no_plan_is_made_for_a_run_whose_items_were_asked_before(whole: Path) -> None:
     done = command(whole.parent)
     assert done.returncode == 2 and "until-decided" in done.stderr
     manifest = manifest_of(whole)
     for option in ("until_decided", "looks", "spending", "no_futility"):
-        del manifest["options"][option]  # as a release before had it
+        del manifest["options"][option]  # as in an earlier release
     (whole / "manifest.json").write_text(json.dumps(manifest))
     done = command(whole.parent)
     assert done.returncode == 2 and "begun without --until-decided" in done.stderr

@@ -1,4 +1,4 @@
-"""What the project says of itself: `--version`, and one version number everywhere that it is written."""
+"""`--version`, and the same version number in every file that has it."""
 
 from __future__ import annotations
 
