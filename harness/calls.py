@@ -45,7 +45,7 @@ def most_of(spec: TaskSpec, name: str, sampling: Mapping[str, Any]) -> Most:
 
 
 def samples_of(method: Method) -> int:
-    """Returns how often a method makes its steps: more than once where it votes over samples."""
+    """Returns how often a method makes its steps: more than once if it votes over samples."""
     usual = signature(method.function).parameters.get("k") if method.votes else None
     return int(method.fixed.get("k", 1 if usual is None else usual.default))
 

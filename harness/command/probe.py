@@ -120,7 +120,7 @@ class Probe:
 
     @property
     def peak_gb(self) -> float:
-        """The most memory so far: of the GPU where there is one, else of this process."""
+        """The most memory so far: of the GPU if there is one, else of this process."""
         import torch
 
         if torch.cuda.is_available():

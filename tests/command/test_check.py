@@ -1,4 +1,4 @@
-"""`s2d-bench check`: prompts, stops, limits and the round trip of one row, and exit 1 where that fails."""
+"""`s2d-bench check`: prompts, stops, limits and the round trip of one row, and exit 1 if that fails."""
 
 from __future__ import annotations
 
