@@ -39,7 +39,7 @@ def with_held(options: RunOptions) -> RunOptions:
         return options
     path = Path(options.output)
     with storage.reading():
-        found = read_manifest(path)
+        found = held_manifest(path)
     if found is None:
         return options
     whole = joined(path, found.get("options", {}), options)
@@ -93,7 +93,7 @@ class RunFolder:
         return folder
 
     def _take_up(self, options: RunOptions, command: str, kind: RunKind) -> None:
-        found = read_manifest(self.path)
+        found = held_manifest(self.path)
         if found is not None and options.fresh:
             raise UserError(
                 f"{self.path} already holds a run, and --fresh starts a new one: name another --output"
@@ -207,8 +207,11 @@ def config_text(options: RunOptions) -> str:
     return text if yaml.safe_load(text) == values else yaml.safe_dump(values, sort_keys=True)
 
 
-def read_manifest(path: Path) -> Manifest | None:
-    """Returns the manifest of a run folder; None if there is none. UserError if it cannot be read."""
+def held_manifest(path: Path) -> Manifest | None:
+    """Returns the manifest of a run to continue; None if the folder has none. UserError if it cannot be read.
+
+    `results.records.manifest.read_manifest` checks every key, for tables.
+    """
     file = path / "manifest.json"
     if not file.is_file():
         return None
@@ -257,7 +260,7 @@ def _find_or_name(options: RunOptions, kind: str) -> Path:
         same = json.loads(json.dumps(options.compared()))
         for path in sorted(root.iterdir(), key=lambda entry: entry.name, reverse=True):
             try:
-                manifest = read_manifest(path)
+                manifest = held_manifest(path)
             except (UserError, OSError):  # damaged, or not readable
                 continue
             if manifest is None or manifest.get("kind", kind) != kind or _is_done(path, manifest):

@@ -19,7 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from harness.engines import KINDS
-from harness.folder import read_manifest, versions, with_held
+from harness.folder import held_manifest, versions, with_held
 from harness.options import RunOptions
 from harness.progress import say
 from results.files import file_hash
@@ -48,7 +48,7 @@ def finished(options: RunOptions) -> Path | None:
     if options.output is None or special or KINDS[options.engine].weights == "on a server":
         return None
     folder = Path(options.output)
-    manifest = read_manifest(folder)
+    manifest = held_manifest(folder)
     if manifest is None or manifest.get("status") != "finished" or manifest.get("kind") != "run":
         return None
     before = manifest.get("options", {})

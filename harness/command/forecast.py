@@ -14,7 +14,7 @@ from pathlib import Path
 from distill.pipeline import MIN_KEPT, Planned, planned
 from harness.command.plan import BEFORE, DIRECT, USC, Held, Inputs, Part, distillation, evaluation, held_rows
 from harness.command.probe import Probe, Range, probed, to_fetch
-from harness.folder import read_manifest
+from harness.folder import held_manifest
 from harness.lm.task import TaskData
 from harness.options import RunOptions
 from harness.variants import Variant
@@ -138,7 +138,7 @@ def _of_these_checkpoints(
     options: RunOptions, variant: Variant, plans: Sequence[tuple[int, Planned]], held: Held
 ) -> Held:
     """Returns `held` without the rows of `variant` that are from another checkpoint."""
-    manifest = read_manifest(Path(options.output)) if options.output else None
+    manifest = held_manifest(Path(options.output)) if options.output else None
     records = [] if manifest is None else manifest.get("distillation") or []
     there = {
         (entry["task"], entry["seed"], entry["checkpoint"])

@@ -16,7 +16,7 @@ from distill.teacher.filter_kinds import FILTERS, Filter
 from distill.teacher.plan import ASKED_BEFORE, teacher_inputs, teacher_samples
 from distill.teacher.select import USC_TOKENS, choose_filter
 from harness.calls import Most, most_of
-from harness.folder import read_manifest
+from harness.folder import held_manifest
 from harness.lm.task import TaskData
 from harness.options import RunOptions
 from harness.recipes import DISTILLED
@@ -83,7 +83,7 @@ Known = Mapping[tuple[str, str, int], Inputs]
 
 def held_rows(options: RunOptions) -> Held:
     """Returns what the run in `--output` has, and need not ask again with the same weights."""
-    manifest = read_manifest(Path(options.output)) if options.output else None
+    manifest = held_manifest(Path(options.output)) if options.output else None
     found: dict[tuple[str, str], int] = {}
     for name in {} if manifest is None else manifest.get("samples") or {}:
         variant, _, file = str(name).removeprefix("samples/").partition("/")

@@ -14,7 +14,7 @@ import pytest
 
 from harness import folder as folders
 from harness.errors import UserError
-from harness.folder import RunFolder, read_manifest
+from harness.folder import RunFolder, held_manifest
 from harness.options import RunOptions
 
 HOLD = (
@@ -153,7 +153,7 @@ def test_a_page_of_an_earlier_state_does_not_make_a_run_done() -> None:
     (folder.path / "leaderboard.html").write_text("")  # `report` wrote it of the unfinished run
     folder.finish()
     folder.close()
-    assert read_manifest(folder.path)["status"] == "finished"  # and then it was killed, before its tables
+    assert held_manifest(folder.path)["status"] == "finished"  # and then it was killed, before its tables
     assert begin("finished") == folder.path
 
 
@@ -185,7 +185,7 @@ def test_a_run_in_this_folder_has_its_name(tmp_path: Path) -> None:
 
 def test_runs_of_somebody_else_are_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
     path = begin()
-    usual = folders.read_manifest
+    usual = folders.held_manifest
 
     def refuse(each: Path) -> Any:
         if each.name.startswith("zz"):
@@ -193,7 +193,7 @@ def test_runs_of_somebody_else_are_passed_over(monkeypatch: pytest.MonkeyPatch) 
         return usual(each)
 
     (path.parent / "zz-theirs").mkdir()
-    monkeypatch.setattr(folders, "read_manifest", refuse)
+    monkeypatch.setattr(folders, "held_manifest", refuse)
     assert begin() == path
 
 
@@ -242,4 +242,4 @@ def test_two_runs_of_one_second_have_folders_of_their_own(monkeypatch: pytest.Mo
 
 
 def test_no_manifest_is_none() -> None:
-    assert read_manifest(Path()) is None
+    assert held_manifest(Path()) is None

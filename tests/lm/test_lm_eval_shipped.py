@@ -16,7 +16,7 @@ import pytest
 from lm_eval_rows import BY_NAME, SHIPPED, write_data
 
 from harness.command.run import run
-from harness.folder import read_manifest
+from harness.folder import held_manifest
 from harness.options import RunOptions
 
 NEAR = 0.11
@@ -44,7 +44,7 @@ def three_ways(task: str, folder: Path, block: str | None = None) -> tuple[dict[
         data=str(folder / "data"), output=str(folder / "run"), task_config=config,
     )  # fmt: skip
     place, [record] = run(options, "test")
-    manifest = read_manifest(place)
+    manifest = held_manifest(place)
     assert manifest is not None
     metric = manifest["tasks"][f"lm_eval-{task}"]["primary"]
     scores = {}
@@ -113,7 +113,7 @@ def test_the_reason_stands_in_the_record_the_notes_and_the_terminal(
 
 def test_the_manifest_says_how_a_task_is_read(tmp_path: Path, cache: Path) -> None:
     three_ways("mgsm_direct_en", tmp_path)
-    manifest = read_manifest(tmp_path / "run")
+    manifest = held_manifest(tmp_path / "run")
     assert manifest is not None
     said = manifest["tasks"]["lm_eval-mgsm_direct_en"]["s2d"]
     assert (said["answer_filter"], said["target"], said["train_from"]) == (

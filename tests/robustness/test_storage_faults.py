@@ -17,11 +17,11 @@ from tiny_models import edit_json
 
 from distill.checkpoint import read_record
 from harness.errors import UserError
-from harness.folder import read_manifest as harness_manifest
+from harness.folder import held_manifest
 from harness.store import CallStore
 from results.errors import ResultsError
 from results.records.load import load_run
-from results.records.load import read_manifest as results_manifest
+from results.records.manifest import read_manifest
 
 NOBODY = 65534
 
@@ -193,7 +193,7 @@ def test_damaged_samples_are_mended_by_the_run_s_command(
 
 
 @pytest.mark.parametrize("damage", [cut, say_nothing])
-@pytest.mark.parametrize("read", [harness_manifest, results_manifest])
+@pytest.mark.parametrize("read", [held_manifest, read_manifest])
 def test_a_damaged_manifest_is_named(copy: Place, damage: Damage, read: Callable[[Path], object]) -> None:
     damage(copy.work / "run" / "manifest.json")
     with pytest.raises((UserError, ResultsError)) as caught:
