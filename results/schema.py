@@ -1,6 +1,6 @@
 """What a run folder holds: its manifest, the rows of its samples files, its leaderboard.
 
-The one home of these formats and of the words that stand in them: `harness` and `distill` write by it,
+These formats and the words in them are declared only here: `harness` and `distill` write by it,
 `results` reads by it, and every floor may import it. The manifest is declared in `schema_manifest.py` and
 `schema_distillation.py`, the leaderboard in `schema_leaderboard.py` and `schema_claims.py`; all are imported
 from here. `python -m results.schema_page` makes docs/results-schema.md of the declarations and the sentence
@@ -105,7 +105,7 @@ MARGIN_POINTS = 5.0
 """Non-inferiority margin where nobody names one, in points."""
 
 LARGEST = 1e15
-"""No count, weight or score of a row comes near it, and squares of sums of it are still floats."""
+"""Upper bound of counts, weights and scores of a row: squares of their sums still fit a float."""
 
 Failure = Literal["no_answer", "truncated", "stopped", "empty", "error"]
 FAILURES: tuple[Failure, ...] = get_args(Failure)
@@ -115,7 +115,7 @@ FinishReason = Literal["stop", "length", "budget", "error"]
 CUT: FinishReason = "length"
 """Finish reason of a call whose text was cut at its maximum of tokens."""
 SPENT: FinishReason = "budget"
-"""Finish reason of a call that used up the method's own budget; the method went on from there."""
+"""Finish reason of a call that used up the method's own budget; the method continued from there."""
 
 StepUsageKey = Literal["prompt_tokens", "cached_tokens", "generated_tokens"]
 UsageKey = Literal["calls", "prompt_tokens", "cached_tokens", "generated_tokens"]
@@ -126,32 +126,32 @@ USAGE: tuple[UsageKey, ...] = get_args(UsageKey)
 
 
 def step_kind(name: str) -> str:
-    """What calls of one purpose share: `3/solve:2`, the second solve call of the third sample, is `solve`."""
+    """Kind of a step: `3/solve:2`, the second solve call of the third sample, is `solve`."""
     return name.rsplit("/", 1)[-1].split(":", 1)[0]
 
 
 def short_hash(value: list[str]) -> str:
-    """Sixteen hexadecimal digits of the SHA-256 of some names as JSON."""
+    """The first 16 hexadecimal digits of the SHA-256 of some names as JSON."""
     named = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(named.encode()).hexdigest()[:16]
 
 
 def drawn(task: str, clusters: Iterable[str], limit: int | None) -> list[str]:
-    """The clusters of a task that `--limit` takes, by their hashes: fewer are a part of more."""
+    """The clusters of a task that `--limit` takes, by their hashes: a smaller limit takes a subset."""
     return sorted(clusters, key=lambda cluster: short_hash([task, cluster]))[:limit]
 
 
 class Usage(TypedDict):
-    """Sums over all calls of a row. Tokens are ids, counted where they were generated."""
+    """Sums over all calls of a row. Tokens are counted as ids by the engine that generated them."""
 
     calls: int
     """Calls to the model."""
     prompt_tokens: int
     """Ids of the templated prompts."""
     cached_tokens: int | None
-    """Those of them whose keys and values the engine already had; null where it did not tell."""
+    """Prompt tokens from the engine's cache; null if it did not report them."""
     generated_tokens: int
-    """Ids generated, up to and including the stop."""
+    """Generated ids, including the one that ended the text."""
 
 
 class SampleStep(TypedDict):
@@ -162,16 +162,16 @@ class SampleStep(TypedDict):
     messages: list[dict[str, str]]
     """The conversation, as `{"role": ..., "content": ...}`."""
     text: str
-    """What the model said, cut before a stop string."""
+    """Text of the model, cut before a stop string."""
     prompt_tokens: int
     """Ids of the templated prompt."""
     cached_tokens: int | None
-    """Those of them whose keys and values the engine already had; null where it did not tell."""
+    """Prompt tokens from the engine's cache; null if it did not report them."""
     generated_tokens: int
-    """Ids generated, up to and including the stop."""
+    """Generated ids, including the one that ended the text."""
     finish_reason: FinishReason
     """`length`: cut at the maximum of tokens; `budget`: the method's own budget was used up, and the next
-    call goes on from there (its prompt tokens are those that came on top)."""
+    call continues there (it counts only the prompt tokens that were added)."""
 
 
 class SampleRow(TypedDict):
@@ -181,11 +181,11 @@ class SampleRow(TypedDict):
     item_id: str
     """Hash of the content: rows of two variants are paired by it."""
     cluster_id: str
-    """What items that belong together share: a pair, a question."""
+    """Cluster of the item: items of one pair or question share it."""
     weight: float
     """Weight of the row in means."""
     weights: dict[str, float]
-    """Weights of single metrics, where they differ from `weight`."""
+    """Weights by metric, if they differ from `weight`."""
     sample_index: int
     """Number of the sample, from 0."""
     look: NotRequired[int]
@@ -203,7 +203,7 @@ class SampleRow(TypedDict):
     response: str
     """The text that was scored."""
     answer: str | None
-    """The answer that the task's rule reads in it; null where there is none."""
+    """The answer that the task's rule reads in it; null if it finds none."""
     target: str | int | float
     """The right answer; JSON text where the task has something other than text or a number."""
     scores: dict[str, float | None]
@@ -211,7 +211,7 @@ class SampleRow(TypedDict):
     failure: Failure | None
     """Why there is no answer; null where there is one."""
     reasoning_words: int
-    """Words that the model wrote before its answer, over all calls."""
+    """Words that the model wrote before its answer, in all calls."""
     truncated: bool
     """Whether any step was cut at its maximum of tokens."""
     error: str | None

@@ -1,7 +1,7 @@
 """Claims about two variants: the rows of `comparisons[]` and `overall[]` in `leaderboard.json`.
 
 `results` alone writes them; import them from `results.schema`. Differences and shares are fractions (0 to 1);
-null stands for what is not known.
+null means unknown.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ RATIO_KEYS: dict[Unit, tuple[RatioKey, RatioKey, RatioKey]] = {
     "flops": ("flops_ratio", "flops_ratio_low", "flops_ratio_high"),
     "usd": ("usd_ratio", "usd_ratio_low", "usd_ratio_high"),
 }
-"""Keys of a ratio and of both ends of its interval."""
+"""Keys of a ratio and of the ends of its interval."""
 
 
 class Share(TypedDict):
@@ -34,9 +34,9 @@ class Share(TypedDict):
     value: float
     """The share."""
     low: float | None
-    """Lower end; null where it may be anything."""
+    """Lower end; null if it is unbounded."""
     high: float | None
-    """Upper end; null where it may be anything."""
+    """Upper end; null if it is unbounded."""
 
 
 class CutShares(TypedDict):
@@ -54,71 +54,70 @@ class Sides(TypedDict):
     task: str
     """Short name; `all tasks` in `overall[]`."""
     a: str
-    """The first variant, which the claim is held against."""
+    """The first variant: the reference of the claim."""
     b: str
-    """The second variant, of which something is claimed."""
+    """The second variant: the claim is about it."""
 
 
 class Counted(TypedDict):
     """Rows of both sides."""
 
     a: int
-    """Of the first."""
+    """Rows of the first side."""
     b: int
-    """Of the second."""
+    """Rows of the second side."""
 
 
 class OfComparison(TypedDict):
-    """What `compare` alone writes."""
+    """Keys that only `compare` writes."""
 
     unit: NotRequired[str]
     """Unit of difference, interval and margin: `share` of 1, `nats`, or empty for the metric's own."""
     score_a: NotRequired[float]
     """Score of a over the paired rows, in that unit; mean tokens where the claim is `cheaper`."""
     score_b: NotRequired[float]
-    """Score of b."""
+    """The same for b."""
     without_number: NotRequired[Counted]
     """Paired rows that have the metric but no number, by side."""
     turned_by_missing: NotRequired[bool]
-    """True where such rows could turn the verdict, which is `cannot_tell` then."""
+    """True if such rows could change the verdict; it is then `cannot_tell`."""
 
 
 class Look(TypedDict):
-    """What was seen of a claim at one planned look."""
+    """State of a claim at one planned look."""
 
     n: int
-    """Clusters that had been asked."""
+    """Clusters asked by then."""
     z: float
-    """Test statistic, as a standard normal one; positive where it speaks for b."""
+    """Test statistic, standard normal if both are equal; positive values favour b."""
     boundary: float
-    """What its size was held against."""
+    """The claim is decided if the absolute value of `z` reaches this."""
 
 
 class InLooks(TypedDict):
-    """What is to be known of a claim over all tasks."""
+    """Keys of a claim over all tasks that only some have."""
 
     in_looks: NotRequired[Literal[True]]
     """True where a task was asked in planned looks: interval and p are adjusted for them."""
 
 
 class PairMarks(InLooks):
-    """What is to be known of a pair, whatever is claimed of it."""
+    """Keys of a pair that are equal on all of its claims."""
 
     named: NotRequired[bool]
-    """Whether the pair is beyond the standing three; not in `compare`."""
+    """True if the pair is not one of base, s2 and distilled; not in `compare`."""
     looks: NotRequired[list[Look]]
-    """Each planned look, where the task was asked in looks: p, interval and difference are adjusted for
-    them."""
+    """Planned looks of the task, if it has any: p, interval and difference are adjusted for them."""
     noise_floor: NotRequired[bool]
     """True where one variant is compared with itself, run again."""
     no_reasoning: NotRequired[list[str]]
-    """Sides that did not reason though they should, each with its figures."""
+    """Sides that should reason and did not, each with its figures."""
     uses_labels: NotRequired[list[str]]
     """Sides that were trained on labels."""
 
 
 class ClaimHead(Sides, PairMarks):
-    """What is claimed, of what, and how it is decided."""
+    """The claim, its metric, and how it is decided."""
 
     metric: str
     """Name; `generated_tokens` where the claim is `cheaper`."""
@@ -127,55 +126,55 @@ class ClaimHead(Sides, PairMarks):
     n: int
     """Clusters."""
     p_adjusted: float | None
-    """p-value after Holm, for claims of its family; else null."""
+    """p-value after Holm; null if the claim is not in the family."""
     alpha: float
     """Level of the claim before any correction."""
     level: float
-    """Level that it was decided at: Holm's in its family."""
+    """Level at which it was decided: Holm's for claims in the family."""
     family: NotRequired[int]
-    """Claims in the family that Holm's correction runs over, where it is one of them."""
+    """Claims in the family of Holm's correction, if this is one of them."""
     margin: float | None
     """Margin of `non_inferior`; else null."""
     needed_n: int | None
-    """Clusters that would show a difference as large as this one, or the margin."""
+    """Clusters needed to show a difference as large as this one, or the margin."""
     interval: str
     """How the interval was made."""
     primary: bool
     """Whether the metric is the task's primary one."""
     direction: Direction | Literal["unknown"]
-    """Which end of the metric is better; `unknown` where no log of `compare` says."""
+    """Direction of the metric; `unknown` if the logs of `compare` do not say."""
 
 
 class ClaimOutcome(TypedDict):
-    """What the data say."""
+    """Test and verdict."""
 
     test: str
     """Name of the test."""
     p: float | None
     """Its unadjusted p-value."""
     mde: float | None
-    """Smallest difference that so many clusters could have shown (two-sided 5 %, power 80 %)."""
+    """Smallest difference that this many clusters can detect (two-sided 5 %, power 80 %)."""
     verdict: Verdict
     """Whether the claim holds."""
     turned_by_cut: NotRequired[bool]
-    """True where the verdict would be another one with the losing side's cut texts right."""
+    """True if the verdict would change with the losing side's cut texts counted as right."""
     verdict_as_scored: NotRequired[Verdict]
-    """The verdict before that."""
+    """The verdict without this correction."""
     same: NotRequired[bool]
     """`cheaper`: whether both spend equally many tokens on every item."""
     one_program: NotRequired[bool]
-    """`cheaper`: whether both answer by one method."""
+    """`cheaper`: whether both use the same method."""
     gain_kept: NotRequired[Share | None]
-    """`superior` to base: share of System 2's gain that b keeps; null where there is no gain to keep."""
+    """`superior` to base: share of System 2's gain that b keeps; null if System 2 gains nothing."""
     sentence: NotRequired[str]
-    """The claim and its verdict in plain words; there once the claim is decided."""
+    """The claim and its verdict in plain words; missing until the claim is decided."""
 
 
 class TokenRatio(TypedDict):
-    """Generated tokens of b over those of a."""
+    """Generated tokens of b divided by those of a."""
 
     token_ratio: float | None
-    """Generated tokens of b over those of a."""
+    """Generated tokens of b divided by those of a."""
     token_ratio_low: float | None
     """Lower end of its 95 % interval."""
     token_ratio_high: float | None
@@ -183,16 +182,16 @@ class TokenRatio(TypedDict):
 
 
 class Ratios(TokenRatio):
-    """What b spends over what a spends."""
+    """Costs of b divided by those of a."""
 
     flops_ratio: float | None
-    """FLOPs of b over those of a."""
+    """FLOPs of b divided by those of a."""
     flops_ratio_low: float | None
     """Lower end of its 95 % interval."""
     flops_ratio_high: float | None
     """Upper end."""
     usd_ratio: float | None
-    """Dollars of b over those of a."""
+    """Dollars of b divided by those of a."""
     usd_ratio_low: float | None
     """Lower end of its 95 % interval."""
     usd_ratio_high: float | None
@@ -213,7 +212,7 @@ class Comparison(ClaimHead, ClaimOutcome, Ratios, OfComparison):
     ci_high_adjusted: float
     """Upper end."""
     differing: int
-    """Clusters on which both differ."""
+    """Clusters on which the two differ."""
     rows_left_out: int
     """Rows that have the metric on one side only."""
     cut: CutShares
@@ -221,19 +220,19 @@ class Comparison(ClaimHead, ClaimOutcome, Ratios, OfComparison):
 
 
 class OverallHead(ClaimHead, TokenRatio):
-    """What is claimed over all tasks together."""
+    """Keys of a claim over all tasks."""
 
     tasks: list[str]
     """Tasks that have the claim."""
     overall: Literal[True]
-    """Tells these rows from those of one task."""
+    """Always true: marks rows over all tasks."""
 
 
 class Overall(OverallHead, ClaimOutcome):
     """A claim over all tasks together, each with equal weight; the geometric mean for ratios."""
 
     difference: float | None
-    """Mean of the tasks' differences; null where the claim is `cheaper`, as the next four."""
+    """Mean of the tasks' differences; for `cheaper`, this and the next four are null."""
     ci_low: float | None
     """Lower end of its 95 % interval."""
     ci_high: float | None
@@ -243,13 +242,13 @@ class Overall(OverallHead, ClaimOutcome):
     ci_high_adjusted: float | None
     """Upper end."""
     flops_ratio: NotRequired[float | None]
-    """`cheaper`: FLOPs of b over those of a."""
+    """`cheaper`: FLOPs of b divided by those of a."""
     flops_ratio_low: NotRequired[float | None]
     """`cheaper`: lower end of its 95 % interval."""
     flops_ratio_high: NotRequired[float | None]
     """`cheaper`: upper end."""
     usd_ratio: NotRequired[float | None]
-    """`cheaper`: dollars of b over those of a."""
+    """`cheaper`: dollars of b divided by those of a."""
     usd_ratio_low: NotRequired[float | None]
     """`cheaper`: lower end of its 95 % interval."""
     usd_ratio_high: NotRequired[float | None]

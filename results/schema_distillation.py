@@ -8,28 +8,27 @@ from __future__ import annotations
 from typing import Any, Literal, NotRequired, TypedDict
 
 JsonObject = dict[str, Any]
-"""An object of JSON or YAML that somebody else wrote (a server, a hub, a user): whoever uses a value looks at
-it first."""
+"""An object of JSON or YAML from outside (a server, a hub, a user): check each value before you use it."""
 
 Settings = dict[str, Any]
 """Name -> value, as users write them: options, `--engine-args`, `--sampling`, `--task-args`, `--train-args`;
-whoever owns the names checks the values."""
+the code that owns a name checks its value."""
 
 TaughtBy = Literal["s2", "s1", "labels"]
 """Who teaches a distilled variant: a System 2 method, System 1 itself, or the labels of the training rows."""
 
 Taught = Literal["answer", "shortest", "random", "steps", "label"]
-"""What a training target is: the agreed answer, the shortest or a random reply that gave it, the answer with
-reasoning before it that is removed in stages, the label."""
+"""Kind of training target: the agreed answer, the shortest or a random reply that gave it, the answer after
+reasoning that is removed in stages, or the label."""
 
 
 class ReplyTokens(TypedDict):
-    """Mean generated tokens of replies, where replies are taught."""
+    """Mean generated tokens of replies, if replies are taught."""
 
     taught: float
-    """Of those that were picked."""
+    """Mean of the picked replies."""
     fitting: float
-    """Of all that gave the kept answer, ended by themselves and keep to the bound."""
+    """Mean of all replies that gave the kept answer, ended by themselves and fit the maximum length."""
 
 
 class DistillationCounts(TypedDict):
@@ -38,15 +37,15 @@ class DistillationCounts(TypedDict):
     task: str
     """Name of the task."""
     tasks: NotRequired[list[str]]
-    """Tasks that were taught, where `task` is `all`."""
+    """Tasks that were taught, if `task` is `all`."""
     status: Literal["trained", "not_distilled"]
     """`not_distilled`: too few inputs were kept."""
     teacher_method: str
-    """Name of the method that taught; `labels` where labels did."""
+    """Name of the teacher's method; `labels` if labels taught."""
     taught: NotRequired[Taught]
-    """What a target is; `answer` where it is left out."""
+    """Kind of training target; `answer` if missing."""
     reply_tokens: NotRequired[ReplyTokens]
-    """How long the taught replies are beside those that they were picked from."""
+    """Length of the taught replies, and of those they were picked from."""
     teacher_tokens: int
     """Tokens that the teacher generated, all samples and choices together."""
     teacher_prompt_tokens: int
@@ -54,28 +53,28 @@ class DistillationCounts(TypedDict):
     teacher_flops: float
     """2 per parameter and token of both kinds."""
     samples_per_input: int
-    """Teacher samples that each input's vote is over."""
+    """Teacher samples in each input's vote."""
     samples_drawn: NotRequired[int]
     """Teacher samples drawn over all prompts."""
     samples_planned: NotRequired[int]
-    """Those and the ones that were not drawn, because their vote was certain without them."""
+    """Drawn samples plus those not drawn because the vote was already certain."""
     filter: str
     """Name of the filter."""
     majority_share: float
-    """Share of all samples that a majority must pass."""
+    """Share of all samples that a majority must exceed."""
     inputs: int
     """Unlabeled inputs that the teacher was asked about."""
     kept: int
     """Inputs that the filter kept."""
     dropped: dict[str, int]
-    """Inputs that it dropped, by reason."""
+    """Inputs that the filter dropped, by reason."""
     overlap: dict[str, int]
     """Candidates that overlap a test item, by kind (`exact`, `normalised`, `ngram`, `symbols`); left out
     before sampling unless allowed."""
     overlap_unchecked: list[str]
-    """Tasks whose test items could not be had and were not checked."""
+    """Tasks whose test items could not be loaded, so they were not checked."""
     allow_overlap: bool
-    """Whether overlapping inputs were let in on purpose."""
+    """Whether the user allowed overlapping inputs."""
     examples: int
     """Training examples: prompts with a target."""
     train_tokens: int
@@ -83,21 +82,21 @@ class DistillationCounts(TypedDict):
     train_flops: float
     """4 per parameter and token with LoRA, 6 with full training."""
     pseudo_label_accuracy: float | None
-    """Share of targets (of replies: of their answers) that the task's labels call right; used for nothing.
-    Null without labels."""
+    """Share of targets (for replies: of their answers) that match the task's labels; null without labels.
+    For information only: training does not use it."""
     already_given: float | None
-    """Share of targets that the model gives before training; null where it was not asked."""
+    """Share of targets that the model already answers before training; null if it was not asked."""
     settings: Settings
     """Training settings: name -> value."""
 
 
 class DistillationAccount(DistillationCounts):
-    """The counts, and what is to be said of them."""
+    """The counts, with reasons and warnings."""
 
     reason: NotRequired[str]
-    """Why nothing could be taught, as sentences."""
+    """Why nothing was distilled, as sentences."""
     warnings: list[str]
-    """Sentences on what speaks against this distillation."""
+    """Warnings about this distillation, as sentences."""
 
 
 class Distillation(DistillationAccount):
@@ -108,6 +107,6 @@ class Distillation(DistillationAccount):
     seed: int
     """Seed of sampling and training."""
     checkpoint: str | None
-    """Its folder; null where nothing was distilled."""
+    """Its folder; null if nothing was distilled."""
     probe_change: NotRequired[float]
-    """Largest change of the probe prompt's logits that the adapter makes."""
+    """Largest change that the adapter makes to the logits of a probe prompt."""

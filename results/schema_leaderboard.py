@@ -1,7 +1,7 @@
-"""What a run comes to: the keys of `leaderboard.json` and of the line that `compare` prints.
+"""Results of a run: the keys of `leaderboard.json` and of the line that `compare` prints.
 
 `results` alone writes them; import them from `results.schema`. Scores, differences and shares are fractions
-(0 to 1), tokens and costs are means per item unless a key says otherwise; null stands for what is not known.
+(0 to 1), tokens and costs are means per item unless a key says otherwise; null means unknown.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ RowStatus = Literal["scored", "not_distilled"]
 
 
 class Queries(TypedDict):
-    """A number of queries with its 95 % interval; null is never."""
+    """A number of queries with its 95 % interval; null means never."""
 
     value: float | None
     """The number."""
@@ -33,29 +33,29 @@ class Means(TypedDict):
     prompt_tokens: float
     """Tokens of their prompts."""
     cached_tokens: float | None
-    """Those of them that the engine had in its cache; null where it did not tell."""
+    """Prompt tokens from the engine's cache; null if it did not report them."""
     generated_tokens: float
     """Tokens generated."""
 
 
 class Cut(TypedDict):
-    """Texts of a row that were cut at a maximum of tokens, where they are many."""
+    """Texts of a row that were cut at a maximum of tokens, if they are many."""
 
     share: float
     """Share of rows with a cut text."""
     steps: list[str]
     """Kinds of steps that were cut, most often cut first."""
     context_length: int | None
-    """The model's, where most cut calls filled it; else null."""
+    """The model's context length, if most cut calls filled it; else null."""
 
 
 class NoReasoning(TypedDict):
-    """What speaks against a System 2 having reasoned."""
+    """Signs that a System 2 did not reason."""
 
     token_ratio: float | None
-    """Its generated tokens over those of base."""
+    """Its generated tokens divided by those of base."""
     share_without: float | None
-    """Share of its texts with hardly a word before the answer."""
+    """Share of its texts with almost no words before the answer."""
 
 
 class SeedScore(TypedDict):
@@ -68,10 +68,10 @@ class SeedScore(TypedDict):
 
 
 class Planned(TypedDict):
-    """What is to be known of a score from a task that was asked in planned looks."""
+    """Key of a score on a task with planned looks."""
 
     planned_n: NotRequired[int]
-    """Clusters of the plan, where the task was asked in looks; the interval is adjusted for them."""
+    """Planned clusters, if the task has planned looks; the interval is adjusted for the looks."""
 
 
 class Scored(Planned):
@@ -88,13 +88,13 @@ class Scored(Planned):
     n: int
     """Clusters that were scored."""
     score: float | None
-    """Weighted mean; null where nothing was scored."""
+    """Weighted mean; null if nothing was scored."""
     ci_low: float | None
     """Lower end of its 95 % interval."""
     ci_high: float | None
-    """Upper end. Of pooled seeds it covers other items for these very checkpoints."""
+    """Upper end. For pooled seeds, the interval covers other items but only these checkpoints."""
     by_seed: list[SeedScore]
-    """The score of each seed; empty where the run has one."""
+    """The score of each seed; empty if the run has one seed."""
     seed_spread: float | None
     """Standard deviation of those scores; null with one seed."""
     anew_low: float | None
@@ -107,7 +107,7 @@ class Scored(Planned):
     prompt_tokens: float | None
     """Prompt tokens per item."""
     cached_tokens: float | None
-    """Prompt tokens per item that the engine had in its cache; null where it did not tell."""
+    """Prompt tokens per item from the engine's cache; null if it did not report them."""
     generated_tokens: float | None
     """Generated tokens per item."""
     failures: dict[str, int]
@@ -117,11 +117,11 @@ class Scored(Planned):
     usd_per_1k_items: float | None
     """Dollars for 1,000 items; null without prices."""
     flops_per_item: float | None
-    """2 per parameter and token, prompt and generated."""
+    """FLOPs per item: 2 per parameter for each prompt token and each generated one."""
     tokens_per_correct: float | None
-    """Generated tokens for one right answer; null where lower is better."""
+    """Generated tokens per right answer; null if lower scores are better."""
     usd_per_correct: float | None
-    """Dollars for one right answer."""
+    """Dollars per right answer."""
     primary: bool
     """Whether it is the task's primary metric."""
     direction: Direction
@@ -131,58 +131,58 @@ class Scored(Planned):
     n_rows: int
     """Rows of the samples file."""
     status: RowStatus
-    """`not_distilled`: the variant was not made, its row stays."""
+    """`not_distilled`: the variant was not distilled; its row has no score."""
     steps: dict[str, Means]
     """Calls and tokens per item, by kind of step."""
 
 
 class LookedTask(TypedDict):
-    """A task that was asked in planned looks (`--until-decided`): where it stopped, and what that saved."""
+    """A task with planned looks (`--until-decided`): where it stopped, and what that saved."""
 
     task: str
     """Short name."""
     clusters: list[int]
-    """Clusters that were to be asked by each look."""
+    """Planned clusters by each look."""
     asked: int
-    """Looks that were made."""
+    """Looks made so far."""
     ended: Ended | None
-    """Why it stopped, as in the manifest; null while it goes on."""
+    """Why it stopped, as in the manifest; null while it continues."""
     spending: str
     """How the error is shared out over the looks."""
     futility: bool
-    """Whether claims may be given up."""
+    """Whether a claim may be given up as hardly decidable."""
     generated_tokens: int
-    """Tokens that all variants generated on the items that were asked."""
+    """Tokens generated by all variants on the items asked."""
     full_tokens: int
-    """What they would have generated on all planned items, at the same mean."""
+    """Tokens for all planned items, at the same mean."""
     saved: float
-    """Share of those that was not generated."""
+    """Share of `full_tokens` that was not generated."""
 
 
 class ScoreRow(Scored):
     """One variant on one metric of one task; the first row of a task and variant is its primary metric."""
 
     teacher: str | None
-    """The variant that taught a distilled one; null where none of this run did."""
+    """The variant that taught a distilled one; null if it is not in this run."""
     cut: Cut | None
-    """Cut texts, where they are many; else null."""
+    """Cut texts, if they are many; else null."""
     without_turns: list[str]
-    """Kinds of steps that could not use the turns which the task puts before a prompt."""
+    """Kinds of steps that could not use the task's turns before the prompt."""
     no_reasoning: NoReasoning | None
-    """What shows that this System 2 did not reason; else null."""
+    """Signs that this System 2 did not reason; else null."""
     uses_labels: bool
     """Whether the variant was trained on labels, which no other variant sees."""
 
 
 class Trio(TypedDict):
-    """The three that the headline is about, on one task."""
+    """The three variants in the headline, on one task."""
 
     task: str
     """Short name."""
     base: str | None
-    """The variant that stands for base; null where the run has none."""
+    """The variant in the role of base; null if the run has none."""
     teacher: str | None
-    """The variant that taught; null where it is not a row of the run."""
+    """The variant that taught; null if it is not in the run."""
     distilled: str
     """The variant that was taught."""
 
@@ -193,11 +193,11 @@ class Rates(TypedDict):
     prompt: float
     """Prompt tokens that are not cached."""
     cached: float
-    """Prompt tokens that the engine had in its cache."""
+    """Prompt tokens from the engine's cache."""
     generated: float
     """Generated tokens."""
     train: float | None
-    """Tokens trained on; null: a training FLOP costs what a FLOP of prompt reading costs."""
+    """Tokens trained on; null: a training FLOP costs the same as a prompt FLOP."""
 
 
 class FrontierPoint(TypedDict):
@@ -206,15 +206,15 @@ class FrontierPoint(TypedDict):
     variant: str
     """Name."""
     score: float
-    """Its primary score, over the rows that all variants of the entry have."""
+    """Its primary score, over the rows of all variants of the entry."""
     tokens: float
     """Generated tokens per item, over the same rows."""
     on_front: bool
-    """Whether no other variant scores as well with as few tokens, and better in one of the two."""
+    """Whether it is on the Pareto front: no other variant is as good in score and tokens and better in one."""
     p_on_front: float
-    """Share of joint bootstrap draws of the items in which it is on the front."""
+    """Share of bootstrap draws, joint over variants, in which it is on the front."""
     as_good: Verdict | None
-    """Whether it is as good as `against` within the margin; null where it generates no fewer tokens."""
+    """Whether it is as good as `against` within the margin; null unless it generates fewer tokens."""
     uses_labels: bool
     """Whether it was trained on labels."""
 
@@ -231,31 +231,31 @@ class Frontier(TypedDict):
     margin: float
     """Non-inferiority margin."""
     against: str | None
-    """The variant that stands for System 2; null where it has no row."""
+    """The variant in the role of System 2; null if it has no row."""
     points: list[FrontierPoint]
-    """The variants; one on other rows than System 2 is left out."""
+    """The variants; those with other rows than System 2 are left out."""
     cheapest: str | None
-    """The variant of fewest tokens that is as good as `against`; null where none is shown to be."""
+    """The variant with the fewest tokens that is shown to be as good as `against`; null if none is."""
     sentence: str
     """The same in words; empty without System 2."""
 
 
 class PriceNote(TypedDict):
-    """Where dollars come from."""
+    """The prices behind dollar figures."""
 
     date: str
     """Day of the prices."""
     file: str
     """Name of the price file."""
     per_million_tokens: Rates
-    """What a million tokens cost; `report` without `--prices` takes them from here."""
+    """Dollars for a million tokens; `report` without `--prices` reads them here."""
 
 
 class BreakEven(TypedDict):
-    """Queries after which a distillation has paid for itself, by unit; null where it cannot be known."""
+    """Queries after which a distillation has paid for itself, by unit; null if unknown."""
 
     tokens: Queries | None
-    """Teacher and training tokens over generated tokens saved."""
+    """Teacher and training tokens divided by generated tokens saved per query."""
     flops: Queries | None
     """The same in FLOPs."""
     usd: Queries | None
@@ -263,18 +263,18 @@ class BreakEven(TypedDict):
 
 
 class DistillationRow(TypedDict):
-    """A distillation with what it cost and when it pays; the first keys are those of the manifest."""
+    """A distillation with its cost and break-even; the first keys are those of the manifest."""
 
     task: str | None
-    """Short name; `all` where one checkpoint learnt from every task."""
+    """Short name; `all` if one checkpoint learnt from every task."""
     variant: str
-    """The variant that it was made for."""
+    """The variant that uses the checkpoint."""
     seed: int | None
     """Seed of sampling and training."""
     status: str | None
     """`trained` or `not_distilled`."""
     teacher_method: str | None
-    """Name of the method that taught."""
+    """Name of the teacher's method."""
     teacher_tokens: int | None
     """Tokens that the teacher generated."""
     teacher_prompt_tokens: int | None
@@ -286,7 +286,7 @@ class DistillationRow(TypedDict):
     kept: int | None
     """Inputs that the filter kept."""
     dropped: dict[str, int]
-    """Inputs that it dropped, by reason."""
+    """Inputs that the filter dropped, by reason."""
     train_tokens: int | None
     """Tokens trained on."""
     train_flops: float | None
@@ -294,15 +294,15 @@ class DistillationRow(TypedDict):
     teacher_flops: float | None
     """FLOPs of the teacher's calls."""
     pseudo_label_accuracy: float | None
-    """Share of targets that the task's labels call right."""
+    """Share of targets that match the task's labels."""
     checkpoint: str | None
     """Last part of its folder."""
     reason: str | None
-    """Why nothing could be taught."""
+    """Why nothing was distilled."""
     teacher: str | None
     """The variant of the run that taught."""
     break_even: BreakEven
-    """When it pays."""
+    """Queries until it has paid for itself."""
 
 
 class MethodRow(TypedDict):
@@ -311,7 +311,7 @@ class MethodRow(TypedDict):
     data: str
     """The kind of data."""
     test: str
-    """Its test; empty where there is none."""
+    """Its test; empty if there is none."""
     interval: str
     """Its interval."""
     reason: str
@@ -321,7 +321,7 @@ class MethodRow(TypedDict):
 
 
 class ClaimTable(TypedDict):
-    """What a table of claims needs."""
+    """Claims, on tasks and over all of them."""
 
     margin: float
     """Non-inferiority margin."""
@@ -343,21 +343,21 @@ class Board(ClaimTable):
     seeds: list[int]
     """Seeds of the run."""
     prices: PriceNote | None
-    """Where dollars come from; null without prices."""
+    """The prices; null if none were given."""
     trios: list[Trio]
-    """The three that the headline is about, per task."""
+    """The three variants in the headline, per task."""
     rows: list[ScoreRow]
     """Scores and costs."""
     distillation: list[DistillationRow]
-    """What distillation cost and when it pays."""
+    """Cost and break-even of each distillation."""
     frontier: list[Frontier]
-    """How few tokens are enough, per task with two variants or more."""
+    """Score against tokens, for each task with two variants or more."""
     methods: list[MethodRow]
     """Which test and interval were used, and why."""
     notes: list[str]
-    """Sentences that a reader must not miss."""
+    """Warnings and remarks on the figures, as sentences."""
     looks: NotRequired[list[LookedTask]]
-    """Tasks that were asked in planned looks; missing where none was."""
+    """Tasks with planned looks; missing if there are none."""
 
 
 class Leaderboard(Board):
@@ -368,29 +368,29 @@ class Leaderboard(Board):
 
 
 class Paired(TypedDict):
-    """Rows of two sides, counted."""
+    """Counts of paired and unpaired rows."""
 
     paired: int
-    """Rows that both have."""
+    """Rows on both sides."""
     only_a: int
-    """Rows that only the first has."""
+    """Rows on the first side only."""
     only_b: int
-    """Rows that only the second has."""
+    """Rows on the second side only."""
 
 
 class LeftOut(Sides, Paired):
-    """Rows of two runs that were paired, and those that were not."""
+    """Paired and unpaired rows of two variants."""
 
 
 class Read(TypedDict):
-    """What was read for a task on both sides."""
+    """The files read for a task on both sides."""
 
     task: str
     """Name of the task."""
     a: str
     """Harness, version and file of the first side."""
     b: str
-    """The same of the second side."""
+    """The same for the second side."""
 
 
 class Compared(TypedDict):
@@ -408,10 +408,10 @@ class Compared(TypedDict):
     comparisons: list[Comparison]
     """Claims; `a` and `b` are `RUN/VARIANT`, or the model of a log."""
     read: list[Read]
-    """What was read, by task."""
+    """The files read, by task."""
     left_out: list[LeftOut]
-    """What was paired and what was left out."""
+    """Paired rows, and rows left out."""
     methods: list[MethodRow]
     """Which test and interval were used, and why."""
     notes: list[str]
-    """Sentences that a reader must not miss."""
+    """Warnings and remarks on the figures, as sentences."""

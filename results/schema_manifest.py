@@ -1,7 +1,7 @@
 """The record of a run: the keys of `manifest.json`, with their types and what they mean.
 
 `harness` and `distill` write these entries, `results` reads them; import them from `results.schema`. Paths,
-versions and wall-clock figures stand here and nowhere else, so that tables made again are equal.
+versions and wall-clock figures are only here, so that tables made again are equal.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ DIRECTIONS: dict[bool | None, Direction] = {True: "higher", False: "lower", None
 
 
 class Hardware(TypedDict):
-    """The machine of the last session."""
+    """Machine of the last session."""
 
     cpu: str
     """Name of the processor."""
@@ -31,9 +31,9 @@ class Hardware(TypedDict):
     memory_gb: float
     """Main memory in units of 10^9 bytes."""
     gpu: str | None
-    """Name of the accelerator; null where it was not asked for."""
+    """Name of the accelerator; null if the run did not use it."""
     memory_bandwidth_gbs: float | None
-    """10^9 bytes a second; null where it is not known."""
+    """10^9 bytes per second; null if unknown."""
 
 
 class Model(TypedDict):
@@ -44,43 +44,43 @@ class Model(TypedDict):
     fingerprint: str
     """Hash of weights, tokenizer and template: equal models have equal call keys."""
     parameters: int
-    """Weights, in numbers."""
+    """Number of weights."""
     dtype: str
     """Type of the weights as loaded."""
     template_hash: str
     """Hash of the chat template."""
     context_length: int
-    """Tokens of prompt and answer together, at most."""
+    """Maximum tokens of prompt and answer together."""
     folder: str | None
-    """Where training finds the same weights; null where they are not on this machine."""
+    """Folder with the same weights for training; null if they are not on this machine."""
 
 
 class Batches(TypedDict):
-    """How the `hf` engine makes its batches, found by a trial when the model is loaded."""
+    """How the `hf` engine makes batches; a trial chooses it when the model is loaded."""
 
     way: str
-    """Name of the way."""
+    """Name of the batching mode."""
     difference: float
-    """Largest difference of logits between a prompt alone and in a batch."""
+    """Largest difference between a prompt's logits alone and in a batch."""
     refused: list[str]
-    """Faster ways that the trial ruled out, each with its reason."""
+    """Faster modes that the trial ruled out, each with its reason."""
 
 
 class Engine(TypedDict):
-    """What the engine says of itself; which of the later keys there are depends on the engine."""
+    """Description of the engine; the later keys depend on which engine it is."""
 
     engine: str
     """Name of the engine: `hf`, `vllm`, `openai`, `scripted`."""
     same_batches_same_text: bool
     """Whether equal calls give equal texts on this engine."""
     notes: NotRequired[list[str]]
-    """Sentences that readers of the results must know."""
+    """Warnings that readers of the results must know, as sentences."""
     device: NotRequired[str]
-    """`hf`: where the weights are."""
+    """`hf`: device of the weights."""
     batch_rows: NotRequired[int]
-    """`hf`: rows of a batch, at most."""
+    """`hf`: maximum rows of a batch."""
     batch_tokens: NotRequired[int]
-    """`hf`: tokens of a batch, at most."""
+    """`hf`: maximum tokens of a batch."""
     attention: NotRequired[str]
     """`hf`: the implementation of attention."""
     batches: NotRequired[Batches]
@@ -88,27 +88,27 @@ class Engine(TypedDict):
     base_url: NotRequired[str]
     """`openai`: address of the server."""
     concurrency: NotRequired[int]
-    """`openai`: calls at a time."""
+    """`openai`: maximum concurrent calls."""
     timeout: NotRequired[float]
-    """`openai`: seconds that a call may take."""
+    """`openai`: timeout of a call, in seconds."""
     max_retries: NotRequired[int]
-    """`openai`: repetitions of a call that failed."""
+    """`openai`: maximum retries of a failed call."""
     model: NotRequired[str]
     """`openai`: the model's name on the server."""
     version: NotRequired[str | None]
-    """`openai`: what the server says of its version."""
+    """`openai`: version that the server reports."""
     token_counts: NotRequired[str]
     """`openai`: where token counts come from."""
     prompt_ids: NotRequired[str]
     """`openai`: where prompt ids come from."""
     optional_parameters: NotRequired[list[str]]
-    """`openai`: optional parameters that the server takes."""
+    """`openai`: optional parameters that the server accepts."""
     served: NotRequired[JsonObject]
-    """`openai`: what the server tells of its model."""
+    """`openai`: what the server reports about its model."""
     left_out: NotRequired[dict[str, str]]
     """`openai`: parameters that are not sent, each with the server's reason."""
     most_stops: NotRequired[int | None]
-    """`openai`: stop strings that the server takes, at most; null without a limit."""
+    """`openai`: maximum number of stop strings; null without a limit."""
     body: NotRequired[JsonObject]
     """`openai`: fields that the user adds to every request."""
     vllm: NotRequired[str]
@@ -116,9 +116,9 @@ class Engine(TypedDict):
     arguments: NotRequired[Settings]
     """`vllm`: its engine arguments."""
     max_num_seqs: NotRequired[int]
-    """`vllm`: sequences at a time."""
+    """`vllm`: maximum concurrent sequences."""
     max_model_len: NotRequired[int]
-    """`vllm`: tokens of a sequence, at most."""
+    """`vllm`: maximum tokens of a sequence."""
 
 
 class Metric(TypedDict):
@@ -129,7 +129,7 @@ class Metric(TypedDict):
     direction: Direction
     """Which end is better."""
     aggregation: Literal["mean"]
-    """How rows become one figure."""
+    """How the scores of rows are aggregated."""
     description: str
     """What it measures, in words."""
 
@@ -144,7 +144,7 @@ class Task(TypedDict):
     n_items: int
     """Scored prompts."""
     n_clusters: int
-    """Groups of prompts that belong together: the orders of a pair, the templates of a question."""
+    """Number of clusters: prompts that belong together, such as both orders of a pair."""
     metrics: dict[str, Metric]
     """By name, in the task's order."""
     items_hash: str
@@ -152,24 +152,24 @@ class Task(TypedDict):
     task_hash: str
     """Hash of the task's configuration and limits."""
     data: str
-    """Where items come from: `embedded`, `hub` or a folder."""
+    """Source of the items: `embedded`, `hub` or a folder."""
     turns: bool
     """Whether turns (a description, examples) stand before the prompts."""
     s2d: NotRequired[JsonObject]
-    """How a task that is not built in is asked, read and taught; the keys of an `s2d` block."""
+    """Settings of a task that is not built in; the keys of an `s2d` block."""
 
 
 class Variant(TypedDict):
     """One column of the comparison."""
 
     kind: VariantKind
-    """What it stands for."""
+    """Role of the variant."""
     weights: str
-    """`model`, `adapter per task`, or a folder or hub id."""
+    """Weights: `model`, `adapter per task`, or a folder or hub id."""
     method: str
     """Name of its method; `task's` where each task names its own System 2."""
     teacher: str | None
-    """The variant of this run that taught it; null where none did."""
+    """The variant of this run that taught it; null if none did."""
     taught_by: NotRequired[TaughtBy | None]
     """Who teaches a distilled variant: `s2`, a System 2 method; `s1`, System 1 itself; `labels`. Null for
     other variants."""
@@ -183,14 +183,14 @@ class Method(TypedDict):
 
 
 class LooksOfTask(TypedDict):
-    """The looks of one task."""
+    """The planned looks of one task."""
 
     clusters: list[int]
-    """Clusters that have been asked by each look; the last is the planned end."""
+    """Planned clusters by each look; the last is the planned end."""
     asked: int
     """Looks that were made."""
     ended: Ended | None
-    """Why the task stopped; null while it goes on."""
+    """Why the task stopped; null while it continues."""
 
 
 class LookPlan(TypedDict):
@@ -199,85 +199,85 @@ class LookPlan(TypedDict):
     spending: str
     """How the error is shared out over the looks: `obrien-fleming` or `pocock`."""
     futility: bool
-    """Whether a claim is given up that can hardly be decided by the planned end."""
+    """Whether a claim is given up if it can hardly be decided by the planned end."""
     margin: float
-    """Non-inferiority margin that tasks are stopped by, in points."""
+    """Non-inferiority margin in the stopping rule, in points."""
     made_anew: list[str]
-    """Tasks that got more clusters after a stop, which is a new plan: `gsm8k from 200 to 500 clusters`."""
+    """Tasks whose plan was extended after a stop: `gsm8k from 200 to 500 clusters`."""
     tasks: dict[str, LooksOfTask]
     """By short name."""
 
 
 class Execution(TypedDict):
-    """What the engine did in the last session, beside what the methods asked for."""
+    """Work of the engine in the last session, including overhead."""
 
     padding_tokens: int
-    """Prompt tokens that only filled up batches."""
+    """Padding tokens in batches."""
     decode_rows: int
     """Rows of decode steps, useful or not."""
     useful_decode_rows: int
-    """Those that gave a token of a text."""
+    """Rows of decode steps that produced a token of a text."""
     shared_prefix_tokens: int
     """Prompt tokens not computed because another row had the same prefix."""
     retries: int
     """Calls that were repeated."""
     splits: int
-    """Batches that were halved because memory did not suffice."""
+    """Batches that were halved because memory ran out."""
     seconds: float
-    """Time in which the engine worked."""
+    """Seconds in which the engine worked."""
     generated_tokens: int
     """Tokens generated."""
     prompt_tokens: int
     """Prompt tokens read."""
     useful_decode_share: float
-    """`useful_decode_rows` of `decode_rows`, 0 to 1."""
+    """`useful_decode_rows` divided by `decode_rows`, 0 to 1."""
 
 
 class Command(TypedDict):
-    """A command that began a run or went on with it."""
+    """A command that began or continued a run."""
 
     command: str
     """The command line."""
     started: str
     """When it began, in UTC."""
     added: JsonObject
-    """Option -> `[before, after]`: what it added to a run that was there."""
+    """Option -> `[before, after]`: options that it changed in an existing run."""
 
 
 class RunStart(TypedDict):
-    """What a run writes before it does anything."""
+    """Keys written before the run does anything else."""
 
     schema: int
     """Version of this format."""
     kind: RunKind
     """The command that made the folder."""
     run: str
-    """Name of the run: that of its folder."""
+    """Name of the run: the name of its folder."""
     status: Status
-    """`running`: at work, or killed; `stopped`: by a signal (Ctrl-C, a scheduler)."""
+    """`running`: at work, or killed; `stopped`: stopped by a signal (Ctrl-C, a scheduler)."""
     command: str
     """The last command line."""
     options: Settings
-    """Every option with its value, of all that the run holds; names as in a `--config` file."""
+    """All options of the run, with names as in a `--config` file."""
     versions: dict[str, str]
-    """Python and the packages that have a say, with their versions."""
+    """Versions of Python and of the packages that can change results."""
     git_commit: str | None
     """Commit of the source checkout; null for an installed package."""
     hardware: Hardware
     """The machine."""
     template_date: str
-    """Day (YYYY-MM-DD) that a template which inserts the date gets, also when the run is continued."""
+    """Day (YYYY-MM-DD) for chat templates that insert a date; kept when the run is continued."""
     started: str
     """When the run began, in UTC."""
     history: NotRequired[list[Command]]
-    """The commands of the run, each that differs from the one before it."""
+    """The commands of the run, without repeats in a row."""
 
 
 class RunEntries(TypedDict):
-    """What a run adds to its manifest while it works."""
+    """Keys added while the run works."""
 
     model: NotRequired[Model]
-    """The model; this and the next six entries are there once it is loaded."""
+    """The model; this and the next six keys are added when it is loaded."""
     engine: NotRequired[Engine]
     """The engine."""
     tasks: NotRequired[dict[str, Task]]
@@ -289,9 +289,9 @@ class RunEntries(TypedDict):
     looks: NotRequired[LookPlan]
     """The plan of looks; only with `--until-decided`."""
     comparisons: NotRequired[list[list[str]]]
-    """Pairs `[a, b]` of variants beyond the standing ones (base, s2, distilled)."""
+    """Extra pairs `[a, b]` of variants to compare, besides those of base, s2 and distilled."""
     notes: NotRequired[list[str]]
-    """Sentences that readers of the results must know."""
+    """Warnings that readers of the results must know, as sentences."""
     distillation: NotRequired[list[Distillation]]
     """One entry per distilled variant, task and seed."""
     samples: NotRequired[dict[str, str]]
@@ -299,8 +299,8 @@ class RunEntries(TypedDict):
     timing: NotRequired[dict[str, float]]
     """Seconds of the last session by variant, and `total`."""
     execution: NotRequired[Execution]
-    """What the engine did in the last session."""
+    """Work of the engine in the last session."""
 
 
 class Manifest(RunStart, RunEntries):
-    """What was run, on what, and how it ended."""
+    """Record of a run: options, versions, machine, model, status."""
