@@ -150,7 +150,7 @@ class RunOptions:
             raise UserError(f"--interval {self.interval} is not known: choose one of {', '.join(INTERVALS)}")
         if self.interval not in (None, INTERVALS[0]) and self.until_decided:
             raise UserError(
-                f"--interval {self.interval}: --until-decided has intervals of its own: leave one of them out"
+                f"--interval {self.interval}: --until-decided has its own intervals: leave one of them out"
             )
         if self.looks is not None and not 2 <= self.looks <= MOST_LOOKS:
             raise UserError(f"--looks {self.looks}: it must be from 2 to {MOST_LOOKS}")

@@ -4,4 +4,4 @@ from __future__ import annotations
 
 
 class ResultsError(ValueError):
-    """One line that names the file or figure at fault and the next step. Exit status 2."""
+    """One line that names the wrong file or figure and the next step. Exit status 2."""

@@ -141,7 +141,7 @@ def _require_known(rule: Rule, run: RunData, path: Path) -> None:
             )
     if rule.kind == "score" and rule.task == ALL:
         raise ResultsError(
-            f"policy {path}: {rule.text!r}: a score is one task's; name a task, or leave out `on all`"
+            f"policy {path}: {rule.text!r}: a score belongs to one task: name a task, or leave out `on all`"
         )
     if rule.task not in (None, ALL, *run.tasks):
         raise ResultsError(

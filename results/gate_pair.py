@@ -54,7 +54,7 @@ class _Sides:
             for letter, variant in (self.find(name, rule, policy) for name in (rule.a, rule.b))
         )
         if a == b:
-            raise ResultsError(f"policy {policy}: {rule.text!r} compares {a} with itself; name two sides")
+            raise ResultsError(f"policy {policy}: {rule.text!r} compares {a} with itself: name two sides")
         return a, b
 
     def claims(self, pairs: Sequence[Pair], margin: float | None) -> dict[Pair, list[Comparison]]:
@@ -88,7 +88,7 @@ def judge_sides(
     for rule in rules:
         if rule.kind == "overlap":
             run = sides.second.run
-            text = f"{rule.text}: a log of another harness does not say what was trained on."
+            text = f"{rule.text}: a log of another harness does not record the training data."
             judged.append(("cannot_tell", text) if run is None else overlap(rule, run))
         elif rule.kind == "score":
             judged += _scores(rule, sides, policy)
@@ -126,7 +126,7 @@ def _score(rule: Rule, task: str, table: Table) -> tuple[Status, str]:
     metric, about = next(iter(table.metrics.items()))
     found = sample(table.columns, metric) if about.figure == "mean" else None
     if found is None:
-        return "cannot_tell", f"{rule.text}: {metric} has no interval on its own, on {task}."
+        return "cannot_tell", f"{rule.text}: {metric} of one side has no interval, on {task}."
     if metric in table.lacking and table.lacking[metric].any():
         rows = int(table.lacking[metric].sum())
         return "cannot_tell", f"{rule.text}: {rows:,} rows of {metric} have no number, on {task}."

@@ -74,11 +74,11 @@ def overlap(rule: Rule, run: RunData) -> tuple[Status, str]:
     if not trained:
         return "holds", f"{rule.text}: nothing was trained."
     if any(entry.get("allow_overlap") or entry.get("overlap") is None for entry in trained):
-        return "cannot_tell", f"{rule.text}: overlap was allowed or not recorded, so nobody counted it."
+        return "cannot_tell", f"{rule.text}: overlap was allowed or not recorded, so it was not counted."
     unchecked = sorted({str(name) for entry in trained for name in entry.get("overlap_unchecked") or []})
     if unchecked:
         names = ", ".join(unchecked)
-        return "cannot_tell", f"{rule.text}: the test items of {names} could not be had and were not checked."
+        return "cannot_tell", f"{rule.text}: the test items of {names} could not be loaded: not checked."
     # A mapping counts candidates that were left out before sampling, by kind; a number counts what remained.
     counts: list[object] = [entry["overlap"] for entry in trained]
     left_out = sum(sum(count.values()) for count in counts if isinstance(count, Mapping))

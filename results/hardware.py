@@ -29,8 +29,7 @@ def time_lines(manifest: Manifest) -> list[str]:
     limit = single_sequence_limit(manifest)
     if lines and limit is not None:
         lines.append(
-            f"Limit of memory bandwidth: {limit:,.0f} tokens/s for one sequence, that many times the rows of "
-            "a batch."
+            f"Limit of memory bandwidth: {limit:,.0f} tokens/s for one sequence, times the rows of a batch."
         )
     return lines
 
@@ -57,12 +56,12 @@ def _phases(manifest: Manifest) -> str:
     return (
         f"Time of the last session: {total:,.1f} s"
         + (f" ({parts})" if parts else "")
-        + ("; distilled with teacher and training." if taught else ".")
+        + ("; distilled variants include teacher and training." if taught else ".")
     )
 
 
 def _engine(manifest: Manifest) -> str:
-    """What the engine did in the seconds in which it worked."""
+    """Work of the engine and its speed."""
     done = manifest["execution"]
     seconds, generated = float(done.get("seconds") or 0), float(done.get("generated_tokens") or 0)
     if seconds <= 0 or not generated:

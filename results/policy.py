@@ -14,7 +14,7 @@ from results.schema import UNITS, Unit
 
 GRAMMAR = """rules, one a line; # starts a comment:
   NAME superior to NAME [on TASK]                  better, by the exact paired test after Holm
-  NAME non-inferior to NAME [by POINTS] [on TASK]  at most so much worse; without by: the run's margin, or 5
+  NAME non-inferior to NAME [by POINTS] [on TASK]  at most POINTS worse; without by: the run's margin, or 5
   NAME cheaper than NAME [on TASK]                 fewer generated tokens
   tokens NAME <= X NAME [on TASK]                  whole interval of the ratio; also: flops, usd
   score NAME >= PERCENT [on TASK]                  whole 95 % interval of the score; also: <=
@@ -22,8 +22,8 @@ GRAMMAR = """rules, one a line; # starts a comment:
 
   NAME is a variant of the run. With two runs, A is the earlier and B the one that is checked: A and B where
   each has one variant, else A:VARIANT and B:VARIANT; a name without a letter is B's. Names with spaces stand
-  in double quotes. Without on TASK a rule must hold on every task; on all asks it once, of all tasks together
-  (of one run). Percent and points are of a share of 1; a metric in a unit of its own takes figures in it.
+  in double quotes. Without on TASK a rule must hold on every task; on all asks it once, over all tasks
+  (of one run). Percent and points are for metrics from 0 to 1; other metrics take figures in their own unit.
 
 examples:
   distilled superior to base
@@ -82,17 +82,17 @@ def read_policy(path: Path) -> list[Rule]:
         text = path.read_text(encoding="utf-8-sig")
     except (FileNotFoundError, IsADirectoryError) as error:
         raise ResultsError(
-            f"policy {path} does not exist or is a folder; name a file with one rule a line, such as: "
+            f"policy {path} does not exist or is a folder: name a file with one rule a line, such as: "
             f"{EXAMPLES}"
         ) from error
     except UnicodeDecodeError as error:
-        raise ResultsError(f"policy {path} is not UTF-8 text; save it as such") from error
+        raise ResultsError(f"policy {path} is not UTF-8 text: save it as UTF-8") from error
     plain = [line.split("#", 1)[0].strip() for line in text.splitlines()]
     written = [line for line in plain if line]
     if written and (written[0].startswith("- ") or written[0] == "rules:"):
         written = _from_yaml(text, path)
     if not written:
-        raise ResultsError(f"policy {path} holds no rule; write one a line, such as: {EXAMPLES}")
+        raise ResultsError(f"policy {path} has no rule: write one a line, such as: {EXAMPLES}")
     return [parse_rule(line, path) for line in written]
 
 
@@ -116,15 +116,15 @@ def parse_rule(text: str, path: Path) -> Rule:
             )
             if kind == "non_inferior" and rule.number is not None and not 0 < rule.number < 100:
                 raise ResultsError(
-                    f"policy {path}: the margin in {line!r} is not between 0 and 100 points; change it"
+                    f"policy {path}: the margin in {line!r} is not between 0 and 100 points: change it"
                 )
             if rule.a and rule.a == rule.b:
                 raise ResultsError(
-                    f"policy {path}: {line!r} compares {rule.a!r} with itself; name two variants"
+                    f"policy {path}: {line!r} compares {rule.a!r} with itself: name two variants"
                 )
             return rule
     raise ResultsError(
-        f"policy {path}: {line!r} is no rule; write for example: {EXAMPLES} (gate --help lists all)"
+        f"policy {path}: {line!r} is not a rule: write, for example, {EXAMPLES} (gate --help lists all)"
     )
 
 

@@ -210,7 +210,7 @@ class FrontierPoint(TypedDict):
     tokens: float
     """Generated tokens per item, over the same rows."""
     on_front: bool
-    """Whether it is on the Pareto front: no other variant is as good in score and tokens and better in one."""
+    """Whether it is on the Pareto front: no other variant is as good in both and better in one."""
     p_on_front: float
     """Share of bootstrap draws, joint over variants, in which it is on the front."""
     as_good: Verdict | None

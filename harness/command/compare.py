@@ -33,9 +33,7 @@ def compare(arguments: Sequence[str], course: Course) -> int:
     )
     parser.add_argument("run_a", type=path_argument, help=WHAT)
     parser.add_argument("run_b", type=path_argument, help="the same")
-    parser.add_argument(
-        "pairs", nargs="*", metavar="A:VARIANT B:VARIANT", help="pairs of variants, two by two"
-    )
+    parser.add_argument("pairs", nargs="*", metavar="A:VARIANT B:VARIANT", help="pairs of variants")
     parser.add_argument(
         "--margin",
         metavar="POINTS[,METRIC=VALUE]",

@@ -157,7 +157,7 @@ def row_pair(columns: Columns, first: Floats, second: Floats) -> Pair:
     everywhere = np.ones(columns.n_rows, dtype=bool)
     a, b = (_sample(columns, values, ones, everywhere) for values in (first, second))
     if a is None or b is None:
-        raise ResultsError(f"{columns.path} holds no rows; let the run finish first")
+        raise ResultsError(f"{columns.path} holds no rows: let the run finish first")
     return Pair(a, b, look=_looks(columns, columns, everywhere))
 
 
@@ -177,7 +177,7 @@ def require_same_items(a: Columns, b: Columns) -> None:
         )
     if not np.array_equal(a.cluster_id, b.cluster_id):
         raise ResultsError(
-            f"task {a.task!r}: {a.variant!r} and {b.variant!r} give one item different clusters"
+            f"task {a.task!r}: {a.variant!r} and {b.variant!r} assign one item to different clusters"
         )
 
 

@@ -161,7 +161,7 @@ def sentence(entry: Frontier) -> str:
         more = f"; the data cannot tell for {', '.join(unsure)}" if unsure else ""
         return f"On {entry['task']} no cheaper variant is shown to be as good as {against} {within}{more}."
     best, whole = points[entry["cheapest"]], points[against]
-    labelled = " (which uses labels)" if best["uses_labels"] else ""
+    labelled = " (it uses labels)" if best["uses_labels"] else ""
     ratio = best["tokens"] / whole["tokens"]
     return (
         f"On {entry['task']} the cheapest variant that is as good as {against}, {within}, is "

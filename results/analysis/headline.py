@@ -220,8 +220,8 @@ def _uncompared(board: Board) -> str:
     """Why there is no word on System 2's student."""
     untaught = [trio for trio in board["trios"] if trio["teacher"] is None]
     if untaught and untaught[0]["distilled"] in {row["variant"] for row in board["rows"]}:
-        return f"The teacher of {untaught[0]['distilled']} is not a row of this run."
-    return "Nothing distilled from System 2 was compared."
+        return f"The teacher of {untaught[0]['distilled']} is not in this run."
+    return "No variant distilled from System 2 was compared."
 
 
 def _not_distilled(board: Board, some: bool) -> list[str]:
@@ -243,7 +243,7 @@ def _not_distilled(board: Board, some: bool) -> list[str]:
                 for entry in board["distillation"]
             )
             why = "the notes say why" if told else "System 2 agreed with itself on too few inputs"
-            parts.append(f"Nothing could be distilled{whose}{where}: {why}.")
+            parts.append(f"Nothing was distilled{whose}{where}: {why}.")
     return parts
 
 

@@ -92,13 +92,13 @@ def from_run(
     margin = run.manifest["options"].get("margin") if margin is None else margin
     points = float(MARGIN_POINTS if margin is None else margin)
     if not 0 < points < 100:
-        raise ResultsError(f"margin {points:g} is not between 0 and 100 points; give for example --margin 5")
+        raise ResultsError(f"margin {points:g} is not between 0 and 100 points: give for example --margin 5")
     asked = interval or run.manifest["options"].get("interval") or methods.ADJUSTED
     if asked not in methods.INTERVALS:
-        raise ResultsError(f"interval {asked!r} is not known: choose one of {', '.join(methods.INTERVALS)}")
+        raise ResultsError(f"interval {asked!r} is unknown: choose one of {', '.join(methods.INTERVALS)}")
     if asked != methods.ADJUSTED and run.manifest.get("looks"):
         raise ResultsError(
-            f"--interval {asked}: a run in planned looks has intervals of its own: leave it out"
+            f"--interval {asked}: a run with planned looks has its own intervals: leave the option out"
         )
     looks.require_whole_looks(run)
     costs = cost_model(run, prices)

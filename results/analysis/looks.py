@@ -37,7 +37,7 @@ def plan_of(manifest: Manifest, task: str) -> Plan | None:
     asked = looks["tasks"][task]["asked"]
     if not clusters or not rising or spending not in SPENDING or asked > len(clusters):
         raise ResultsError(
-            f"manifest.json: looks of task {task!r} are no plan; run again, or restore the file"
+            f"manifest.json: looks of task {task!r} are not a valid plan: run again, or restore the file"
         )
     return Plan(tuple(clusters), spending, looks["futility"])
 
@@ -149,7 +149,7 @@ def parts(pair: Pair, plan: Plan) -> list[Pair]:
     last = plan.looks if pair.look is None else int(pair.look.max())
     if last > plan.looks or (pair.look is not None and int(pair.look.min()) < 1):
         raise ResultsError(
-            f"samples name look {last:,}, and its plan has {plan.looks}: repeat the run's command, which "
+            f"samples name look {last:,}, but the plan has {plan.looks}: repeat the run's command, which "
             "writes them again"
         )
     return [pair.up_to(look) for look in range(1, last + 1)]

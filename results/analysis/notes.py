@@ -16,8 +16,8 @@ from results.records.roles import Trio, distillations, not_distilled, standing, 
 from results.schema import Comparison, Distillation, ScoreRow
 
 UNTOLD = (
-    "The server does not say how many prompt tokens it had cached, so their column is empty (vllm serve says "
-    "it with --enable-prompt-tokens-details)."
+    "The server does not report cached prompt tokens, so their column is empty (vllm serve reports "
+    "them with --enable-prompt-tokens-details)."
 )
 
 
@@ -54,11 +54,11 @@ def collect(
             )
         if row["score"] is not None and not 0 <= row["score"] <= 1:
             found.append(
-                f"{row['task']}, {row['variant']}: {row['metric']!r} is {row['score']:g}, not a share of "
-                "1: percents and points are 100 times the task's own figures, and so is the margin."
+                f"{row['task']}, {row['variant']}: {row['metric']!r} is {row['score']:g}, not a fraction "
+                "from 0 to 1: percent, points and the margin are 100 times the task's own figures."
             )
         if row["status"] == "scored" and row["score"] is None:
-            found.append(f"{row['task']}, {row['variant']}: no row has a score of {row['metric']!r}.")
+            found.append(f"{row['task']}, {row['variant']}: no row has a score for {row['metric']!r}.")
     for one in compared:
         if one.get("rows_left_out"):
             found.append(
@@ -67,9 +67,9 @@ def collect(
                 f"{one['b']}, and were left out of their comparison."
             )
     if not tells_cached(run):
-        found.append(UNTOLD + (" Prices count all of them as not cached." if costs.prices else ""))
+        found.append(UNTOLD + (" Costs count every prompt token as not cached." if costs.prices else ""))
     if costs.parameters is None:
-        found.append("The manifest names no number of parameters, so FLOPs and their break-even are unknown.")
+        found.append("The manifest has no number of parameters, so FLOPs and their break-even are unknown.")
     return list(dict.fromkeys(found))
 
 
@@ -83,15 +83,15 @@ def _looks(run: RunData) -> list[str]:
     plan = run.manifest.get("looks")
     anew = plan["made_anew"] if plan else []
     return [
-        f"The plan of looks was made anew after a stop ({', '.join(anew)}): its error rates hold for the new "
-        "plan alone, and do not count what was seen before it."
+        f"The plan of looks was replaced after a stop ({', '.join(anew)}): error rates hold for the new plan "
+        "alone and ignore the looks before it."
     ] if anew else []  # fmt: skip
 
 
 def _missing(run: RunData) -> list[str]:
     skipped = not_distilled(run.manifest)
     return [
-        f"{task}, {variant}: no samples; resume the run to get them."
+        f"{task}, {variant}: no samples: resume the run to get them."
         for task, variant in run.missing
         if (task, variant) not in skipped
     ]
@@ -108,8 +108,8 @@ def _untaught(run: RunData, of_task: Mapping[str, Sequence[Trio]]) -> list[str]:
                 tasks.setdefault(trio.distilled, []).append(task)
     taught = {entry["variant"]: entry.get("teacher_method") for entry in distillations(run.manifest)}
     return [
-        f"{name} was taught by {taught.get(name) or 'a System 2'} on {', '.join(of)}, no row of this "
-        "run: it is compared with no teacher. Name that teacher in --models to get the claims."
+        f"{name} was taught by {taught.get(name) or 'a System 2'} on {', '.join(of)}, which is not in this "
+        "run, so it is not compared with its teacher. Add that teacher to --models to get these claims."
         for name, of in tasks.items()
     ]
 
@@ -133,9 +133,9 @@ def _distillation(run: RunData) -> list[str]:
         return reasons
     note = f"Not distilled, because too few inputs were kept: {'; '.join(cases)}."
     # The run's own warnings say why, and what would help.
-    note += "" if explained else " More inputs or samples would help."
+    note += "" if explained else " Use more inputs or samples."
     if others:
-        note += " Where another seed was distilled, scores are of that one, pairs of what both have."
+        note += " If other seeds were distilled, scores use those, and pairs use the seeds that both have."
     return [*reasons, note]
 
 
@@ -148,8 +148,8 @@ def _spared(run: RunData) -> list[str]:
             share = f"{100 * (1 - drawn / planned):.0f} %"
             said.append(f"{name} {drawn:,} of {planned:,} samples ({share} spared)")
     return [
-        f"Teacher samples were drawn until each vote was certain: {'; '.join(said)}. The others could not "
-        "have changed what is kept; --all-samples draws them."
+        f"Teacher samples were drawn until each vote was certain: {'; '.join(said)}. More samples could "
+        "not have changed what is kept; --all-samples draws them anyway."
     ] if said else []  # fmt: skip
 
 

@@ -37,7 +37,7 @@ per_million_tokens:
   generated: 0.60
   train: 1.50               # without this line, a training FLOP costs what a FLOP of prompt reading costs
 
-# Your own machine: dollars per GPU-hour over the tokens per second that you measured.
+# Your own machine: dollars per GPU-hour, and the tokens per second that you measured.
 # gpu_hour:
 #   usd: 2.50
 #   prompt_tokens_per_second: 20000
@@ -129,26 +129,26 @@ def load_prices(path: Path) -> Prices:
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
     except (FileNotFoundError, IsADirectoryError) as error:
-        raise ResultsError(f"price file {path} does not exist or is a folder; {SEE}") from error
+        raise ResultsError(f"price file {path} does not exist or is a folder: {SEE}") from error
     except OSError:
         raise
     # A value that contradicts its tag raises whatever the conversion raises: KeyError, AttributeError, ...
     except Exception as error:
         reason = " ".join(str(error).split())
-        raise ResultsError(f"price file {path} is not valid YAML ({reason}); fix it") from error
+        raise ResultsError(f"price file {path} is not valid YAML ({reason}): fix it") from error
     if not isinstance(document, dict):
-        raise ResultsError(f"price file {path} holds no keys; {SEE}")
+        raise ResultsError(f"price file {path} has no keys: {SEE}")
     date = document.get("date")
     if date is None:
         raise ResultsError(
-            f"price file {path}: `date` is missing; prices change, so add the day, for example "
+            f"price file {path}: `date` is missing. Prices change, so add the day, for example "
             f"date: 2026-11-01 ({SEE})"
         )
     if not isinstance(date, (str, datetime.date)) or not DAY.fullmatch(str(date)):
-        raise ResultsError(f"price file {path}: date is {date!r}, not a day; write it as date: 2026-11-01")
+        raise ResultsError(f"price file {path}: date {date!r} is not a day: write it as date: 2026-11-01")
     both = {"gpu_hour", "per_million_tokens"} & document.keys()
     if len(both) > 1:
-        raise ResultsError(f"price file {path} has {' and '.join(sorted(both))}; keep one of them")
+        raise ResultsError(f"price file {path} has {' and '.join(sorted(both))}: keep one of them")
     _refuse_unknown(document, {*NOTES, *(both or {"per_million_tokens", "gpu_hour", *PER_MILLION})}, path)
     if "gpu_hour" in document:
         hour = _section(document["gpu_hour"], "gpu_hour", path)
@@ -166,7 +166,7 @@ def load_prices(path: Path) -> Prices:
         return Prices(str(date), str(path.name), prompt, 0.0, generated, train)
     table = _section(document.get("per_million_tokens", document), "per_million_tokens", path)
     if not both and not document.keys() & set(PER_MILLION):
-        raise ResultsError(f"price file {path}: `per_million_tokens` or `gpu_hour` is missing; {SEE}")
+        raise ResultsError(f"price file {path}: `per_million_tokens` or `gpu_hour` is missing: {SEE}")
     if both:
         _refuse_unknown(table, PER_MILLION, path)
     prompt = _price(table, "prompt", path)
@@ -179,7 +179,7 @@ def load_prices(path: Path) -> Prices:
 def _section(value: Any, name: str, path: Path) -> Mapping[str, Any]:
     if not isinstance(value, dict):
         keys = PER_HOUR if name == "gpu_hour" else PER_MILLION
-        raise ResultsError(f"price file {path}: {name} holds no prices; it takes {', '.join(keys)} ({SEE})")
+        raise ResultsError(f"price file {path}: {name} has no prices: its keys are {', '.join(keys)} ({SEE})")
     return value
 
 
@@ -187,22 +187,20 @@ def _refuse_unknown(table: Mapping[str, Any], known: Collection[str], path: Path
     for key in table:
         if key not in known:
             raise ResultsError(
-                f"price file {path}: {key!r} is not a key of it; it takes {', '.join(sorted(known))} ({SEE})"
+                f"price file {path}: key {key!r} is unknown: use {', '.join(sorted(known))} ({SEE})"
             )
 
 
 def _present(table: Mapping[str, Any], key: str, path: Path) -> Any:
     if table.get(key) is None:
-        raise ResultsError(f"price file {path}: `{key}` is missing; {SEE}")
+        raise ResultsError(f"price file {path}: `{key}` is missing: {SEE}")
     return table[key]
 
 
 def _price(table: Mapping[str, Any], key: str, path: Path) -> float:
     value = _present(table, key, path)
     if not _is_amount(value):
-        raise ResultsError(
-            f"price file {path}: {key} is {value!r}; give dollars as a number that is not negative"
-        )
+        raise ResultsError(f"price file {path}: {key} is {value!r}: give dollars as a number of 0 or more")
     return float(value)
 
 

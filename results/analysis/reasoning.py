@@ -62,7 +62,7 @@ def between(values: Sequence[float], words: Callable[[float], str]) -> str:
 
 
 def sentence(names: Sequence[str]) -> str:
-    """Behind the verdict of a claim."""
+    """The sentence after the verdict of a claim."""
     return f" This System 2 did not reason: {'; '.join(names)}."
 
 

@@ -143,7 +143,7 @@ def _p(row: Claim) -> str:
     p = known(row["p"])
     apart = (row.get("overall") and row["verdict"] == "cannot_tell" and p <= row["level"]
              and not row.get("turned_by_cut"))  # fmt: skip
-    doubt = ": test and interval disagree, and the verdict needs both" if apart else ""
+    doubt = ": test and interval disagree, and a verdict needs both" if apart else ""
     return f"{p_text(p)}, unadjusted{exact}{doubt}"
 
 
@@ -156,11 +156,11 @@ def _cut(row: Claim) -> str:
         scored = {"yes": f"it is {claim}", "no": "it is worse"}[row["verdict_as_scored"]]
         return (
             f" As scored {scored}, but {cut.percent(shares[side])} of the texts of {row[side]} were cut, and "
-            "with those right it might not be."
+            "this may change if those were right."
         )
     many = [f"{cut.percent(shares[side])} of the texts of {row[side]}" for side in cut.SIDES
             if shares[side] > cut.MANY]  # fmt: skip
-    return f" Cut before their end: {' and '.join(many)}." if many else ""
+    return f" Texts cut before their end: {' and '.join(many)}." if many else ""
 
 
 def _missing(row: Claim) -> str:
@@ -173,14 +173,14 @@ def _missing(row: Claim) -> str:
         return counted
     claim = {"superior": "better", "non_inferior": "as good"}[row["claim"]]
     scored = {"yes": f"it is {claim}", "no": "it is worse"}[row["verdict_as_scored"]]
-    return f"{counted} By the others {scored}, but these rows could turn that."
+    return f"{counted} By the other rows {scored}, but these could change that."
 
 
 def _superior(row: Claim) -> str:
     figures = f"{_interval(row)}; {_p(row)}"
     if row["direction"] == "unknown":
         return (
-            f"{row['b']} and {row['a']} {_where(row)}: {figures}. Which end is better is not known, so "
+            f"{row['b']} and {row['a']} {_where(row)}: {figures}. The metric's direction is unknown, so "
             "neither is called better."
         )
     if row.get("turned_by_cut") or of_compare(row).get("turned_by_missing"):
@@ -220,7 +220,7 @@ def _cheaper(row: Claim) -> str:
         return (
             f"Cannot tell whether {row['b']} is cheaper than {row['a']} {_where(row)}: "
             f"{row['token_ratio']:.2f} times the generated tokens, but so few items of {row['a']} have any "
-            "that this ratio has no interval."
+            "that the ratio has no interval."
         )
     figures = (
         f"{row['token_ratio']:.2f} times the generated tokens, 95 % interval "

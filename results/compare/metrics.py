@@ -33,7 +33,7 @@ class Asked:
         points = MARGIN_POINTS if self.margin is None else float(self.margin)
         if not 0 < points < 100:
             raise ResultsError(
-                f"margin {points:g} is not between 0 and 100 points; give for example --margin 5"
+                f"margin {points:g} is not between 0 and 100 points: give for example --margin 5"
             )
         return points / 100
 
@@ -41,7 +41,7 @@ class Asked:
         """Margin in the metric's unit; None where nobody named one for a unit of its own."""
         own = _of(self.margins, name)
         if own is not None and not own > 0:
-            raise ResultsError(f"the margin of {name} is {own:g}; give one above 0, in the metric's own unit")
+            raise ResultsError(f"the margin of {name} is {own:g}: give one above 0, in the metric's own unit")
         if metric.unit != SHARE:
             return own
         return self.share_margin() if own is None else own
@@ -71,13 +71,13 @@ def shared(a: Table, b: Table, asked: Asked) -> tuple[dict[str, tuple[str, LogMe
         found[name] = (other, metric)
         if metric.direction == "unknown":
             notes.append(
-                f"{a.columns.task}: which end of {name} is better is not known, so no verdict is given: add "
+                f"{a.columns.task}: the direction of {name} is unknown, so there is no verdict: add "
                 f"--higher-is-better {name} or --lower-is-better {name}."
             )
         elif metric.unit != SHARE and asked.margin_of(name, metric) is None:
             notes.append(
-                f"{a.columns.task}: {name} is in a unit of its own, so --margin "
-                f"{name.split(',')[0]}=VALUE asks whether the second is as good."
+                f"{a.columns.task}: {name} has its own unit: add --margin "
+                f"{name.split(',')[0]}=VALUE to ask whether the second is as good."
             )
         if metric.direction != "unknown" and "unknown" in (
             a.metrics[name].direction,
@@ -85,8 +85,8 @@ def shared(a: Table, b: Table, asked: Asked) -> tuple[dict[str, tuple[str, LogMe
         ):
             side = "first" if a.metrics[name].direction == "unknown" else "second"
             notes.append(
-                f"{a.columns.task}: only one side says which end of {name} is better; the {side} has no "
-                "results file of its log's time."
+                f"{a.columns.task}: only one side gives the direction of {name}; the {side} has no "
+                "results file with the time of its log."
             )
     return found, notes
 
@@ -94,7 +94,7 @@ def shared(a: Table, b: Table, asked: Asked) -> tuple[dict[str, tuple[str, LogMe
 def none_shared(a: Table, b: Table) -> str:
     """Says that two tables share no metric, and which each has."""
     return (
-        f"{a.columns.task}: no metric is shared: the first has {', '.join(a.metrics)}; the second has "
+        f"{a.columns.task}: the sides share no metric: the first has {', '.join(a.metrics)}; the second has "
         f"{', '.join(b.metrics)} (--same-metric NAME=OTHER says that two are the same)"
     )
 
@@ -103,7 +103,7 @@ def _agreed(name: str, a: LogMetric, b: LogMetric, asked: Asked) -> LogMetric:
     """What both sides say of a metric; a results file outweighs what is known by the name alone."""
     told = _of(asked.directions, name)
     if a.figure != b.figure:
-        raise ResultsError(f"{name} is a {a.figure} of rows on one side and a {b.figure} on the other")
+        raise ResultsError(f"{name} is a {a.figure} over rows on one side and a {b.figure} on the other")
     if a.unit != b.unit:
         raise ResultsError(
             f"{name}: rows are {a.unit or 'plain numbers'} on one side and {b.unit or 'plain numbers'} on "

@@ -115,7 +115,7 @@ def _search(
     if not found:
         raise NoCommonItem(
             f"task {task!r}: {a.file} and {b.file} have no item in common ({len(keys_a)} and {len(keys_b)} "
-            "rows); compare runs on the same data"
+            "rows): compare runs on the same data"
         )
     found.sort()
     index_a, index_b = (np.array(part, dtype=np.int64) for part in zip(*found, strict=True))
@@ -126,7 +126,7 @@ def _paired_by(how: str, count: int, a: Table, b: Table) -> str:
     why = (
         f"their {a.paired_by} differs"
         if a.harness == b.harness
-        else f"{a.harness} and {b.harness} name items apart"
+        else f"{a.harness} and {b.harness} name items differently"
     )
     return f"{a.columns.task}: {count:,} rows were paired by {how}, because {why}."
 
@@ -209,7 +209,7 @@ def _differing(a: Table, b: Table, allow_other_targets: bool) -> list[str]:
         if not allow_other_targets:
             raise ResultsError(
                 f"task {task!r}: {targets:,} of {count:,} paired rows have another target, so the two sides "
-                "were scored against different answer keys; compare runs with equal targets, or add "
+                "were scored against different answer keys: compare runs with equal targets, or add "
                 "--allow-other-targets"
             )
         notes.append(f"{task}: {targets:,} of {count:,} paired rows have another target (allowed).")

@@ -155,7 +155,7 @@ def _no_task(first: Side, second: Side) -> str:
         f"{task}: {', '.join(side.variants(task))}" for side in (first, second) for task in side.tasks
     )
     return (
-        f"{first.name} and {second.name} share no task with a variant of one name ({listed}); compare runs "
+        f"{first.name} and {second.name} share no task with a variant of one name ({listed}): compare runs "
         "of the same tasks, or name a pair, such as A:s2 B:cot"
     )
 
@@ -169,8 +169,8 @@ def plans(chosen: Sequence[Chosen]) -> dict[str, Plan]:
         ours, theirs = each.first.plans.get(each.task), each.second.plans.get(each.other_task)
         if ours and theirs and ours.clusters != theirs.clusters:
             raise ResultsError(
-                f"task {each.task!r}: {each.first.name} and {each.second.name} were asked by different plans "
-                "of looks; compare runs of one plan"
+                f"task {each.task!r}: {each.first.name} and {each.second.name} have different plans "
+                "of looks: compare runs of one plan"
             )
         if plan := ours or theirs:
             found[each.task] = plan
@@ -207,25 +207,25 @@ def _plain(task: str) -> str:
 def _named(first: Side, second: Side, task: str, other_task: str, pairs: Sequence[str]) -> list[Chosen]:
     """Pairs that the user names. ResultsError where a name is wrong."""
     if len(pairs) % 2:
-        raise ResultsError(f"{' '.join(pairs)}: pairs are named two by two, such as A:s2 B:cot")
+        raise ResultsError(f"{' '.join(pairs)}: name variants in pairs, such as A:s2 B:cot")
     found = []
     for one, other in zip(pairs[::2], pairs[1::2], strict=True):
         ends = []
         for name in (one, other):
             match = PAIR_NAME.fullmatch(name)
             if match is None:
-                raise ResultsError(f"{name!r} is not A:VARIANT or B:VARIANT, such as A:s2 B:cot")
+                raise ResultsError(f"{name!r} is not A:VARIANT or B:VARIANT: write, for example, A:s2 B:cot")
             side, of_task = (first, task) if match["side"] == "A" else (second, other_task)
             known = side.variants(of_task)
             variant = match["variant"] or (known[0] if len(known) == 1 else None)
             if variant not in known:
                 raise ResultsError(
-                    f"{name!r}: {side.name} has {', '.join(known)} on {of_task}; name one of these"
+                    f"{name!r}: {side.name} has {', '.join(known)} on {of_task}: name one of these"
                 )
             ends.append((side, of_task, variant))
         (side_a, task_a, variant_a), (side_b, task_b, variant_b) = ends
         if (side_a is side_b) and variant_a == variant_b:
-            raise ResultsError(f"{one} {other} compares {variant_a} with itself; name two variants")
+            raise ResultsError(f"{one} {other} compares {variant_a} with itself: name two variants")
         found.append(Chosen(side_a, side_b, task_a, variant_a, task_b, variant_b))
     return found
 
@@ -264,7 +264,7 @@ def labels(each: Chosen) -> tuple[str, str]:
 def _counted(row: LeftOut) -> list[str]:
     return [
         f"{row['task']}, {row['a']} and {row['b']}: {row['paired']:,} rows paired; left out: "
-        f"{row['only_a']:,} that only the first has, {row['only_b']:,} that only the second has."
+        f"{row['only_a']:,} of the first only, {row['only_b']:,} of the second only."
     ]
 
 

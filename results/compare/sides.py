@@ -147,7 +147,7 @@ def of_run(run: RunData) -> Side:
         parameters=int(parameters) if parameters else None,
         run=run,
         plans=looks.plans(run.manifest),
-        tokens="ids counted where they were generated",
+        tokens="ids counted by the engine that generated them",
         sources=dict.fromkeys(run.tasks, f"{OURS}, {run.folder}"),
     )
 
@@ -174,10 +174,10 @@ def _source(log: Log) -> str:
 def _no_tokens(log: Log) -> str:
     if log.tokens_not_comparable:
         return (
-            f"Token figures of {log.harness} are not compared: {log.tokens_not_comparable}. So nothing is "
-            "said about cost."
+            f"Token figures of {log.harness} are not compared: {log.tokens_not_comparable}. So costs are "
+            "not compared."
         )
-    return f"{log.harness}'s logs hold no token counts, so nothing is said about cost."
+    return f"{log.harness}'s logs have no token counts, so costs are not compared."
 
 
 def of_log(log: Log, variant: str) -> Table:

@@ -13,7 +13,7 @@ from results.tables import rows as table_rows
 HEADERS = ("task", "metric", "n", "A", "B", "B - A [95 %]", "p", "B better", "B as good")
 RIGHT = frozenset(("n", "A", "B", "B - A [95 %]", "p"))
 LEGEND = (
-    "Shares in percent and points, other metrics in their own unit. p with h is after Holm, and its interval "
+    "Shares in percent and points, other metrics in their own unit. p with h is after Holm; its interval "
     "has the level at which Holm decided; other p are unadjusted. As good: B is at most the margin worse "
     "({margin:g} points for shares)."
 )

@@ -61,7 +61,7 @@ def test_cached_tokens_that_no_server_tells_are_no_zero(llama: OddServer, tmp_pa
     assert row["usage"]["prompt_tokens"] > 0
     board = saved(tmp_path, "leaderboard")
     assert all(row["cached_tokens"] is None for row in board["rows"])
-    assert any("does not say how many prompt tokens it had cached" in note for note in board["notes"])
+    assert any("does not report cached prompt tokens" in note for note in board["notes"])
     cached = table_rows.COST_HEADERS.index("cached")
     assert [row[cached] for row in table_rows.cost_cells(board, str)] == ["-", "-"]
 

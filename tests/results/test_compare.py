@@ -36,7 +36,7 @@ def test_items_of_one_run_alone_are_left_out_and_counted(tmp_path: Path) -> None
     }  # fmt: skip
     assert outcome["comparisons"][0]["n"] == 190
     text = compare.render(outcome)
-    assert "190 rows paired" in text and "40 that only the second has" in text.replace("\n  ", " ")
+    assert "190 rows paired" in text and "40 of the second only" in text.replace("\n  ", " ")
     assert max(map(len, text.splitlines())) <= 100
 
 

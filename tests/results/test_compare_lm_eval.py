@@ -78,7 +78,7 @@ def test_the_direction_comes_from_either_side(tmp_path: Path, lacks: str) -> Non
     next((tmp_path / lacks).glob("results_*.json")).unlink()
     found = compare(a, b)
     assert row(found)["verdict"] == "yes"
-    assert any("only one side says which end of my_wer" in note for note in found["notes"])
+    assert any("only one side gives the direction of my_wer" in note for note in found["notes"])
 
 
 def test_a_direction_that_nobody_says_gives_no_verdict_and_asks(tmp_path: Path) -> None:
@@ -122,7 +122,7 @@ def test_rows_without_a_number_are_counted_and_turn_no_claim(tmp_path: Path) -> 
     assert better["n"] == int((EASY[:, 0] & EASY[:, 1]).sum())
     assert better["without_number"] == {"a": int((~EASY[:, 0]).sum()), "b": int((~EASY[:, 1]).sum())}
     assert (as_good["verdict"], as_good["verdict_as_scored"]) == ("cannot_tell", "yes")
-    assert as_good["turned_by_missing"] and "these rows could turn that" in as_good["sentence"]
+    assert as_good["turned_by_missing"] and "these could change that" in as_good["sentence"]
     assert "cannot tell (rows)" in " ".join(render(found).split())
 
 
@@ -342,7 +342,7 @@ def test_sides_without_a_common_metric_are_an_error_that_names_both(tmp_path: Pa
         lm_eval_log(
             tmp_path / name, "gsm8k", [{"exact_match": 1.0, "other_" + name: 1.0}] * 50, filters=chosen
         )
-    with pytest.raises(ResultsError, match=r"no metric is shared.*strict-match.*flexible-extract"):
+    with pytest.raises(ResultsError, match=r"share no metric.*strict-match.*flexible-extract"):
         compare(tmp_path / "A", tmp_path / "B")
     asked = Asked(same={"exact_match,strict-match": "exact_match,flexible-extract"})
     assert row(compare(tmp_path / "A", tmp_path / "B", asked=asked))["n"] == 50

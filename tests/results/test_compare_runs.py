@@ -108,7 +108,7 @@ def test_pairs_are_named(run: Path) -> None:
 @pytest.mark.parametrize(
     ("pairs", "message"),
     [
-        (("A:s2",), "two by two"), (("A:s2", "C:x"), "not A:VARIANT"),
+        (("A:s2",), "in pairs"), (("A:s2", "C:x"), "not A:VARIANT"),
         (("A:s2", "B:nobody"), "has base, s2, distilled"),
         (("A", "B:s2"), "has base, s2, distilled"), (("A:s2", "A:s2"), "with itself"),
     ],

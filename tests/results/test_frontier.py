@@ -178,7 +178,7 @@ def test_what_labels_taught_is_marked_in_every_table_and_stands_for_nothing(tmp_
     manifest["variants"]["distilled-gold"]["taught_by"] = "labels"
     (folder / "manifest.json").write_text(json.dumps(manifest))
     board = leaderboard.build(folder)
-    assert board["trios"] == [] and "Nothing distilled from System 2" in board["headline"]
+    assert board["trios"] == [] and "No variant distilled from System 2" in board["headline"]
     assert [row["teacher"] for row in board["rows"]] == [None] * 3
     text = " ".join(tables.terminal(board, verbose=True).split())
     assert text.count("distilled-gold [uses labels]") >= 3, "scores, costs and claims"

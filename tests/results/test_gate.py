@@ -132,8 +132,8 @@ def test_names_with_spaces_stand_in_quotes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("distilled better than base", "is no rule; write for example"),
-        ("", "holds no rule"),
+        ("distilled better than base", "is not a rule: write, for example"),
+        ("", "has no rule"),
         ("distilled superior to nobody", "names 'nobody', but the run has base, s2, distilled"),
         ("distilled superior to base on mars", "names task 'mars'"),
         ("base superior to base", "compares 'base' with itself"),

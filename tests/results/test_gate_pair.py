@@ -95,7 +95,7 @@ def test_a_score_of_a_run_is_in_percent_of_its_own_interval(tmp_path: Path) -> N
     run = make_run(tmp_path / "run")
     outcome = check(run, policy(tmp_path, "score s2 >= 60\nscore base >= 60 on coin_flip\nscore base >= 80"))
     assert [line.split("  ")[0] for line in outcome.lines] == ["holds", "cannot tell", "FAILS"]
-    with pytest.raises(ResultsError, match="a score is one task's"):
+    with pytest.raises(ResultsError, match="a score belongs to one task"):
         check(run, policy(tmp_path, "score s2 >= 60 on all"))
 
 

@@ -174,7 +174,7 @@ def test_the_page_begins_with_the_sentence_of_the_leaderboard(run: tuple[Path, d
 
 def test_a_run_without_distillation_still_gets_a_sentence(tmp_path: Path) -> None:
     board = build_run(tmp_path / "run", tasks=("coin_flip",), variants=("base", "s2"), items=60)
-    sentence = "s2 is better than base on coin_flip. Nothing distilled from System 2 was compared."
+    sentence = "s2 is better than base on coin_flip. No variant distilled from System 2 was compared."
     assert board["headline"] == sentence
     assert "What distillation cost" not in page.render_page(tmp_path / "run", board)
 

@@ -50,8 +50,8 @@ def test_the_other_block_of_the_example_works_too(tmp_path: Path) -> None:
         ("date: 2026-11-01\nper_million_tokens: {generated: 2}", "`prompt`"),
         ("date: 2026-11-01\ngpu_hour: {prompt_tokens_per_second: 2}", "`usd`"),
         ("date: 2026-11-01\ngpu_hour: {usd: 2}", "`prompt_tokens_per_second`"),
-        ("date: 2026-11-01\ngpu_hour: 3", "it takes usd, prompt_tokens_per_second"),
-        ("date: 2026-11-01\ntiny: {prompt: 1}", "'tiny' is not a key of it; it takes"),
+        ("date: 2026-11-01\ngpu_hour: 3", "its keys are usd, prompt_tokens_per_second"),
+        ("date: 2026-11-01\ntiny: {prompt: 1}", "key 'tiny' is unknown: use"),
     ],
 )
 def test_an_error_names_the_missing_key_and_the_example(tmp_path: Path, text: str, named: str) -> None:

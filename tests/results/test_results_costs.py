@@ -67,7 +67,7 @@ def test_break_even_is_never_where_nothing_is_saved(tmp_path: Path) -> None:
             "`generated_tokens_per_second` is missing",
         ),
         ("date: [", "not valid YAML"),
-        ("just text", "holds no keys"),
+        ("just text", "has no keys"),
     ],
 )
 def test_bad_price_files_are_named(run: Path, tmp_path: Path, text: str, message: str) -> None:

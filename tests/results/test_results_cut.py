@@ -114,8 +114,7 @@ def test_a_superiority_that_cut_items_could_turn_is_not_told(tmp_path: Path) -> 
     assert (row["verdict"], row["turned_by_cut"], row["verdict_as_scored"]) == ("cannot_tell", True, "yes")
     assert row["cut"] == {"a": 0.2, "b": 0.0} and verdicts.word(row) == "cannot tell (cut)"
     assert row["sentence"].endswith(
-        "As scored it is better, but 20 % of the texts of base were cut, and with those right it might not "
-        "be."
+        "As scored it is better, but 20 % of the texts of base were cut, and this may change if those be."
     )
 
 
@@ -124,7 +123,7 @@ def test_cut_items_that_could_not_turn_a_verdict_leave_it(tmp_path: Path) -> Non
     cut(folder, "base", 20, 30)
     row = claim(leaderboard.build(folder), "superior", "base", "s2")
     assert row["verdict"] == "yes" and "turned_by_cut" not in row
-    assert row["sentence"].endswith("Cut before their end: 10 % of the texts of base.")
+    assert row["sentence"].endswith("Texts cut before their end: 10 % of the texts of base.")
     # Items that base had right anyway could not change anything, however many were cut.
     folder = run_of(tmp_path / "other", 40, 60, 60)
     cut(folder, "base", 0, 40)

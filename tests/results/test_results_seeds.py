@@ -196,7 +196,7 @@ def test_warnings_of_distillation_are_notes_once_for_all_that_they_concern(tmp_p
 
 
 def test_what_was_not_distilled_gets_general_advice_only_without_its_own(tmp_path: Path) -> None:
-    general = "More inputs or samples would help."
+    general = "Use more inputs or samples."
     without: dict[str, Any] = {"status": "not_distilled", "kept": 0, "checkpoint": None}
     for number, (warnings, advised) in enumerate([([], True), (["No answer could be read."], False)]):
         folder = make_run(tmp_path / str(number), distillation=[distillation(**without, warnings=warnings)])
