@@ -1,12 +1,12 @@
-"""One samples file becomes arrays, small enough for 100,000 items of each of six variants.
+"""Reads a samples file into arrays, small enough for 100,000 items of each of six variants.
 
 Only figures are kept in memory; texts (prompts, steps, responses) stay on disk and are streamed by
 `results.records.lines`. Rows are sorted by (item, seed, sample), so two files with equal
 records in another order give equal tables.
 
-Of a large file, Arrow's JSON reader parses the figures and skips the texts. Small files, and those that it
-refuses, are read by the line reader of `results.records.lines`: it accepts true and false as scores, and
-names the line at fault.
+Arrow's JSON reader reads large files: it parses the figures and skips the texts. The line reader of
+`results.records.lines` reads small files and those that Arrow refuses: it accepts true and false as scores,
+and names the wrong line.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from results.schema import CUT, FAILURES, LARGEST, STEP_USAGE, USAGE, step_kind
 
 Floats = npt.NDArray[np.float64]
 ARROW_FROM = 2_000_000
-"""Bytes of a file from which Arrow's reader pays: importing it, and pandas with it, takes half a second."""
+"""Smaller files are read by line, in bytes: importing Arrow (with pandas) takes half a second."""
 
 
 @dataclass(frozen=True)
@@ -44,11 +44,11 @@ class Columns:
     seed: npt.NDArray[np.int64]
     sample_index: npt.NDArray[np.int64]
     look: npt.NDArray[np.int64]
-    """The planned look at which the row was asked, from 1; 0 where all were asked at once."""
+    """The planned look at which the row was asked, from 1; 0 if all were asked at once."""
     scores: Mapping[str, Floats]
-    """Per metric; NaN where the metric does not apply to the row."""
+    """Per metric; NaN if the metric does not apply to the row."""
     weights: Mapping[str, Floats]
-    """Per metric: the row's weight, or the metric's own weight where the row names one."""
+    """Per metric: the row's weight, or the metric's own weight if the row has one."""
     usage: Mapping[str, Floats]
     """Per name of `USAGE`: calls or tokens of the row."""
     failures: Mapping[str, int]
@@ -58,11 +58,11 @@ class Columns:
     cut: npt.NDArray[np.bool_]
     """Whether any step of the row was cut."""
     reasoning_words: Floats
-    """Words that the model wrote before its answer; NaN where the record does not say."""
+    """Words that the model wrote before its answer; NaN if not recorded."""
     cut_calls: Mapping[str, Floats]
-    """Per kind of step that was ever cut: prompt and generated tokens together of each call that was."""
+    """Per kind of step, if any was cut: prompt plus generated tokens of each cut call."""
     cached_told: bool = False
-    """Whether any row says how many of its prompt tokens were cached; where none does they count as 0."""
+    """Whether any row has a count of cached prompt tokens; if not, they count as 0."""
 
     @property
     def n_rows(self) -> int:
@@ -75,14 +75,14 @@ class Columns:
 
     @cached_property
     def clusters(self) -> tuple[npt.NDArray[np.int64], int]:
-        """The cluster number of each row, in order of appearance, and how many clusters there are."""
+        """The cluster number of each row, in order of appearance, and the number of clusters."""
         names, first, codes = np.unique(self.cluster_id, return_index=True, return_inverse=True)
         number = np.empty(names.size, dtype=np.int64)
         number[np.argsort(first)] = np.arange(names.size)
         return number[codes], int(names.size)
 
     def take(self, index: npt.NDArray[np.int64]) -> Columns:
-        """The same with only the rows of `index`. Failures, steps and cut calls stay the whole file's."""
+        """Only the rows of `index`. Failures, steps and cut calls remain those of the whole file."""
         return Columns(
             self.task, self.variant, self.method, self.path, self.item_id[index], self.cluster_id[index],
             self.seed[index], self.sample_index[index], self.look[index],
@@ -98,7 +98,7 @@ def read_samples(path: Path, task: str, variant: str, metrics: Sequence[str]) ->
     """One samples file as `Columns`; `metrics` are the names to look for in `scores`."""
     raw = read_by_line(path, metrics) if path.stat().st_size < ARROW_FROM else _read_fast(path, metrics)
     if not raw["item_id"].size:
-        raise ResultsError(f"{path} holds no rows; let the run finish, or {AGAIN}")
+        raise ResultsError(f"{path} holds no rows: let the run finish, or {AGAIN}")
     order = np.lexsort((raw["sample_index"], raw["seed"], raw["item_id"]))
     same = np.ones(order.size - 1, dtype=bool)
     for values in (raw["item_id"], raw["seed"], raw["sample_index"]):
@@ -107,7 +107,7 @@ def read_samples(path: Path, task: str, variant: str, metrics: Sequence[str]) ->
     if same.any():
         row = order[int(np.flatnonzero(same)[0])]
         raise ResultsError(
-            f"{path}: item {raw['item_id'][row]} stands twice with seed {raw['seed'][row]} and sample "
+            f"{path}: item {raw['item_id'][row]} appears twice with seed {raw['seed'][row]} and sample "
             f"{raw['sample_index'][row]}; {AGAIN}"
         )
     return Columns(
@@ -124,7 +124,7 @@ def read_samples(path: Path, task: str, variant: str, metrics: Sequence[str]) ->
 
 
 def _read_fast(path: Path, metrics: Sequence[str]) -> Figures:
-    """As `read_by_line`, for large files."""
+    """Like `read_by_line`, for large files."""
     from pyarrow import ArrowException
 
     try:
@@ -134,7 +134,7 @@ def _read_fast(path: Path, metrics: Sequence[str]) -> Figures:
 
 
 def _read_with_arrow(path: Path, metrics: Sequence[str]) -> Figures:
-    """The figures of a samples file, by Arrow's reader. Raises ArrowException where a row does not fit."""
+    """The figures of a samples file, by Arrow's reader. Raises ArrowException if a row does not fit."""
     import pyarrow
     import pyarrow.compute
     import pyarrow.json
@@ -227,5 +227,5 @@ def _read_with_arrow(path: Path, metrics: Sequence[str]) -> Figures:
 
 
 def _block_size(path: Path) -> int:
-    """Bytes that Arrow parses at a time; a line may not be longer, so small files are one block."""
+    """Bytes that Arrow parses at a time. A line must fit in a block, so a small file is one block."""
     return int(min(max(path.stat().st_size, 1 << 20), 1 << 25))

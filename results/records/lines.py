@@ -1,8 +1,8 @@
 """A samples file line by line: what one row may hold, and errors that name the line and the key.
 
-Whoever wrote the file, no figure leaves here that a table could not be made of: counts and weights are from
-0 on, scores are finite or do not apply, names are text. How rows become arrays in seconds is the business of
-`results.records.columns`, which comes here where its own reader refuses a file.
+All figures are checked, so that tables can be made of them: counts and weights are 0 or more, scores are
+finite or do not apply, names are text. `results.records.columns` turns rows into arrays, and uses this reader
+if its own refuses a file.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ TEXTS_AND_NUMBERS = ("item_id", "cluster_id", "seed", "sample_index", "look")
 
 
 class Figures(TypedDict):
-    """The figures of a samples file in file order, as both readers of it leave them; arrays have a value per
+    """The figures of a samples file in file order, as both readers return them; arrays have a value per
     row. `Columns` says what they mean."""
 
     item_id: npt.NDArray[np.str_]
@@ -61,7 +61,7 @@ def read_by_line(path: Path, metrics: Sequence[str]) -> Figures:
         where = f"{path}:{line}"
         for key, kind in (("item_id", str), ("scores", dict), ("usage", dict)):
             if not isinstance(row.get(key), kind):
-                raise ResultsError(f"{where}: no usable {key!r}; {AGAIN}")
+                raise ResultsError(f"{where}: no usable {key!r}: {AGAIN}")
         method = method or _text(row.get("method") or "", f"{where}: method")
         rows["item_id"].append(_text(row["item_id"], f"{where}: item_id"))
         rows["cluster_id"].append(_text(row.get("cluster_id") or row["item_id"], f"{where}: cluster_id"))
@@ -82,7 +82,7 @@ def read_by_line(path: Path, metrics: Sequence[str]) -> Figures:
         words.append(_amount(row.get("reasoning_words"), np.nan, f"{where}: reasoning_words"))
         listed = row.get("steps") or []
         if not isinstance(listed, list):
-            raise ResultsError(f"{where}: 'steps' is not a list; {AGAIN}")
+            raise ResultsError(f"{where}: 'steps' is not a list: {AGAIN}")
         for step in listed:
             named = _text(_mapping(step, f"{where}: step").get("name") or "", f"{where}: name of a step")
             total = steps.setdefault(step_kind(named), dict.fromkeys(("calls", *STEP_USAGE), 0.0))
@@ -108,7 +108,7 @@ def read_by_line(path: Path, metrics: Sequence[str]) -> Figures:
 
 
 def _score(value: Any, where: str) -> float:
-    """A score; NaN where the metric does not apply."""
+    """A score; NaN if the metric does not apply."""
     if value is None:
         return np.nan
     if not isinstance(value, (int, float)) or abs(value) > LARGEST:
@@ -121,7 +121,7 @@ def _amount(value: Any, default: float, where: str) -> float:
     if value is None:
         return default
     if not isinstance(value, (int, float)) or not 0 <= value <= LARGEST:
-        raise ResultsError(f"{where} is not a number from 0 on: {value!r}; {AGAIN}")
+        raise ResultsError(f"{where} is not a number of 0 or more: {value!r}; {AGAIN}")
     return float(value)
 
 
@@ -132,7 +132,7 @@ def _whole(value: Any, where: str) -> int:
 
 
 def _text(value: Any, where: str) -> str:
-    """Text that a file can hold: JSON can spell half of a surrogate pair, UTF-8 cannot."""
+    """Text that UTF-8 can hold: JSON can contain half of a surrogate pair, UTF-8 cannot."""
     try:
         if isinstance(value, str) and value.encode() is not None:
             return value
@@ -143,7 +143,7 @@ def _text(value: Any, where: str) -> str:
 
 def _mapping(value: Any, where: str) -> JsonObject:
     if not isinstance(value, dict):
-        raise ResultsError(f"{where} is no mapping: {value!r}; {AGAIN}")
+        raise ResultsError(f"{where} is not a mapping: {value!r}; {AGAIN}")
     return value
 
 
@@ -156,7 +156,7 @@ def lines(path: Path) -> Iterator[JsonObject]:
 
 
 def parse(line: bytes, path: Path, number: int) -> JsonObject:
-    """One JSON row; `path` and `number` only serve the error message."""
+    """One JSON row; `path` and `number` are for the error message."""
     try:
         row = parse_json(line)
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""A run folder becomes `RunData`: its manifest, and one `Columns` per (task, variant)."""
+"""Reads a run folder as `RunData`: its manifest, and one `Columns` per (task, variant)."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class RunData:
 
 
 def load_run(folder: Path) -> RunData:
-    """Load a run folder. Errors name the file, the line and the key at fault."""
+    """Load a run folder. Errors name the file, the line and the wrong key."""
     folder = Path(folder)
     manifest = read_manifest(folder)
     require_as_written(folder, manifest)
@@ -59,13 +59,13 @@ def load_run(folder: Path) -> RunData:
             columns[task, variant] = read_samples(path, task, variant, list(entry["metrics"]))
     if not columns:
         raise ResultsError(
-            f"{folder}/samples holds no rows of the manifest's tasks; let the run finish first"
+            f"{folder}/samples holds no rows of the manifest's tasks: let the run finish first"
         )
     return RunData(folder, manifest, columns, tuple(missing))
 
 
 def require_as_written(folder: Path, manifest: Manifest) -> None:
-    """ResultsError for a samples file that is gone, or has other content than the finished run wrote."""
+    """Raises ResultsError if a samples file is missing, or differs from what the finished run wrote."""
     for name, written in manifest["samples"].items():
         path = folder / name
         found = None
@@ -79,8 +79,8 @@ def require_as_written(folder: Path, manifest: Manifest) -> None:
 
 
 def sample_files(folder: Path, manifest: Manifest) -> dict[tuple[str, str], Path]:
-    """(task, variant) -> samples file, by the names in the first row of each file. Of a finished run only
-    the files that its manifest lists count; ResultsError where two hold the same."""
+    """(task, variant) -> samples file, by the names in the first row of each file. For a finished run, only
+    the files in its manifest count. ResultsError if two files hold the same variant and task."""
     listed = [Path(folder) / name for name in manifest["samples"]]
     found: dict[tuple[str, str], Path] = {}
     for path in listed or sorted(filter(Path.is_file, Path(folder).glob("samples/*/*.jsonl"))):
@@ -91,15 +91,13 @@ def sample_files(folder: Path, manifest: Manifest) -> dict[tuple[str, str], Path
         row = parse(first, path, 1)
         task, variant = str(row.get("task", path.stem)), str(row.get("variant", path.parent.name))
         if other := found.get((task, variant)):
-            raise ResultsError(
-                f"{other} and {path} both hold {variant} on {task}: move the one away that is a copy"
-            )
+            raise ResultsError(f"{other} and {path} both hold {variant} on {task}: move the copy away")
         found[task, variant] = path
     return found
 
 
 def iter_rows(run: RunData | Path, variant: str, task: str) -> Iterator[JsonObject]:
-    """Every row of one samples file, texts and all, one at a time in file order."""
+    """Every row of one samples file with its texts, one at a time, in file order."""
     folder = run.folder if isinstance(run, RunData) else Path(run)
     manifest = run.manifest if isinstance(run, RunData) else read_manifest(folder)
     path = sample_files(folder, manifest).get((task, variant))

@@ -1,8 +1,8 @@
-"""What a reader of another harness's log returns: a `Log` per task, with one `Record` per scored row.
+"""The types that readers of other harnesses' logs return: a `Log` per task, with one `Record` per scored row.
 
-Every reader in `results.records.readers` fills these types and nothing else, so that what compares two logs
-knows no harness. A reader says what it knows: which end of a metric is better and who said so, how rows
-become one figure, what was counted as tokens. What it does not know stays `unknown`, and is never guessed.
+Every reader in `results.records.readers` fills only these types, so the code that compares two logs does not
+depend on a harness. A reader says what it knows: the direction of a metric and where it is from, how rows are
+aggregated, what was counted as tokens. What it does not know is `unknown`, and never guessed.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from results.files import parse_json
 from results.schema import LARGEST, JsonObject
 
 Better = Literal["higher", "lower", "none", "unknown"]
-"""Which end of a metric is better. `none`: it is best in the middle. `unknown`: nobody said."""
+"""Direction of a metric. `none`: it is best in the middle. `unknown`: the log does not say."""
 
 Figure = Literal["mean", "weighted_perplexity", "bits_per_byte", "f1", "mcc"]
-"""How the rows of a metric become one figure. All but `mean` take a pair of numbers per row."""
+"""How the rows of a metric are aggregated. All but `mean` take a pair of numbers per row."""
 
 Value = float | tuple[float, float] | None
-"""A number, a pair of numbers, or None where the row has the metric but no number. An infinite number stays:
-it is the best or the worst that can be, and no row that was lost."""
+"""A number, a pair of numbers, or None if the row has the metric but no number. An infinite number is kept:
+it is the best or worst possible value, not a missing one."""
 
 SHARE, NATS = "share", "nats"
 """Units with a name: a share of 1, shown in points; log-likelihood in natural units."""
@@ -48,14 +48,14 @@ LOWER = frozenset({
 
 
 def known_direction(metric: str) -> Better:
-    """Direction of a metric that is known by its name, before any `,FILTER`; else `unknown`."""
+    """Direction of a metric whose name (before any `,FILTER`) is known; else `unknown`."""
     name = metric.split(",")[0].strip().lower()
     return "higher" if name in HIGHER else "lower" if name in LOWER else "unknown"
 
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """What a row spent."""
+    """Calls and tokens of a row."""
 
     calls: int
     prompt: int
@@ -75,15 +75,15 @@ class Record:
     sample: int = 0
     """Number of the repeat of the item, from 0."""
     cluster: str | None = None
-    """What items that belong together share; None where each item is on its own."""
+    """Cluster of the item; None if each item is its own cluster."""
     answer: str | None = None
     """The answer that was scored, as short text."""
     prompt_hash: str | None = None
     target_hash: str | None = None
     place: str | None = None
-    """Number of the row in its data set, a last resort for pairing."""
+    """Number of the row in its data set: used for pairing if nothing else fits."""
     own_id: str | None = None
-    """Id that the data set itself gives the item, where the log holds it."""
+    """Id of the item in the data set, if the log has it."""
     tokens: Tokens | None = None
 
 
@@ -93,14 +93,14 @@ class LogMetric:
 
     direction: Better = "unknown"
     said_by: str = "nobody"
-    """Who says which end is better: a file's name, or `its name`."""
+    """Source of the direction: a file's name, or `its name`."""
     unit: str = ""
     """`share`, `nats`, or empty: a share where all values lie between 0 and 1, else a unit of its own."""
     figure: Figure = "mean"
 
 
 def metric_by_name(name: str) -> LogMetric:
-    """A metric of which only the name says which end is better."""
+    """A metric whose direction is known only by its name."""
     direction = known_direction(name)
     return LogMetric(direction, "nobody" if direction == "unknown" else "its name")
 
@@ -117,12 +117,12 @@ class Log:
     """The primary one first."""
     records: list[Record]
     version: str | None = None
-    """Version of the harness, where the log says it."""
+    """Version of the harness, if the log has it."""
     tokens: str = ""
-    """How tokens were counted, in words; empty where records hold none."""
+    """How tokens were counted, in words; empty if records have no counts."""
     tokens_not_comparable: str = ""
-    """Why the harness's token figures are not counts of what was generated; empty where they are not read
-    for another reason, or are counts."""
+    """Why the harness's token figures do not count generated tokens; empty if they do, or if there are
+    none."""
     paired_by: str = "item id"
     """What `item` is, in words."""
     notes: list[str] = field(default_factory=list)
@@ -134,7 +134,7 @@ def text_hash(text: str) -> str:
 
 
 def number(value: object) -> float | None:
-    """A number that a table can hold, or an infinite one; None for NaN and anything else. True is 1."""
+    """A number that a table can hold, or an infinite one; None for NaN and all other values. True is 1."""
     if isinstance(value, float) and math.isinf(value):
         return value
     if isinstance(value, (int, float)) and abs(value) <= LARGEST:  # NaN is not
@@ -143,7 +143,7 @@ def number(value: object) -> float | None:
 
 
 def short(value: object, most: int = 200) -> str | None:
-    """A text for the list of items: its first characters; lists of one text are that text."""
+    """Short text for the list of items: its first characters; a list of one text counts as that text."""
     while isinstance(value, list) and len(value) == 1:
         value = value[0]
     if value is None:
@@ -165,7 +165,7 @@ def rows_of(path: Path) -> Iterator[tuple[int, JsonObject]]:
                     f"{path}:{line_number}: not a JSON row ({error}); is the log complete?"
                 ) from error
             if not isinstance(row, dict):
-                raise ResultsError(f"{path}:{line_number}: not a JSON object; name another file")
+                raise ResultsError(f"{path}:{line_number}: not a JSON object: name another file")
             yield line_number, row
 
 
@@ -178,5 +178,5 @@ def document(path: Path) -> Any:
 
 
 def printable(text: str) -> bool:
-    """Whether a name from a log can stand in a table and a file."""
+    """Whether a name from a log can be used in a table and a file."""
     return text.isprintable()

@@ -1,8 +1,7 @@
-"""`manifest.json` of a run folder, read and checked: tables are made of nothing that is not as it must be.
+"""Reads and checks `manifest.json` of a run folder, so that tables are made only of valid values.
 
-A run writes the file, but people copy, edit and truncate files. Whatever `results` uses of it stands in
-`EXPECTED` with its kind; other keys may be there and are shown as they are. What the entries mean is known
-where they are used.
+A run writes the file, but people copy, edit and truncate files. `EXPECTED` lists every key that `results`
+uses, with its kind; other keys are allowed and shown as they are.
 """
 
 from __future__ import annotations
@@ -17,9 +16,9 @@ from results.files import parse_json
 from results.schema import DIRECTIONS, Manifest
 
 DEEPEST = 40
-"""Levels of nesting; a run writes eight."""
+"""Maximum levels of nesting; a run writes eight."""
 LARGEST = 1e30
-"""No count, no FLOPs and no seconds of a run come near it, and its square is still a float."""
+"""Upper bound of counts, FLOPs and seconds of a run; its square still fits a float."""
 
 
 def _is_amount(value: Any) -> bool:
@@ -42,7 +41,7 @@ KINDS: dict[str, Callable[[Any], bool]] = {
 EVERY = "*"
 """Stands for every key of a mapping."""
 NEVER_NULL = frozenset({"run", "task", "variant", "primary", "metrics", "clusters", "asked", "spending"})
-"""Keys that may be missing, but hold something where they are; others may be null."""
+"""Keys that may be missing but not null; all others may be null."""
 DISTILLATION: dict[str, Expected] = {
     "task": TEXT, "variant": TEXT, "seed": WHOLE, "status": TEXT, "teacher_method": TEXT, "checkpoint": TEXT,
     "tasks": [TEXT], "warnings": [TEXT], "dropped": {EVERY: AMOUNT}, "overlap": COUNTS,
@@ -54,10 +53,10 @@ PARTS: dict[str, type[dict[str, object]] | type[list[object]]] = {
     **dict.fromkeys(("options", "model", "hardware", "timing", "execution", "samples", "methods"), dict),
     **dict.fromkeys(("notes", "comparisons", "distillation"), list),
 }
-"""What readers find in every manifest, empty where the file says nothing."""
+"""Keys that the returned manifest always has, empty if the file lacks them."""
 
 Expected = str | list["Expected"] | dict[str, "Expected"]
-"""The kind of a value, or the kinds of the parts that it has."""
+"""The kind of a value, or of its parts."""
 EXPECTED: dict[str, Expected] = {
     "run": TEXT, "status": TEXT, "command": TEXT, "git_commit": TEXT,
     "options": {"margin": AMOUNT},
@@ -87,24 +86,24 @@ EXPECTED: dict[str, Expected] = {
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """`manifest.json` of a run folder; parts that it lacks (null, or an unfinished run) are empty.
-    ResultsError names the file, and the key that is not as it must be."""
+    """`manifest.json` of a run folder; missing parts (null, or an unfinished run) are empty.
+    ResultsError names the file and the wrong key."""
     path = Path(folder) / "manifest.json"
     if not path.is_file():
         raise ResultsError(
-            f"{folder} is not a run folder: it holds no manifest.json; name the folder a run wrote"
+            f"{folder} is not a run folder: it has no manifest.json; name the folder a run wrote"
         )
     try:
         manifest = parse_json(path.read_text(encoding="utf-8"))
         json.dumps(manifest, ensure_ascii=False).encode()  # half a surrogate pair is JSON, but not text
     except ValueError as error:
-        raise ResultsError(f"{path} is not valid JSON ({error}); run again, or restore the file") from error
+        raise ResultsError(f"{path} is not valid JSON ({error}): run again, or restore the file") from error
     for key in ("tasks", "variants"):
         named = manifest.get(key) if isinstance(manifest, dict) else None
         if not isinstance(named, dict) or not named:
-            raise ResultsError(f"{path} names no {key}; run again, or restore the file")
+            raise ResultsError(f"{path} names no {key}: run again, or restore the file")
     if _is_deeper(manifest, DEEPEST):
-        raise ResultsError(f"{path} is nested more than {DEEPEST} levels deep; restore the file")
+        raise ResultsError(f"{path} is nested more than {DEEPEST} levels deep: restore the file")
     wrong = _wrong(manifest, EXPECTED, "")
     if wrong is not None:
         raise ResultsError(f"{path}: {wrong}; run again, or restore the file")
@@ -112,7 +111,7 @@ def read_manifest(folder: Path) -> Manifest:
         metrics = entry.get("metrics")
         if not metrics or entry.get("primary") not in metrics:
             raise ResultsError(
-                f"{path}: task {task!r} has no primary metric among its metrics; restore the file"
+                f"{path}: task {task!r} has a primary metric that is not among its metrics: restore the file"
             )
     manifest.setdefault("run", Path(folder).resolve().name)
     for key, empty in PARTS.items():
@@ -122,7 +121,7 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def _wrong(value: Any, expected: Expected, place: str) -> str | None:
-    """What is not as `expected` says, with its place in the file; None where all is."""
+    """The first difference from `expected`, with its place in the file; None if there is none."""
     if isinstance(expected, str):
         return None if KINDS[expected](value) else f"{place} must be {expected}"
     parts: list[tuple[str, Any, Expected]]

@@ -1,7 +1,7 @@
-"""Who plays which part in a run: what stands for base, s2 and distilled, who was taught, and by whom.
+"""The roles of variants in a run: which is base, s2 and distilled, and which taught which.
 
-Variants go by name where they have the usual one, else by the kind that the manifest gives them. This file
-reads the manifest alone; which rows two variants share is `results.analysis.pairing`'s business.
+Roles follow the usual names, else the kinds in the manifest. This file reads only the manifest;
+`results.analysis.pairing` finds the rows that two variants share.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from results.schema import Distillation, Manifest
 ALL_TASKS = "all"
 """Task of a distillation that taught every task of the run at once."""
 _BEFORE = {"distilled-s1": "s1"}
-"""Who taught, by name, in manifests that do not say it."""
+"""Teachers by variant name, for manifests that do not record them."""
 
 
 def taught_by(manifest: Manifest, variant: str) -> str | None:
-    """Who teaches a distilled variant: `s2`, `s1` or `labels`; None for other variants. One that System 2
-    does not teach never stands for what was distilled from it."""
+    """Teacher of a distilled variant: `s2`, `s1` or `labels`; None for other variants. Only a variant that
+    System 2 taught can have the role `distilled`."""
     entry = manifest["variants"].get(variant)
     if entry is None or entry.get("kind") != "distilled":
         return None
@@ -28,8 +28,8 @@ def taught_by(manifest: Manifest, variant: str) -> str | None:
 
 
 def standing(manifest: Manifest) -> dict[str, str]:
-    """What stands for `base`, `s2` and `distilled`: the variant of that name, else the first of that kind.
-    A part that nobody plays is left out.
+    """Role -> variant for `base`, `s2`, `distilled`: the variant of that name, else the first of that kind.
+    A role without a variant is left out.
     """
     found = {}
     for kind in ("base", "s2", "distilled"):
@@ -66,7 +66,7 @@ def missing_seeds(manifest: Manifest) -> dict[tuple[str, str], set[int]]:
 
 
 def not_distilled(manifest: Manifest) -> set[tuple[str, str]]:
-    """(task, variant) of which no seed was distilled: its row stays, without a score."""
+    """(task, variant) of which no seed was distilled: its row has no score."""
     trained = {
         (task, entry["variant"])
         for entry in distillations(manifest)
@@ -77,8 +77,8 @@ def not_distilled(manifest: Manifest) -> set[tuple[str, str]]:
 
 
 def noise_floor(manifest: Manifest, a: str, b: str) -> bool:
-    """Whether a pair is one variant run twice: what it shows is chance alone. Two distilled variants have
-    weights of their own, whatever the manifest calls them.
+    """Whether a pair is one variant run twice, so that it differs by chance alone. Two distilled variants are
+    never such a pair: each has its own weights.
     """
     first, second = (manifest["variants"].get(name) for name in (a, b))
     taught = {entry["variant"] for entry in distillations(manifest)}
@@ -91,9 +91,9 @@ def noise_floor(manifest: Manifest, a: str, b: str) -> bool:
 
 @dataclass(frozen=True)
 class Trio:
-    """Who is asked about on one task: what was distilled, the variant that taught it, and the base of both.
+    """The variants in the headline, on one task: the distilled one, its teacher, and the base of both.
 
-    `base` and `teacher` are None where the run has no such row."""
+    `base` and `teacher` are None if the run has no such row."""
 
     task: str
     base: str | None
@@ -111,7 +111,7 @@ class Trio:
 
 
 def trios(manifest: Manifest, task: str, methods: Mapping[str, str]) -> list[Trio]:
-    """What stands for distilled, and every other variant that another System 2 taught, each with its teacher.
+    """The variant in the role `distilled`, and all others taught by another System 2, each with its teacher.
 
     `methods` are those of the variants that have samples of the task.
     """
@@ -132,10 +132,10 @@ def trios(manifest: Manifest, task: str, methods: Mapping[str, str]) -> list[Tri
 
 
 def teacher_on(manifest: Manifest, task: str, variant: str, methods: Mapping[str, str]) -> str | None:
-    """The variant of the run that taught `variant` on a task; None where it is not a row, or none did.
+    """The variant of the run that taught `variant` on a task; None if it is not in the run, or none did.
 
-    Where no record says who did, what stands for s2 is taken to have; what System 1 taught was taught by
-    base, and labels are no variant.
+    Without a record, the teacher is the variant in the role `s2`. System 1 as teacher is base; labels are
+    not a variant.
     """
     if taught_by(manifest, variant) == "labels":
         return None
@@ -159,9 +159,9 @@ def _named_teacher(manifest: Manifest, variant: str) -> str | None:
 def teacher_of(manifest: Manifest, entry: Distillation, methods: Mapping[str, str]) -> str | None:
     """The variant that taught a distillation: claims and break-even are against it.
 
-    The manifest names it; older ones name its method alone, and then it is the variant that answers by that.
-    `methods` are those of the variants that have samples of the task. None where no variant of the run
-    answers as the teacher did. An entry of all tasks, or without a method, was taught by what stands for s2.
+    The manifest names it. Older manifests name only its method: then it is the variant with that method,
+    or None if there is none. An entry of all tasks, or without a method, was taught by the variant in the
+    role `s2`. `methods` are those of the variants that have samples of the task.
     """
     if named := _named_teacher(manifest, entry["variant"]):
         return named
@@ -173,6 +173,6 @@ def teacher_of(manifest: Manifest, entry: Distillation, methods: Mapping[str, st
         return roles.get("s2")
     known = [name for name, found in manifest["variants"].items() if found.get("kind") in roles]
     undistilled = [name for name in known if name not in {e["variant"] for e in distillations(manifest)}]
-    # What stands for a part goes first, before a second run of the same variant.
+    # Variants with a role come first, before a second run of the same variant.
     ordered = sorted(undistilled, key=lambda name: name not in roles.values())
     return next((name for name in ordered if methods.get(name) == asked), None)

@@ -1,9 +1,9 @@
-"""A part of a run as a run folder of its own: some of its variants, tasks or items, and nothing asked again.
+"""A part of a run as its own run folder: some of its variants, tasks or items, without new calls.
 
     s2d-bench report RUN --limit 40 --variants base,s2
 
-The part lies in `RUN/views/`, so the run's own tables stay as they are. Its records are those of the run:
-items are drawn as `--limit` draws them, so a part of 40 items holds what a run of 40 would have asked.
+The part is written to `RUN/views/`, so the run's own tables do not change. Its records are those of the run:
+items are drawn as by `--limit`, so a part of 40 items holds what a run of 40 would have asked.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ from results.records.roles import tasks_of
 from results.schema import JsonObject, Manifest, drawn, short_hash
 
 Ids = tuple[list[str], list[str]]
-"""Of the rows of a task: items, clusters."""
+"""Items and clusters of the rows of a task."""
 
 _PLAIN = re.compile(r"[\w+*-][\w .+*-]*")
 
 LONGEST = 120
-"""Characters of a view's name."""
+"""Maximum characters of a view's name."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """What of a run is looked at; None and empty are all of it."""
+    """The selected part of a run; None and empty select everything."""
 
     variants: Sequence[str] = ()
     tasks: Sequence[str] = ()
@@ -46,7 +46,7 @@ class Part:
 
     @property
     def name(self) -> str:
-        """Of its folder."""
+        """Name of its folder."""
         limit = [] if self.limit is None else [f"limit-{self.limit}"]
         name = "_".join([*limit, *("+".join(part) for part in (self.variants, self.tasks) if part)])
         if len(name) <= LONGEST and _PLAIN.fullmatch(name):
@@ -55,7 +55,7 @@ class Part:
 
 
 def write_view(folder: Path, part: Part) -> Path:
-    """The folder of a part, written anew. ResultsError for what the run does not have."""
+    """Writes the folder of a part and returns it. ResultsError for names that the run does not have."""
     manifest = read_manifest(folder)
     require_as_written(folder, manifest)
     if manifest.get("looks"):
@@ -78,7 +78,7 @@ def write_view(folder: Path, part: Part) -> Path:
                 continue
             chosen = _chosen(path, task, part.limit)
             counts[task] = [str(row["item_id"]) for _, row in chosen], [_cluster(row) for _, row in chosen]
-            # Names of the files that are there: those in a manifest may hold anything.
+            # Names of existing files: names in a manifest may hold anything.
             name, text = (
                 f"samples/{path.parent.name}/{path.name}",
                 b"".join(line for line, _ in chosen).decode(),
@@ -94,12 +94,12 @@ def write_view(folder: Path, part: Part) -> Path:
 
 
 def _named(asked: Sequence[str], there: Mapping[str, object], option: str, folder: Path) -> list[str]:
-    """Names of the run that were asked for, in its order; all where none was. A variant may be named as
-    `--models` has it (`s2:cot`)."""
+    """The requested names, in the run's order; all if none was requested. A variant may be named as in
+    `--models` (`s2:cot`)."""
     wanted = {name if name in there else _as_in_tables(name) for name in asked}
     if unknown := sorted(wanted - there.keys()):
         raise ResultsError(
-            f"{option} {unknown[0]}: {folder} does not have it; it has {', '.join(there)} (to add one, give "
+            f"{option} {unknown[0]}: {folder} does not have it: it has {', '.join(there)} (to add one, give "
             "the run's command again with it)"
         )
     return [name for name in there if not wanted or name in wanted]
@@ -122,7 +122,7 @@ def _chosen(path: Path, task: str, limit: int | None) -> list[tuple[bytes, JsonO
         ]
     for _, row in found:
         if "item_id" not in row:
-            raise ResultsError(f"{path}: a row has no usable 'item_id'; {AGAIN}")
+            raise ResultsError(f"{path}: a row has no usable 'item_id': {AGAIN}")
     clusters = set(drawn(task, {_cluster(row) for _, row in found}, limit))
     return [(line, row) for line, row in found if _cluster(row) in clusters]
 

@@ -123,8 +123,8 @@ def test_a_view_is_what_a_smaller_run_would_say(grown: Path) -> None:
     ("option", "says"),
     [
         (["--limit", "0"], "--limit 0: it must be at least 1"),
-        (["--variants", "base,tuned"], "--variants tuned: run does not have it; it has base, s2, distilled"),
-        (["--tasks", "gsm8k"], "--tasks gsm8k: run does not have it; it has coin_flip"),
+        (["--variants", "base,tuned"], "--variants tuned: run does not have it: it has base, s2, distilled"),
+        (["--tasks", "gsm8k"], "--tasks gsm8k: run does not have it: it has coin_flip"),
     ],
 )
 def test_a_view_of_missing_parts_is_refused_in_one_line(grown: Path, option: list[str], says: str) -> None:

@@ -291,7 +291,7 @@ BAD_TABLES = {
     "item,accuracy\n1,1,2\n": "more cells",
     "item,accuracy,generated_tokens\n1,1,-4\n": "token counts",
     "item,accuracy,sample\n1,1,x\n": "not a whole number",
-    "item,accuracy,sample\n1,1,0\n1,0,0\n": "stands twice",
+    "item,accuracy,sample\n1,1,0\n1,0,0\n": "appears twice",
     "item,accuracy,model\n1,1,a\n2,1,b\n": "2 names",
 }
 

@@ -96,7 +96,7 @@ def test_a_known_metric_needs_no_results_file_but_it_is_said(tmp_path: Path) -> 
     a, b = both(tmp_path, "wer", lambda ok: {"wer": 0.2 if ok else 0.6}, {}, results=None)
     found = compare(a, b)
     assert row(found)["verdict"] == "yes"
-    assert any("no results file of its time" in note for note in found["notes"])
+    assert any("no results file with its time" in note for note in found["notes"])
 
 
 def test_two_directions_are_refused(tmp_path: Path) -> None:
@@ -310,7 +310,7 @@ def test_texts_of_bleu_are_passed_over_and_named(tmp_path: Path) -> None:
     )
     found = compare(a, b)
     assert {each["metric"] for each in found["comparisons"]} == {"acc,none"}
-    assert any("bleu passed over" in note for note in found["notes"])
+    assert any("bleu skipped" in note for note in found["notes"])
 
 
 def test_a_folder_of_two_models_is_refused_and_they_are_listed(tmp_path: Path) -> None:
@@ -355,7 +355,7 @@ def older(row: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.parametrize("hashes", [True, False])
 def test_older_logs_are_read_with_both_filters(tmp_path: Path, hashes: bool) -> None:
-    """Each document stands twice, once a filter, which the log does not name; 0.4.0 wrote no hash either."""
+    """Each document appears twice, once per filter, which the log does not name; 0.4.0 wrote no hash either."""
     a, b = both(
         tmp_path, "gsm8k", lambda ok: {"exact_match": float(ok)}, {"exact_match": True}, filters=("x", "y")
     )

@@ -114,7 +114,7 @@ def test_a_superiority_that_cut_items_could_turn_is_not_told(tmp_path: Path) -> 
     assert (row["verdict"], row["turned_by_cut"], row["verdict_as_scored"]) == ("cannot_tell", True, "yes")
     assert row["cut"] == {"a": 0.2, "b": 0.0} and verdicts.word(row) == "cannot tell (cut)"
     assert row["sentence"].endswith(
-        "As scored it is better, but 20 % of the texts of base were cut, and this may change if those be."
+        "but 20 % of the texts of base were cut, and this may change if those were right."
     )
 
 

@@ -111,7 +111,7 @@ def test_true_and_false_are_scores(tmp_path: Path) -> None:
             r"jsonl:1: score 'accuracy' is not a number: 'high'",
         ),
         (lambda row: {k: v for k, v in row.items() if k != "usage"}, r"jsonl:1: no usable 'usage'"),
-        (lambda row: {**row, "item_id": "same"}, r"item same stands twice"),
+        (lambda row: {**row, "item_id": "same"}, r"item same appears twice"),
     ],
 )
 def test_bad_rows_are_named_by_file_and_line(tmp_path: Path, change: Any, message: str) -> None:

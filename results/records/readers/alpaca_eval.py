@@ -1,10 +1,9 @@
 """alpaca_eval: `annotations.json`, the judge's preference between a baseline (1) and a model (2).
 
-A preference of 1 is a loss of the model, 2 a win, 1.5 a tie, and what lies between is a judge's probability.
+A preference of 1 is a loss of the model, 2 a win, 1.5 a tie; values between are a judge's probability.
 The score is the preference less 1. No preference (null, or -1.0 in the cache file) is a row without a number.
-The baseline's output stands for the target: two models that were judged against different baselines are not
-comparable, and refused as such. The length-controlled win rate needs a regression over all models, and is not
-computed.
+The baseline's output is the target: two models that were judged against different baselines are refused as
+not comparable. The length-controlled win rate needs a regression over all models, and is not computed.
 """
 
 from __future__ import annotations
@@ -36,11 +35,11 @@ def _is_ours(path: Path) -> bool:
 
 
 def read(path: Path) -> list[Log]:
-    """One log. ResultsError where annotations are of several models, or several files lie in a folder."""
+    """One log. ResultsError if annotations are of several models, or a folder has several files."""
     files = log_files(path)
     if len(files) > 1:
         raise ResultsError(
-            f"{path} holds {len(files)} files ({', '.join(map(str, files))}); name one of these"
+            f"{path} holds {len(files)} files ({', '.join(map(str, files))}): name one of these"
         )
     return [_read(file) for file in files]
 
@@ -53,7 +52,7 @@ def _read(file: Path) -> Log:
     for place, row in enumerate(rows):
         if not isinstance(row, dict) or not {"instruction", "output_1", "output_2"} <= row.keys():
             raise ResultsError(
-                f"{file}: entry {place + 1} is not an annotation of alpaca_eval; name annotations.json"
+                f"{file}: entry {place + 1} is not an annotation of alpaca_eval: name annotations.json"
             )
         models[str(row.get("generator_2") or file.parent.name)] = None
         item = text_hash(str(row["instruction"]))
@@ -66,7 +65,7 @@ def _read(file: Path) -> Log:
         )  # fmt: skip
     if len(models) > 1:
         raise ResultsError(
-            f"{file} holds annotations of {len(models)} models ({', '.join(models)}); split it"
+            f"{file} holds annotations of {len(models)} models ({', '.join(models)}): split it"
         )
     return Log(
         harness=HARNESS, task="alpaca_eval", model=next(iter(models), file.parent.name), path=file,

@@ -2,7 +2,7 @@
 
 A row holds the scores of one sample. Repeats of a question share a `group_id`. A score that evalscope marks
 as unavailable (a judge that failed) has no value, and is a row without a number. The report of the benchmark
-(`reports/MODEL/BENCHMARK.json`) says which end of a metric is better, the predictions what was spent.
+(`reports/MODEL/BENCHMARK.json`) gives the direction of each metric, the predictions give the tokens.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def _is_ours(path: Path) -> bool:
 
 
 def read(path: Path) -> list[Log]:
-    """The newest reviews of each benchmark and subset. ResultsError where they are of several models."""
+    """The newest reviews of each benchmark and subset. ResultsError if they are of several models."""
     return newest_of_one_model(path, [(_read(file), _time(file)) for file in log_files(path)])
 
 
@@ -72,7 +72,7 @@ def _read(file: Path) -> Log:
             ordered = sorted(values, key=lambda name: name != main)
         except (KeyError, TypeError, AttributeError) as error:
             raise ResultsError(
-                f"{file}:{line}: not a review of evalscope; name a file of its reviews"
+                f"{file}:{line}: not a review of evalscope: name a file of its reviews"
             ) from error
         group, repeat = scored.get("group_id"), scored.get("generation_index")
         item = str(index if group is None else group)
@@ -95,7 +95,7 @@ def _read(file: Path) -> Log:
 
 
 def _metrics(file: Path, names: Iterable[str]) -> dict[str, LogMetric]:
-    """Directions as the benchmark's report has them, else by name."""
+    """Directions from the benchmark's report, else by the metric's name."""
     said: dict[str, tuple[Better, str]] = {}
     for report in (file.parents[2] / "reports" / file.parent.name).glob("*.json"):
         if file.stem != report.stem and not file.stem.startswith(f"{report.stem}_"):
@@ -111,7 +111,7 @@ def _metrics(file: Path, names: Iterable[str]) -> dict[str, LogMetric]:
 
 
 def _spent(file: Path) -> dict[int, Tokens]:
-    """Tokens by index, from the predictions of the same name, where the model's API reported them."""
+    """Tokens by index, from the predictions of the same name, if the model's API reported them."""
     predictions = file.parents[2] / "predictions" / file.parent.name / file.name
     found: dict[int, Tokens] = {}
     for _, row in rows_of(predictions) if predictions.is_file() else ():
@@ -130,7 +130,7 @@ def _spent(file: Path) -> dict[int, Tokens]:
 
 
 def _prompt(row: JsonObject) -> str:
-    """The texts of the messages before the model's own."""
+    """The texts of the messages before the model's reply."""
     given = row.get("input")
     if isinstance(given, str):
         return given

@@ -1,11 +1,11 @@
 """FastChat (MT-Bench): `JUDGE_single.jsonl` and `JUDGE_pair.jsonl` of `model_judgment`.
 
-A file holds many models, so its models are what is compared: `compare FILE FILE A:vicuna-7b B:alpaca-7b`.
+A file holds many models, so name those to compare: `compare FILE FILE A:vicuna-7b B:alpaca-7b`.
 The item is a question and its turn, and both turns of a question are one cluster. A grade from 1 to 10 is in
 a unit of its own; -1, a grade that could not be read, is a row without a number.
 
-In a pairwise file a model wins where the judge prefers it in both orders; other outcomes are ties, as
-FastChat has it, but an order in which the judge failed ("error") leaves a row without a number.
+In a pairwise file, a model wins if the judge prefers it in both orders. Other outcomes are ties, as in
+FastChat, but if the judge failed ("error") in one order, the row has no number.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ def _is_ours(path: Path) -> bool:
 
 
 def read(path: Path) -> list[Log]:
-    """One log per model. ResultsError where several files lie in a folder, or a row is not FastChat's."""
+    """One log per model. ResultsError if a folder has several files, or a row is not FastChat's."""
     files = log_files(path)
     if len(files) > 1:
         raise ResultsError(
-            f"{path} holds {len(files)} files ({', '.join(map(str, files))}); name one of these"
+            f"{path} holds {len(files)} files ({', '.join(map(str, files))}): name one of these"
         )
     return list(_read(files[0]))
 
@@ -57,11 +57,11 @@ def _read(file: Path) -> Iterator[Log]:
                 grades = [(first, second, won), (second, first, None if won is None else 1 - won)]
         except (KeyError, TypeError, ValueError) as error:
             raise ResultsError(
-                f"{file}:{line}: not a judgment of FastChat; name a file of model_judgment"
+                f"{file}:{line}: not a judgment of FastChat: name a file of model_judgment"
             ) from error
         for model, against, value in grades:
             item = f"{question}/{turn}{f' against {against}' if against else ''}"
-            # FastChat keeps the last judgment where one was made again.
+            # FastChat keeps the last judgment if one was repeated.
             records.setdefault(model, {})[item] = Record(
                 item, {metric: value}, cluster=question, target_hash=text_hash(against or "grade")
             )
@@ -79,7 +79,7 @@ def _grade(score: object) -> Value:
 
 
 def _won(row: JsonObject) -> float | None:
-    """1 where the first model wins in both orders, 0 where the second does, else 0.5."""
+    """1 if the first model wins in both orders, 0 if the second does, else 0.5."""
     winners = [row["g1_winner"], row["g2_winner"]]
     if "error" in winners:
         return None

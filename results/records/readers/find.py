@@ -1,4 +1,4 @@
-"""Which reader a path needs: the first whose files lie there."""
+"""Chooses the reader for a path: the first that finds its files there."""
 
 from __future__ import annotations
 
@@ -45,19 +45,19 @@ READERS = (
     Reader(fastchat.HARNESS, fastchat.log_files, fastchat.read, "JUDGE_single.jsonl, JUDGE_pair.jsonl"),
     Reader(table.HARNESS, table.log_files, table.read, "CSV or JSONL with a column `item`"),
 )
-"""Tried in this order; a table is what no other reader knows."""
+"""Tried in this order; the reader of tables is the last resort."""
 
 
 def read_logs(path: Path) -> list[Log]:
-    """The logs at a path. ResultsError where no harness's files lie there, or one is not whole."""
+    """The logs at a path. ResultsError if no reader finds its files there, or one is not whole."""
     forms = "; ".join(f"{reader.harness}: {reader.form}" for reader in READERS)
     if not path.exists():
-        raise ResultsError(f"{path} does not exist; name a run or lm-eval's logs, or another log ({forms})")
+        raise ResultsError(f"{path} does not exist: name a run or lm-eval's logs, or another log ({forms})")
     for reader in READERS:
         if reader.files(path):
             return _read(reader, path)
     raise ResultsError(
-        f"{path} holds neither manifest.json nor samples_*.jsonl nor another log that is known; name a run "
+        f"{path} holds neither manifest.json nor samples_*.jsonl nor another known log: name a run "
         f"or lm-eval's logs, or another log ({forms})"
     )
 
@@ -67,7 +67,7 @@ def _read(reader: Reader, path: Path) -> list[Log]:
         logs = reader.read(path)
     except ResultsError:
         raise
-    # Whoever wrote or edited the file: a part of another kind than its harness writes raises one of these.
+    # A part of another kind than the harness writes (in an edited file) raises one of these.
     except (
         LookupError,
         TypeError,
@@ -78,17 +78,17 @@ def _read(reader: Reader, path: Path) -> list[Log]:
         StructError,
     ) as error:
         raise ResultsError(
-            f"{path} is not a whole log of {reader.harness} ({type(error).__name__}: {one_line(error)}); run "
+            f"{path} is not a whole log of {reader.harness} ({type(error).__name__}: {one_line(error)}): run "
             "the harness again, or name another log"
         ) from error
     for log in logs:
         texts = [log.task, log.model, *log.metrics, *(record.item for record in log.records)]
         wrong = next((text for text in texts if not printable(text)), None)
         if wrong is not None:
-            raise ResultsError(f"{log.path}: {one_line(wrong)!r} is not a printable name; name another log")
+            raise ResultsError(f"{log.path}: {one_line(wrong)!r} is not a printable name: name another log")
         spent = (record.tokens for record in log.records if record.tokens is not None)
         if any(
             not 0 <= one <= LARGEST for each in spent for one in (each.prompt, each.cached, each.generated)
         ):
-            raise ResultsError(f"{log.path}: token counts must be numbers from 0 on; name another log")
+            raise ResultsError(f"{log.path}: token counts must be numbers of 0 or more: name another log")
     return logs

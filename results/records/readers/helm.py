@@ -3,8 +3,8 @@
 Copies of an instance that HELM perturbed (typos, dialect) are not more items: each perturbation is a metric
 of its own, `exact_match,typos`, apart from the originals. Trials of one instance are samples of one item.
 
-HELM drops what is not a number, so a metric that an instance lacks on one side is a row without a number. Its
-token figures are made by tokenising the texts again, so they are no counts of what was generated.
+HELM drops values that are not numbers, so a metric that an instance lacks on one side is a row without a
+number. Its token figures come from tokenising the texts again, so they do not count generated tokens.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from results.schema import JsonObject
 HARNESS = "HELM"
 FILE = "per_instance_stats.json"
 BOOKKEEPING = ("num_", "inference_", "training_", "batch_size", "max_", "finish_reason", "prompt_truncated")
-"""Names of figures that are no scores begin so."""
+"""Prefixes of figures that are not scores."""
 AGAIN = "its token figures come from tokenising the texts again"
 
 
@@ -39,7 +39,7 @@ def log_files(path: Path) -> list[Path]:
 
 
 def read(path: Path) -> list[Log]:
-    """One log per run folder. ResultsError where they are of several models."""
+    """One log per run folder. ResultsError if they are of several models."""
     return newest_of_one_model(
         path, [(_read(file), str(file.parent.parent.name)) for file in log_files(path)]
     )
@@ -71,9 +71,9 @@ def _read(file: Path) -> Log:
             names[metric] = None
             record.scores[metric] = number(stat.get("mean"))
     for record in records.values():
-        # HELM drops what is not a number.
+        # HELM drops values that are not numbers.
         record.scores.update({name: None for name in names if "," not in name and name not in record.scores})
-    # What HELM measures beside the score comes first in its files; what is known to be a score is primary.
+    # HELM's files begin with figures that are not scores; a known score is primary.
     ordered = sorted(names, key=lambda one: (known_direction(one) == "unknown", "," in one))
     metrics = {metric: metric_by_name(metric) for metric in ordered}
     return Log(

@@ -1,15 +1,15 @@
 """inspect_ai: `.eval` (a ZIP archive) and `.json` logs.
 
-An archive holds `header.json`, one file per sample and epoch, and `reductions.json`. Epochs of a sample are
-reduced as the header says: the reduced scores are read where there are any. Members are compressed with
-Zstandard, which Python's zipfile reads from 3.14 on; here Arrow unpacks them, so no package of inspect_ai's
-is needed.
+An archive holds `header.json`, one file per sample and epoch, and `reductions.json`. The header says how the
+epochs of a sample are reduced; reduced scores are read if there are any. Members are compressed with
+Zstandard, which Python's zipfile reads from 3.14 on. Here Arrow unpacks them, so inspect_ai need not be
+installed.
 
-Letters are numbers as inspect_ai reads them: C is 1, P is 0.5, I and N are 0. A score of NaN is one that
-inspect_ai could not give, and a sample that ended in an error has none.
+Letters become the numbers of inspect_ai: C is 1, P is 0.5, I and N are 0. NaN means that inspect_ai could not
+score the sample; a sample that ended in an error has no score.
 
-Tokens are those that the model's API reported, of the evaluated model alone (a grader's are not counted).
-inspect_ai counts cached prompt tokens apart; here they are part of the prompt.
+Tokens are those that the API reported for the evaluated model (a grader's are not counted). inspect_ai counts
+cached prompt tokens separately; here they are part of the prompt.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ HARNESS = "inspect_ai"
 LETTERS = {"c": 1.0, "p": 0.5, "i": 0.0, "n": 0.0, "yes": 1.0, "true": 1.0, "no": 0.0, "false": 0.0}
 COUNTED = "reported by the model's API to inspect_ai, over all epochs of a sample"
 ZSTANDARD = 93
-"""Number of the compression in a ZIP archive."""
+"""Zstandard's number in a ZIP archive."""
 
 
 def log_files(path: Path) -> list[Path]:
@@ -62,7 +62,7 @@ def _is_ours(path: Path) -> bool:
 
 
 def read(path: Path) -> list[Log]:
-    """The newest log of each task. ResultsError where logs are of several models, or one cannot be read."""
+    """The newest log of each task. ResultsError if logs are of several models, or one cannot be read."""
     logs = [
         _archive(file) if file.suffix == ".eval" else _plain(document(file), file) for file in log_files(path)
     ]
@@ -73,7 +73,7 @@ def _archive(file: Path) -> tuple[Log, str]:
     with zipfile.ZipFile(file) as archive, file.open("rb") as raw:
         names = set(archive.namelist())
         if "header.json" not in names:
-            raise ResultsError(f"{file} has no header.json: its run did not finish; run it to its end")
+            raise ResultsError(f"{file} has no header.json: its run did not finish; run it to the end")
 
         def member(name: str) -> Any:
             return parse_json(_unpacked(archive.getinfo(name), archive, raw))
@@ -113,8 +113,8 @@ def _log(header: JsonObject, samples: Iterator[JsonObject], reductions: Any, fil
         reader.reduce(reductions)
     elif epochs > 1 and set(spec["config"].get("epochs_reducer") or ["mean"]) != {"mean"}:
         raise ResultsError(
-            f"{file} holds {epochs} epochs and no scores reduced by "
-            f"{', '.join(spec['config']['epochs_reducer'])}; score it again with `inspect score`"
+            f"{file} holds {epochs} epochs but no scores reduced by "
+            f"{', '.join(spec['config']['epochs_reducer'])}: score it again with `inspect score`"
         )
     task = str(spec["task"]).split("/")[-1]
     log = Log(
@@ -206,7 +206,7 @@ class _Reading:
         return found
 
     def finished(self) -> list[Record]:
-        """All records; one without scores lacks every one of them."""
+        """All records; one without scores lacks all metrics."""
         for record in self.records.values():
             if not record.scores:
                 record.scores.update(dict.fromkeys(self.names))
@@ -222,7 +222,7 @@ def _plain_name(name: str) -> str:
 
 
 def _parts(scorer: str, value: object) -> Iterator[tuple[str, object]]:
-    """(metric, value) of a score: one, or one per key of a mapping, or per place of a list."""
+    """(metric, value) of a score: a single one, one per key of a mapping, or one per element of a list."""
     if isinstance(value, dict):
         yield from ((f"{scorer}:{key}", part) for key, part in value.items())
     elif isinstance(value, list):
@@ -232,7 +232,7 @@ def _parts(scorer: str, value: object) -> Iterator[tuple[str, object]]:
 
 
 def _number(value: object) -> Value:
-    """A score as inspect_ai's `value_to_float` has it; None where it has no number for it."""
+    """A score as a number, as in inspect_ai's `value_to_float`; None if that has no number for it."""
     if isinstance(value, str):
         if value.strip().lower() in LETTERS:
             return LETTERS[value.strip().lower()]
@@ -245,7 +245,7 @@ def _number(value: object) -> Value:
 
 
 def _tokens(usage: Mapping[str, JsonObject], model: str) -> Tokens | None:
-    """Of the evaluated model, or of all where it has no entry of its own."""
+    """Usage of the evaluated model, or of all models if it has no entry."""
     own = [usage[model]] if model in usage else list(usage.values())
     if not own:
         return None
@@ -261,7 +261,7 @@ def _added(first: Tokens | None, second: Tokens | None) -> Tokens:
 
 
 def _input(sample: JsonObject) -> str:
-    """The text of a sample's input, with long parts that the log keeps apart put back."""
+    """The text of a sample's input, including long parts that the log stores separately."""
     attached = sample.get("attachments") or {}
 
     def whole(text: object) -> str:

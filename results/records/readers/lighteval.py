@@ -1,10 +1,10 @@
 """lighteval: `details/MODEL/TIME/details_TASK_TIME.parquet`, written with --save-details.
 
-Rows are paired by the document's id, not by their place: a run with `--max-samples` or another order of
-batches holds other rows. lighteval does not write which end of a metric is better, so it is known by the
-metric's name or asked for.
+Rows are paired by the document's id, not by position: a run with `--max-samples` or another order of batches
+holds other rows. lighteval does not write the direction of a metric: it is known by the metric's name, or the
+user says it.
 
-Its `output_tokens` have the padded width of their batch, so they are no counts of what was generated.
+Its `output_tokens` have the padded width of their batch, so they do not count generated tokens.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def log_files(path: Path) -> list[Path]:
 
 
 def read(path: Path) -> list[Log]:
-    """The newest log of each task. ResultsError where logs are of several models, or one cannot be read."""
+    """The newest log of each task. ResultsError if logs are of several models, or one cannot be read."""
     logs = []
     for file in log_files(path):
         match = FILE_NAME.fullmatch(file.name)
@@ -52,7 +52,7 @@ def _read(file: Path, task: str, time: str) -> Log:
             rows = details.read(columns=WANTED).to_pylist()
     except (pyarrow.ArrowException, KeyError, AttributeError, OSError) as error:
         raise ResultsError(
-            f"{file} is not a details file of lighteval ({type(error).__name__}: {error}); name a file that "
+            f"{file} is not a details file of lighteval ({type(error).__name__}: {error}): name a file that "
             "--save-details wrote"
         ) from error
     times: dict[str, int] = {}
@@ -81,7 +81,7 @@ def _read(file: Path, task: str, time: str) -> Log:
         tokens_not_comparable=PADDED, paired_by="document id",
     )  # fmt: skip
     if passed_over := [name for name in names if name not in numeric]:
-        log.notes.append(f"{task}: {', '.join(passed_over)} passed over, because the rows are not numbers.")
+        log.notes.append(f"{task}: {', '.join(passed_over)} skipped, because the rows are not numbers.")
     return log
 
 
@@ -91,7 +91,7 @@ def _plain(name: str) -> str:
 
 
 def _gold(doc: dict[str, Any]) -> str:
-    """The right answer as text: the choice that the gold index names, or several as a list."""
+    """The right answer as text: the choice at the gold index, or several as a list."""
     places, choices = doc.get("gold_index"), doc.get("choices") or []
     places = places if isinstance(places, list) else [places]
     golds = [choices[place] for place in places if isinstance(place, int) and 0 <= place < len(choices)]

@@ -3,14 +3,13 @@
 lm-eval writes one row per document and filter. Every filter is a metric of its own
 (`exact_match,strict-match`), as in lm-eval's tables. Rows are named by `doc_hash`, a hash of the document.
 
-The results file (`results_TIME.json`, or `NAME_TIME.json` where --output_path was `NAME.json`) says which end
-of each metric is better. Where it is missing, lm-eval's registry does, by the metric's name.
+The results file (`results_TIME.json`, or `NAME_TIME.json` if --output_path was `NAME.json`) gives the
+direction of each metric. If it is missing, lm-eval's registry gives it, by the metric's name.
 
-Some rows are not what their metric's name says. Rows of `perplexity` are log-likelihoods, in which higher is
-better (findings/ shows it). Rows of `word_perplexity` and its kin are pairs of a log-likelihood and a
-weight, those of `f1` and `mcc` pairs of the right and the predicted class, those of `brier_score` a class
-and the probabilities as text. Metrics whose rows are texts (`bleu`, `chrf`, `ter`) are passed over,
-and named.
+Some rows are not what their metric's name says. Rows of `perplexity` are log-likelihoods, so higher is better
+(see findings/). Rows of `word_perplexity` and similar metrics are pairs of a log-likelihood and a weight;
+those of `f1` and `mcc` are pairs of the right and the predicted class; those of `brier_score` are a class and
+the probabilities as text. Metrics whose rows are texts (`bleu`, `chrf`, `ter`) are skipped, with a note.
 """
 
 from __future__ import annotations
@@ -55,12 +54,12 @@ FIGURES: Mapping[str, Figure] = {
     "mcc": "mcc",
     "matthews_corrcoef": "mcc",
 }
-"""Metric or aggregation -> the figure that lm-eval makes of pairs."""
+"""Metric or aggregation -> how lm-eval aggregates the pairs."""
 
 
 @dataclass(frozen=True)
 class Results:
-    """What a results file says of one run."""
+    """Contents of a results file for one run."""
 
     path: Path | None = None
     said: JsonObject = field(default_factory=dict)
@@ -71,7 +70,7 @@ class Results:
         return found if isinstance(found, dict) else {}
 
     def aggregation(self, task: str, metric: str) -> str:
-        """Name of the metric's aggregation, or the metric's own name where the file does not say."""
+        """Name of the metric's aggregation, or the metric's own name if the file does not say."""
         listed = self.of_task("configs", task).get("metric_list")
         for entry in listed if isinstance(listed, list) else []:
             if isinstance(entry, dict) and entry.get("metric") == metric:
@@ -103,9 +102,7 @@ def _is_ours(path: Path) -> bool:
 
 
 def read(path: Path) -> list[Log]:
-    """The newest log of each task. ResultsError where files are of several models, or a row is not
-    lm-eval's.
-    """
+    """The newest log of each task. ResultsError if files are of several models, or a row is not lm-eval's."""
     known: dict[tuple[Path, str], Results] = {}
     models: dict[str, Path] = {}
     newest: dict[str, list[tuple[str, Path]]] = {}
@@ -117,7 +114,7 @@ def read(path: Path) -> list[Log]:
         newest.setdefault(task, []).append((time, file))
     if len(models) > 1:
         listed = "; ".join(f"{model}: {folder}" for model, folder in models.items())
-        raise ResultsError(f"{path} holds logs of {len(models)} models ({listed}); name one of these folders")
+        raise ResultsError(f"{path} holds logs of {len(models)} models ({listed}): name one of these folders")
     logs = []
     for task, found in newest.items():
         (time, file), *others = sorted(found, reverse=True)
@@ -130,13 +127,13 @@ def read(path: Path) -> list[Log]:
 
 
 def named(file: Path) -> tuple[str, str]:
-    """(task, time) of a log's name; the time is empty where the name has none."""
+    """(task, time) of a log's name; the time is empty if the name has none."""
     match = FILE_NAME.fullmatch(file.name)
     return (match["task"], match["time"]) if match else (file.stem.removeprefix("samples_"), "")
 
 
 def results_of(folder: Path, time: str) -> Results:
-    """The results file of a log's own time, in either naming; an empty one where there is none."""
+    """The results file with the log's time, under either name; an empty one if there is none."""
     for file in sorted(folder.glob(f"*_{time}.json")) if time else []:
         try:
             said = parse_json(file.read_bytes())
@@ -155,7 +152,7 @@ class _Reading:
         self.filters = results.filters(task)
         self.records: dict[tuple[str, int], Record] = {}
         self.places: dict[str, list[object]] = {}
-        """Places of each document in its data set; one that stands there twice is two samples of one item."""
+        """Positions of each document in its data set; one that appears twice is two samples of one item."""
         self.times: dict[object, int] = {}
         self.shapes: dict[str, str] = {}
         self.passed_over: set[str] = set()
@@ -176,7 +173,7 @@ class _Reading:
         )  # fmt: skip
         if self.passed_over:
             names = ", ".join(sorted(self.passed_over))
-            log.notes.append(f"{self.task}: {names} passed over, because the rows hold texts or lists.")
+            log.notes.append(f"{self.task}: {names} skipped, because the rows hold texts or lists.")
         if not log.metrics:
             log.notes.append(
                 f"{self.task}: no row of {self.file} has a metric that is a number (a predict_only log has "
@@ -184,8 +181,8 @@ class _Reading:
             )
         if self.results.path is None:
             log.notes.append(
-                f"{self.task}: no results file of its time lies beside {self.file.name}, so which end of a "
-                "metric is better is known by its name alone, as in lm-eval's registry."
+                f"{self.task}: no results file with its time is beside {self.file.name}, so the direction of "
+                "a metric is known only by its name, as in lm-eval's registry."
             )
         if self.older:
             log.notes.append(f"{self.task}: {self.file.name} is of an older lm-eval, which lists no metrics.")
@@ -198,7 +195,7 @@ class _Reading:
             names = [name for name in row if name not in NOT_METRICS]
         if item is None or not isinstance(names, list) or not all(map(self._is_name, names)):
             raise ResultsError(
-                f"{self.file}:{line}: no doc_hash and metrics, so not a log of lm-eval's --log_samples; "
+                f"{self.file}:{line}: no doc_hash and metrics, so not a log of lm-eval's --log_samples: "
                 "name such a log"
             )
         place, chosen = self._place_and_filter(row, item)
@@ -225,15 +222,15 @@ class _Reading:
             record.scores[f"{name},{chosen}"] = value
 
     def _is_name(self, name: object) -> bool:
-        """Whether a metric's name is one; names that were looked at are not looked at again."""
+        """Whether a key of a row is a metric; answers are cached."""
         if isinstance(name, str) and (name in self.names or printable(name)):
             self.names.add(name)
             return True
         return False
 
     def _place_and_filter(self, row: JsonObject, item: str) -> tuple[object, str]:
-        """Place of a row's document in its data set, and the filter. Older logs do not name the filter: there
-        a document that comes again is under the next one."""
+        """Position of a row's document in its data set, and the filter. Older logs do not name the filter:
+        there, each repeat of a document belongs to the next filter."""
         place, chosen = row.get("doc_id"), row.get("filter")
         if place is None:
             place = self._times((item, chosen))
@@ -264,7 +261,7 @@ class _Reading:
 
 
 def _item(row: JsonObject) -> str | None:
-    """`doc_hash`; an older log has none, and then the same hash is made of the document."""
+    """`doc_hash`; for older logs, which lack it, the same hash of the document."""
     if "doc_hash" in row:
         return row["doc_hash"] if isinstance(row["doc_hash"], str) else None
     if not isinstance(row.get("doc"), dict):
@@ -273,7 +270,7 @@ def _item(row: JsonObject) -> str | None:
 
 
 def _own_id(row: JsonObject) -> str | None:
-    """The id that tasks of s2d-bench give a row: lm-eval's logs of them pair with run folders by it."""
+    """The item id of an s2d-bench task: lm-eval's logs of such tasks pair with run folders by it."""
     doc = row.get("doc")
     return _text(doc.get("item_id")) if isinstance(doc, dict) else None
 

@@ -1,4 +1,4 @@
-"""Several logs in one folder: refused where they are of several models, else the newest of a task is read."""
+"""Chooses among several logs in a folder: the newest of each task, if all are of one model."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from results.records.log import Log
 
 
 def newest_of_one_model(path: Path, logs: Sequence[tuple[Log, str]]) -> list[Log]:
-    """The newest log of each task, from logs with the text of their time; others are named in its notes.
+    """The newest log of each task, from logs with the text of their time; its notes name the others.
 
-    ResultsError where they are of several models.
+    ResultsError if they are of several models.
     """
     models = {log.model: log.path for log, _ in logs}
     if len(models) > 1:
         listed = "; ".join(f"{model}: {file}" for model, file in models.items())
-        raise ResultsError(f"{path} holds logs of {len(models)} models ({listed}); name one of these files")
+        raise ResultsError(f"{path} holds logs of {len(models)} models ({listed}): name one of these files")
     found: dict[str, list[tuple[str, str, Log]]] = {}
     for log, time in logs:
         found.setdefault(log.task, []).append((time, str(log.path), log))

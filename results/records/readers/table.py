@@ -1,15 +1,15 @@
-"""A table of scores, CSV or JSONL, for harnesses without a reader (simple-evals, a script of one's own).
+"""A table of scores, CSV or JSONL, for harnesses without a reader (simple-evals, your own script).
 
-A row is an item; columns are known by their names. `item` is needed, and at least one column of numbers:
+A row is an item. Columns are known by their names: `item` is required, and at least one column of numbers:
 
     item,accuracy,generated_tokens
     q1,1,120
     q2,0,98
 
-- `item` (or item_id, id, question_id, doc_id, sample_id, index): what rows are paired by
-- `cluster`, `sample`: what items share; the number of a repeat
+- `item` (or item_id, id, question_id, doc_id, sample_id, index): rows are paired by it
+- `cluster`, `sample`: name of the cluster; number of the repeat
 - `prompt`, `target`, `answer`: texts; prompts and targets are compared by their hash
-- `generated_tokens`, `prompt_tokens`, `cached_tokens`, `calls`: what the row spent
+- `generated_tokens`, `prompt_tokens`, `cached_tokens`, `calls`: counts of the row
 - `model`, `task`: names, equal in all rows
 - every other column whose cells are numbers, true or false, or empty, is a metric
 
@@ -56,23 +56,23 @@ WORDS = {"true": 1.0, "false": 0.0, "": None, "nan": None, "null": None, "none":
 
 
 def log_files(path: Path) -> list[Path]:
-    """`path` itself, where it is a CSV or JSONL file."""
+    """`path` itself, if it is a CSV or JSONL file."""
     return [path] if path.is_file() and path.suffix in (".csv", ".jsonl") else []
 
 
 def read(path: Path) -> list[Log]:
-    """The table as one log. ResultsError names the line or the column at fault."""
+    """The table as one log. ResultsError names the wrong line or column."""
     rows = list(_rows(path))
     if not rows:
-        raise ResultsError(f"{path} holds no rows; name a table with a row per item")
+        raise ResultsError(f"{path} holds no rows: name a table with a row per item")
     columns = list(dict.fromkeys(name for _, row in rows for name in row))
     item_column = next((name for name in ITEMS if name in columns), None)
     if item_column is None:
-        raise ResultsError(f"{path} has no column {' or '.join(ITEMS)}; name the column of items so")
+        raise ResultsError(f"{path} has no column {' or '.join(ITEMS)}: rename the column of items")
     metrics = [name for name in columns if name not in (item_column, *OTHERS) and _is_metric(name, rows)]
     if not metrics:
         raise ResultsError(
-            f"{path} has no column of numbers beside {item_column}; add one named after the metric"
+            f"{path} has no column of numbers beside {item_column}: add one named after the metric"
         )
     records = []
     times: dict[str, int] = {}
@@ -92,7 +92,7 @@ def read(path: Path) -> list[Log]:
             )
         )  # fmt: skip
     if len({(record.item, record.sample) for record in records}) < len(records):
-        raise ResultsError(f"{path}: an item stands twice with one sample number; number repeats in `sample`")
+        raise ResultsError(f"{path}: an item appears twice with one sample number: number them in `sample`")
     spent = "generated_tokens" in columns
     return [
         Log(
@@ -161,7 +161,7 @@ def _tokens(row: Mapping[str, Any], path: Path, line: int) -> Tokens | None:
         return None
     spent = [_number(row.get(name)) for name in SPENT]
     if any(isinstance(one, float) and not 0 <= one < float("inf") for one in spent) or spent[-1] is None:
-        raise ResultsError(f"{path}:{line}: token counts must be numbers from 0 on")
+        raise ResultsError(f"{path}:{line}: token counts must be numbers of 0 or more")
     calls, prompt, cached, generated = (int(one) if isinstance(one, float) else 0 for one in spent)
     return Tokens(calls, prompt, cached, generated)
 
@@ -174,7 +174,7 @@ def _name(rows: list[tuple[int, Mapping[str, Any]]], column: str, path: Path) ->
     names = {str(row[column]) for _, row in rows if row.get(column) not in (None, "")}
     if len(names) > 1:
         raise ResultsError(
-            f"{path}: column {column} has {len(names)} names ({', '.join(sorted(names)[:5])}); split it"
+            f"{path}: column {column} has {len(names)} names ({', '.join(sorted(names)[:5])}): split it"
         )
     name = next(iter(names), None)
     return name if name is None or printable(name) else None
