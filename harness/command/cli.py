@@ -217,7 +217,7 @@ def _report(arguments: list[str], course: Course) -> int:
     )
     parser.add_argument("--paper", action="store_true", help="show the figures of the paper beside the run")
     parser.add_argument(
-        "--verbose", action="store_true", help="secondary metrics, tokens by kind, whole legends, methods too"
+        "--verbose", action="store_true", help="secondary metrics, tokens by kind, full legends, methods too"
     )
     parser.add_argument(
         "--variants", metavar="V,...", default="", help="only these, such as base,s2; writes into RUN/views"

@@ -100,7 +100,7 @@ SWITCHES: tuple[tuple[str, str], ...] = (
     ("fresh", "start anew instead of continuing an unfinished run"),
     ("dry-run", "ask some items for about 20 seconds, print what the run will take, and stop"),
     ("trust-remote-code", "let a hub model run its own code; recorded in the manifest"),
-    ("verbose", "print secondary metrics, tokens by kind, whole legends and the methods too"),
+    ("verbose", "print secondary metrics, tokens by kind, full legends and the methods too"),
     ("all-samples", "draw every teacher sample, even when the vote is already certain"),
     ("curtail-votes", "METHOD*K: draw no more samples of an item than its vote needs"),
     ("until-decided", "ask items in planned rounds, and stop a task when its claims are decided"),

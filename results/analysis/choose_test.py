@@ -1,9 +1,8 @@
-"""Which test and which interval run when: the table that decides, and the same rows are printed with results.
+"""The table that decides which test and interval run; the same rows are printed with results.
 
-Each question (a score, a difference of scores, tokens ...) has its rows. They are read from the top, and the
-first one that fits the data runs: a `Method` holds the predicate, the function, and the words that are
-printed. Where a method failed its coverage in simulation, the row says what replaced it and why
-(`tests/benchmarks/simulate.py` shows it).
+Each question (a score, a difference of scores, tokens ...) has its rows. The first row that fits the data
+runs. A `Method` holds the predicate, the function, and the printed words. If a method failed its coverage in
+simulation (`tests/benchmarks/simulate.py`), the row says what replaced it and why.
 """
 
 from __future__ import annotations
@@ -37,17 +36,17 @@ class Printed:
 
 @dataclass(frozen=True)
 class Method(Printed, Generic[Data, Found]):
-    """One row of the table: its words, and what decides and runs."""
+    """One row of the table: its words, its predicate and its function."""
 
     run: Callable[[Data], Found]
-    """Computes what the row names."""
+    """Computes the row's test and interval."""
     fits: Callable[[Data], bool] = lambda data: True
-    """Whether the row is for these data, where no row above it is."""
+    """Whether the row is for these data, if no row above it is."""
 
 
 @dataclass(frozen=True)
 class Claimed:
-    """A difference that is to be tested."""
+    """A difference to test."""
 
     pair: Pair
     exact: bool = False
@@ -57,19 +56,19 @@ class Claimed:
 SCORES: tuple[Method[Sample, At], ...] = (
     Method(
         "proportion", "one proportion", "", "Wilson",
-        "never a point, never outside 0 to 100 %, right on average over the shares",
+        "never of width 0, never outside 0 to 100 %, right coverage on average over the true shares",
         run=functions.wilson_of,
         fits=lambda sample: sample.binary,
     ),
     Method(
         "proportion_clustered", "one proportion, clustered items", "", "Wilson at the effective n",
-        "a cluster bootstrap is a point when every item is right; the design effect keeps Wilson honest",
+        "a cluster bootstrap has width 0 if every item is right; the design effect accounts for clusters",
         run=functions.wilson_of_clusters,
         fits=lambda sample: sample.zero_one,
     ),
     Method(
         "number", "one mean of graded scores", "", "BCa (cluster) bootstrap",
-        "no shape assumed, clusters drawn whole",
+        "assumes no distribution; clusters are drawn whole",
         run=functions.bootstrapped_score,
     ),
 )  # fmt: skip
@@ -78,7 +77,7 @@ SCORES: tuple[Method[Sample, At], ...] = (
 DIFFERENCES: tuple[Method[Claimed, Fitted], ...] = (
     Method(
         "paired_binary", "two proportions, paired", "McNemar mid-p (exact in a gate)", "Bonett-Price",
-        "the exact test is conservative, mid-p is near its level; the naive interval is a point when "
+        "the exact test is conservative, mid-p is near its level; the naive interval has width 0 if "
         "nothing differs",
         run=lambda claimed: functions.mcnemar_bonett_price(claimed.pair, claimed.exact),
         fits=lambda claimed: claimed.pair.binary and not functions.many_differ(claimed.pair),
@@ -86,22 +85,22 @@ DIFFERENCES: tuple[Method[Claimed, Fitted], ...] = (
     Method(
         "paired_binary_large", "two proportions, paired, above 5,000 items",
         "McNemar mid-p (exact in a gate)", "multinomial bootstrap (BCa)",
-        "three cells, 2 ms however many items; Bonett-Price where fewer than 200 items differ",
+        "three cells, so 2 ms for any number of items; Bonett-Price if fewer than 200 items differ",
         run=lambda claimed: functions.mcnemar_multinomial(claimed.pair, claimed.exact),
         fits=lambda claimed: claimed.pair.binary,
     ),
     Method(
         "paired_number", "paired graded scores", "sign-flip permutation",
         "adjusted, after Bonett and Price",
-        "in simulation BCa covered 85 to 94 % where few items differ and 93 to 95 % where many do; "
-        "this one keeps 94 %",
+        "in simulation BCa covered 85 to 94 % if few items differ and 93 to 95 % if many do; "
+        "this one covers 94 %",
         run=lambda claimed: functions.sign_flip_adjusted(claimed.pair),
         fits=lambda claimed: claimed.pair.single,
     ),
     Method(
         "clustered", "clustered items (votes, templates, orders, samples, seeds)", "cluster permutation",
         "adjusted, after Bonett and Price, on whole clusters",
-        "ignoring clusters gave 43 % false alarms; the cluster bootstrap (BCa) covered 84 to 94 % where few "
+        "ignoring clusters gave 43 % false alarms; the cluster bootstrap (BCa) covered 84 to 94 % if few "
         "clusters differ",
         run=lambda claimed: functions.sign_flip_adjusted(claimed.pair),
     ),
@@ -116,18 +115,18 @@ INTERVALS = {
     "durkalski": "Durkalski's test of clustered matched pairs, inverted",
     "bootstrap-t": "studentised bootstrap of clusters",
 }
-"""What `--interval` names, for graded and clustered differences."""
+"""The values of `--interval`, for graded and clustered differences."""
 
 
 def differences(interval: str) -> tuple[Method[Claimed, Fitted], ...]:
-    """`DIFFERENCES`, with the interval of graded and clustered scores that was asked for."""
+    """`DIFFERENCES`, with the requested interval for graded and clustered scores."""
     if interval == ADJUSTED:
         return DIFFERENCES
     return tuple(
         replace(
             row,
             interval=INTERVALS[interval],
-            reason="asked for with --interval; ours covers better where few clusters differ",
+            reason="requested with --interval; the default covers better if few clusters differ",
             run=lambda claimed: functions.sign_flip_published(interval, claimed.pair),
         )
         if row.key in ("paired_number", "clustered")
@@ -140,12 +139,12 @@ PROPORTIONS_IN_LOOKS: Method[Claimed, Fitted] = Method(
     "paired_binary_looks", "two proportions, paired, asked in planned looks",
     "McNemar mid-p (exact in a gate)", "Tango's score interval",
     "a multinomial bootstrap does not reach the levels of early looks; at a margin Bonett-Price claimed "
-    '"as good as" in up to 5 % of the cases that lie on it, the score test in 3 %',
+    '"as good as" in up to 5 % of the cases exactly at the margin, the score test in 3 %',
     run=lambda claimed: functions.mcnemar_tango(claimed.pair, claimed.exact),
     fits=lambda claimed: claimed.pair.binary,
 )  # fmt: skip
 DIFFERENCES_IN_LOOKS = (PROPORTIONS_IN_LOOKS, *DIFFERENCES)
-"""The same where items are asked in planned looks."""
+"""The same for items asked in planned looks."""
 
 SOME_TOKENS: Method[Pair, Fitted] = Method(
     "tokens", "tokens, paired", "sign-flip permutation", "BCa bootstrap", "token counts are skewed",
@@ -154,7 +153,7 @@ SOME_TOKENS: Method[Pair, Fitted] = Method(
 )  # fmt: skip
 MANY_TOKENS: Method[Pair, Fitted] = Method(
     "large_number", "tokens, paired, above 5,000 items", "normal sign-flip", "linearised",
-    "at this size equal to the permutation and the bootstrap, in no time",
+    "at this size equal to the permutation and the bootstrap, and much faster",
     run=functions.sign_flip_linearised,
 )  # fmt: skip
 TOKENS = (SOME_TOKENS, MANY_TOKENS)
@@ -162,19 +161,19 @@ TOKENS = (SOME_TOKENS, MANY_TOKENS)
 
 TOKEN_RATIO: Method[tuple[Floats, Floats], Interval] = Method(
     "token_ratio", "a ratio of mean tokens", "", "BCa bootstrap of the ratio",
-    "items drawn in pairs, clusters whole",
+    "items are drawn in pairs, clusters whole",
     run=functions.bootstrapped_ratio,
 )  # fmt: skip
 NON_INFERIORITY: Method[tuple[Interval, float], Verdict] = Method(
     "non_inferiority", "as good as", "paired non-inferiority at the margin, alpha .025",
     "lower end of the two-sided 95 % interval",
-    "not significant is not equal",
+    "a difference that is not significant does not show equality",
     run=lambda asked: noninferiority.non_inferior(*asked),
 )  # fmt: skip
 FAMILY: Method[tuple[Sequence[float], float], tuple[list[float], list[float]]] = Method(
     "family", "superiority on primary metrics, over tasks and pairs", "Holm",
-    "the pair's own interval at the level that Holm decided it at",
-    "one promise for the whole leaderboard, everything else is unadjusted and marked; where test and "
+    "the pair's own interval at the level at which Holm decided",
+    "one error rate for the whole leaderboard, everything else is unadjusted and marked; if test and "
     "interval disagree about 0, the test decides and sets that end (Miettinen)",
     run=lambda asked: functions.holm_with_levels(*asked),
 )  # fmt: skip
@@ -192,7 +191,7 @@ GAIN_KEPT: Method[tuple[Sequence[SharePart], float], gain.Kept | None] = Method(
 OVERALL: Method[Combining, Combined] = Method(
     "overall", "all tasks together, each with equal weight", "stratified sign-flip permutation",
     "the tasks' intervals combined (MOVER)",
-    "keeps the care of each task's own interval; a verdict needs both test and interval",
+    "uses each task's own interval; a verdict needs both test and interval",
     run=Combined,
 )  # fmt: skip
 
@@ -206,20 +205,20 @@ LOOKS: tuple[Printed, ...] = (
         "looks", "the same, asked in planned looks (--until-decided)",
         "the row's own test at each look, sequential p-value (Lan and DeMets; Liu and Anderson)",
         "repeated, in common over the looks (Jennison and Turnbull); median-unbiased estimate",
-        "holds whenever the looks end and whatever ended them",
+        "valid whenever the looks end and for whatever reason",
     ),
     Printed(
         "looks_tokens", "tokens, asked in planned looks",
         "log ratio with Student's t at each look, sequential p-value", "log ratio, repeated",
-        "levels of early looks lie further out than 10,000 draws reach",
+        "10,000 draws do not reach the levels of early looks",
     ),
 )  # fmt: skip
 TABLE = {row.key: row for row in ROWS}
-"""The rows as they are printed, by key."""
+"""The printed rows, by key."""
 
 
 def as_markdown() -> str:
-    """The table as docs/statistics.md has it, made of the rows themselves."""
+    """The table of docs/statistics.md, made from the rows."""
     printed: list[Printed] = [*ROWS, *LOOKS]
     lines = [f"| {row.data} | {row.test} | {row.interval} | {row.reason} |" for row in printed]
     return "\n".join(["| data | test | interval | why |", "| --- | --- | --- | --- |", *lines])
@@ -231,7 +230,7 @@ def choose(rows: Sequence[Method[Data, Found]], data: Data) -> Method[Data, Foun
 
 
 def score_interval(sample: Sample, confidence: float = CONFIDENCE) -> tuple[Interval, str]:
-    """Interval of one variant's score, and the key of the table's row."""
+    """Interval of one variant's score, and the key of the row that made it."""
     method = choose(SCORES, sample)
     return method.run(sample)(confidence), method.key
 
@@ -243,8 +242,8 @@ def difference(
     in_looks: bool = False,
     interval: str = ADJUSTED,
 ) -> Difference:
-    """Test and interval of a paired difference of scores. `exact` takes the exact McNemar test (gates);
-    `in_looks` says that levels are those of planned looks (`results.analysis.looks`); `interval` is a key of
+    """Test and interval of a paired difference of scores. `exact` uses the exact McNemar test (gates);
+    `in_looks` uses the levels of planned looks (`results.analysis.looks`); `interval` is a key of
     `INTERVALS`.
     """
     claimed = Claimed(pair, exact)
@@ -259,15 +258,15 @@ def token_difference(pair: Pair) -> Difference:
 
 
 def ratio(pair: Pair) -> tuple[float | None, Interval | None]:
-    """Mean of the second variant over mean of the first, and its interval; None where the first spent
+    """Mean of the second variant divided by mean of the first, and its interval; None if the first spent
     nothing.
     """
     return ratio_of(pair.first.total, pair.second.total)
 
 
 def ratio_of(first: Floats, second: Floats) -> tuple[float | None, Interval | None]:
-    """sum(second)/sum(first) over clusters, and its interval. None where the first sum is 0; no interval
-    where so few clusters of the first hold anything (their calls failed, say) that it has no upper end.
+    """sum(second)/sum(first) over clusters, and its interval. None if the first sum is 0. No interval if so
+    few clusters of the first are not 0 (for example because calls failed) that it has no upper end.
     """
     if first.sum() <= 0:
         return None, None
@@ -276,7 +275,7 @@ def ratio_of(first: Floats, second: Floats) -> tuple[float | None, Interval | No
 
 
 def as_rows(used: set[str], interval: str = ADJUSTED) -> list[MethodRow]:
-    """The table as it stands in `leaderboard.json`, each row marked with whether it was used."""
+    """The table for `leaderboard.json`; `used` marks the rows that ran."""
     asked = {row.key: row for row in differences(interval)}
     rows: list[Printed] = [asked.get(row.key, row) for row in ROWS]
     rows += [row for row in LOOKS if row.key in used]

@@ -21,15 +21,15 @@ LEGEND = (
 LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{",
     "}": r"\}",
-    # A bracket or a star right behind the end of a row would be an argument of it.
+    # After the end of a row, LaTeX would read a bracket or a star as an argument.
     "[": "{[}", "]": "{]}", "*": "{*}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
     "|": r"\textbar{}",
 }  # fmt: skip
 
 FORMULA = re.compile(r"((?:^|[,;|])[\s\"]*)(?=[=+\-@\uff1d\uff0b\uff0d\uff20])")
-"""Where a formula may begin, also behind quotes; the last four are the signs in full width, which some
-spreadsheets take too."""
+"""Start of a possible formula, also after quotes; the last four characters are full-width forms, which some
+spreadsheets accept too."""
 
 
 plain = one_line
@@ -37,9 +37,9 @@ plain = one_line
 
 
 def markdown(text: object) -> str:
-    """For a Markdown cell or line: no markup, no HTML, no column break, no heading, list or rule."""
+    """For a Markdown cell or line: escapes markup, HTML, column breaks, headings, lists and rules."""
     safe = plain(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    # Within a word an underscore is no markup, and names are full of them.
+    # An underscore within a word is not markup, and names have many.
     safe = re.sub(r"([\\`*\[\]|~#$!]|(?<![^\W_])_|_(?![^\W_]))", r"\\\1", safe)
     return re.sub(r"^(\d*)([-+.)])(?=[-\s]|$)", r"\1\\\2", safe)
 
@@ -50,8 +50,8 @@ def latex(text: object) -> str:
 
 
 def csv(text: object) -> str:
-    """For a CSV cell: what a spreadsheet would take for a formula gets a quote before it, also behind a
-    separator that another locale splits at.
+    """For a CSV cell: a quote before anything that a spreadsheet could read as a formula, also after a
+    separator of another locale.
     """
     return FORMULA.sub(r"\1'", plain(text))
 
@@ -88,14 +88,14 @@ def dollars(value: float | None) -> str:
 
 
 def failures(row: ScoreRow) -> str:
-    """Failed rows as a share in percent; `-` where nothing was scored."""
+    """Failed rows as a share in percent; `-` if nothing was scored."""
     if not row["n_rows"]:
         return "-"
     return f"{100 * sum(row['failures'].values()) / row['n_rows']:.1f}"
 
 
 def kept(row: Claim) -> str:
-    """The share of System 2's gain that is kept: `72 % [40, 105]`; empty where none is claimed."""
+    """The share of System 2's gain that is kept: `72 % [40, 105]`; empty if there is none."""
     if "gain_kept" not in row:
         return ""
     share = row["gain_kept"]
@@ -106,7 +106,7 @@ def kept(row: Claim) -> str:
 
 
 def pays_after(entry: Queries | None) -> str:
-    """`1,200 [900, 1,700]`; never where it does not pay; `-` where it cannot be computed."""
+    """`1,200 [900, 1,700]`; `never` if it does not pay; `-` if it cannot be computed."""
     if entry is None:
         return "-"
     if entry["value"] is None:
@@ -118,9 +118,8 @@ def pays_after(entry: Queries | None) -> str:
 def marks(rows: Sequence[ScoreRow], comparisons: Sequence[Comparison]) -> dict[tuple[str, str, str], str]:
     """(task, variant, metric) -> the mark of its score: best, tie with the best, or nothing.
 
-    A tie is a paired interval, at the level that decided its claim, that holds 0; for two variants without a
-    comparison, intervals that overlap.
-    Where all scores are equal, none is the best.
+    A tie: the paired interval, at the level that decided its claim, contains 0; for two variants without a
+    comparison, their intervals overlap. If all scores are equal, none is the best.
     """
     result = {}
     for task, metric in dict.fromkeys((row["task"], row["metric"]) for row in rows):
@@ -157,8 +156,8 @@ def _tied(row: ScoreRow, best: ScoreRow, comparisons: Sequence[Comparison]) -> b
 
 
 def fewest_tokens(rows: Sequence[ScoreRow]) -> set[tuple[str, str]]:
-    """(task, variant) with the fewest generated tokens of its task, as they are printed, so that figures that
-    read alike are marked alike. None where all of a task are equal.
+    """(task, variant) with the fewest generated tokens of its task. Printed figures are compared, so equal
+    ones get equal marks. Empty for a task whose figures are all equal.
     """
     found = set()
     for task in dict.fromkeys(row["task"] for row in rows):

@@ -1,4 +1,4 @@
-"""What an item costs, column by column: one object holds a column's key, heads, formats and places.
+"""The cost columns: one object holds a column's key, headers, formats and places.
 
 A new column is an entry of `COSTS`, a key of `ScoreRow` (`results/schema_leaderboard.py`) and the line of
 `results/analysis/leaderboard.py` that computes it. Terminal, Markdown, CSV and page follow.
@@ -17,15 +17,15 @@ Show = Callable[[float | None], str]
 
 @dataclass(frozen=True)
 class PageColumn:
-    """How a column stands on the page."""
+    """How a column looks on the page."""
 
     header: str
     format: str
-    """As `results.page.words.cell` takes it."""
+    """The format for `results.page.words.cell`."""
     first: str = "ascending"
-    """What the first click on the head sorts by."""
+    """Order of the first click on the header."""
     priced: bool = False
-    """Whether it is there only where a run has prices."""
+    """Whether only runs with prices have it."""
 
 
 @dataclass(frozen=True)
@@ -34,18 +34,18 @@ class Column:
 
     key: str
     place: int
-    """In the CSV file and on the page, columns stand in the order of these numbers."""
+    """The CSV file and the page order columns by this number."""
     header: str | None
-    """In the table of costs; None where the table of scores has it."""
+    """Header in the table of costs; None if the column is in the table of scores."""
     show: Show
     page: PageColumn | None = None
 
     def value(self, row: ScoreRow) -> float | None:
-        """The figure of a row; None where it has none. TypeError for what is not a number."""
+        """The figure of a row; None if it has none. TypeError if it is not a number."""
         known: Mapping[str, object] = row
         found = known.get(self.key)
         if found is not None and not isinstance(found, int | float):
-            raise TypeError(f"{self.key} is {found!r}: a column shows numbers")
+            raise TypeError(f"{self.key} is {found!r}: a column needs a number")
         return found
 
 

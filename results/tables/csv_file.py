@@ -1,7 +1,7 @@
-"""`leaderboard.csv`: one row per task, variant and metric, with all that a row needs when it is read alone.
+"""`leaderboard.csv`: one row per task, variant and metric, each complete on its own.
 
-Figures are those of `leaderboard.json`. Run, model and seeds are on every row, and so are the verdicts of the
-claims that the row's variant is the second side of.
+Figures are those of `leaderboard.json`. Every row has run, model and seeds, and the verdicts of the claims in
+which its variant is the second side.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ VERDICTS: dict[str, tuple[ClaimName, str]] = {
     "as_good_as_teacher": ("non_inferior", "teacher"),
     "cheaper_than_teacher": ("cheaper", "teacher"),
 }
-"""Column -> claim, and whom it is held against. Empty where it is not made."""
+"""Column -> claim, and the role of the first side. The cell is empty if the claim is not made."""
 
 
 def csv_text(leaderboard: Leaderboard) -> str:
@@ -73,7 +73,7 @@ def csv_text(leaderboard: Leaderboard) -> str:
 
 
 def _verdicts(leaderboard: Leaderboard, row: ScoreRow) -> list[str]:
-    """What the leaderboard claims of a row's variant, in the words of its tables."""
+    """Verdicts of the leaderboard on a row's variant, in the words of its tables."""
     others = {"base": _base(leaderboard, row["task"]), "teacher": row["teacher"]}
     found = []
     for claim, against in VERDICTS.values():
@@ -89,6 +89,6 @@ def _is(one: Comparison, row: ScoreRow, claim: ClaimName, other: str | None) -> 
 
 
 def _base(leaderboard: Leaderboard, task: str) -> str | None:
-    """What stands for base on a task."""
+    """The variant in the role of base on a task."""
     named = [trio["base"] for trio in leaderboard["trios"] if trio["task"] == task and trio["base"]]
     return named[0] if named else "base"

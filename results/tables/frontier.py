@@ -1,6 +1,6 @@
 """The frontier as cells and sentences: score against tokens of every variant, fewest tokens first.
 
-Every format lays them out; the figures are those of `frontier[]`.
+Each format does its own layout; the figures are those of `frontier[]`.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from results.tables.rows import LABELS
 HEADERS = ("task", "variant", "tokens", "score %", "front", "P(front) %", "as good")
 RIGHT = frozenset({"tokens", "score %", "P(front) %"})
 LEGEND = (
-    "Front: no other variant scores as well with as few generated tokens. P(front): share of joint "
-    "bootstrap draws of the items, clusters whole, in which that holds. As good: the paired non-inferiority "
-    "test at the margin, unadjusted, of variants that generate fewer tokens than System 2."
+    "Front: no other variant scores as well with as few generated tokens. P(front): share of bootstrap draws "
+    "of the items (joint, whole clusters) in which this is so. As good: paired non-inferiority test at the "
+    "margin, unadjusted, for variants that generate fewer tokens than System 2."
 )
 STANDING = 3
-"""Variants of a task (base, System 2, distilled) whose frontier the claims tell already."""
+"""Base, System 2 and distilled: with only these, the claims already say what the frontier says."""
 
 
 def terminal(leaderboard: Leaderboard, width: int) -> list[str]:
-    """Lines for a terminal; none where the claims tell as much."""
+    """Lines for a terminal; none if the claims say the same."""
     if not has_more(leaderboard):
         return []
     said = [line for text in sentences(leaderboard) for line in textwrap.wrap(text, width)]
@@ -34,7 +34,7 @@ def terminal(leaderboard: Leaderboard, width: int) -> list[str]:
 
 
 def markdown(leaderboard: Leaderboard) -> list[str]:
-    """Parts of leaderboard.md; none where no task has two variants."""
+    """Parts of leaderboard.md; none if no task has two variants."""
     from tabulate import tabulate
 
     rows = cells(leaderboard, formats.markdown)
@@ -47,7 +47,7 @@ def markdown(leaderboard: Leaderboard) -> list[str]:
 
 
 def cells(leaderboard: Leaderboard, escape: Callable[[object], str] = str) -> list[list[str]]:
-    """A row per task and variant; a task's name stands on its first row."""
+    """A row per task and variant; only a task's first row has its name."""
     table = []
     for entry in leaderboard["frontier"]:
         for place, point in enumerate(entry["points"]):
@@ -71,10 +71,10 @@ def _as_good(point: FrontierPoint) -> str:
 
 
 def sentences(leaderboard: Leaderboard) -> list[str]:
-    """The cheapest variant that is as good as System 2, a sentence for each task that has one."""
+    """A sentence for each task with a cheapest variant that is as good as System 2."""
     return [entry["sentence"] for entry in leaderboard["frontier"] if entry["sentence"]]
 
 
 def has_more(leaderboard: Leaderboard) -> bool:
-    """Whether a task has variants between System 1 and System 2 beyond the standing three."""
+    """Whether a task has variants besides base, System 2 and distilled."""
     return any(len(entry["points"]) > STANDING for entry in leaderboard["frontier"])

@@ -1,9 +1,9 @@
 r"""The leaderboard for an article: scores, verdicts and break-even, each a float as wide as one column.
 
 Needs `\usepackage{booktabs,tabularx}`; `\input{leaderboard.tex}` brings the tables in, and
-`\ref{tab:RUN-scores}`, `-verdicts` and `-break-even` name them. The column of names takes what the figures
-leave of `\columnwidth` and wraps, so a table never is wider than that. A table that is too long for a page
-goes on in another float.
+`\ref{tab:RUN-scores}`, `-verdicts` and `-break-even` refer to them. The column of names takes the rest of
+`\columnwidth` and wraps, so a table is never wider than that. A table that is too long for a page continues
+in another float.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from results.tables import cells, seeds
 from results.tables import rows as table_rows
 
 LONGEST = 40
-"""Lines of one float: more would not fit a page beside its caption."""
+"""Maximum lines of one float, so that it fits on a page with its caption."""
 HEAD = (
     "% Needs \\usepackage{booktabs,tabularx}. One column wide: \\input it, or use table* for a page's width."
 )
@@ -61,21 +61,21 @@ def latex(leaderboard: Leaderboard) -> str:
             ["", "queries"],
             paid,
             "Break-even: queries after which teacher sampling and training are paid back, with the 95~\\% "
-            "interval of the saving.",
+            "interval of the saving per item.",
             f"tab:{name}-break-even",
         )
     return "\n\n".join(parts) + "\n"
 
 
 def _scores(leaderboard: Leaderboard, primary: bool) -> list[Group]:
-    """A group per task and metric; of metrics that are not primary, the scores alone."""
+    """A group per task and metric; secondary metrics have only the scores."""
     groups: dict[tuple[str, str], list[list[str]]] = {}
     counts: dict[tuple[str, str], int] = {}
     made = table_rows.score_cells(leaderboard, _name, bold=r"\textbf{{{}}}")
     for found, row in zip(made, leaderboard["rows"], strict=True):
         if row["primary"] != primary:
             continue
-        # What is bold needs no star.
+        # A bold score needs no star.
         score, tokens = (cell.replace(cells.latex(cells.BEST), "").strip() for cell in (found[5], found[6]))
         variant = _name(" ".join([row["variant"], *table_rows.doubts(row)]))
         of_metric = (row["task"], row["metric"])
@@ -117,7 +117,7 @@ def _break_even(leaderboard: Leaderboard) -> list[Group]:
 def _floats(
     headers: Sequence[str], groups: Sequence[Group], caption: str, label: str, below: Sequence[str] = ()
 ) -> list[str]:
-    """As many floats as the rows need; what stands below is under the last one."""
+    """As many floats as the rows need; `below` is printed under the last one."""
     pages: list[list[Group]] = [[]]
     for head, rows in groups:
         lines = sum(1 + len(each) for _, each in pages[-1])
@@ -159,12 +159,12 @@ def _float(
 
 
 def _name(text: object) -> str:
-    """A name that may be broken over lines at its joints."""
+    """A name that may wrap after `_`, `-` and `/`."""
     return re.sub(r"(\\_|[/-])(?=.)", r"\1\\allowbreak{}", cells.latex(text))
 
 
 def _figure(text: str) -> str:
-    """A figure that `rows` made: escaped, a minus sign for its hyphen."""
+    """A figure from `rows`: escaped, with a minus sign instead of a hyphen."""
     return (
         cells.latex(text).replace("{[}", "[").replace("{]}", "]").replace("-", r"\ensuremath{-}")
         if text != "-"
@@ -173,7 +173,7 @@ def _figure(text: str) -> str:
 
 
 def _teachers(leaderboard: Leaderboard) -> list[str]:
-    """One sentence on who taught whom; nothing where nothing was distilled."""
+    """One sentence that names each variant's teacher; empty if nothing was distilled."""
     taught = dict.fromkeys(
         f"{row['variant']} by {row['teacher']}" for row in leaderboard["rows"] if row.get("teacher")
     )

@@ -1,8 +1,8 @@
-"""Cells in columns of a terminal: tables as wide as allowed, in which nothing is ever cut.
+"""Lays out cells as tables for a terminal, within a width and without cutting anything.
 
-What does not fit is wrapped: first the headings, then the widest column of text, at spaces or, within a
-long name, after `_`, `-`, `/`. Figures are never wrapped. A table that is still too wide writes its first
-column as headings between the rows, and at last goes on below itself, with the names repeated.
+Wide content is wrapped: first the headers, then the widest column of text, at spaces or, within a long name,
+after `_`, `-`, `/`. Figures are never wrapped. If the table is still too wide, its first column becomes
+headings between the rows; if that is not enough, it is split into several tables that repeat the names.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from collections.abc import Callable, Collection, Sequence
 
 GUTTER = "  "
 NARROWEST = 8
-"""Columns of text are not made narrower than this many characters."""
+"""Minimum characters of a column of text."""
 
 Paint = Callable[[str, str], str]
-"""(header, cell) -> the terminal's number for its colour, such as `32`; empty for none."""
+"""(header, cell) -> ANSI colour code, such as `32`; empty for none."""
 Rows = Sequence[Sequence[str]]
 
 
@@ -29,8 +29,7 @@ def table(
 ) -> str:
     """A table of at most `width` columns; headers in `right` name the columns of figures.
 
-    The first `names` columns say what a row is about. Columns that are empty throughout are left out, the
-    first one excepted.
+    The first `names` columns name the row. Columns that are completely empty are left out, except the first.
     """
     kept, body = _with_content(headers, rows)
     names = sum(1 for name in headers[:names] if name in kept)
@@ -68,7 +67,7 @@ def fits(headers: Sequence[str], rows: Rows, width: int, right: Collection[str])
 def _parts(
     headers: Sequence[str], rows: Rows, width: int, right: Collection[str], names: int, grouped: bool
 ) -> list[list[int]]:
-    """Numbers of the columns of each table that the whole is divided into: as few as fit."""
+    """Splits a table into as few as fit: the numbers of the columns of each."""
     found: list[list[int]] = []
     first = list(range(names))
     for column in range(names, len(headers)):
@@ -88,7 +87,7 @@ def _parts(
 def _grouped(
     headers: Sequence[str], rows: Rows, width: int, right: Collection[str], paint: Paint | None
 ) -> list[str]:
-    """A table whose first column stands in lines of its own, above the rows that it is the name of."""
+    """A table whose first column becomes headings above its rows."""
     body = [row[1:] for row in rows]
     widths = fitted(headers[1:], body, width, right)
     lines = _head(headers[1:], widths, right)
@@ -116,7 +115,7 @@ def _head(headers: Sequence[str], widths: Sequence[int], right: Collection[str])
 
 
 def _with_content(headers: Sequence[str], rows: Rows) -> tuple[list[str], list[list[str]]]:
-    """Without the columns that are empty throughout, the first one excepted."""
+    """Without the columns that are completely empty, except the first."""
     keep = [
         i for i, _ in enumerate(headers) if i == 0 or any(row[i].strip() not in ("", "-") for row in rows)
     ]
@@ -124,7 +123,7 @@ def _with_content(headers: Sequence[str], rows: Rows) -> tuple[list[str], list[l
 
 
 def fitted(names: Sequence[str], body: Rows, width: int, right: Collection[str]) -> list[int]:
-    """Width of every column, so that all together with the gutters take `width` where that is possible."""
+    """Width of every column, so that all of them with the gutters fit in `width` if possible."""
     cells = [[row[i] for row in body] for i, _ in enumerate(names)]
     room = width - len(GUTTER) * (len(names) - 1)
     widths = [max(len(text) for text in (name, *column)) for name, column in zip(names, cells, strict=True)]
@@ -138,7 +137,7 @@ def fitted(names: Sequence[str], body: Rows, width: int, right: Collection[str])
     while sum(widths) > room and narrow:
         widest = max(narrow, key=lambda i: widths[i])
         wanted = max(widths[widest] - (sum(widths) - room), NARROWEST)
-        # No narrower than the next column of text, whose turn it is then.
+        # Not narrower than the next column of text, which is narrowed next.
         others = [widths[i] for i in narrow if i != widest]
         wanted = min(max([wanted, *(other - 1 for other in others)]), widths[widest] - 1)
         if wanted < NARROWEST:
@@ -151,8 +150,8 @@ def fitted(names: Sequence[str], body: Rows, width: int, right: Collection[str])
 def pieces(text: str, width: int) -> list[str]:
     """`text` in lines: broken at spaces, within a word that is longer than `width` after `_`, `-`, `/`.
 
-    A part of a word that is longer still stays whole where `width` is below the narrowest column (that asks
-    for the parts themselves), else it is broken anywhere.
+    A part of a word that is still longer is broken anywhere, unless `width` is below the narrowest column:
+    then it stays whole, because the caller asks for the parts themselves.
     """
     lines = [""]
     for word in re.findall(r"\S+\s*", text):
@@ -175,7 +174,7 @@ def _row(
     right: Collection[str],
     paint: Paint | None,
 ) -> list[str]:
-    """One row as lines. Figures keep their trailing spaces, under which marks of other rows stand."""
+    """One row as lines. Figures keep their trailing spaces, so that marks of other rows align."""
     lines = [[cell] if len(cell) <= wide else pieces(cell, wide)
              for cell, wide in zip(cells, widths, strict=True)]  # fmt: skip
     made = []
@@ -190,7 +189,7 @@ def _row(
 
 
 def painted(text: str, color: str) -> str:
-    """`text` in a colour of the terminal, the spaces around it left plain."""
+    """`text` in a colour of the terminal, without colour on the spaces around it."""
     inner = text.strip()
     if not color or not inner:
         return text

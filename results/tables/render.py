@@ -15,11 +15,10 @@ from results.tables import rows as table_rows
 
 
 def terminal(leaderboard: Leaderboard, width: int = 100, verbose: bool = False, color: bool = False) -> str:
-    """The leaderboard as text, no line longer than `width` columns (60 or more), the verdict first.
+    """The leaderboard as text with the verdict first; no line is longer than `width` columns (60 or more).
 
-    `verbose` adds what stands in leaderboard.md anyway: sentences over all tasks, secondary metrics, tokens
-    by kind, whole legends and the methods. `color` marks verdicts and the best scores with colours of the
-    terminal.
+    `verbose` adds parts that leaderboard.md always has: sentences over all tasks, secondary metrics, tokens
+    by kind, full legends and the methods. `color` marks verdicts and the best scores with ANSI colours.
     """
     paint = _paint if color else None
     headline = _wrapped([leaderboard["headline"]], width, bullet="")
@@ -64,7 +63,7 @@ MORE = "Secondary metrics, tokens by kind, tests and legends: leaderboard.md, or
 
 
 def _of_run(leaderboard: Leaderboard) -> str:
-    """Which run, model and seeds the tables are of."""
+    """Run, model and seeds of the tables."""
     seeds = leaderboard["seeds"]
     told = f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}" if seeds else ""
     parts = [leaderboard["model"] and f"model {leaderboard['model']}", told]
@@ -80,7 +79,7 @@ def _paint(header: str, cell: str) -> str:
 
 
 def claims_text(leaderboard: ClaimTable, width: int = 100, verbose: bool = True, color: bool = False) -> str:
-    """The claims alone, with their legend; also for `compare`, whose dict has the same keys."""
+    """Only the claims, with their legend; also for `compare`, whose dict has the same keys."""
     rows = table_rows.claim_cells(leaderboard, cells.plain, brief=True, short=not verbose)
     legends = table_rows.claim_legends(leaderboard) if verbose else [table_rows.SHORT_CLAIM_LEGEND]
     if any(row.get("named") for row in leaderboard["comparisons"]):
@@ -159,8 +158,8 @@ def markdown(leaderboard: Leaderboard) -> str:
 
 
 def _verdicts(leaderboard: Leaderboard) -> list[str]:
-    """Sentences over all tasks, of base, s2 and distilled; the other pairs have their rows, and so has the
-    cost of two variants of one program, which says nothing.
+    """Sentences over all tasks, for base, s2 and distilled. Other pairs, and the cost of two variants of one
+    program, which says nothing, are only in the table.
     """
     return [
         row["sentence"]

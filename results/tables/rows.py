@@ -52,34 +52,34 @@ CLAIMS = {
 }
 
 SHORT_CLAIM_LEGEND = (
-    "Estimate: points, for cheaper the ratio of generated tokens (x). h: after Holm; other intervals are of "
+    "Estimate: points; for cheaper, the ratio of generated tokens (x). h: after Holm; other intervals have "
     "95 %. MDE: smallest difference that these items could have shown."
 )
 CLAIM_LEGEND = (
     "Estimates: points, the first minus the second; for cheaper, the ratio of generated tokens (x). p with h "
-    "is after Holm, and its interval then has the level at which Holm decided; other p are unadjusted, other "
-    "intervals of 95 %. Better: the interval leaves out 0. As good as, within {margin:g} points: it lies "
-    "above -{margin:g} (p at most .025). Cheaper: it lies below 1. MDE: the smallest difference that "
-    "so many items could have shown."
+    "is after Holm, and its interval has the level at which Holm decided; other p are unadjusted, other "
+    "intervals have 95 %. Better: the interval is above 0. As good as, within {margin:g} points: it is "
+    "above -{margin:g} (p at most .025). Cheaper: it is below 1. MDE: the smallest difference that "
+    "these items could have shown."
 )
 KEPT_LEGEND = (
-    "Gain kept: (distilled - base) / (teacher - base), 95 % interval; not defined where the teacher gains "
-    "nothing, ? where its gain is too small to give an end."
+    "Gain kept: (distilled - base) / (teacher - base), 95 % interval; not defined if the teacher gains "
+    "nothing, ? if its gain is too small to give an end."
 )
 CUT_LEGEND = "(cut): with the cut texts of the losing side counted as right, the verdict would not hold."
 BRIEF_LEGEND = (
-    "Of pairs beyond base, s2 and distilled, the tokens and what follows from a better score stand in "
-    "leaderboard.md."
+    "For pairs other than base, s2 and distilled, leaderboard.md has the tokens, and the claims that follow "
+    "from a better score."
 )
 DISTILLATION_LEGEND = (
-    "Break-even: queries until teacher sampling and training are paid back by what an item costs less than "
-    "with the teacher, with the 95 % interval of that saving."
+    "Break-even: queries until the saving per item, compared with the teacher, has paid back teacher "
+    "sampling and training; with the 95 % interval of that saving."
 )
 
 
 def score_cells(leaderboard: Leaderboard, escape: Escape, bold: str = "{}") -> list[list[str]]:
-    """One row of cells per row of the leaderboard; names that repeat are left out, tokens on the first
-    metric.
+    """One row of cells per row of the leaderboard; repeated names are left out, tokens are on the first
+    metric's row.
     """
     marked = cells.marks(leaderboard["rows"], leaderboard["comparisons"])
     fewest = cells.fewest_tokens(leaderboard["rows"])
@@ -107,8 +107,8 @@ def score_cells(leaderboard: Leaderboard, escape: Escape, bold: str = "{}") -> l
 
 
 def narrow_score_cells(leaderboard: Leaderboard, every: bool = True) -> tuple[list[str], list[list[str]]]:
-    """Headers and cells for a terminal: the method stands in the variant's cell, unless it is `direct`.
-    Without `every`, primary metrics alone.
+    """Headers and cells for a terminal: the method is in the variant's cell, unless it is `direct`.
+    Without `every`, only primary metrics.
     """
     method = HEADERS.index("method")
     headers = [*HEADERS[:method], *HEADERS[method + 1 :]]
@@ -121,7 +121,7 @@ def narrow_score_cells(leaderboard: Leaderboard, every: bool = True) -> tuple[li
 
 
 def cost_cells(leaderboard: Leaderboard, escape: Escape) -> list[list[str]]:
-    """Tokens per item by kind, and what a correct answer costs, on the primary metric."""
+    """Tokens per item by kind, and the cost of a correct answer, on the primary metric."""
     return [
         [
             escape(row["task"]),
@@ -136,10 +136,10 @@ def cost_cells(leaderboard: Leaderboard, escape: Escape) -> list[list[str]]:
 def claim_cells(
     leaderboard: ClaimTable, escape: Escape, brief: bool = False, short: bool = False
 ) -> list[list[str]]:
-    """Claims on primary metrics and tokens, the whole over all tasks last.
+    """Claims on primary metrics and tokens; those over all tasks come last.
 
-    `brief` leaves out, of pairs beyond the standing three, the tokens and what follows from a better score;
-    `short` the tokens of two variants that answer by one method, which differ by chance alone.
+    `brief` leaves out, for pairs other than base, s2 and distilled, the tokens and the claims that follow
+    from a better score; `short` leaves out the tokens of two variants with one method: they differ by chance.
     """
     compared: list[Claim] = [*leaderboard["comparisons"], *leaderboard["overall"]]
     shown_rows = [
@@ -193,7 +193,7 @@ def claim_cells(
 
 
 def price_legend(leaderboard: Leaderboard) -> list[str]:
-    """Where dollars come from; nothing without prices."""
+    """The sentence on prices; empty without prices."""
     prices = leaderboard["prices"]
     if prices is None:
         return []
@@ -204,18 +204,18 @@ def price_legend(leaderboard: Leaderboard) -> list[str]:
 
 
 def named(row: ScoreRow, escape: Escape) -> str:
-    """The variant of a row, marked where it was trained on labels."""
+    """The variant of a row, marked if it was trained on labels."""
     return " ".join([escape(row["variant"]), *([escape(LABELS)] if row.get("uses_labels") else [])])
 
 
 def side_name(row: Claim, side: Literal["a", "b"]) -> str:
-    """A side of a claim, marked where it was trained on labels."""
+    """A side of a claim, marked if it was trained on labels."""
     name: str = row[side]
     return f"{name} {LABELS}" if name in row.get("uses_labels", ()) else name
 
 
 def claim_legends(leaderboard: ClaimTable) -> list[str]:
-    """What stands under the claims: only what they need."""
+    """The legends under the claims: only those that they need."""
     compared: list[Claim] = [*leaderboard["comparisons"], *leaderboard["overall"]]
     legends = [CLAIM_LEGEND.format(margin=100 * leaderboard["margin"])]
     legends += [looks.LEGEND] if any(row.get("looks") for row in compared) else []
@@ -228,7 +228,7 @@ LABELS = "[uses labels]"
 
 
 def doubts(row: ScoreRow) -> list[str]:
-    """The marks behind a variant's name: what makes its row doubtful."""
+    """The marks after a variant's name: what makes its row doubtful."""
     marks = {
         cut.MARK: row.get("cut"),
         NO_TURNS: row.get("without_turns"),
@@ -239,7 +239,7 @@ def doubts(row: ScoreRow) -> list[str]:
 
 
 def footers(leaderboard: Leaderboard) -> list[str]:
-    """What stands under the scores: a sentence for each kind of mark."""
+    """The sentences under the scores: one for each kind of mark."""
     rows = leaderboard["rows"]
     looked = [looks.LEGEND] if leaderboard.get("looks") else []
     return [*looked, *cut.footer(rows), *_turns_footer(rows), *reasoning.footer(rows), *_labels_footer(rows)]
@@ -249,7 +249,7 @@ def _labels_footer(rows: Sequence[ScoreRow]) -> list[str]:
     names = list(dict.fromkeys(row["variant"] for row in rows if row.get("uses_labels")))
     return [
         f"{LABELS} {' and '.join(names)} learnt from labels of training rows, which no other variant sees: "
-        "what supervision would have given."
+        "a reference for supervised training."
     ] if names else []  # fmt: skip
 
 
@@ -266,7 +266,7 @@ def _turns_footer(rows: Sequence[ScoreRow]) -> list[str]:
 
 
 def kept_by_row(leaderboard: Leaderboard) -> dict[tuple[str, str, str], Comparison]:
-    """(task, variant, metric) -> the comparison that says how much of the gain the variant keeps."""
+    """(task, variant, metric) -> the comparison with `gain_kept` of the variant."""
     return {
         (row["task"], row["b"], row["metric"]): row
         for row in leaderboard["comparisons"]
@@ -275,7 +275,7 @@ def kept_by_row(leaderboard: Leaderboard) -> dict[tuple[str, str, str], Comparis
 
 
 def teacher_text(row: DistillationRow) -> str:
-    """Who taught: a variant, labels, or a method that has no row in the run."""
+    """The teacher: a variant, labels, or a method without a row in the run."""
     if row.get("teacher_method") == "labels":
         return LABELS
     if row["teacher"] is not None:
@@ -284,7 +284,7 @@ def teacher_text(row: DistillationRow) -> str:
 
 
 def distillation_cells(leaderboard: Leaderboard, escape: Escape) -> list[list[str]]:
-    """Counts of each distillation and after how many queries it pays."""
+    """Counts and break-even of each distillation."""
     table = []
     for row in leaderboard["distillation"]:
         kept = f"{row['kept']} of {row['inputs']}"
@@ -299,7 +299,7 @@ def distillation_cells(leaderboard: Leaderboard, escape: Escape) -> list[list[st
 
 
 def distilled_name(row: DistillationRow) -> str:
-    """What a distillation taught: a task, with its seed where that is not the first, or all tasks."""
+    """Name of a distillation: its task (or all tasks), with its seed unless that is the first."""
     name = "all tasks" if row["task"] == ALL_TASKS else str(row["task"])
     return f"{name}, seed {row['seed']}" if row["seed"] else name
 

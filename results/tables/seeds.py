@@ -8,9 +8,9 @@ from results.tables.rows import Escape, named
 
 SEED_HEADERS = ("task", "variant", "score % of each seed", "SD", "trained anew [95 %]")
 MOST_SEEDS = 5
-"""Seeds whose scores are listed; of more, the smallest and the largest."""
+"""Up to this many seeds, each score is listed; beyond, only the smallest and the largest."""
 SEED_LEGEND = (
-    "Scores, verdicts and their intervals pool seeds {seeds}: they cover other items for these very "
+    "Scores, verdicts and their intervals pool seeds {seeds}: intervals cover other items, but only these "
     "checkpoints and samples. {more}"
 )
 ANEW_LEGEND = (
@@ -37,7 +37,7 @@ def seed_cells(leaderboard: Leaderboard, escape: Escape) -> list[list[str]]:
 
 
 def seed_legend(leaderboard: Leaderboard) -> list[str]:
-    """What a figure covers that pools several seeds; nothing where the run has one."""
+    """The legend on pooled seeds; empty if the run has one seed."""
     pooled = [row for row in leaderboard["rows"] if row["by_seed"]]
     if not pooled:
         return []

@@ -355,7 +355,7 @@ def older(row: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.parametrize("hashes", [True, False])
 def test_older_logs_are_read_with_both_filters(tmp_path: Path, hashes: bool) -> None:
-    """Each document appears twice, once per filter, which the log does not name; 0.4.0 wrote no hash either."""
+    """Each document appears twice, once per filter; the log names no filter, and 0.4.0 wrote no hash."""
     a, b = both(
         tmp_path, "gsm8k", lambda ok: {"exact_match": float(ok)}, {"exact_match": True}, filters=("x", "y")
     )

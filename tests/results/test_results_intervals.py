@@ -119,7 +119,7 @@ def test_tables_and_page_show_that_interval_and_that_p(made: Path) -> None:
     for text in (tables.terminal(board), tables.markdown(board), html):
         assert shown in text
     legend = " ".join(tables.terminal(board, verbose=True).split())
-    assert "its interval then has the level at which Holm decided" in legend
+    assert "its interval has the level at which Holm decided" in legend
     row = superior(board)[2]
     p = verdicts.p_text(row["p_adjusted"]).removeprefix("p = ")
     assert f"{p} h" in tables.terminal(board) and f">{p}</td>" in html and f"p = {p} after" in row["sentence"]
