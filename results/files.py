@@ -1,7 +1,7 @@
-"""What every floor writes and reads with the same care: files whole or not at all, JSON with one kind of
-error, text on one line.
+"""Helpers for all packages: files written whole or not at all, JSON with one kind of error, text on one
+line.
 
-No format is known here: what a run folder holds is declared in `results.schema`.
+`results.schema` declares the formats of a run folder.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from pathlib import Path
 from typing import Any
 
 _SCRATCH = re.compile(r"\..+\.(jsonl?|yaml|md|csv|tex|html)\.\w+")
-"""Names under which the files of a run folder are written before they get their own."""
+"""Pattern of the temporary names under which files of a run folder are written."""
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A scratch file beside `path`, for the block to write: it replaces `path` in one step when the block
-    ends well, and goes when it does not. OSError that names `path` where the disk refuses."""
+    """A temporary file beside `path` for the block to write. It replaces `path` atomically if the block
+    succeeds, else it is removed. OSError names `path` if the disk refuses."""
     scratch = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -41,21 +41,21 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def write_whole(path: Path, text: str) -> Path:
-    """Replace a file by `text` in UTF-8, in one step; returns `path`. OSError as of `replacing`."""
+    """Replace a file by `text` in UTF-8, atomically; returns `path`. OSError as in `replacing`."""
     with replacing(path) as scratch:
         scratch.write_text(text, encoding="utf-8", newline="\n")
     return path
 
 
 def remove_scratch(folder: Path) -> None:
-    """Remove what killed processes left half-written in a run folder, which one process holds."""
+    """Remove temporary files of killed processes from a run folder; the caller must hold its lock."""
     for path in folder.rglob(".*.*"):
         if _SCRATCH.fullmatch(path.name) and path.is_file():
             path.unlink(missing_ok=True)
 
 
 def parse_json(text: str | bytes) -> Any:
-    """The value of a JSON text that anybody may have edited. ValueError where it is not JSON, not UTF-8,
+    """The value of a JSON text from outside. ValueError if it is not JSON, not UTF-8,
     holds an integer over Python's digit limit, or is nested too deep."""
     try:
         return json.loads(text)
@@ -70,7 +70,7 @@ def file_hash(path: Path) -> str:
 
 
 def one_line(text: object) -> str:
-    """`text` as one line for a terminal or a log: what a name, a file or a library holds can neither steer
-    the terminal (control and bidirectional characters become `?`) nor forge a second line."""
+    """`text` as one line for a terminal or a log. Control and bidirectional characters become `?`, so that
+    text from outside can neither control the terminal nor add a line."""
     line = " ".join(str(text).split())
     return "".join("?" if unicodedata.category(sign) in ("Cc", "Cf", "Cs", "Co") else sign for sign in line)

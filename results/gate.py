@@ -1,24 +1,24 @@
-"""A policy, judged against a run: holds, fails, or cannot tell. For a job that must not let a bad model pass.
+"""Judges a run by a policy: holds, fails, or cannot tell. For a CI job that must reject a bad model.
 
     s2d-bench gate runs/nightly --policy release.txt
     s2d-bench gate runs/last_week runs/nightly --policy no_worse.txt
 
 Two runs, or logs of other harnesses, are judged by `results.gate_pair`.
 
-`published/example_policy.txt` is a whole policy, with a word on each rule; the README shows a CI job.
+`published/example_policy.txt` is a complete policy with a comment on each rule; the README shows a CI job.
 
 Exit status: 0 every rule holds; 1 at least one fails; 3 none fails, but the data cannot tell about at least
 one; 2 the policy or the run folder cannot be read. The gate uses the exact McNemar test, which is stricter
-than the mid-p of the tables. Holm's correction runs over the leaderboard's own family and what the policy
-claims beyond it. So its p may differ from that of the tables, and a line with a p says why. Rules are read by
-`results.policy`, whose docstring shows them.
+than the mid-p of the tables. Holm's correction runs over the leaderboard's family plus the other claims of
+the policy. So its p may differ from that of the tables, and a line with a p says why. `results.policy` reads
+the rules and lists them.
 
 - `B superior to A`: the verdict of the claim.
 - `B non-inferior to A by M`: the verdict at margin M.
-- `tokens B <= X A`: holds where the whole interval of the ratio is at most X, fails where it lies above X.
-- `score B >= X`: holds where the whole 95 % interval of the score is at least X, fails where it lies below.
-- `overlap == 0`: no training input overlaps a test item. Holds where candidates that overlap were left out
-  before sampling; nobody can tell where overlap was allowed.
+- `tokens B <= X A`: holds if the whole interval of the ratio is at most X, fails if it is above X.
+- `score B >= X`: holds if the whole 95 % interval of the score is at least X, fails if it is below.
+- `overlap == 0`: no training input overlaps a test item. Holds if overlapping candidates were left out before
+  sampling; cannot tell if overlap was allowed.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from results.schema import ClaimName, Leaderboard
 
 @dataclass(frozen=True)
 class GateOutcome:
-    """What the gate says; `lines` are one per rule and task, with the reason."""
+    """The outcome of a gate; `lines` has one per rule and task, with the reason."""
 
     status: Status
     exit_code: int
@@ -74,7 +74,7 @@ def check(
         text = f"the run is {run.manifest['status']}, not finished: repeat its command, then ask again."
         judged.append(("cannot_tell", text))
         if run.manifest.get("looks"):
-            # A verdict now would be a look that nobody planned.
+            # A verdict now would be a look outside the plan.
             rules = []
     for rule in rules:
         margin = rule.number if rule.kind == "non_inferior" else None
@@ -92,14 +92,14 @@ def concluded(judged: Sequence[tuple[Status, str]]) -> GateOutcome:
 
 
 def combine(found: Sequence[Status]) -> Status:
-    """One failure fails; else one doubt is a doubt; else it holds."""
+    """`fails` if any fails, else `cannot_tell` if any is, else `holds`."""
     if "fails" in found:
         return "fails"
     return "cannot_tell" if "cannot_tell" in found else "holds"
 
 
 def judge(rule: Rule, run: RunData, board: Leaderboard) -> list[tuple[Status, str]]:
-    """Status and reason of a rule, on each task that it speaks of."""
+    """Status and reason of a rule, on each of its tasks."""
     if rule.kind == "overlap":
         return [overlap(rule, run)]
     if rule.kind == "score":

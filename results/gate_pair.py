@@ -1,6 +1,6 @@
-"""A policy judged against two runs, or against logs of other harnesses.
+"""Judges two runs, or logs of other harnesses, by a policy.
 
-A is the earlier one, B the one that is checked; a single log is both.
+A is the earlier one, B the one to check; a single log is both.
 
 Claims come from `results.compare` with the exact test. Holm's correction runs over the superiority rules of
 the policy.
@@ -35,7 +35,7 @@ class _Sides:
         return self.first if letter == "A" else self.second
 
     def find(self, name: str, rule: Rule, policy: Path) -> tuple[str, str]:
-        """(letter, variant) of a name in a rule; the variant is empty where its side has one."""
+        """(letter, variant) of a name in a rule; the variant is empty if its side has only one."""
         letter, _, variant = name.partition(":")
         if name not in ("A", "B") and not (letter in ("A", "B") and variant):
             letter, variant = "B", name
@@ -48,7 +48,7 @@ class _Sides:
         return letter, variant
 
     def pair(self, rule: Rule, policy: Path) -> Pair:
-        """The names of both sides of a rule as `compare` takes them."""
+        """The names of both sides of a rule, in the form of `compare`."""
         a, b = (
             f"{letter}:{variant}" if variant else letter
             for letter, variant in (self.find(name, rule, policy) for name in (rule.a, rule.b))
@@ -72,7 +72,7 @@ class _Sides:
 def judge_sides(
     rules: Sequence[Rule], a: Path, b: Path | None, policy: Path, prices: Path | None
 ) -> list[tuple[Status, str]]:
-    """Status and reason of every rule. ResultsError for a name or a task that a rule has and no side."""
+    """Status and reason of every rule. ResultsError if a rule names a variant or task that no side has."""
     first = load_side(a)
     sides = _Sides(first, first if b is None else load_side(b), prices)
     for rule in rules:

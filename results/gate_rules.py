@@ -1,4 +1,4 @@
-"""Single rules of a gate: what a claim, a score or the overlap of a run says about one."""
+"""Judges single rules of a gate by a claim, a score or the overlap of a run."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def score(
     high: float | None,
     scale: float,
 ) -> tuple[Status, str]:
-    """Status and reason of a rule on a score; `scale` is 100 where the rule speaks of percent."""
+    """Status and reason of a rule on a score; `scale` is 100 if the rule is in percent."""
     if value is None or low is None or high is None or rule.number is None:
         return "cannot_tell", f"{rule.text}: no score of {rule.b} on {task}."
     reason = (
@@ -79,7 +79,7 @@ def overlap(rule: Rule, run: RunData) -> tuple[Status, str]:
     if unchecked:
         names = ", ".join(unchecked)
         return "cannot_tell", f"{rule.text}: the test items of {names} could not be loaded: not checked."
-    # A mapping counts candidates that were left out before sampling, by kind; a number counts what remained.
+    # A mapping counts candidates left out before sampling, by kind; a number counts remaining overlaps.
     counts: list[object] = [entry["overlap"] for entry in trained]
     left_out = sum(sum(count.values()) for count in counts if isinstance(count, Mapping))
     remained = sum(int(count) for count in counts if isinstance(count, int | float))

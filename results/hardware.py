@@ -1,11 +1,11 @@
-"""Measured time of a run, and its throughput beside the limit of the hardware, where that is known.
+"""Measured time of a run, its throughput, and the limit of the hardware, if known.
 
-Wall-clock figures live in the manifest and never in `leaderboard.*`: these sentences are for the terminal
-alone. They are of the last session: a resumed run finds its finished calls in the store, in no time.
+Wall-clock figures are in the manifest and never in `leaderboard.*`: these sentences are only for the
+terminal. They describe the last session: a resumed run reads its finished calls from the store.
 
-The limit is that of memory: each decode step reads all weights once, so one sequence alone gets at most
-bandwidth / weights tokens per second, and a batch that many times its rows. FLOP/s are of the work asked for,
-2 per parameter for every prompt token and every generated one, to hold against the data sheet.
+The limit is memory bandwidth: each decode step reads all weights once, so one sequence gets at most
+bandwidth / weights tokens per second, and a batch this times its rows. FLOP/s count the requested work, 2 per
+parameter for every prompt token and every generated one, for comparison with the data sheet.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def time_lines(manifest: Manifest) -> list[str]:
 
 
 def single_sequence_limit(manifest: Manifest) -> float | None:
-    """Tokens per second that memory bandwidth allows one sequence; None where a figure is unknown."""
+    """Tokens per second that memory bandwidth allows one sequence; None if a figure is unknown."""
     model, hardware = manifest["model"], manifest["hardware"]
     parameters, size = model.get("parameters"), BYTES.get(str(model.get("dtype")).removeprefix("torch."))
     bandwidth = hardware.get("memory_bandwidth_gbs")
@@ -45,7 +45,7 @@ def single_sequence_limit(manifest: Manifest) -> float | None:
 
 
 def _phases(manifest: Manifest) -> str:
-    """Seconds by variant. Those of a distilled one hold its teacher's sampling and its training."""
+    """Seconds by variant. Those of a distilled one include its teacher's sampling and its training."""
     timing = {name: float(value) for name, value in manifest["timing"].items()
               if isinstance(value, (int, float))}  # fmt: skip
     total = timing.pop("total", sum(timing.values()))

@@ -52,7 +52,7 @@ class Run:
 
     @property
     def headline(self) -> str:
-        """Was it worth it? One to four sentences."""
+        """The headline: one to four sentences."""
         return self.leaderboard["headline"]
 
     @property
@@ -67,7 +67,7 @@ class Run:
 
     def samples(self, variant: str, task: str) -> pd.DataFrame:
         """A row per scored prompt, in the order of the file: prompt, response, answer, target,
-        `scores.METRIC`, `usage.KIND`, and `steps` as lists. ResultsError where the run has no such samples.
+        `scores.METRIC`, `usage.KIND`, and `steps` as lists. ResultsError if the run has no such samples.
         """
         import pandas as pd
 
@@ -88,7 +88,7 @@ class Run:
 
     @property
     def page(self) -> Path:
-        """The report page, `leaderboard.html`; there once `run` or `s2d-bench report` has written it."""
+        """Path of the report page, `leaderboard.html`, which `run` and `s2d-bench report` write."""
         return self.folder / "leaderboard.html"
 
     def __repr__(self) -> str:
@@ -107,7 +107,7 @@ class Compared:
     """Two runs over the items that both have."""
 
     outcome: ComparedRuns
-    """Everything that `s2d-bench compare` finds."""
+    """The result of `s2d-bench compare`."""
 
     @property
     def comparisons(self) -> pd.DataFrame:
@@ -125,7 +125,7 @@ class Compared:
 
     @property
     def notes(self) -> list[str]:
-        """What was left out, and what else a reader must not miss."""
+        """Notes: rows left out, warnings and remarks."""
         return self.outcome["notes"]
 
     def __repr__(self) -> str:
@@ -136,7 +136,7 @@ class Compared:
 
 def load(folder: str | Path, margin: float | None = None, prices: str | Path | None = None) -> Run:
     """A run folder, read from its records; nothing is written. `margin` in points (default: the run's own),
-    `prices` a YAML file. ResultsError where the folder is not a run, or its records are damaged.
+    `prices` a YAML file. ResultsError if the folder is not a run, or its records are damaged.
     """
     path = Path(folder)
     return Run(path, build(path, margin, Path(prices) if prices else None))
@@ -146,7 +146,7 @@ def compare(
     a: str | Path | Run, b: str | Path | Run, margin: float | None = None, prices: str | Path | None = None
 ) -> Compared:
     """Two runs item by item, over the items that both have; a folder of lm-eval's samples is read too.
-    Options as of `load`. ResultsError where they share no item.
+    Options as in `load`. ResultsError if they share no item.
     """
     from results import compare as compares
 
@@ -155,7 +155,7 @@ def compare(
 
 
 def _scalars(row: Mapping[str, object]) -> dict[str, object]:
-    """What of a row stands in one cell."""
+    """Value of one cell from a row."""
     return {key: value for key, value in row.items() if not isinstance(value, Mapping | list)}
 
 

@@ -1,5 +1,5 @@
-"""The policy file of a gate: one rule a line (`#` starts a comment), or a YAML list of rules. `GRAMMAR` says
-what a rule may be. This file reads rules; `results.gate` judges them.
+"""Reads the policy file of a gate: one rule a line (`#` starts a comment), or a YAML list of rules. `GRAMMAR`
+lists the rules; `results.gate` judges them.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class Rule:
 
 
 def read_policy(path: Path) -> list[Rule]:
-    """The rules of a policy file. ResultsError names the file, the line and what a rule looks like."""
+    """The rules of a policy file. ResultsError names the file and the line, with an example."""
     path = Path(path)
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -97,7 +97,7 @@ def read_policy(path: Path) -> list[Rule]:
 
 
 def parse_rule(text: str, path: Path) -> Rule:
-    """One rule; `path` only serves the error message."""
+    """One rule; `path` is for the error message."""
     line = " ".join(text.split())
     for kind, form in FORMS:
         match = form.fullmatch(line)

@@ -1,6 +1,6 @@
-"""Everything that a run folder holds for its readers: five files, and items beside the page.
+"""Writes everything in a run folder that is for readers: five files, and items beside the page.
 
-The command and Python both end here, so both leave the same files.
+The command and Python both call this, so both write the same files.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from results.tables.write import write_all
 
 def publish(run_folder: Path, leaderboard: Leaderboard, paper: bool = False) -> Path:
     """Write the tables and the page of a leaderboard into its run folder; returns the page's path. `paper`
-    lays the paper's findings beside the run.
+    adds the paper's findings.
     """
     folder = Path(run_folder)
     write_all(folder, leaderboard)

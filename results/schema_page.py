@@ -1,7 +1,7 @@
-"""docs/results-schema.md, made of the declarations in `results.schema`.
+"""Makes docs/results-schema.md from the declarations in `results.schema`.
 
-A table for every object of the three files: key, type in words of JSON, meaning. It reads the source of the
-declarations for the sentences under the keys, and knows no key by name.
+Every object of the files gets a table: key, type in words of JSON, meaning. The meaning is the sentence under
+the key in the source.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ FILES: Mapping[str, type] = {
     "`leaderboard.json`": schema.Leaderboard,
     "`comparison.json` of `s2d-bench compare`": schema.Compared,
 }
-"""Heading -> what stands at the top of a file."""
+"""Heading -> type of a file's top level."""
 MODULES = (schema_distillation, schema_manifest, schema_claims, schema_leaderboard, schema)
 WORDS = {str: "text", int: "whole number", float: "number", bool: "true or false", NoneType: "null"}
 PROSE = Path(__file__).with_suffix(".md")
-"""What stands before and behind the tables."""
+"""The text before and after the tables."""
 
 
 def page() -> str:
@@ -50,7 +50,7 @@ def page() -> str:
 
 
 def keys(declared: type) -> dict[str, tuple[Any, bool]]:
-    """Key -> its type, and whether it is always there, of a TypedDict with all that it inherits."""
+    """Key -> its type and whether it is required, for a TypedDict including inherited keys."""
     found: dict[str, tuple[Any, bool]] = {}
     for key, kind in get_type_hints(declared, include_extras=True).items():
         optional = get_origin(kind) is NotRequired
@@ -59,7 +59,7 @@ def keys(declared: type) -> dict[str, tuple[Any, bool]]:
 
 
 def _reachable(top: type) -> Iterator[type]:
-    """A TypedDict and those that its keys hold, each before its own parts."""
+    """A TypedDict and the TypedDicts in its keys, each before its own parts."""
     yield top
     for kind, _ in keys(top).values():
         for part in _parts(kind):
@@ -85,7 +85,7 @@ def _table(declared: type, documented: Mapping[str, ast.ClassDef]) -> Iterator[s
 
 
 def _meanings(node: ast.ClassDef, documented: Mapping[str, ast.ClassDef]) -> dict[str, str]:
-    """Key -> the sentence under it: those that a class inherits first, then its own."""
+    """Key -> the sentence under it; inherited keys first."""
     found: dict[str, str] = {}
     for base in node.bases:
         if isinstance(base, ast.Name) and base.id in documented:
@@ -97,7 +97,7 @@ def _meanings(node: ast.ClassDef, documented: Mapping[str, ast.ClassDef]) -> dic
 
 
 def _text(statement: ast.stmt) -> ast.expr:
-    """The text that must stand under a key."""
+    """The text under a key; it is required."""
     if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
         return statement.value
     raise ValueError(f"line {statement.lineno}: a key has no sentence under it")
@@ -108,7 +108,7 @@ def _sentence(node: ast.ClassDef) -> str:
 
 
 def _words(kind: Any) -> str:
-    """A type in words of JSON; an object's own table is linked."""
+    """A type in words of JSON, with a link to an object's table."""
     if is_typeddict(kind):
         return f"[{kind.__name__}](#{kind.__name__.lower()})"
     origin, arguments = get_origin(kind), get_args(kind)

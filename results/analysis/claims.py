@@ -1,11 +1,11 @@
 """Pairs of variants become rows of `comparisons[]`: one per metric and claim, and one for the tokens.
 
 Differences are tested in the direction where more is better, and reported as they are (score b - score a).
-Which claims are made for which pair is decided by the caller; which method runs, by `choose_test`.
+The caller decides which claims are made for which pair; `choose_test` decides which method runs.
 
 `ci_low` and `ci_high` are always the 95 % interval. `ci_low_adjusted` and `ci_high_adjusted` are the interval
-of confidence 1 - `level`, where `level` is what the claim was decided at (Holm's, within its family): a
-verdict on superiority is `cannot_tell` exactly where it holds 0, unless cut texts turned the verdict.
+of confidence 1 - `level`; the claim was decided at `level` (Holm's, within its family). A verdict on
+superiority is `cannot_tell` exactly if this interval contains 0, unless cut texts changed the verdict.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from results.statistics.test_based import agreeing
 
 @dataclass(frozen=True)
 class ScoreClaim:
-    """A row about scores with what it was made of."""
+    """A row about scores with its data."""
 
     row: Comparison
     seen: Difference
@@ -48,9 +48,9 @@ class Comparisons:
     exact: bool = False
     """The exact McNemar test, for gates."""
     interval: str = methods.ADJUSTED
-    """Of graded and clustered differences: a key of `choose_test.INTERVALS`."""
+    """Interval of graded and clustered differences: a key of `choose_test.INTERVALS`."""
     plans: Mapping[str, Plan] = field(default_factory=dict)
-    """By task, of those that were asked in planned looks."""
+    """Plans by task, for tasks with planned looks."""
     rows: list[Comparison] = field(default_factory=list)
     scores: list[ScoreClaim] = field(default_factory=list)
 
@@ -68,7 +68,7 @@ class Comparisons:
         for position, (metric, description) in enumerate(metrics.items()):
             pair = samplesets.pair(a, b, metric)
             if pair is None or description.get("direction") == "none":
-                # Of a rate that is best in the middle, neither variant can be better.
+                # If a rate is best in the middle, neither variant can be better.
                 continue
             lower = description.get("direction") == "lower"
             seen = self._seen(pair.swapped() if lower else pair, plan)
@@ -136,7 +136,7 @@ class Comparisons:
 
 
 def _adjust(row: Comparison, seen: looks.Looked) -> None:
-    """The estimate and the history of a claim that was looked at several times, at the row's level."""
+    """The estimate and the looks of a claim on a task with planned looks, at the row's level."""
     # Non-inferiority is one-sided at half of the two-sided level that its interval has.
     level = verdicts.ALPHA if row["claim"] == "non_inferior" else row["level"]
     sign = -1.0 if row["direction"] == "lower" else 1.0
@@ -157,14 +157,14 @@ def decided(row: Comparison, seen: Difference) -> tuple[Verdict, Interval]:
 
 
 def turn_if(row: ClaimOutcome, hopeful: Verdict) -> None:
-    """Take back a verdict that would be `hopeful`, another one, were the losing side's cut items right."""
+    """Take back a verdict that would change to `hopeful` if the losing side's cut items were right."""
     if hopeful != row["verdict"]:
         row["turned_by_cut"], row["verdict_as_scored"] = True, row["verdict"]
         row["verdict"] = "cannot_tell"
 
 
 def signed(interval: Interval, lower: bool) -> tuple[float, float]:
-    """The ends of an interval in the metric's own sign, low first."""
+    """The ends of an interval in the metric's own direction, low first."""
     sign = -1.0 if lower else 1.0
     low, high = sorted((sign * interval.low, sign * interval.high))
     return low + 0.0, high + 0.0
@@ -174,8 +174,8 @@ def score_row(
     metric: str, claim: ClaimName, seen: Difference, margin: float | None, lower: bool, primary: bool,
     left_out: int, marks: PairMarks, pair: Comparison,
 ) -> Comparison:  # fmt: skip
-    """A claim about scores. `margin` is that of `non_inferior`, None for the other claim; `pair` is the
-    pair's claim on tokens, whose sides and ratios stand on each of its rows.
+    """A claim about scores. `margin` is for `non_inferior`, else None; `pair` is the pair's claim on tokens,
+    whose sides and ratios are copied to each of its rows.
     """
     low, high = signed(seen.interval, lower)
     return {
@@ -213,7 +213,7 @@ def cheaper_row(
     marks: PairMarks,
 ) -> Comparison:
     """The claim on generated tokens; `difference` and its interval are tokens per item here, not
-    fractions. `same`: both spend equally many on every item.
+    fractions. `same`: both generate equally many on every item.
     """
     tokens = samplesets.row_pair(a, a.usage["generated_tokens"], b.usage["generated_tokens"])
     seen = methods.token_difference(tokens) if plan is None else looks.token_difference(tokens, plan)
@@ -221,7 +221,7 @@ def cheaper_row(
     token, flops, usd = (_ratio(a, b, costs, unit, plan) for unit in UNITS)
     marks = {**marks}
     if plan is not None:
-        # z of each look speaks for "cheaper" where the ratio lies below 1.
+        # A ratio below 1 favours "cheaper", so z changes its sign.
         z = [-each + 0.0 for each in looks.ratio(tokens, plan)[2]]
         marks["looks"] = looks.history(z, plan, verdicts.ALPHAS["cheaper"])
     return {
@@ -245,7 +245,7 @@ def cheaper_row(
 def _ratio(
     a: Columns, b: Columns, costs: CostModel, unit: Unit, plan: Plan | None
 ) -> tuple[float | None, float | None, float | None]:
-    """What b spends over what a spends, and both ends of its interval; None where it is not known."""
+    """Cost of b divided by cost of a, and both ends of its interval; None if unknown."""
     spent, left = costs.per_row(a, unit), costs.per_row(b, unit)
     if spent is None or left is None:
         return None, None, None

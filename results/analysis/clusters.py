@@ -1,7 +1,7 @@
-"""Rows of one or two variants become one line per cluster: what every statistical method starts from.
+"""Sums the rows of one or two variants per cluster: the input of every statistical method.
 
-A cluster is what would have been drawn anew: a question with its templates, a pair with both orders and all
-votes, an item with its samples and seeds. All sums are weighted.
+A cluster is the unit that is sampled independently: a question with its templates, a pair with both orders
+and all votes, an item with its samples and seeds. All sums are weighted.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Sample:
         return float(self.total.sum() / self.weight.sum())
 
     def take(self, chosen: npt.NDArray[np.bool_]) -> Sample:
-        """Some of the clusters; the number of rows is taken to be in proportion to the weights."""
+        """Some of the clusters; assumes that rows are proportional to weights."""
         share = float(self.weight[chosen].sum() / self.weight.sum())
         rows = max(round(self.rows * share), int(chosen.sum()))
         return Sample(self.total[chosen], self.weight[chosen], rows, self.zero_one)
@@ -64,7 +64,7 @@ class Pair:
     left_out: int = 0
     """Rows on which the metric applies to one variant only."""
     look: npt.NDArray[np.int64] | None = None
-    """Per cluster: the planned look at which it was asked, from 1; None where all were asked at once."""
+    """Per cluster: the planned look at which it was asked, from 1; None if all were asked at once."""
 
     @property
     def n(self) -> int:
@@ -89,7 +89,7 @@ class Pair:
 
     @property
     def bounded(self) -> bool:
-        """All scores lie between 0 and 1, as far as sums over clusters show."""
+        """Whether the sums over clusters allow all scores to be between 0 and 1."""
         return all(
             bool(np.all((one.total >= 0) & (one.total <= one.weight * (1 + 1e-9))))
             for one in (self.first, self.second)
@@ -101,7 +101,7 @@ class Pair:
         return self.first.rows == self.n and _equal(self.weight)
 
     def swapped(self) -> Pair:
-        """First and second exchanged, which turns the sign: for metrics where less is better."""
+        """First and second exchanged, which changes the sign: for metrics where lower is better."""
         return Pair(self.second, self.first, self.left_out, self.look)
 
     def up_to(self, look: int) -> Pair:
@@ -112,19 +112,19 @@ class Pair:
         return Pair(self.first.take(asked), self.second.take(asked), self.left_out, self.look[asked])
 
     def cells(self) -> tuple[int, int]:
-        """(b, c) of a binary pair: clusters that only the first, only the second variant has."""
+        """(b, c) of a binary pair: clusters that only the first variant, or only the second, has right."""
         return int((self.difference < 0).sum()), int((self.difference > 0).sum())
 
 
 def sample(columns: Columns, metric: str) -> Sample | None:
-    """Clusters of one variant; None where the metric applies to no row."""
+    """Clusters of one variant; None if the metric applies to no row."""
     weights = columns.weights[metric]
     applies = ~np.isnan(columns.scores[metric]) & (weights > 0)
     return _sample(columns, columns.scores[metric], weights, applies)
 
 
 def pair(a: Columns, b: Columns, metric: str) -> Pair | None:
-    """Clusters of two variants with equal rows (see `require_same_items`); None where no row is scored by
+    """Clusters of two variants with equal rows (see `require_same_items`); None if no row has a score of
     both.
     """
     weights = a.weights[metric]
@@ -138,8 +138,8 @@ def pair(a: Columns, b: Columns, metric: str) -> Pair | None:
 
 
 def together(variants: Sequence[Columns], metric: str) -> list[Sample] | None:
-    """Clusters of several variants with equal rows, over the rows that all of them have a score on; None
-    where there is none.
+    """Clusters of several variants with equal rows, over the rows on which all have a score; None
+    if there are none.
     """
     first = variants[0]
     applies = first.weights[metric] > 0
@@ -162,7 +162,7 @@ def row_pair(columns: Columns, first: Floats, second: Floats) -> Pair:
 
 
 def require_same_items(a: Columns, b: Columns) -> None:
-    """Within a run, two variants must have answered the same rows: another set is refused, never cut to
+    """Raises ResultsError if two variants of a run have different rows; rows are never dropped to make them
     fit.
     """
     same = a.n_rows == b.n_rows and all(
@@ -182,7 +182,7 @@ def require_same_items(a: Columns, b: Columns) -> None:
 
 
 def keys(columns: Columns) -> set[tuple[str, int, int]]:
-    """What rows are paired by: item, seed and sample."""
+    """Pairing key of the rows: item, seed and sample."""
     return set(
         zip(columns.item_id.tolist(), columns.seed.tolist(), columns.sample_index.tolist(), strict=True)
     )
@@ -207,7 +207,8 @@ def _sample(
 
 
 def _looks(a: Columns, b: Columns, applies: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64] | None:
-    """The look of each cluster, in the order of `_sample`; all rows of a cluster are asked at one."""
+    """The look of each cluster, in the order of `_sample`; all rows of a cluster are asked at the same
+    look."""
     looks = np.maximum(a.look, b.look)
     if not looks.any():
         return None

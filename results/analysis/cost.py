@@ -1,9 +1,9 @@
-"""What an item costs: tokens, calls, FLOPs and dollars, per item, per correct answer, and when
-distillation pays.
+"""Costs: tokens, calls, FLOPs and dollars, per item and per correct answer, and the break-even of
+distillation.
 
 FLOPs: 2 * parameters for every prompt and every generated token. Cached prompt tokens count like the
-others: FLOPs are what the method asks for, so two engines that ran the same calls show the same figure.
-Dollars do tell them apart, because vendors do.
+others, so two engines that ran the same calls show the same figure. Dollars distinguish cached tokens,
+because vendors do.
 
 Break-even: (teacher sampling + training) / saving per query, in each unit. Tokens: generated tokens of
 the teacher plus tokens trained on, over generated tokens saved. The interval divides by the ends of the
@@ -30,13 +30,13 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class CostModel:
-    """How rows turn into FLOPs and dollars: the model's parameters and the prices, where known."""
+    """Parameters of the model and prices, if known: they turn rows into FLOPs and dollars."""
 
     parameters: int | None
     prices: Prices | None = None
 
     def per_row(self, columns: Columns, unit: Unit) -> Floats | None:
-        """Cost of each row in `tokens` (generated), `flops` or `usd`; None where it cannot be known."""
+        """Cost of each row in `tokens` (generated), `flops` or `usd`; None if unknown."""
         prompt, cached = columns.usage["prompt_tokens"], columns.usage["cached_tokens"]
         generated = columns.usage["generated_tokens"]
         if unit == "tokens":
@@ -51,7 +51,7 @@ class CostModel:
         return None if rows is None else float(rows.mean())
 
     def paid(self, entry: Distillation, unit: Unit) -> float | None:
-        """What teacher sampling and training of one `distillation` entry of the manifest cost."""
+        """Cost of teacher sampling and training of one `distillation` entry of the manifest."""
         generated = float(entry.get("teacher_tokens") or 0)
         prompt = float(entry.get("teacher_prompt_tokens") or 0)
         trained = float(entry.get("train_tokens") or 0)
@@ -70,7 +70,7 @@ class CostModel:
 
 
 def per_correct(cost: float | None, score: float | None) -> float | None:
-    """Cost of one correct answer; None where the cost is unknown or nothing is correct."""
+    """Cost of one correct answer; None if the cost is unknown or nothing is correct."""
     return None if cost is None or not score or score <= 0 else cost / score
 
 
@@ -79,8 +79,8 @@ def break_even(
 ) -> BreakEven:
     """Queries after which a distillation has paid for itself, by unit: `{value, low, high}`, null = never.
 
-    `taught` are the rows of teacher and student on every task that the distillation taught. Over several
-    tasks a query is as likely of one as of another, so the saving is the mean of the tasks' savings.
+    `taught` are the rows of teacher and student on every task that the distillation taught. Queries are
+    assumed to be spread equally over the tasks, so the saving is the mean of the tasks' savings.
     A unit that cannot be computed (no prices, unknown parameters, no rows to compare) is null as a whole.
     """
     result: BreakEven = {"tokens": None, "flops": None, "usd": None}

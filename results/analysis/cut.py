@@ -1,8 +1,8 @@
-"""Texts that were cut at a maximum of tokens: how many, what raises the limit, and what they could change.
+"""Texts that were cut at a maximum of tokens: how many, how to raise the limit, and what they could change.
 
-A text that was cut may have been about to answer, so its score says little of the variant. Where many were
-cut, the row is marked. And a verdict is only kept if it survives the other extreme: with every cut item of
-the side that loses counted as right.
+A cut text might have given the right answer a little later, so its score says little about the variant. If
+many texts were cut, the row is marked. A verdict is only kept if it survives the worst case: all cut items of
+the losing side counted as right.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ def share(columns: Columns) -> float:
 def describe(columns: Columns, context_length: float | None) -> Cut | None:
     """`{share, steps, context_length}` of a row with many cut texts, else None.
 
-    `steps` are the kinds of step that were cut, most often cut first; `context_length` is the model's where
-    most cut calls filled it, since no limit helps there, else None.
+    `steps` are the kinds of step that were cut, most often cut first; `context_length` is the model's if most
+    cut calls filled it (a higher limit cannot help then), else None.
     """
     if share(columns) <= MANY:
         return None
@@ -46,7 +46,7 @@ def describe(columns: Columns, context_length: float | None) -> Cut | None:
 
 
 def footer(rows: Sequence[ScoreRow]) -> list[str]:
-    """Sentences under a table with marked rows: which, how much was cut, and what to change."""
+    """Sentences under a table with marked rows: their names, the cut share, and what to change."""
     cases: dict[str, list[str]] = {}
     for row in rows:
         if row["primary"] and (found := row.get("cut")):
@@ -74,19 +74,19 @@ def _remedy(cut: Cut) -> str:
 
 
 def percent(value: float) -> str:
-    """A share in words, with a decimal where it is small: 38 %, 2.5 %."""
+    """A share in percent, with a decimal if it is small: 38 %, 2.5 %."""
     return f"{100 * value:.0f} %" if abs(value) >= 0.0995 else f"{100 * value:.1f} %".replace(".0 %", " %")
 
 
 def losing_side(verdict: Verdict) -> Side | None:
-    """Which side of a claim about scores comes off worse: a `yes` speaks for b, a `no` for a."""
+    """The losing side of a claim about scores: a after `yes`, b after `no`."""
     sides: dict[Verdict, Side] = {"yes": "a", "no": "b"}
     return sides.get(verdict)
 
 
 def as_if_right(columns: Columns, metric: str, lower: bool, other: Columns) -> Columns:
-    """`columns` with the best possible score on every cut row: 1 (0 where lower is better), or the best that
-    either variant has where scores go beyond.
+    """`columns` with the best possible score on every cut row: 1 (0 if lower is better), or the best score of
+    either variant if scores exceed 1.
     """
     seen = np.concatenate([columns.scores[metric], other.scores[metric]])
     seen = seen[~np.isnan(seen)]

@@ -1,7 +1,7 @@
-"""Whether a task that is asked in looks may stop: each of its claims is decided, or given up.
+"""Decides whether a task with planned looks may stop: each of its claims is decided, or given up.
 
-A run with `--until-decided` asks here after each look. What is looked at are the very claims of the tables,
-at the levels that Holm's procedure gives them over all tasks; nothing else can end a task.
+A run with `--until-decided` calls this after each look. It tests exactly the claims of the tables, at the
+levels of Holm's procedure over all tasks; nothing else can end a task.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from results.statistics.sequential.plan import Plan
 
 def ended(folder: Path) -> dict[str, Ended]:
     """The tasks of a run that may stop now, with the reason. `folder` holds a manifest with a plan, and
-    samples of the looks so far. ResultsError where it cannot be read.
+    samples of the looks so far. ResultsError if it cannot be read.
     """
     run = load_run(folder)
     plan = run.manifest["looks"]
@@ -37,8 +37,8 @@ def ended(folder: Path) -> dict[str, Ended]:
 
 
 def waits_for(row: Comparison) -> bool:
-    """Whether a task goes on for this claim: for those on primary metrics and on tokens. Not for the noise
-    floor, nor for the tokens of two variants that answer by one method, of which nothing is promised.
+    """Whether the stopping rule includes this claim: those on primary metrics and on tokens. Not the noise
+    floor, nor the tokens of two variants with one method, about which distillation claims nothing.
     """
     if row.get("noise_floor"):
         return False

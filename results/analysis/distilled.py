@@ -1,4 +1,4 @@
-"""The `distillation[]` of a leaderboard: what each distillation cost, and after how many queries it pays."""
+"""The `distillation[]` of a leaderboard: cost and break-even of each distillation."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def distillation_rows(run: RunData, costs: CostModel) -> list[DistillationRow]:
                 "train_tokens": entry.get("train_tokens"), "train_flops": entry.get("train_flops"),
                 "teacher_flops": entry.get("teacher_flops"),
                 "pseudo_label_accuracy": entry.get("pseudo_label_accuracy"),
-                # Named by content, so the last part says it all; the rest of the path is the machine's.
+                # The last part of the path is a hash of the content; the rest depends on the machine.
                 "checkpoint": Path(checkpoint).name if checkpoint else None,
                 "reason": entry.get("reason"),
                 "teacher": teachers.pop() if len(teachers) == 1 else None,
@@ -52,7 +52,7 @@ def distillation_rows(run: RunData, costs: CostModel) -> list[DistillationRow]:
 
 
 def taught(run: RunData, entry: Distillation) -> list[tuple[Columns, Columns]]:
-    """Rows of teacher and student, for every task that a distillation taught, of its own seed."""
+    """Rows of teacher and student with the distillation's seed, for every task that it taught."""
     found = []
     for task in tasks_of(run.manifest, entry):
         teacher = teacher_of(run.manifest, entry, methods_on(run, task))

@@ -1,9 +1,8 @@
-"""How few tokens are enough: every variant of a task by score and tokens, and which of them are on the front.
+"""Score against tokens: every variant of a task, and which of them are on the Pareto front.
 
-Beside the Pareto front at hand stands how sure it is (`results.statistics.pareto`), and the answer to the
-question that a reader has: the cheapest variant that is as good as System 2 within the margin. That is the
-paired non-inferiority test of the claims, one for each variant that generates fewer tokens; it is unadjusted,
-as other claims of this kind are.
+Each variant also has its probability of being on the front (`results.statistics.pareto`). Each task has its
+cheapest variant that is as good as System 2 within the margin, by the paired non-inferiority test of the
+claims, one for each variant that generates fewer tokens. It is unadjusted, like all such claims.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ def frontiers(
     run: RunData, compared: Sequence[Comparison], margin: float, interval: str = methods.ADJUSTED
 ) -> list[Frontier]:
     """An entry per task with two variants or more on the same rows; `margin` is a fraction, `interval` a key
-    of `choose_test.INTERVALS`. Verdicts that the claims came to already are taken from `compared`."""
+    of `choose_test.INTERVALS`. Verdicts of existing claims are taken from `compared`."""
     found = (_frontier(run, task, compared, margin, interval) for task in run.tasks)
     return [one for one in found if one is not None]
 
@@ -89,7 +88,7 @@ class Sums(NamedTuple):
 
 
 def _sums(variants: Sequence[Columns], metric: str) -> Sums | None:
-    """None where no row has a score of every variant."""
+    """None if no row has a score of every variant."""
     first = variants[0]
     applies = first.weights[metric] > 0
     for one in variants:
@@ -111,8 +110,8 @@ def _sums(variants: Sequence[Columns], metric: str) -> Sums | None:
 
 
 def _same_rows(run: RunData, task: str) -> list[Columns]:
-    """The variants that answered the same rows as System 2 (or else the first one), over the seeds that all
-    of them were distilled with; the second run of a variant is not another one."""
+    """The variants with the same rows as System 2 (or as the first one), over the seeds that all of them
+    have. A second run of a variant is left out."""
     roles = standing(run.manifest)
     base = roles.get("base")
     lacking = missing_seeds(run.manifest)
@@ -138,7 +137,7 @@ def _as_good(
     margin: float,
     interval: str,
 ) -> Verdict | None:
-    """Whether `b` is as good as `a` within the margin; None where they share no scored row."""
+    """Whether `b` is as good as `a` within the margin; None if they share no scored row."""
     for row in compared:
         names = (row["task"], row["metric"], row["claim"], row["a"], row["b"])
         if names == (a.task, metric, "non_inferior", a.variant, b.variant):
@@ -151,7 +150,7 @@ def _as_good(
 
 
 def sentence(entry: Frontier) -> str:
-    """The cheapest variant that is as good as System 2, or that none was shown to be."""
+    """A sentence with the cheapest variant that is as good as System 2, or that none was shown to be."""
     against, within = entry["against"], f"within {100 * entry['margin']:g} points"
     if against is None:
         return ""

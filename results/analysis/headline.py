@@ -1,8 +1,8 @@
 """The first sentence of everything that is printed: was it worth it?
 
-For each task and each distilled variant there are four answers: worth it (better than base, as good as
-System 2, and cheaper), partly (better than base, but short of System 2), not worth it, and the data cannot
-tell. Tasks of one answer share a sentence. Names are left as they are; who prints them escapes them.
+For each task and each distilled variant there are four answers: worth it (better than base, as good as System
+2, and cheaper), partly (better than base, but short of System 2), not worth it, and the data cannot tell.
+Tasks with the same answer share a sentence. Names are not escaped; the caller that prints them does this.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from results.analysis.reasoning import between, figures
 from results.schema import Board, Comparison, NoReasoning
 
 MOST_NAMED = 3
-"""Tasks that are listed by name; of more, the number is said."""
+"""Up to this many tasks are listed by name; beyond, only their number is given."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What was found of one distilled variant on one task."""
+    """Verdicts on one distilled variant on one task."""
 
     task: str
     better: Comparison
@@ -52,14 +52,14 @@ class Answer:
             },
         }[self.kind]
         rows = {"better": self.better, "good": self.good, "cheaper": self.cheaper}
-        # What was refuted comes before what was not shown.
+        # Refuted claims come before claims that were not shown.
         order = sorted(rows, key=lambda name: rows[name]["verdict"] != "no")
         parts = [words[name][rows[name]["verdict"]] for name in order if rows[name]["verdict"] in words[name]]
         return listed(parts, "and" if self.kind == "not" else "or")
 
 
 def headline(board: Board) -> str:
-    """One to four short sentences; those on what makes a System 2 doubtful come first."""
+    """One to four short sentences; doubts about a System 2 come first."""
     answers = _answers(board)
     parts = [_unreasoned(board)]
     if answers:
@@ -72,7 +72,7 @@ def headline(board: Board) -> str:
 
 
 def _answers(board: Board) -> dict[str, list[Answer]]:
-    """Distilled variant -> its answers, on the tasks where all three claims were tested."""
+    """Distilled variant -> its answers, on the tasks on which all three claims were tested."""
     claims: dict[tuple[str | None, ...], Comparison] = {}
     for row in board["comparisons"]:
         if row["primary"] or row["claim"] == "cheaper":
@@ -91,7 +91,7 @@ def _answers(board: Board) -> dict[str, list[Answer]]:
 
 
 def _of_variant(name: str | None, found: Sequence[Answer]) -> list[str]:
-    """The sentences of one distilled variant, which is named where there are several."""
+    """The sentences on one distilled variant, with its name if there are several."""
     tasks = [answer.task for answer in found]
     kinds = {kind: [one for one in found if one.kind == kind] for kind in ("worth", "partly", "not", "open")}
     subject = f"{name} was" if name else "Distillation was"
@@ -144,7 +144,7 @@ def _tokens(found: Sequence[Answer], of: str = "") -> str:
 
 
 def _kept(found: Sequence[Answer], whose: str) -> str:
-    """What is kept of System 2's gain; empty where it gained nothing, or so little that nobody can tell."""
+    """The kept share of System 2's gain; empty if the gain is 0 or too small to tell."""
     kept = [share for one in found if (share := one.better.get("gain_kept"))]
     ends = [end for share in kept for end in (share["low"], share["high"])]
     if not kept or None in ends:
@@ -157,7 +157,7 @@ def _kept(found: Sequence[Answer], whose: str) -> str:
 
 
 def _unreasoned(board: Board) -> str:
-    """That a System 2 did not reason, with the figures that say so."""
+    """The sentence that a System 2 did not reason, with the figures."""
     found: dict[str, list[tuple[str, NoReasoning]]] = {}
     for row in board["rows"]:
         if row["primary"] and (lacking := row.get("no_reasoning")):
@@ -172,7 +172,7 @@ def _unreasoned(board: Board) -> str:
 
 
 def _cut(board: Board) -> str:
-    """The tasks on which texts of the three were cut, and the largest share."""
+    """The tasks on which texts of the three variants were cut, and the largest share."""
     asked = {
         (trio["task"], name) for trio in board["trios"] for name in trio.values() if name != trio["task"]
     }
@@ -192,7 +192,7 @@ def _cut(board: Board) -> str:
 
 def _without_distillation(board: Board) -> str:
     asked = [row for row in board["comparisons"] if row["claim"] == "superior" and row["primary"]]
-    # Nothing that was distilled, a control say, is spoken of here as if System 2 had taught it.
+    # Other distilled variants (for example a control) are not described as if System 2 had taught them.
     superior = [claim for claim in asked if not claim.get("named")] or asked
     if not superior:
         return "" if _not_distilled(board, False) else "This run compares no variants."
@@ -217,7 +217,7 @@ def _without_distillation(board: Board) -> str:
 
 
 def _uncompared(board: Board) -> str:
-    """Why there is no word on System 2's student."""
+    """Why the headline says nothing about a variant that System 2 taught."""
     untaught = [trio for trio in board["trios"] if trio["teacher"] is None]
     if untaught and untaught[0]["distilled"] in {row["variant"] for row in board["rows"]}:
         return f"The teacher of {untaught[0]['distilled']} is not in this run."
@@ -252,7 +252,7 @@ def _where(found: Sequence[Answer], tasks: Sequence[str]) -> str:
 
 
 def _share(some: Sequence[str], of: Sequence[str]) -> str:
-    """Some of the tasks in words: by name where they are few, else their number."""
+    """Some of the tasks in words: by name if they are few, else their number."""
     some = list(dict.fromkeys(some))
     count = len(dict.fromkeys(of))
     if len(some) <= MOST_NAMED:

@@ -1,9 +1,9 @@
 """`gain_kept` of a comparison: how much of System 2's gain over base a distilled variant keeps.
 
-It stands on the rows `superior` of (base, distilled), one for each metric, and is measured against the
-variant that taught the distilled one: (distilled - base) / (teacher - base), over the items that all three
-have. `{value, low, high}` are fractions; an end is null where the gain is so small that the share may be
-anything. The whole is null where the teacher gains nothing over base. Rows of other claims lack the key.
+The `superior` rows of (base, distilled) have this key, one for each metric. The teacher is the variant that
+taught the distilled one: (distilled - base) / (teacher - base), over the items that all three have. `{value,
+low, high}` are fractions; an end is null if the gain is too small for a bound. The whole is null if the
+teacher gains nothing over base.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def _part(run: RunData, trio: Trio, metric: str, lower: bool) -> SharePart | Non
         return None
     both = paired(run, trio.task, trio.base, trio.distilled)
     taught = paired(run, trio.task, trio.teacher, trio.distilled)
-    # Each pair leaves out what its own seeds lack; three can be laid side by side where that is the same.
+    # Each pair drops the seeds that it lacks; compare the three only if all pairs drop the same ones.
     if both is None or taught is None or keys(both[0]) != keys(taught[0]):
         return None
     found = samplesets.together((both[0], both[1], taught[0]), metric)

@@ -1,4 +1,4 @@
-"""Why a run that ended well is not whole: what a script must know before it trusts all of its rows."""
+"""Why a run is incomplete although it ended well: a script should check this before it trusts all rows."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from results.schema import Leaderboard, Manifest
 
 
 def lacking(manifest: Manifest, leaderboard: Leaderboard) -> list[str]:
-    """Phrases, one each: the run is not finished, a variant was not distilled on a task, or so many of its
-    texts were cut that the row is marked. Empty where the run is whole."""
+    """Phrases, one per reason: the run is not finished, a variant was not distilled on a task, or so many of
+    its texts were cut that the row is marked. Empty if the run is complete."""
     found = []
     if manifest.get("status") not in (None, "finished"):
         found.append(f"the run is {manifest['status']}, not finished")

@@ -1,8 +1,8 @@
-"""`leaderboard.json` from a run folder: rows, comparisons, the whole over all tasks, distillation, notes.
+"""Builds `leaderboard.json` from a run folder: rows, comparisons, claims over all tasks, distillation, notes.
 
-The keys stand in docs/results-schema.md. No wall-clock figure enters, so equal records give equal bytes.
+docs/results-schema.md lists the keys. There are no wall-clock figures, so equal records give equal bytes.
 
-`trios[]` names, per task, what was distilled, its teacher and base: the three that the headline is about.
+`trios[]` names, per task, the three variants in the headline: the distilled one, its teacher and base.
 """
 
 from __future__ import annotations
@@ -55,8 +55,7 @@ PAIR_CLAIMS: dict[tuple[str, str], tuple[ClaimName, ...]] = {
     ("base", "distilled"): ("superior", "cheaper"),
     ("s2", "distilled"): ("non_inferior", "cheaper"),
 }
-"""What distillation promises, pair by pair, s2 being the teacher; a pair that the user names gets every
-claim."""
+"""The claims of each pair of roles (s2 is the teacher); a pair that the user names gets every claim."""
 NAMED_CLAIMS: tuple[ClaimName, ...] = ("superior", "non_inferior", "cheaper")
 
 Pair = tuple[str, str]
@@ -68,9 +67,9 @@ def build(
 ) -> Leaderboard:  # fmt: skip
     """The leaderboard of a run folder.
 
-    `margin` in points (default: the run's own, else 5); `prices` a YAML file (default: the prices that the
-    run's tables have, see `prices.py`); `exact` uses the exact McNemar test, for gates; `interval` is a key
-    of `choose_test.INTERVALS` (default: the run's own). ResultsError where the folder cannot be read or
+    `margin` in points (default: the run's own, else 5); `prices` a YAML file (default: the prices of the
+    run's tables, see `prices.py`); `exact` uses the exact McNemar test, for gates; `interval` is a key
+    of `choose_test.INTERVALS` (default: the run's own). ResultsError if the folder cannot be read or
     variants have different items.
     """
     run = load_run(run_folder)
@@ -86,8 +85,8 @@ def from_run(
     extra: Mapping[Pair, Sequence[ClaimName]] | None = None,
     interval: str | None = None,
 ) -> Leaderboard:
-    """The same from a loaded run; `extra` adds claims for pairs that the leaderboard does not make by
-    itself.
+    """The same from a loaded run; `extra` adds claims on pairs that the leaderboard does not compare by
+    default.
     """
     margin = run.manifest["options"].get("margin") if margin is None else margin
     points = float(MARGIN_POINTS if margin is None else margin)
@@ -134,7 +133,7 @@ def from_run(
 
 
 def cost_model(run: RunData, prices: Prices | None = None) -> CostModel:
-    """How rows of this run turn into FLOPs and dollars."""
+    """Parameters and prices of this run."""
     parameters = run.manifest["model"].get("parameters")
     return CostModel(int(parameters) if parameters else None, prices)
 
@@ -143,8 +142,8 @@ def compare_pairs(
     run: RunData, compared: Comparisons, unreasoned: Mapping[tuple[str, str], NoReasoning],
     extra: Mapping[Pair, Sequence[ClaimName]] | None = None,
 ) -> tuple[dict[str, list[Trio]], list[tuple[str, str, str]], dict[Pair, tuple[ClaimName, ...]]]:  # fmt: skip
-    """Hand every pair of every task to `compared`. Returns who taught whom by task, the pairs (task, a, b)
-    without a common seed, and the claims of each pair.
+    """Hand every pair of every task to `compared`. Returns the trios by task, the pairs (task, a, b) without
+    a common seed, and the claims of each pair.
     """
     of_task = {task: trios(run.manifest, task, methods_on(run, task)) for task in run.tasks}
     apart: list[tuple[str, str, str]] = []
@@ -183,7 +182,7 @@ def _model(run: RunData) -> str | None:
 
 
 def default_pairs(run: RunData, of_task: Sequence[Trio]) -> dict[Pair, tuple[ClaimName, ...]]:
-    """The design's three pairs on one task: of what stands for base and s2, and of each trio."""
+    """The default pairs on one task: base and s2, and the pairs of each trio."""
     roles = standing(run.manifest)
     base, first = roles.get("base"), roles.get("s2")
     kinds = {name: entry.get("kind") for name, entry in run.manifest["variants"].items()}
@@ -223,8 +222,8 @@ def score_rows(
 ) -> list[ScoreRow]:
     """One row per task, variant and metric, the primary metric first.
 
-    `cut`, `without_turns` and `no_reasoning` say what makes the row doubtful, and are null or empty where
-    nothing does; `teacher` is the variant that taught a distilled one.
+    `cut`, `without_turns` and `no_reasoning` say what makes the row doubtful, and are null or empty if it is
+    not; `teacher` is the variant that taught a distilled one.
     """
     rows: list[ScoreRow] = []
     without = not_distilled(run.manifest)
@@ -253,7 +252,7 @@ def score_rows(
 
 
 def without_turns(manifest: Manifest, task: str, method: str) -> list[str]:
-    """Steps of a method that cannot use the turns which the task puts before a prompt; empty where it puts
+    """Steps of a method that cannot use the task's turns before the prompt; empty if there are
     none.
     """
     if not manifest["tasks"][task].get("turns"):

@@ -1,8 +1,8 @@
 """Tests and intervals of data that were asked in planned looks (`--until-decided`).
 
-At each look the table of methods decides as ever; what changes is the level. The p-value of a claim is the
-sequential one over its looks, its interval what the repeated intervals of all looks have in common, so both
-hold whenever the looks end and whatever ended them. The point is the median-unbiased estimate.
+At each look the table of methods decides as usual; only the level changes. The p-value of a claim is the
+sequential one over its looks, and its interval is the intersection of the repeated intervals of all looks, so
+both are valid whenever and for whatever reason the looks end. The point is the median-unbiased estimate.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ ONE_ERROR = 0.6826894921370859
 
 
 def plan_of(manifest: Manifest, task: str) -> Plan | None:
-    """The plan that a task was asked by; None where all its items were asked at once."""
+    """The plan of a task; None if all its items were asked at once."""
     looks = manifest.get("looks")
     if not looks or task not in looks["tasks"]:
         return None
@@ -43,20 +43,20 @@ def plan_of(manifest: Manifest, task: str) -> Plan | None:
 
 
 def plans(manifest: Manifest) -> dict[str, Plan]:
-    """The plans of all tasks that were asked in looks."""
+    """The plans of all tasks with planned looks."""
     found = {task: plan_of(manifest, task) for task in manifest["tasks"]}
     return {task: plan for task, plan in found.items() if plan is not None}
 
 
 @dataclass(frozen=True)
 class Looked(Difference):
-    """A difference that was looked at several times; test, interval and `at` are those of all looks."""
+    """A difference with several looks; test, interval and `at` are over all looks."""
 
     plan: Plan
     z: tuple[float, ...]
-    """Of each look, with the sign of its estimate."""
+    """z at each look, with the sign of its estimate."""
     z_margin: tuple[float, ...]
-    """The same against minus the margin; empty where none was asked for."""
+    """The same against minus the margin; empty without a margin."""
     error: float
     """Standard error at the last look."""
 
@@ -84,7 +84,7 @@ def difference(pair: Pair, plan: Plan, margin: float | None = None, exact: bool 
         for part in parts(pair, plan)
     ]
     last = found[-1]
-    assert last is not None, "a pair without clusters is not compared"
+    assert last is not None, "a pair without clusters cannot be compared"
     at = in_common([None if one is None else one.at for one in found], plan)
     alone = last.at(ONE_ERROR)
     p = [1.0 if one is None else one.test.p for one in found]
@@ -108,8 +108,8 @@ def difference(pair: Pair, plan: Plan, margin: float | None = None, exact: bool 
 
 
 def ratio(pair: Pair, plan: Plan) -> tuple[float | None, Interval | None, tuple[float, ...]]:
-    """Mean of the second variant over mean of the first, its interval over all looks, and z of each look
-    against a ratio of 1. None where the first spent nothing.
+    """Mean of the second variant divided by mean of the first, its interval over all looks, and z of each
+    look against a ratio of 1. None if the first spent nothing.
     """
     total = float(pair.first.total.sum())
     if total <= 0:
@@ -143,7 +143,7 @@ def score_interval(sample: Sample, plan: Plan, look: int) -> tuple[Interval, str
 
 
 def parts(pair: Pair, plan: Plan) -> list[Pair]:
-    """The clusters that had been asked at each look so far; none where the metric applied to none of them.
+    """The pair's clusters asked by each look so far; empty if the metric applied to none of them by then.
     ResultsError for rows of a look that the plan does not have.
     """
     last = plan.looks if pair.look is None else int(pair.look.max())
@@ -156,8 +156,8 @@ def parts(pair: Pair, plan: Plan) -> list[Pair]:
 
 
 def in_common(each: Sequence[At | None], plan: Plan) -> At:
-    """What the repeated intervals of all looks have in common, as a function of confidence; a look without
-    data has none. Where they have nothing in common, it is that of the last look.
+    """The intersection of the repeated intervals of all looks, as a function of confidence. Looks without
+    data are skipped. If the intersection is empty, it is the last look's interval.
     """
 
     def at(confidence: float) -> Interval:
@@ -171,7 +171,7 @@ def in_common(each: Sequence[At | None], plan: Plan) -> At:
 
 
 def history(z: Sequence[float], plan: Plan, level: float) -> list[Look]:
-    """What was seen at each look: clusters, z, and the boundary that it was held against."""
+    """Each look: clusters, z, and its boundary."""
     return [
         {"n": plan.clusters[look], "z": each, "boundary": plan.levels.z(look, level)}
         for look, each in enumerate(z)
@@ -179,7 +179,8 @@ def history(z: Sequence[float], plan: Plan, level: float) -> list[Look]:
 
 
 def confidence(run: RunData, tasks: Sequence[str]) -> float:
-    """What an interval of 95 % needs at the last looks of `tasks`, to hold whatever ended them."""
+    """Confidence at the last looks of `tasks` for an interval of 95 % that is valid for any reason of
+    stopping."""
     found = [choose_test.CONFIDENCE]
     for task in tasks:
         plan = plan_of(run.manifest, task)
@@ -189,7 +190,7 @@ def confidence(run: RunData, tasks: Sequence[str]) -> float:
 
 
 def require_whole_looks(run: RunData) -> None:
-    """ResultsError for a run whose looks are not over: a table of it would be a look that nobody planned."""
+    """Raises ResultsError if a run's looks are not over: its tables would be a look outside the plan."""
     if run.manifest.get("looks") and run.manifest.get("status") != "finished":
         raise ResultsError(
             f"{run.folder} asks its items in planned looks (--until-decided) and is not finished; a table "
@@ -198,7 +199,7 @@ def require_whole_looks(run: RunData) -> None:
 
 
 def looked_tasks(run: RunData) -> list[LookedTask]:
-    """Where each task stopped, what it spent, and what all planned items would have cost."""
+    """Where each task stopped, its tokens, and the tokens of all planned items."""
     plan = run.manifest["looks"]
     found: list[LookedTask] = []
     for task, entry in plan["tasks"].items():

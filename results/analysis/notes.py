@@ -1,9 +1,9 @@
-"""Plain sentences that a reader of the tables must not miss.
+"""Notes: what a reader of the tables must know, as sentences.
 
-Each rule of this file looks at one thing that changes how the figures are to be read: a run that did not
-finish, a task not distilled, what distillation warned of, a teacher that is not a row, failures, metrics
-without rows. What makes a single row doubtful (cut texts, say) stands under the tables
-(`results.tables.rows`). Sentences of the manifest come first.
+Each function finds one thing that changes the meaning of the figures: a run that did not finish, a task not
+distilled, warnings of distillation, a teacher that is not in the run, failures, metrics without rows. Doubts
+about a single row (for example cut texts) are printed under the tables (`results.tables.rows`). Notes of the
+manifest come first.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def collect(
     of_task: Mapping[str, Sequence[Trio]] | None = None,
 ) -> list[str]:
     """All notes of a leaderboard, without repeats. `apart` are pairs (task, a, b) without a common seed;
-    `of_task` names who taught what was distilled.
+    `of_task` has the trios.
     """
     found = [str(note) for note in run.manifest["notes"]]
     status = run.manifest.get("status")
@@ -74,12 +74,12 @@ def collect(
 
 
 def tells_cached(run: RunData) -> bool:
-    """Whether the engine says how many prompt tokens were cached. One that does may leave out a zero."""
+    """Whether the engine reports cached prompt tokens. An engine that does may omit a zero."""
     return any(columns.cached_told for columns in run.columns.values())
 
 
 def _looks(run: RunData) -> list[str]:
-    """That a plan of looks was made anew."""
+    """A note if a plan of looks was replaced."""
     plan = run.manifest.get("looks")
     anew = plan["made_anew"] if plan else []
     return [
@@ -98,7 +98,7 @@ def _missing(run: RunData) -> list[str]:
 
 
 def _untaught(run: RunData, of_task: Mapping[str, Sequence[Trio]]) -> list[str]:
-    """What was taught by a System 2 that has no row, where another one has: they are not compared."""
+    """Variants taught by a System 2 that is not in the run, if another System 2 is: they are not compared."""
     if "s2" not in standing(run.manifest):
         return []
     tasks: dict[str, list[str]] = {}
@@ -115,7 +115,7 @@ def _untaught(run: RunData, of_task: Mapping[str, Sequence[Trio]]) -> list[str]:
 
 
 def _distillation(run: RunData) -> list[str]:
-    """One note on what was not distilled, by task, variant and, where there are several, seed."""
+    """One note on what was not distilled, by task, variant and, if there are several, seed."""
     without = not_distilled(run.manifest)
     cases, others, explained = [], False, True
     reasons: list[str] = []
@@ -140,7 +140,7 @@ def _distillation(run: RunData) -> list[str]:
 
 
 def _spared(run: RunData) -> list[str]:
-    """What curtailed votes spared, in one note."""
+    """One note on the samples that curtailed votes saved."""
     said = []
     for name, entry in _named(run):
         drawn, planned = entry.get("samples_drawn"), entry.get("samples_planned")
@@ -154,7 +154,8 @@ def _spared(run: RunData) -> list[str]:
 
 
 def _warnings(run: RunData) -> list[str]:
-    """What distillation warned of, a note for each set of warnings, with all that it was said of."""
+    """Warnings of distillation: a note for each set of warnings, with all distillations that it applies
+    to."""
     said: dict[str, list[str]] = {}
     for name, entry in _named(run):
         text = " ".join(str(warning) for warning in entry.get("warnings") or [])
@@ -164,7 +165,7 @@ def _warnings(run: RunData) -> list[str]:
 
 
 def _named(run: RunData) -> list[tuple[str, Distillation]]:
-    """The manifest's distillations, each named by task, variant and, where there are several, seed."""
+    """The manifest's distillations, each named by task, variant and, if there are several, seed."""
     entries = distillations(run.manifest)
     several = len({entry.get("seed") or 0 for entry in entries}) > 1
     found = []

@@ -1,4 +1,4 @@
-"""The claims over all tasks together, each task with the same weight.
+"""Claims over all tasks together; each task has the same weight.
 
 Score differences: the mean of the tasks' differences on their primary metrics. Test: all clusters' signs are
 flipped at once, each cluster scaled by its task's share (a stratified sign-flip permutation). Interval:
@@ -48,7 +48,7 @@ def combine(
     margin: float,
     interval: str = methods.ADJUSTED,
 ) -> list[Overall]:
-    """One row per pair and claim that at least two tasks have; shaped like a row of `comparisons[]`."""
+    """One row, like those of `comparisons[]`, per pair and claim that at least two tasks have."""
     rows: list[Overall] = []
     for (a, b), claims in pairs:
         for claim in claims:
@@ -111,7 +111,7 @@ def _marks(in_looks: bool) -> InLooks:
 
 
 def _pairs(parts: Sequence[Comparison], columns: Sequence[tuple[Columns, Columns]]) -> list[samplesets.Pair]:
-    """Clusters of each task, turned so that more is better."""
+    """Clusters of each task, with the sign changed if lower is better."""
     found = []
     for part, (a, b) in zip(parts, columns, strict=True):
         pair = samplesets.pair(a, b, part["metric"])
@@ -161,7 +161,7 @@ def _decided(
     else:
         signs = whole.test()
         test, p = signs.method, signs.p
-        # Test and interval come from different roads here; a verdict needs both.
+        # Test and interval come from different methods here; a verdict needs both.
         holds_zero = interval.low <= 0 <= interval.high
         verdict = "cannot_tell" if holds_zero else verdicts.superior(gain, p)
         if not holds_zero:
@@ -193,11 +193,11 @@ def _tokens(parts: Sequence[Comparison]) -> Overall:
 
 
 Estimate = tuple[float | None, float | None, float | None]
-"""A ratio and both ends of its interval; None where it is not known."""
+"""A ratio and both ends of its interval; None if unknown."""
 
 
 def _ratio(parts: Sequence[Estimate]) -> Estimate:
-    """The geometric mean of the tasks' ratios; nothing where one of them is not known."""
+    """The geometric mean of the tasks' ratios; empty if one of them is unknown."""
     known = [[math.log(value) for value in part if value is not None and value > 0] for part in parts]
     if any(len(logs) < 3 for logs in known):
         return None, None, None
@@ -207,7 +207,7 @@ def _ratio(parts: Sequence[Estimate]) -> Estimate:
 
 
 def _head(parts: Sequence[Comparison], margin: float | None) -> OverallHead:
-    """What is claimed, as every task claims it; `margin` is that of `non_inferior`."""
+    """The head of the claim, equal on every task; `margin` is for `non_inferior`."""
     first = parts[0]
     marks: PairMarks = {"named": first["named"]}
     if doubts := [

@@ -1,9 +1,8 @@
-"""Which rows of two variants of one run stand beside each other.
+"""Pairs the rows of two variants of one run.
 
-Two variants must have answered the same rows; another set is refused, because leaving rows out would compare
-them on items of somebody's choice. One thing is excused: a seed whose distillation kept too few inputs has
-no rows at all for that variant. The pair is then taken over the seeds that both have. Nothing about single
-items can be excused that way.
+Two variants must have answered the same rows; otherwise they are refused, because leaving out rows would be a
+selection of items. One exception: a variant has no rows for a seed whose distillation kept too few inputs.
+The pair then uses the seeds that both have. There is no exception for single items.
 """
 
 from __future__ import annotations
@@ -17,8 +16,8 @@ from results.records.roles import missing_seeds
 
 
 def paired(run: RunData, task: str, a: str, b: str) -> tuple[Columns, Columns] | None:
-    """Rows of `a` and `b` with equal items, seeds and samples; None where a variant has no samples or no seed
-    in common with the other. ResultsError where items differ beyond seeds that were not distilled.
+    """Rows of `a` and `b` with equal items, seeds and samples; None if a variant has no samples or no seed
+    in common with the other. ResultsError if items differ, other than by seeds that were not distilled.
     """
     first, second = run.columns.get((task, a)), run.columns.get((task, b))
     if first is None or second is None:
@@ -39,7 +38,7 @@ def of_seed(columns: Columns, seed: int) -> Columns:
 
 
 def without_seeds(columns: Columns, seeds: set[int]) -> Columns:
-    """`columns` without the rows of some seeds; the same object where there are none."""
+    """`columns` without the rows of some seeds; the same object if there are none."""
     if not seeds & _seeds(columns):
         return columns
     return columns.take(np.flatnonzero(~np.isin(columns.seed, sorted(seeds))))

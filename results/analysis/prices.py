@@ -1,9 +1,9 @@
 """Dated prices from a YAML file: dollars per million tokens, or dollars per GPU-hour.
 
-`EXAMPLE` is a whole file; `s2d-bench prices --example` prints it. The throughput of a GPU stands in the file
-and not in the run, so that a table made again from the same records is the same table.
+`EXAMPLE` is a complete file; `s2d-bench prices --example` prints it. The throughput of a GPU is in the price
+file, not in the run, so that tables made again from the same records are equal.
 
-The prices that a run's tables were made with stand in its `leaderboard.json`, so that `report` keeps them.
+A run's `leaderboard.json` holds the prices of its tables, so that `report` keeps them.
 """
 
 from __future__ import annotations
@@ -47,15 +47,15 @@ per_million_tokens:
 """A price file that works."""
 SEE = "`s2d-bench prices --example` prints a file that works"
 DAY = re.compile(r"\d{4}-\d{2}(-\d{2}.*)?")
-"""A day, or a month; what stands behind a day is the reader's own."""
+"""A day, or a month; any text may follow a day."""
 NOTES = ("date", "source", "currency", "note", "model", "gpu")
-"""Keys beside the prices, for people; of these only the date is read."""
+"""Keys beside the prices, for people; only the date is read."""
 PER_MILLION = ("prompt", "cached", "generated", "train")
 PER_HOUR = (
     "usd", "prompt_tokens_per_second", "generated_tokens_per_second", "train_tokens_per_second"
 )  # fmt: skip
 LARGEST = 1e12
-"""No price and no speed comes near it; nor is a speed as small as its inverse."""
+"""Upper bound of prices and speeds; its inverse is the lower bound of a speed."""
 
 
 @dataclass(frozen=True)
@@ -71,12 +71,12 @@ class Prices:
     train: float | None
 
     def of_calls(self, prompt: Floats, cached: Floats, generated: Floats) -> Floats:
-        """Dollars; `cached` tokens are part of `prompt` and priced apart."""
+        """Dollars; `cached` tokens are part of `prompt` and have their own price."""
         dollars = (prompt - cached) * self.prompt + cached * self.cached + generated * self.generated
         return dollars / MILLION
 
     def of_training(self, tokens: float, flops: float, parameters: int | None) -> float:
-        """Dollars of a training of so many tokens and FLOPs."""
+        """Dollars for a training with these tokens and FLOPs."""
         if self.train is not None:
             return tokens * self.train / MILLION
         reading = flops / (2.0 * parameters) if parameters else tokens
@@ -94,9 +94,9 @@ class Prices:
 
 
 def kept_prices(run: RunData) -> Prices | None:
-    """The prices of the tables that a run folder holds; None where they have none, or cannot be read.
+    """The prices of the tables in a run folder; None if they have none, or cannot be read.
 
-    Tables of an older version name only the file: it is read again where the run's options still find it.
+    Tables of an older version name only the file: it is read again if the path in the run's options exists.
     """
     try:
         note = parse_json((run.folder / "leaderboard.json").read_bytes())["prices"]
@@ -122,7 +122,7 @@ def _is_amount(value: object) -> bool:
 
 
 def load_prices(path: Path) -> Prices:
-    """Read a price file. Errors name the file, the key and what it should hold."""
+    """Read a price file. Errors name the file, the key and its valid values."""
     import yaml
 
     path = Path(path)
@@ -162,7 +162,7 @@ def load_prices(path: Path) -> Prices:
             if "train_tokens_per_second" in hour
             else None
         )
-        # A cached token takes no compute worth a price on one's own machine.
+        # On your own machine, the compute for a cached token is negligible.
         return Prices(str(date), str(path.name), prompt, 0.0, generated, train)
     table = _section(document.get("per_million_tokens", document), "per_million_tokens", path)
     if not both and not document.keys() & set(PER_MILLION):
@@ -208,7 +208,7 @@ def _speed(table: Mapping[str, Any], key: str, path: Path) -> float:
     value = _present(table, key, path)
     if not _is_amount(value) or not value >= 1 / LARGEST:
         raise ResultsError(
-            f"price file {path}: {key} is {value!r}; give tokens per second, as the manifest's timing "
+            f"price file {path}: {key} is {value!r}: give tokens per second, as the manifest's timing "
             f"shows them"
         )
     return float(value)

@@ -1,7 +1,7 @@
-"""A System 2 that did not reason: it spends hardly more than base, or answers without a word before.
+"""Finds a System 2 that did not reason: it generates hardly more than base, or answers without words before.
 
 Distilling it would teach nothing that base does not do, and a comparison with it says nothing about
-reasoning. So whatever is claimed of such a variant says so, with the figures.
+reasoning. So every claim about such a variant says this, with the figures.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from results.records.roles import standing
 from results.schema import NoReasoning, ScoreRow
 
 MORE_THAN_BASE = 1.5
-"""Times base's generated tokens from which a System 2 is taken to do more than base."""
+"""Ratio of generated tokens to base from which a System 2 is assumed to reason."""
 FEW_WORDS = 5
-"""Words before the answer from which a text is taken to reason."""
+"""Words before the answer from which a text is assumed to reason."""
 MARK = "[no reasoning]"
 
 
 def lacking(run: RunData) -> dict[tuple[str, str], NoReasoning]:
     """(task, variant) of each System 2 that did not reason -> `token_ratio` to base and `share_without`
-    reasoning; None where it is not known.
+    reasoning; None if unknown.
     """
     base = standing(run.manifest).get("base")
     found: dict[tuple[str, str], NoReasoning] = {}
@@ -42,7 +42,7 @@ def lacking(run: RunData) -> dict[tuple[str, str], NoReasoning]:
 
 
 def figures(found: Sequence[NoReasoning]) -> str:
-    """What speaks against reasoning, over one or several tasks: only what crosses its bound."""
+    """The signs of no reasoning, on one or several tasks: only figures beyond their bound."""
     ratios = [one["token_ratio"] for one in found]
     low = [ratio for ratio in ratios if ratio is not None and ratio < MORE_THAN_BASE]
     shares = [one["share_without"] for one in found]
@@ -56,7 +56,7 @@ def figures(found: Sequence[NoReasoning]) -> str:
 
 
 def between(values: Sequence[float], words: Callable[[float], str]) -> str:
-    """`5 to 9 %` of several figures, one figure where they read alike."""
+    """`5 to 9 %` for several figures, one figure if they look the same."""
     ends = list(dict.fromkeys(words(value) for value in (min(values), max(values))))
     return f"{ends[0].rstrip(' %')} to {ends[1]}" if len(ends) > 1 else ends[0]
 

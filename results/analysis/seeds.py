@@ -1,7 +1,7 @@
-"""A row that pools several seeds: the score of each seed, how much they spread, and what an interval covers.
+"""Scores of several seeds: the score of each, their spread, and an interval that covers other seeds.
 
 The interval of a pooled score (`ci_low`, `ci_high`) treats a question with all its seeds as one cluster, so
-it covers other items for these very checkpoints and samples. Whoever trains anew draws other seeds as well.
+it covers other items, but only these checkpoints and samples. A new training has other seeds as well.
 From three seeds on there is a second interval for that: the variance of the grand mean of clusters x seeds,
 both drawn at random, is (MS seeds + MS clusters - MS residual) / (seeds x clusters), with Satterthwaite's
 degrees of freedom (the two-way random effects model without replicates; Cornfield and Tukey 1956,
@@ -21,18 +21,18 @@ from results.schema import SeedScore
 
 Floats = npt.NDArray[np.float64]
 FEWEST = 3
-"""Seeds that an interval over seeds needs."""
+"""Minimum seeds for an interval over seeds."""
 LEVEL = 0.95
 
 
 @dataclass(frozen=True)
 class Pooled:
-    """What is to be said of one variant and metric with several seeds."""
+    """Figures of one variant and metric with several seeds."""
 
     scores: list[SeedScore]
-    """By seed; empty where there is one."""
+    """Scores by seed; empty if there is one seed."""
     spread: float | None
-    """Standard deviation of those scores."""
+    """Standard deviation of the scores."""
     anew: tuple[float, float] | None
     """95 % interval that covers other seeds and other items; None with fewer than three seeds."""
 

@@ -1,6 +1,6 @@
-"""What the rows of `choose_test` run: clusters of one or two variants go in, a test and an interval come out.
+"""The functions of the rows of `choose_test`: from clusters of one or two variants to a test and an interval.
 
-Each function does one thing and decides nothing: which of them runs is the table's business.
+Each function does one thing; only the table decides which of them runs.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ from results.statistics.wilson import wilson, wilson_clustered
 LARGE = 5_000
 """Clusters above which the large-sample methods run."""
 ENOUGH_DIFFERING = 200
-"""Differing items from which the multinomial bootstrap covers as promised."""
+"""Differing items from which the multinomial bootstrap keeps its coverage."""
 
 At = Callable[[float], Interval]
-"""A confidence -> the interval."""
+"""Confidence -> interval."""
 SharePart = tuple[Floats, Floats, float]
-"""Of one task: sums of weight * (distilled - base) and of weight * (System 2 - base), and of weights."""
+"""One task: sums of weight * (distilled - base), of weight * (System 2 - base), and of weights."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Fitted:
 @dataclass(frozen=True)
 class Difference:
     """Second variant minus first. `spread` is the standard deviation of one cluster's difference if the
-    true difference were 0: what the power of the design rests on."""
+    true difference were 0; power is computed from it."""
 
     n: int
     estimate: float
@@ -61,7 +61,7 @@ class Difference:
     """One-sided p-value of non-inferiority at the margin asked for."""
     spread: float
     size: float
-    """Root mean square of the clusters that differ, 1 where none does: for 0/1 items always 1."""
+    """Root mean square of the clusters that differ; 1 if none differs, and for 0/1 items always 1."""
     differing: int
     method: str
     """Key of `choose_test.TABLE`."""
@@ -71,7 +71,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Combining:
-    """Differences of several tasks, an entry each, turned so that more is better."""
+    """Differences of several tasks, an entry each, with the sign changed if lower is better."""
 
     estimates: Sequence[float]
     intervals: Sequence[Interval]
@@ -111,7 +111,7 @@ def bootstrapped_score(sample: Sample) -> At:
 
 
 def many_differ(pair: Pair) -> bool:
-    """Whether a 0/1 sample is so large, with so many differing items, that three cells are drawn from."""
+    """Whether a 0/1 sample has enough items and differing items for the multinomial bootstrap."""
     return pair.n > LARGE and differing(pair.difference) >= ENOUGH_DIFFERING
 
 
@@ -139,13 +139,13 @@ def sign_flip_adjusted(pair: Pair) -> Fitted:
 
 
 def sign_flip_published(name: str, pair: Pair) -> Fitted:
-    """The permutation test beside one of the published intervals."""
+    """The permutation test with one of the published intervals."""
     fitted = PUBLISHED[name](pair.difference, pair.weight)
     return Fitted(sign_flip(pair.difference), fitted.interval, fitted.p_above)
 
 
 def can_be_drawn(pair: Pair) -> bool:
-    """Whether a bootstrap can draw the clusters in little time."""
+    """Whether a bootstrap of the clusters is fast enough."""
     return not bootstrap.is_linearised(pair.difference, pair.weight)
 
 
@@ -160,7 +160,7 @@ def sign_flip_linearised(pair: Pair) -> Fitted:
 
 
 def bootstrapped_ratio(sums: tuple[Floats, Floats]) -> Interval:
-    """Interval of sum(second)/sum(first), without an upper end where few of the first hold anything."""
+    """Interval of sum(second)/sum(first), without an upper end if few clusters of the first are above 0."""
     first, second = sums
     return bootstrap.bca(second, first).interval()
 
@@ -175,7 +175,7 @@ def holm_with_levels(p_values: Sequence[float], alpha: float) -> tuple[list[floa
 
 
 def seen(pair: Pair, fitted: Fitted, key: str, confidence: float, margin: float | None = None) -> Difference:
-    """What claims need to know of a difference that a row of the table was run on."""
+    """The figures of a difference that claims need."""
     return Difference(
         pair.n, pair.estimate, fitted.at(confidence), fitted.test,
         None if margin is None else fitted.p_above(-margin),

@@ -1,13 +1,13 @@
-"""Three claims of distillation, each with a verdict that a person understands: yes, no, or cannot tell.
+"""Three claims of distillation, each with a verdict in plain words: yes, no, or cannot tell.
 
 - superior: the second variant scores better than the first.
 - non_inferior: the second is at most the margin worse than the first.
 - cheaper: the second generates fewer tokens per item.
 
-"Cannot tell" always comes with the smallest difference that so many items could have shown, and with the
-number of items that would settle the matter. Sentences speak in percent and points; files in fractions.
+"Cannot tell" always comes with the smallest difference that these items could have shown, and with the
+number of items that would decide. Sentences use percent and points; files use fractions.
 
-People read more than the three words: equal token counts are `same`, a verdict that cut texts could turn is
+Tables have more words: equal token counts are `same`, a verdict that cut texts could change is
 `cannot tell (cut)`, and one about a System 2 that did not reason says so.
 """
 
@@ -30,8 +30,8 @@ WORDS: dict[Verdict, str] = {"yes": "yes", "no": "no", "cannot_tell": "cannot te
 
 
 def superior(gain: float, p: float, level: float = ALPHA) -> Verdict:
-    """`gain`: difference in the direction where more is better; `p`: two-sided and unadjusted; `level`: what
-    it is held against, Holm's where in a family.
+    """`gain`: difference in the direction where more is better; `p`: two-sided and unadjusted; `level`: its
+    level, Holm's for claims in the family.
     """
     if p > level or gain == 0:
         return "cannot_tell"
@@ -39,7 +39,7 @@ def superior(gain: float, p: float, level: float = ALPHA) -> Verdict:
 
 
 def cheaper(ratio_low: float | None, ratio_high: float | None) -> Verdict:
-    """From the interval of the token ratio (second over first)."""
+    """Verdict from the interval of the token ratio (second over first)."""
     if ratio_low is None or ratio_high is None:
         return "cannot_tell"
     if ratio_high < 1:
@@ -48,7 +48,7 @@ def cheaper(ratio_low: float | None, ratio_high: float | None) -> Verdict:
 
 
 def word(row: Claim) -> str:
-    """The verdict of a comparison as people read it in a table."""
+    """The verdict of a comparison in the words of a table."""
     if row.get("same"):
         text = "same"
     elif row.get("turned_by_cut"):
@@ -73,13 +73,12 @@ def against(row: Claim) -> list[str]:
 
 
 def shown_interval(row: Claim) -> tuple[float, float]:
-    """The ends that stand beside the verdict of a claim about scores: those of the level that decided it."""
+    """The ends printed with the verdict of a claim about scores: those at the level that decided it."""
     return known(row["ci_low_adjusted"]), known(row["ci_high_adjusted"])
 
 
 def known(figure: float | None) -> float:
-    """A figure that every claim about scores has; only a claim on tokens over all tasks lacks it. ValueError
-    where it is missing."""
+    """A figure that every claim has, except one on tokens over all tasks. ValueError if it is missing."""
     if figure is None:
         raise ValueError("a claim about scores lacks a figure")
     return figure
@@ -97,7 +96,7 @@ def points(value: float, sign: bool = False) -> str:
 
 
 def of_compare(row: Claim) -> OfComparison:
-    """The keys that `compare` alone writes; none of them where the claim is a leaderboard's."""
+    """The keys that only `compare` writes; empty for a claim of a leaderboard."""
     return cast(OfComparison, row)
 
 
@@ -114,7 +113,7 @@ def amount(row: Claim, value: float, sign: bool = False) -> str:
 
 
 def unit_text(row: Claim) -> str:
-    """The unit behind an amount, with a space before it; empty where the metric has one of its own."""
+    """The unit after an amount, with a space before it; empty if the metric has its own unit."""
     return {"share": " points", "": ""}.get(unit(row), f" {unit(row)}")
 
 
@@ -136,7 +135,7 @@ def _interval(row: Claim) -> str:
 
 
 def _p(row: Claim) -> str:
-    # A gate takes the exact test and may claim more than the tables do: its p must not pass for theirs.
+    # A gate uses the exact test and may have more claims than the tables, so its p can differ from theirs.
     exact = " (exact test; tables print the mid-p)" if row["test"] == EXACT else ""
     if row["p_adjusted"] is not None:
         return f"{p_text(row['p_adjusted'])} after Holm over {row['family']:,} claims{exact}"
@@ -148,7 +147,7 @@ def _p(row: Claim) -> str:
 
 
 def _cut(row: Claim) -> str:
-    """What cut texts do to a claim: that they could turn its verdict, or that they are many."""
+    """The sentence on cut texts of a claim: they could change its verdict, or they are many."""
     shares = row.get("cut") or NOTHING_CUT
     if row.get("turned_by_cut"):
         side: cut.Side = cut.losing_side(row["verdict_as_scored"]) or "a"
@@ -164,7 +163,8 @@ def _cut(row: Claim) -> str:
 
 
 def _missing(row: Claim) -> str:
-    """What rows without a number do to a claim: how many there are, and that they could turn its verdict."""
+    """The sentence on rows without a number: how many there are, and whether they could change the
+    verdict."""
     lacking = of_compare(row).get("without_number")
     if not lacking or not (lacking["a"] or lacking["b"]):
         return ""
@@ -242,14 +242,14 @@ def _could_have_shown(row: Claim, what: str = "a difference") -> str:
 def _would_need(row: Claim, target: str) -> str:
     if not settles(row):
         return ""
-    # The number for a margin is one for variants that are equal.
+    # The number for a margin assumes that both variants are equal.
     equal = " if the two are equally good" if row["claim"] == "non_inferior" else ""
     return f" About {row['needed_n']:,} items would show {target}{equal}."
 
 
 def settles(row: Claim) -> bool:
-    """Whether more items would help the claim: not where so many are there, nor where the estimate lies
-    beyond the margin, since more of the same would show the opposite.
+    """Whether more items would help the claim: not if there are already enough, and not if the estimate is
+    beyond the margin, because more items would show the opposite.
     """
     if row["needed_n"] is None or row["needed_n"] <= row["n"]:
         return False

@@ -1,10 +1,9 @@
-"""Claims about paired tables: those of a leaderboard, in the metric's own unit, and never turned by missing
+"""Claims about paired tables: those of a leaderboard, in the metric's own unit, and safe against missing
 rows.
 
-What a leaderboard need not know: metrics in a unit of their own, whose margin the user names or nobody;
-metrics of a whole corpus; a direction that nobody said; rows that have a metric but no number. A verdict
-stands only if it survives the worst case of such rows: those of the winner as bad as can be, those of the
-loser as good as can be.
+A leaderboard does not have these cases: metrics in their own unit, with a margin only if the user names one;
+metrics of a whole corpus; an unknown direction; rows that have a metric but no number. A verdict is kept only
+if it survives the worst case of such rows: the worst value for the winner, the best value for the loser.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ from results.statistics import corpus
 
 Flags = npt.NDArray[np.bool_]
 Seen = Callable[[samplesets.Pair, "Scored"], Difference]
-"""What makes test and interval of a paired metric, turned so that more is better."""
+"""Makes test and interval of a paired metric, with the sign changed if lower is better."""
 
 
 @dataclass(frozen=True)
@@ -44,20 +43,20 @@ class Scored:
     about: LogMetric
     margin: float | None
     pairs: tuple[Floats, Floats] | None
-    """Of a corpus metric: the pairs of numbers of both sides."""
+    """Pairs of numbers of both sides, for a corpus metric."""
     lacking_a: Flags
     """Rows that have the metric but no number on the first side."""
     lacking_b: Flags
     infinite: str = ""
-    """The sides, of `ab`, on which some row is infinite."""
+    """The sides (`a`, `b`) with an infinite row."""
 
     @property
     def lower(self) -> bool:
         return self.about.direction == "lower"
 
     def difference(self, seen_of: Seen) -> tuple[Difference, float, float] | None:
-        """Test and interval, which `seen_of` makes of plain metrics, and both scores; None where no row has a
-        number on both sides.
+        """Test and interval (by `seen_of` for plain metrics), and both scores; None if no row has a number
+        on both sides.
         """
         if self.pairs is not None:
             both = ~np.isnan(self.pairs[0]).any(axis=1) & ~np.isnan(self.pairs[1]).any(axis=1)
@@ -76,7 +75,7 @@ class Scored:
 
     def at_worst_for(self, winner: str) -> Scored | None:
         """The same with numbers in the rows that lack one: bad ones for the winner, good ones for the loser.
-        None where the worst has no bound: a corpus metric, or one of which the winner has infinite rows.
+        None if the worst case has no bound: a corpus metric, or infinite rows of the winner.
         """
         if self.pairs is not None or winner in self.infinite:
             return None
@@ -136,7 +135,7 @@ class LogComparisons(Comparisons):
 
     asked: Asked = field(default_factory=Asked)
     behind: dict[int, Scored] = field(default_factory=dict)
-    """What a claim was made of, by the identity of its row."""
+    """Data of each claim, by the `id` of its row."""
 
     def add_matched(
         self,
@@ -155,7 +154,7 @@ class LogComparisons(Comparisons):
         of_pair = cheaper_row(*names, a, b, self.costs, used, self.plans.get(a.task), {})
         for position, (metric, (other, about)) in enumerate(metrics.items()):
             if about.direction == "none":
-                # Of a rate that is best in the middle, neither side can be better.
+                # If a rate is best in the middle, neither side can be better.
                 continue
             one = scored(matched, metric, other, about, self.asked.margin_of(metric, about))
             found = one.difference(self._seen_of)
@@ -215,5 +214,5 @@ def _has_margin(one: Scored) -> bool:
 
 
 def perplexity_ratio(difference: float) -> str:
-    """What a difference of mean log-likelihoods (b - a) is as a ratio of perplexities."""
+    """A difference of mean log-likelihoods (b - a) as a ratio of perplexities, in words."""
     return f"exp(-mean): the perplexity of the second is {math.exp(-difference):.3g} times that of the first"

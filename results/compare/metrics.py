@@ -1,4 +1,4 @@
-"""Which metrics two sides share, which end of each is better, and in what unit its figures are."""
+"""Finds the metrics that two sides share, with direction and unit."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Asked:
-    """What the user says about metrics."""
+    """The user's options on metrics."""
 
     margin: float | None = None
     """Points, for shares of 1; None is 5."""
@@ -29,7 +29,7 @@ class Asked:
     """Metric of the first side -> its name on the second."""
 
     def share_margin(self) -> float:
-        """Margin of shares, as a fraction. ResultsError where it is none."""
+        """Margin of shares, as a fraction. ResultsError if it is not between 0 and 1."""
         points = MARGIN_POINTS if self.margin is None else float(self.margin)
         if not 0 < points < 100:
             raise ResultsError(
@@ -38,7 +38,7 @@ class Asked:
         return points / 100
 
     def margin_of(self, name: str, metric: LogMetric) -> float | None:
-        """Margin in the metric's unit; None where nobody named one for a unit of its own."""
+        """Margin in the metric's unit; None for a metric in its own unit without a margin from the user."""
         own = _of(self.margins, name)
         if own is not None and not own > 0:
             raise ResultsError(f"the margin of {name} is {own:g}: give one above 0, in the metric's own unit")
@@ -50,7 +50,7 @@ class Asked:
 def shared(a: Table, b: Table, asked: Asked) -> tuple[dict[str, tuple[str, LogMetric]], list[str]]:
     """Metric of the first side -> (its name on the second, what is known of it), and notes.
 
-    Empty where the sides share none. ResultsError where they differ on which end is better.
+    Empty if the sides share none. ResultsError if their directions differ.
     """
     names = {name: name for name in a.metrics if name in b.metrics}
     for name, other in asked.same.items():
@@ -92,7 +92,7 @@ def shared(a: Table, b: Table, asked: Asked) -> tuple[dict[str, tuple[str, LogMe
 
 
 def none_shared(a: Table, b: Table) -> str:
-    """Says that two tables share no metric, and which each has."""
+    """The message that two tables share no metric, with the metrics of each."""
     return (
         f"{a.columns.task}: the sides share no metric: the first has {', '.join(a.metrics)}; the second has "
         f"{', '.join(b.metrics)} (--same-metric NAME=OTHER says that two are the same)"
@@ -100,7 +100,7 @@ def none_shared(a: Table, b: Table) -> str:
 
 
 def _agreed(name: str, a: LogMetric, b: LogMetric, asked: Asked) -> LogMetric:
-    """What both sides say of a metric; a results file outweighs what is known by the name alone."""
+    """The metric as both sides describe it; a results file takes precedence over the metric's name."""
     told = _of(asked.directions, name)
     if a.figure != b.figure:
         raise ResultsError(f"{name} is a {a.figure} over rows on one side and a {b.figure} on the other")
@@ -130,5 +130,5 @@ def _within_one(a: Table, name: str, b: Table, other: str) -> bool:
 
 
 def _of(named: Mapping[str, T], metric: str) -> T | None:
-    """What was said of a metric by its whole name, or by the part before the filter."""
+    """The entry for a metric by its whole name, or by the part before the filter."""
     return named.get(metric, named.get(metric.split(",")[0]))

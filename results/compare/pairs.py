@@ -1,15 +1,14 @@
-"""Which rows of two sides stand beside each other: by what the harness calls an item, else by content.
+"""Pairs the rows of two sides: by the harness's item id, else by content.
 
-Three keys are tried in turn, each on the rows that the one before left over:
+Three keys are tried in turn, each on the rows that are still unpaired:
 
 1. the item's id (a hash of its content, or the name that the harness gives it), seed and sample;
-2. the hashes of prompt and target: a data set that gained a column changes every document's hash, and not
-   the question;
-3. the row's number in the data set, where the target of every such row agrees.
+2. the hashes of prompt and target: a new column in a data set changes every document's hash, but not the
+   question;
+3. the row's number in the data set, if the targets of all such rows agree.
 
-Seeds of two runs are paired in their order, because each run draws its own; where one run has more of them
-(a seed was not distilled), by number. Rows with other targets are refused: they were scored against another
-answer key.
+Seeds of two runs are paired in their order, because each run draws its own; if one run has more of them (a
+seed was not distilled), by number. Rows with different targets are refused: their answer keys differ.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ from results.schema import Paired
 Index = npt.NDArray[np.int64]
 Keys = Sequence[Hashable]
 Way = tuple[str, Callable[[], tuple[Keys, Keys]]]
-"""What rows are paired by, in words, and the keys of both tables."""
+"""Pairing key, in words and for the rows of both tables."""
 
 
 class NoCommonItem(ResultsError):
@@ -44,11 +43,11 @@ class Matched:
     b: Table
     count: Paired
     notes: tuple[str, ...]
-    """How rows were paired where it was not by id, and what differs between paired rows."""
+    """How rows were paired if not by id, and differences between paired rows."""
 
 
 def match(a: Table, b: Table, allow_other_targets: bool = False) -> Matched:
-    """Pair the rows of two tables. ResultsError where they share none, or where targets differ."""
+    """Pair the rows of two tables. ResultsError if they share none, or if targets differ."""
     notes: list[str] = []
     if a.harness == b.harness and _same_rows(a.columns, b.columns):
         count: Paired = {"paired": a.columns.n_rows, "only_a": 0, "only_b": 0}
@@ -56,7 +55,7 @@ def match(a: Table, b: Table, allow_other_targets: bool = False) -> Matched:
         index_a, index_b, count = _search(a, b, notes)
         a, b = a.take(index_a), b.take(index_b)
     notes += _differing(a, b, allow_other_targets)
-    # Rows that belong together by what one side knows belong together on both.
+    # A cluster on one side is a cluster on both.
     clusters = min((_clusters(a.columns), _clusters(b.columns)), key=lambda codes: int(codes.max()))
     looks = np.maximum(a.columns.look, b.columns.look)
     ids = replace(a.columns, cluster_id=clusters.astype(np.str_), look=looks)
@@ -81,8 +80,8 @@ def _same_rows(a: Columns, b: Columns) -> bool:
 def _search(
     a: Table, b: Table, notes: list[str]
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], Paired]:
-    """Places of the paired rows in both tables, and the counts; says in `notes` how rows were paired where it
-    was not by id.
+    """Positions of the paired rows in both tables, and the counts; `notes` gets how rows were paired if not
+    by id.
     """
     keys_a, keys_b = _ids(a.columns, b.columns)
     found: list[tuple[int, int]] = []
@@ -93,7 +92,7 @@ def _search(
         ("the item ids of the data set", lambda: (_own_ids(a, b), _own_ids(b, a))),
         ("prompt and target", lambda: (_contents(a, b), _contents(b, a))),
     ]
-    # Two harnesses may call different items by one number: what the items say goes first.
+    # Two harnesses may use one number for different items, so content comes first.
     ways.insert(0 if a.harness == b.harness else len(ways), by_id)
     for how, keys in ways:
         if not free_a or not free_b:
@@ -148,7 +147,7 @@ def _seeds_in_order(columns: Columns) -> Columns:
 
 
 def _own_ids(table: Table, other: Table) -> Sequence[Hashable]:
-    """Ids of the data set: a log that holds them meets a run folder, whose items are called by them."""
+    """Ids of the data set: they pair a log with a run folder, whose items have these ids."""
     if all(one is None for one in table.content.own_id) == all(one is None for one in other.content.own_id):
         return [None] * table.columns.n_rows
     known = table.content.own_id
@@ -157,7 +156,7 @@ def _own_ids(table: Table, other: Table) -> Sequence[Hashable]:
 
 
 def _contents(table: Table, other: Table) -> Sequence[Hashable]:
-    """Hashes of prompt and target, the target only where both sides record it; equal ones are numbered."""
+    """Hashes of prompt and target (only if both sides record it); repeats are numbered."""
     targets = all(any(one is not None for one in part.content.target) for part in (table, other))
     both = (
         None if prompt is None or (targets and target is None) else (prompt, target if targets else None)
@@ -169,7 +168,7 @@ def _contents(table: Table, other: Table) -> Sequence[Hashable]:
 def _places(
     a: Table, b: Table, free_a: set[int], free_b: set[int]
 ) -> tuple[Sequence[Hashable], Sequence[Hashable]]:
-    """Numbers of the rows in the data set; none where one has another target, or all have the same."""
+    """Numbers of the rows in the data set; empty if targets differ, or if all targets are equal."""
     nothing: tuple[Sequence[Hashable], Sequence[Hashable]] = (
         [None] * a.columns.n_rows,
         [None] * b.columns.n_rows,
@@ -224,7 +223,7 @@ def _differences(ours: npt.NDArray[np.object_], theirs: npt.NDArray[np.object_])
 
 
 def _under(ids: Columns, table: Table) -> Table:
-    """`table` under other ids and in other clusters: rows that are paired are one item."""
+    """`table` with new ids and clusters: paired rows become one item."""
     columns = replace(
         table.columns,
         task=ids.task,

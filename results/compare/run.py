@@ -1,8 +1,7 @@
-"""Two runs, paired: the same variants, or logs of any harness, on the items that both have.
+"""Compares two runs, or logs of any harness, on the items that both have.
 
-Items are paired by the hash of their content or by what their harness calls them, never by position. Runs may
-have different items: the intersection is compared, and how many were left out is said; an empty one is an
-error.
+Items are paired by the hash of their content or by their harness's id. Runs may have different items: the
+intersection is compared, and the number of items left out is reported; an empty intersection is an error.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ PAIR_NAME = re.compile(r"(?P<side>[AB])(?::(?P<variant>.+))?")
 
 @dataclass(frozen=True)
 class Chosen:
-    """Two tables to be compared, with the sides that they are of."""
+    """Two tables to compare, with their sides."""
 
     first: Side
     second: Side
@@ -42,7 +41,7 @@ class Chosen:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What `compare` found, and the paired rows that it was made of."""
+    """The result of `compare`, with the paired rows."""
 
     compared: Compared
     matched: tuple[Matched, ...]
@@ -61,10 +60,10 @@ def compare(
 ) -> Compared:
     """Paired comparison of two run folders, or logs of any harness (files or folders).
 
-    Variants of one name are compared; where a side has one variant, it is compared with each of the other
-    side. `pairs` names others, two by two: `("A:s2", "B:cot")`. Returns `a`, `b`, `comparisons[]` (as in
-    `leaderboard.json`), `read[]`, `left_out[]` with `task, a, b, paired, only_a, only_b` (in rows),
-    `methods[]`, `notes[]`. `margin` in points. ResultsError where nothing can be paired.
+    Variants of the same name are compared; if a side has only one variant, it is compared with each of the
+    other side. `pairs` names others, two by two: `("A:s2", "B:cot")`. Returns `a`, `b`, `comparisons[]` (as
+    in `leaderboard.json`), `read[]`, `left_out[]` with `task, a, b, paired, only_a, only_b` (in rows),
+    `methods[]`, `notes[]`. `margin` in points. ResultsError if nothing can be paired.
     """
     asked = asked or Asked(margin)
     return outcome(
@@ -131,7 +130,7 @@ def outcome(
 
 
 def choose(first: Side, second: Side, pairs: Sequence[str]) -> tuple[list[Chosen], list[str]]:
-    """What is compared with what, and notes on it. ResultsError where the sides share no task."""
+    """The pairs of tables to compare, and notes. ResultsError if the sides share no task."""
     tasks, notes = _shared_tasks(first, second)
     found: list[Chosen] = []
     for task, other_task in tasks:
@@ -150,7 +149,7 @@ def choose(first: Side, second: Side, pairs: Sequence[str]) -> tuple[list[Chosen
 
 
 def _no_task(first: Side, second: Side) -> str:
-    """Says that two sides share no task, and which each has."""
+    """The message that two sides share no task, with the tasks of each."""
     listed = "; ".join(
         f"{task}: {', '.join(side.variants(task))}" for side in (first, second) for task in side.tasks
     )
@@ -161,8 +160,8 @@ def _no_task(first: Side, second: Side) -> str:
 
 
 def plans(chosen: Sequence[Chosen]) -> dict[str, Plan]:
-    """The plan of each task that either side asked in looks. ResultsError where two plans differ: no levels
-    are known for looks that were made at two rhythms.
+    """The plan of each task with planned looks on a side. ResultsError if two plans differ: there are no
+    levels for looks by two plans.
     """
     found: dict[str, Plan] = {}
     for each in chosen:
@@ -200,12 +199,12 @@ def _alone(first: Side, second: Side, tasks: Sequence[tuple[str, str]]) -> list[
 
 
 def _plain(task: str) -> str:
-    """A task's name without what a harness puts around it: `s2d_gsm8k`, `lm_eval:gsm8k`, `gsm8k|5`."""
+    """A task's name without a harness's prefix or suffix: `s2d_gsm8k`, `lm_eval:gsm8k`, `gsm8k|5`."""
     return re.sub(r"^(s2d_|lm_eval:|[a-z]+\|)|\|\d+(\|\d+)?$", "", task).lower()
 
 
 def _named(first: Side, second: Side, task: str, other_task: str, pairs: Sequence[str]) -> list[Chosen]:
-    """Pairs that the user names. ResultsError where a name is wrong."""
+    """Pairs that the user names. ResultsError if a name is wrong."""
     if len(pairs) % 2:
         raise ResultsError(f"{' '.join(pairs)}: name variants in pairs, such as A:s2 B:cot")
     found = []
@@ -231,7 +230,7 @@ def _named(first: Side, second: Side, task: str, other_task: str, pairs: Sequenc
 
 
 def _matched(each: Chosen, tables: tuple[Table, Table], allow_other_targets: bool) -> Matched:
-    """Both tables paired. Tasks of two names that were taken for one, and share no item, are two tasks."""
+    """Both tables paired; None if tasks of similar names share no item, because then they are two tasks."""
     try:
         return match(*tables, allow_other_targets)
     except NoCommonItem as error:
@@ -241,7 +240,7 @@ def _matched(each: Chosen, tables: tuple[Table, Table], allow_other_targets: boo
 
 
 def _tables(each: Chosen) -> tuple[Table, Table]:
-    """Both tables; those of a run get the hashes of their texts where the other side is a log."""
+    """Both tables; those of a run get the hashes of their texts if the other side is a log."""
     a, b = each.first.tables[each.task, each.one], each.second.tables[each.other_task, each.other]
     if a.harness != b.harness:
         a, b = (
@@ -252,7 +251,7 @@ def _tables(each: Chosen) -> tuple[Table, Table]:
 
 
 def labels(each: Chosen) -> tuple[str, str]:
-    """Names of the two tables: run and variant, or the model of a log. A and B tell equal ones apart."""
+    """Names of the two tables: run and variant, or the model of a log. A and B distinguish equal names."""
     names = each.first.label(each.one), each.second.label(each.other)
     return (
         names

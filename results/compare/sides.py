@@ -26,7 +26,7 @@ OURS = "s2d-bench"
 
 @dataclass(frozen=True)
 class Content:
-    """What identifies the rows of a table beside their ids; None stands for what is not recorded."""
+    """What identifies the rows of a table besides their ids; None if not recorded."""
 
     prompt: Texts
     target: Texts
@@ -46,11 +46,11 @@ class Table:
     metrics: Mapping[str, LogMetric]
     """The primary one first."""
     pairs: Mapping[str, Floats]
-    """Metrics whose rows are pairs of numbers: arrays of shape (rows, 2), NaN where there is none."""
+    """Metrics whose rows are pairs of numbers: arrays of shape (rows, 2), NaN if a row has none."""
     lacking: Mapping[str, npt.NDArray[np.bool_]]
     """Per metric: rows that have the metric but no finite number."""
     infinite: frozenset[str]
-    """Metrics of which some row is infinite."""
+    """Metrics with an infinite row."""
     content: Content
     harness: str
     version: str | None
@@ -83,13 +83,13 @@ class Side:
     tokens: str = ""
     """How tokens were counted, in words."""
     no_tokens: str = ""
-    """Why the side has no token counts; empty where it has them."""
+    """Why the side has no token counts; empty if it has them."""
     sources: Mapping[str, str] = field(default_factory=dict)
-    """Task -> what was read, in words."""
+    """Task -> source of its rows, in words."""
     run: RunData | None = None
-    """The run folder, where the side is one."""
+    """The run folder, if the side is one."""
     plans: Mapping[str, Plan] = field(default_factory=dict)
-    """By task, of a run in planned looks."""
+    """Plans by task, for a run with planned looks."""
 
     @property
     def tasks(self) -> list[str]:
@@ -103,13 +103,13 @@ class Side:
         return next(iter(self.tables.values())).harness
 
     def label(self, variant: str) -> str:
-        """RUN/VARIANT; a log has one variant, and is called by its model."""
+        """RUN/VARIANT; for a log, the name of its model."""
         one = self.run is None and len({variant for _, variant in self.tables}) == 1
         return self.name if one else f"{self.name}/{variant}"
 
 
 def load_side(path: Path) -> Side:
-    """A run folder, or a log of another harness. ResultsError where it is neither."""
+    """A run folder, or a log of another harness. ResultsError if it is neither."""
     if (path / "manifest.json").is_file():
         return of_run(load_run(path))
     logs = read_logs(path)
@@ -119,7 +119,7 @@ def load_side(path: Path) -> Side:
 
 
 def of_run(run: RunData) -> Side:
-    """A run folder's side. ResultsError where it ended between two planned looks."""
+    """A run folder's side. ResultsError if it ended between two planned looks."""
     looks.require_whole_looks(run)
     parameters = run.manifest["model"].get("parameters")
     tables = {}
@@ -228,13 +228,13 @@ def of_log(log: Log, variant: str) -> Table:
 
 
 def _numbers(records: Sequence[Record], name: str) -> Floats:
-    """The metric's numbers; NaN where a row has none, infinite ones as they are."""
+    """The metric's numbers; NaN if a row has none; infinite ones are kept."""
     values = (record.scores.get(name) for record in records)
     return np.array([value if isinstance(value, float) else np.nan for value in values], dtype=np.float64)
 
 
 def _pairs(records: Sequence[Record], name: str) -> Floats:
-    """The metric's pairs of numbers, shape (rows, 2); NaN in both places where a row has none."""
+    """The metric's pairs of numbers, shape (rows, 2); NaN in both places if a row has none."""
     values = (record.scores.get(name) for record in records)
     both = [value if isinstance(value, tuple) else (np.nan, np.nan) for value in values]
     found = np.array(both, dtype=np.float64).reshape(len(both), 2)

@@ -52,7 +52,7 @@ def render(compared: Compared, width: int = 100, every_metric: bool = False) -> 
 
 
 def _groups(rows: Sequence[Comparison]) -> list[list[Comparison]]:
-    """Claims on one metric of one pair stand in one row."""
+    """Claims grouped by pair and metric: one row each."""
     found: dict[tuple[str, str, str, str], list[Comparison]] = {}
     for row in rows:
         found.setdefault((row["task"], row["a"], row["b"], row["metric"]), []).append(row)
@@ -60,7 +60,7 @@ def _groups(rows: Sequence[Comparison]) -> list[list[Comparison]]:
 
 
 def _pair(row: Comparison, compared: Compared) -> str:
-    """Both sides of a claim as they are named on the command line: `A:s2 B:cot`."""
+    """Both sides of a claim as on the command line: `A:s2 B:cot`."""
     sides = {"A": compared["a"], "B": compared["b"]}
     return f"{_short(row['a'], sides, 'AB')} {_short(row['b'], sides, 'BA')}"
 
@@ -108,7 +108,7 @@ def _lower(row: Comparison) -> bool:
 
 
 def _without_repeats(table: Sequence[Sequence[str]]) -> list[list[str]]:
-    """Task and pair in one cell, the pair only where there are several; what repeats the row above is left
+    """Task and pair in one cell, the pair only if there are several; a repeat of the row above is left
     out.
     """
     one_pair = len({row[1] for row in table}) == 1
