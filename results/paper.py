@@ -1,9 +1,8 @@
-"""The paper beside a run: published figures next to ours, and which findings the run shows.
+"""Compares a run with the paper: published figures next to the run's, and which findings the run shows.
 
-The figures of "Distilling System 2 into System 1" (arXiv 2407.06023) stand in `published/paper.json`, each
-with how sure we are of it. This file lays them beside a leaderboard and decides, finding by finding, whether
-the run shows it, contradicts it or cannot tell. It decides from the paired comparisons of the leaderboard
-alone: a difference between two rows without an interval never shows anything.
+`published/paper.json` holds the figures of "Distilling System 2 into System 1" (arXiv 2407.06023), each with
+how certain it is. This file decides for each finding whether the run shows it, contradicts it or cannot tell.
+It uses only the paired comparisons of the leaderboard: a difference without an interval shows nothing.
 """
 
 from __future__ import annotations
@@ -29,14 +28,14 @@ from results.tables.cells import plain
 
 WORDS: dict[Seen, str] = {"shows": "shows", "contradicts": "contradicts", "cannot_tell": "cannot tell"}
 LEGEND = (
-    "Of the paper's figures only those are shown that were looked up in it, with table and page; its "
-    "findings are told in words."
+    "Only figures that were checked in the paper are shown, with table and page; its findings are described "
+    "in words."
 )
 COLUMNS = 100
 
 
 def beside(leaderboard: Leaderboard) -> Beside:
-    """Lay the paper's rows beside those of a run.
+    """Compare the paper's rows with those of a run.
 
     Tasks that the paper does not have are left out.
     """
@@ -49,7 +48,7 @@ def beside(leaderboard: Leaderboard) -> Beside:
             continue
         entry = paper["tasks"][name]
         metrics = _metric_names(task, entry, leaderboard)
-        # Votes of many samples stand beside a run that took such votes, and nowhere else.
+        # Rows with votes of many samples are only compared with a run that took such votes.
         ours = {row["variant"] for row in leaderboard["rows"] if row["task"] == task}
         rows = [
             _line(system, metric, metrics.get(metric), task, leaderboard, entry["method"])
@@ -101,7 +100,7 @@ def render(laid: Beside) -> str:
         if not table and not task["stand_in"]:
             continue
         headers = ["system", "metric", "paper, %", "run, %", "paper,\ntokens", "run,\ntokens"]
-        stand_in = f" (the paper's are of {task['title']})" if task["stand_in"] else ""
+        stand_in = f" (the paper used {task['title']})" if task["stand_in"] else ""
         lines += [plain(task["task"]) + stand_in, ""]
         if table:
             lines += tabulate(
@@ -121,14 +120,13 @@ def render(laid: Beside) -> str:
     silent = [found for found in laid["findings"] if not found["compared"]]
     if silent:
         named = " ".join(f"{plain(found['task'])}: {found['text']}" for found in silent)
-        text = f"  {WORDS['cannot_tell']:<12} Of pairs that this run does not compare: {named}"
+        text = f"  {WORDS['cannot_tell']:<12} On pairs that this run does not compare: {named}"
         lines += textwrap.wrap(text, COLUMNS, subsequent_indent=" " * 15)
     return "\n".join(lines)
 
 
 def cited(figure: PaperFigure | None) -> str:
-    """A published figure with its table and page; empty where the paper gives none, or nobody looked it
-    up."""
+    """A published figure with its table and page; empty if the paper has none, or if it was not checked."""
     if figure is None or "table" not in figure or "page" not in figure:
         return ""
     return f"{figure['value']} (Table {figure['table']}, p. {figure['page']})"
@@ -184,13 +182,13 @@ def _line(
 
 
 def _row(leaderboard: Leaderboard, task: str, variant: str | None, metric: str | None) -> ScoreRow | None:
-    """The run's row; None where it has none."""
+    """The run's row; None if it has none."""
     of_run = (row for row in leaderboard["rows"] if row["task"] == task)
     return next((row for row in of_run if (row["variant"], row["metric"]) == (variant, metric)), None)
 
 
 def _other_method(row: ScoreRow | None, method: str, task: str, leaderboard: Leaderboard) -> str | None:
-    """The System 2 that stands in a row of ours, or taught it, where it is not the paper's."""
+    """The System 2 of the run's row, or its teacher, if it is not the paper's."""
     if row is None:
         return None
     of_teacher = _row(leaderboard, task, row["teacher"], row["metric"]) or row
@@ -274,7 +272,7 @@ def _decide(expects: str, claims: Mapping[ClaimName, Comparison], a: str, b: str
         if verdict == "cannot_tell" and low > 0 and p is not None:
             seen = f"; {p_text(p)} after Holm's correction over the whole leaderboard"
     else:
-        # Only non-inferiority was claimed of this pair; its interval is that of the same difference.
+        # This pair has only the non-inferiority claim; its interval is for the same difference.
         verdict = "contradicts" if high < 0 else "shows" if low > 0 else "cannot_tell"
     return verdict, why + (seen if verdict == "cannot_tell" else "") + "."
 

@@ -1,4 +1,4 @@
-"""The published figures of the paper: as `published/paper.json` holds them, and beside those of a run."""
+"""Types of the paper's published figures: in `published/paper.json`, and compared with a run."""
 
 from __future__ import annotations
 
@@ -11,14 +11,13 @@ PAPER_FILE = Path(__file__).with_name("published") / "paper.json"
 
 
 class PaperFigure(TypedDict):
-    """A figure and how sure we are of it."""
+    """A figure and how certain it is."""
 
     value: float
     """Scores in percent, tokens per item."""
     certainty: Literal["two_sources", "one_source", "memory"]
     table: NotRequired[int]
-    """Number of the paper's table that it stands in. A figure is shown only where it has this and the
-    page."""
+    """Number of the paper's table. A figure is shown only if it has table and page."""
     page: NotRequired[int]
     """Page of the paper, counted in its PDF."""
 
@@ -29,15 +28,15 @@ class PaperSystem(TypedDict):
     system: str
     """In the paper's words."""
     variant: str | None
-    """The variant of ours that it corresponds to; None where there is none."""
+    """The corresponding variant of a run; None if there is none."""
     metrics: dict[str, PaperFigure | None]
     generated_tokens: PaperFigure | None
     model: NotRequired[str]
-    """Where it is not the paper's own."""
+    """Model, if it is not the paper's main one."""
     votes: NotRequired[int]
-    """Samples that a majority was taken of."""
+    """Samples in a majority vote."""
     wording: NotRequired[str]
-    """Where the prompt is another one than the paper's main one."""
+    """Prompt, if it is not the paper's main one."""
 
 
 class PaperTask(TypedDict):
@@ -51,21 +50,21 @@ class PaperTask(TypedDict):
     method: str
     """Our name of the paper's System 2 method."""
     also: list[str]
-    """Tasks of ours that stand in for it."""
+    """Tasks of s2d-bench that replace it."""
     rows: list[PaperSystem]
 
 
 class PaperFinding(TypedDict):
-    """What the paper says of two systems on a task."""
+    """A finding of the paper on two systems and a task."""
 
     task: str
     expects: str
-    """`higher`, `lower`, `no_gain`, `as_good` or `cheaper`: b against a."""
+    """`higher`, `lower`, `no_gain`, `as_good` or `cheaper`: b compared with a."""
     a: str
     b: str
     text: str
     metric: NotRequired[str]
-    """Where it is not the primary one."""
+    """Metric, if it is not the primary one."""
 
 
 class PaperSource(TypedDict):
@@ -91,7 +90,7 @@ class Published(TypedDict):
 
 
 class Line(TypedDict):
-    """A row of the paper beside the run's: scores in percent, tokens per item; None where a side has none."""
+    """A row of the paper beside the run's: scores in percent, tokens per item; None if a side has none."""
 
     system: str
     variant: str | None
@@ -106,7 +105,7 @@ class Line(TypedDict):
 
 
 class TaskBeside(TypedDict):
-    """The rows of a task; `stand_in` where the paper's task is another one."""
+    """The rows of a task; `stand_in` if the paper's task is another one."""
 
     task: str
     paper_task: str

@@ -135,7 +135,7 @@ def _distillation(run: RunData) -> list[str]:
     # The run's own warnings say why, and what would help.
     note += "" if explained else " Use more inputs or samples."
     if others:
-        note += " If other seeds were distilled, scores use those, and pairs use the seeds that both have."
+        note += " Scores use the seeds that were distilled, and pairs the seeds that both have."
     return [*reasons, note]
 
 

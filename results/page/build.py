@@ -1,13 +1,13 @@
 """`leaderboard.html`: the whole run on one page that needs nothing else, neither network nor model.
 
-`write_page` fills `template.html.j2` with words and tables (`words.py`, `rows.py`), plots (`plots.py`),
-items (`items.py`) and, where asked for, the paper's findings (`paper.py`); style and script stand inline.
-The texts of more than a few hundred items stand in chunks beside it (`chunks.py`). The same run gives the
-same bytes, so wall-clock figures stay in the manifest.
+`write_page` fills `template.html.j2` with words and tables (`words.py`, `rows.py`), plots (`plots.py`), items
+(`items.py`) and, on request, the paper's findings (`paper.py`); style and script are inline. The texts of
+more than a few hundred items are in chunks beside it (`chunks.py`). The same run gives the same bytes, so
+wall-clock figures are only in the manifest.
 
-Model text is data. Three walls keep it so: jinja2 escapes every value, item data are JSON without `<` that
-the script shows through `textContent`, and a content security policy lets no script run but the page's own
-and the chunks that it asks for, and no request leave.
+Model text must never run as code. jinja2 escapes every value; item data are JSON without `<`, which the
+script shows through `textContent`; and a content security policy allows only the page's own script and its
+chunks, and no requests.
 """
 
 from __future__ import annotations
@@ -38,20 +38,20 @@ from results.tables import frontier, looks, seeds
 from results.tables import rows as table_rows
 
 WIDE_TASKS = 2
-"""So many tasks or fewer get wide plots."""
+"""Up to this many tasks get wide plots."""
 HERE = Path(__file__).parent
 MANIFEST_SECTIONS = ("options", "model", "tasks", "variants", "versions", "hardware", "distillation")
-"""Parts of the manifest that the page repeats; all of them are the same when a run is made again."""
+"""Parts of the manifest on the page; a repeated run has the same ones."""
 VOLATILE = ("memory_bandwidth_gbs", "seconds", "wall_s", "started", "finished", "output")
-"""Measured or incidental keys inside of those parts, left out for the same reason."""
+"""Keys in these parts that differ between equal runs, so they are left out."""
 
 
 def write_page(run_folder: Path, leaderboard: Leaderboard, paper: bool = False) -> Path:
     """Write `leaderboard.html` and its chunks of items into a run folder, and return its path.
 
-    `leaderboard` has the keys of leaderboard.json; `paper` lays the paper's findings beside the run. The file
-    appears whole or not at all, after its chunks; one that is there already is left (`seal.py`). ResultsError
-    where the folder holds no manifest, a samples row is broken, or a row of the leaderboard lacks a key.
+    `leaderboard` has the keys of leaderboard.json; `paper` adds the paper's findings. The file is
+    written whole or not at all, after its chunks; an up-to-date one is kept (`seal.py`). ResultsError if the
+    folder has no manifest, a samples row is broken, or a row of the leaderboard lacks a key.
     """
     folder = Path(run_folder)
     path = folder / "leaderboard.html"
@@ -72,7 +72,7 @@ def render_page(folder: Path, leaderboard: Leaderboard, paper: bool = False) -> 
 def _page(
     folder: Path, manifest: Manifest, leaderboard: Leaderboard, paper: bool
 ) -> tuple[str, list[TaskItems]]:
-    """The page, and the items whose texts it holds in part."""
+    """The page, and its items (whose texts it holds only in part)."""
     scans = scan_run(folder, manifest)
     items = _items(manifest, scans, leaderboard)
     try:
@@ -82,12 +82,12 @@ def _page(
             f"the leaderboard of {folder} lacks the key {error}; run `s2d-bench report` again"
         ) from error
     page: str = environment().get_template("template.html.j2").render(context)
-    # Half a surrogate pair can stand in model text, but not in UTF-8.
+    # Model text can contain half of a surrogate pair, UTF-8 cannot.
     return page.encode("utf-8", "replace").decode("utf-8"), items
 
 
 def environment() -> Any:
-    """The jinja2 environment of the page: every value is escaped unless this file says it is safe."""
+    """The jinja2 environment of the page: every value is escaped unless this file marks it as safe."""
     import jinja2
 
     return jinja2.Environment(
@@ -105,7 +105,7 @@ def _context(
     leaderboard: Leaderboard,
     with_paper: bool,
 ) -> dict[str, object]:
-    """What the template sees."""
+    """The variables of the template."""
     from markupsafe import Markup
 
     script = read_script()
@@ -178,7 +178,7 @@ def _context(
 
 
 def _looks(leaderboard: Leaderboard) -> dict[str, object] | None:
-    """Where tasks stopped, and each claim beside its boundary; None where nothing was asked in looks."""
+    """Where tasks stopped, and each claim with its boundary; None without planned looks."""
     if not leaderboard.get("looks"):
         return None
     return {
@@ -192,7 +192,7 @@ def _looks(leaderboard: Leaderboard) -> dict[str, object] | None:
 
 
 def read_script() -> str:
-    """The page's script, as it stands inline: page.js with the item viewer in its place."""
+    """The page's inline script: page.js with the item viewer inserted."""
     script, viewer = ((HERE / name).read_text(encoding="utf-8") for name in ("page.js", "items.js"))
     return script.replace("  // ITEMS: items.js stands here.\n", viewer)
 
@@ -205,8 +205,8 @@ def _css() -> str:
 
 
 def _policy(script: str) -> str:
-    """Only the page's own script may run, and the scripts that it asks for itself (`strict-dynamic`): its
-    chunks of items. Nothing else may be fetched."""
+    """Content security policy: only the page's own script may run, and the chunks of items that it loads
+    (`strict-dynamic`). Nothing else may be fetched."""
     digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
     own = f"script-src 'sha256-{digest}' 'strict-dynamic'"
     rules = ("default-src 'none'", "style-src 'unsafe-inline'", own)
@@ -233,7 +233,7 @@ def _items(
 
 
 class WaitRow(TypedDict):
-    """What an item of a task waits for, by variant."""
+    """Sequential calls and tokens of an item, by task and variant."""
 
     task: str
     cells: list[str]
@@ -247,7 +247,7 @@ class Waits(TypedDict):
 
 
 def _waits(scans: Mapping[str, Mapping[str, Scan]]) -> Waits:
-    """Tasks x variants: what one item waits for."""
+    """Sequential calls and tokens of one item: tasks x variants."""
     variants = list(dict.fromkeys(variant for by_variant in scans.values() for variant in by_variant))
     rows: list[WaitRow] = [
         {
@@ -260,7 +260,7 @@ def _waits(scans: Mapping[str, Mapping[str, Scan]]) -> Waits:
 
 
 class PaperTable(TypedDict):
-    """The paper beside the run; `silent` are findings of pairs that the run does not compare."""
+    """The paper compared with the run; `silent` are findings on pairs that the run does not compare."""
 
     source: PaperSource
     findings: list[Finding]

@@ -1,6 +1,6 @@
 """A run as a card in a notebook: the headline, the three claims at a glance, and the primary scores.
 
-Styles stand inline and name no colour of the page's background, so the card reads on light and dark alike.
+Styles are inline and do not set a background, so the card is readable on light and dark pages.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Texts of items beside the page, in chunks that it loads when somebody asks for them.
+"""Texts of items in chunk files beside the page, which it loads on request.
 
-A page opened from a disk may load scripts and nothing else, so a chunk is a script: one call of the page's
-own function with JSON as text. It is data all the same, escaped as on the page. A page that was sent
-without its chunks shows what it holds itself, and says where the rest is.
+A page opened from a disk may load only scripts, so a chunk is a script: one call of the page's function with
+JSON as text, escaped as on the page. A page without its chunks shows the texts that it holds, and says where
+the others are.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ FOLDER = "leaderboard_items"
 SIZE = 100
 """Items of one chunk."""
 BUDGET = 60_000_000
-"""Bytes of all chunks together; what does not fit stands in samples/ alone."""
+"""Maximum bytes of all chunks together; other texts are only in samples/."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Which items of a task stand in which chunk."""
+    """The chunks of a task, with their items."""
 
     names: list[str]
     """File names, without the folder."""
@@ -56,7 +56,7 @@ def write_chunks(folder: Path, tasks: Sequence[TaskItems]) -> list[Path]:
 
 
 def count(folder: Path) -> int:
-    """How many chunks lie in a run folder."""
+    """Number of chunks in a run folder."""
     return sum(1 for _ in (folder / FOLDER).glob("*.js"))
 
 

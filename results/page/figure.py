@@ -32,7 +32,7 @@ PRINT_COLORS = {
 
 _STYLE: Any = {
     "svg.fonttype": "none",
-    "text.parse_math": False,  # names are data: a dollar sign starts no formula
+    "text.parse_math": False,  # names are data: a dollar sign must not start a formula
     "svg.hashsalt": "s2d-bench",
     "font.size": FONT_SIZE,
     "axes.titlesize": FONT_SIZE + 1,
@@ -63,8 +63,7 @@ _FAMILY = "system-ui, -apple-system, 'Segoe UI', 'Helvetica Neue', Arial, sans-s
 
 @contextmanager
 def house_style() -> Iterator[None]:
-    """Draw inside of this: matplotlib's defaults and the house style, whatever the user's own settings
-    are."""
+    """Context for drawing: matplotlib's defaults with the house style, independent of the user's settings."""
     import matplotlib
 
     with matplotlib.rc_context():
@@ -128,7 +127,7 @@ def to_svg(figure: Any, name: str, title: str, description: str) -> str:
 
 
 def as_shown(figure: Any) -> Any:
-    """The figure on white paper. A notebook shows it as SVG, whether or not pyplot was ever imported."""
+    """The figure on white paper. A notebook shows it as SVG, even if pyplot was not imported."""
 
     def svg() -> str:
         buffer = io.StringIO()
@@ -175,7 +174,7 @@ def label_column(
     """Lower left corners of labels for points that crowd: one column beside them, in the order of their
     heights.
 
-    The column stands on the side where it covers less of `taken`. All in points.
+    The column is on the side where it covers less of `taken`. All in points.
     """
     step, gap = height + 2, 10.0
     order = sorted(range(len(anchors)), key=lambda place: (anchors[place][1], place))
@@ -183,7 +182,7 @@ def label_column(
     for place in order:
         level = anchors[place][1] - height / 2
         levels.append(max(level, levels[-1] + step) if levels else level)
-    # Labels were only pushed up: half of the push is taken back, and the column kept inside of the frame.
+    # Labels were only pushed up: move the column down by half of that, and keep it inside the frame.
     pushed = sum(level - anchors[place][1] + height / 2 for level, place in zip(levels, order, strict=True))
     shift = -pushed / len(levels)
     shift = max(min(shift, frame[3] - height - levels[-1]), frame[1] - levels[0])

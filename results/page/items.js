@@ -1,5 +1,5 @@
-  // The item viewer: part of page.js, which it is put into where that says so. Any two variants are compared; texts beyond
-  // those on the page come from chunks beside it.
+  // The item viewer: build.py inserts it into page.js. It compares any two variants; texts that are not on the page
+  // come from chunks beside it.
 
   const KINDS = ["gained", "lost", "both_right", "both_wrong", "same_score", "agree_wrong", "agree_right", "agree_score"];
   const RANK = { gained: 0, lost: 0, both_right: 1, both_wrong: 1, same_score: 1, agree_wrong: 2, agree_right: 2, agree_score: 2 };
@@ -14,7 +14,7 @@
     }[kind];
   }
 
-  // The rule of kind_of in items.py, for the item of one number.
+  // The rule of kind_of in items.py, for the item with this number.
   function kindOf(index, a, b, number) {
     const left = index.score[a][number], right = index.score[b][number];
     if (left !== null && right !== null && left !== right) return right > left ? "gained" : "lost";
@@ -31,7 +31,7 @@
     const task = get("item-task"), first = get("item-a"), second = get("item-b"), search = get("item-search");
     const state = { data: null, kinds: [], order: [], counts: {}, kind: "differ", limit: PAGE, binary: true, linked: null, drawn: 0 };
 
-    // Chunks beside the page are scripts that call this, since a page from a disk may load nothing else.
+    // Chunks are scripts that call this, because a page from a disk may load nothing else.
     window.s2dItems = (name, text) => {
       const heard = waiting.get(name);
       if (heard) heard.items = JSON.parse(text);
@@ -84,7 +84,7 @@
       });
       first.replaceChildren(...options());
       second.replaceChildren(...options());
-      // System 1 against the distilled model is what most readers come for.
+      // Most readers want to compare System 1 with the distilled model.
       const pair = wanted ?? data.pairs.find(([a, b]) => a === "base" && b === "distilled") ?? data.pairs[0] ?? data.variants;
       const place = (name, other) => { const at = data.variants.indexOf(name); return at < 0 ? other : at; };
       first.value = place(pair[0], 0);

@@ -1,16 +1,15 @@
-"""Items of the page's viewer: how any two variants fared on each, and the texts of those that stand on the
-page.
+"""Items of the page's viewer: the outcomes of any two variants, and the texts that are on the page.
 
 A samples file is read twice: once for scores and answers, keeping only the place of each row, then only the
 rows whose texts are shown. So a run of 5 tasks, 6 variants and 2,000 items is read without its texts ever
 being in memory together.
 
-Every item of a task is in the index: per variant its score and which variants gave the same answer, so that
-the page can sort any two variants into kinds. The texts of at most 200 items per compared pair stand on the
-page itself, rare kinds first in turn, in an order made from the item's hash, so that what is shown is not a
-choice of ours. The texts of the others stand in chunks beside the page (`chunks.py`).
+Every item of a task is in the index, with the score of each variant and which variants gave the same answer,
+so that the page can sort items into kinds for any two variants. The texts of at most 200 items per compared
+pair are on the page itself: kinds take turns, rare ones first, ordered by the item's hash, so that nobody
+selects them. The other texts are in chunks beside the page (`chunks.py`).
 
-This file does not know HTML or statistics.
+This file contains no HTML and no statistics.
 """
 
 from __future__ import annotations
@@ -26,12 +25,11 @@ from results.page.scan import Key, Place, Scan
 from results.page.texts import ShownItem, embeddable, read_rows, shown_item
 
 LIMIT = 200
-"""Items per task and compared pair whose texts stand on the page."""
+"""Items per task and compared pair whose texts are on the page."""
 BUDGET = 11_000_000
 """Bytes of texts on one page; the whole page stays under 15 MB."""
 CLIPS = (6000, 2500, 1000, 400)
-"""Characters of one text that are shown: the longest of these with which a task keeps to its share of the
-budget."""
+"""Possible maximum characters of a text: a task uses the largest that fits its share of the budget."""
 KINDS = (
     "gained", "lost", "both_right", "both_wrong", "same_score", "agree_wrong", "agree_right", "agree_score"
 )  # fmt: skip
@@ -42,7 +40,7 @@ TURNS = (KINDS[:2], KINDS[2:5], KINDS[5:])
 
 
 class Index(TypedDict):
-    """How every item of a task went, as page.js reads it: lists with an entry per item."""
+    """Outcomes of every item of a task, for page.js: lists with an entry per item."""
 
     id: list[str]
     seed: list[int]
@@ -50,7 +48,7 @@ class Index(TypedDict):
     score: list[list[float | None]]
     """Per variant."""
     answer: list[list[int]]
-    """Per variant: the number of its answer among those that the item got; -1 where it has no row."""
+    """Per variant: the number of its answer among the item's different answers; -1 without a row."""
 
 
 @dataclass
@@ -60,7 +58,7 @@ class TaskItems:
     task: str
     scans: Mapping[str, Scan]
     keys: list[Key]
-    """All items; those whose texts stand on the page come first."""
+    """All items; those whose texts are on the page come first."""
     items: list[ShownItem]
     """Texts of the first ones."""
     pairs: list[tuple[str, str]]
@@ -86,7 +84,7 @@ class TaskItems:
         }
 
     def as_json(self, starts: Sequence[int] = (), chunks: Sequence[str] = ()) -> str:
-        """JSON that stands safely in a script element: no `<`, `>`, `&` and no line separators. `chunks` are
+        """JSON that is safe in a script element: no `<`, `>`, `&` and no line separators. `chunks` are
         the files beside the page and `starts` the number of the first item of each.
         """
         document = {
@@ -115,7 +113,7 @@ def task_items(
     Long texts are cut in the middle first; if that is not enough, fewer items are shown.
     """
     compared = [(a, b) for a, b in pairs if a in scans and b in scans]
-    # Pairs take turns, so that a budget which runs out does not starve the last pair.
+    # Pairs take turns, so that the last pair gets its share of the budget.
     turns = zip_longest(*(chosen(scans[a], scans[b], limit) for a, b in compared))
     shown = list(dict.fromkeys(key for turn in turns for key in turn if key is not None))
     every = {key for scanned in scans.values() for key in scanned.places}
@@ -154,7 +152,7 @@ def chosen(a: Scan, b: Scan, limit: int = LIMIT) -> list[Key]:
 
 
 def kind_of(left: Place, right: Place) -> str:
-    """How two variants fared on one item."""
+    """The kind of one item for two variants."""
     if left.score is not None and right.score is not None and left.score != right.score:
         return "gained" if right.score > left.score else "lost"
     same = left.answer == right.answer

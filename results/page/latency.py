@@ -1,11 +1,11 @@
-"""What one item waits for: calls and generated tokens one after the other, on the longest way to its answer.
+"""Latency of one item in sequential calls and generated tokens, on the longest path to its answer.
 
-Calls that a program asks for together run side by side, so of such a wave only the longest counts: the solve
-calls of Branch-Solve-Merge, the samples of a vote. What is left is the part of latency that no machine and no
-load changes; it comes from the records alone, so equal records give equal figures.
+Calls that a program asks for together run in parallel, so only the longest of such a wave counts: the solve
+calls of Branch-Solve-Merge, the samples of a vote. This part of latency does not depend on machine or load;
+it comes only from the records, so equal records give equal figures.
 
 Waves are read from the names of steps: a program numbers the calls of one list (`solve:1`, `solve:2`), and
-samples that run side by side have a number in front (`1/reason`, `2/reason`).
+parallel samples have a number in front (`1/reason`, `2/reason`).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Wait:
 
 
 def longest_way(steps: Sequence[JsonObject]) -> Wait:
-    """The wait of one samples row from its `steps`; side by side counts once, by the longest."""
+    """The wait of one samples row from its `steps`; of parallel calls only the longest counts."""
     chains: dict[str, list[list[JsonObject]]] = {}
     for step in steps:
         name = str(step.get("name") or "")
@@ -45,7 +45,7 @@ def longest_way(steps: Sequence[JsonObject]) -> Wait:
 
 
 def _together(wave: Sequence[JsonObject], name: str) -> bool:
-    """Whether a step belongs to the wave before it: numbered like its steps, and none of them."""
+    """Whether a step belongs to the current wave: numbered like its steps, but not one of them."""
     names = [str(step.get("name") or "") for step in wave]
     return ":" in name and ":" in names[0] and step_kind(name) == step_kind(names[0]) and name not in names
 
@@ -60,5 +60,5 @@ def in_words(waits: Sequence[Wait]) -> str:
 
 
 def _percentile(values: Sequence[int], share: float) -> int:
-    """The smallest value that `share` of all do not exceed."""
+    """The smallest value that at least `share` of all values do not exceed."""
     return sorted(values)[math.ceil(share * len(values)) - 1]

@@ -9,7 +9,7 @@
   const get = (id) => document.getElementById(id);
 
   function stored() {
-    // Storage is refused on some file:// pages; the button still works there, it only forgets.
+    // Some file:// pages have no storage: there the button works, but its state is not kept.
     try { return localStorage.getItem("s2d-theme"); } catch { return null; }
   }
 
@@ -48,7 +48,7 @@
     const compare = (one, two) => {
       if (order === "none") return one.dataset.place - two.dataset.place;
       const a = value(one), b = value(two);
-      // What is missing stands last in either order.
+      // Missing values come last in both orders.
       if (a === "" || b === "") return (a === "") - (b === "") || one.dataset.place - two.dataset.place;
       const numbers = !Number.isNaN(Number(a)) && !Number.isNaN(Number(b));
       const less = numbers ? a - b : a.localeCompare(b);
@@ -112,7 +112,7 @@
 
   // ITEMS: items.js stands here.
 
-  // Paper shows what a click would: folded parts are opened while the page is printed.
+  // Open all folded parts for printing.
   function startPrint() {
     let opened = [];
     window.addEventListener("beforeprint", () => {

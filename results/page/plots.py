@@ -1,7 +1,7 @@
 """Two figures of a leaderboard: score against generated tokens, and generated tokens by step.
 
-Both are small multiples, one panel a task, drawn the same for every task so that panels compare. They return
-SVG text and take a leaderboard alone; matplotlib is loaded when a figure is drawn.
+Both have one panel per task with the same axes, so that panels can be compared. They take a leaderboard and
+return SVG text; matplotlib is loaded when a figure is drawn.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ KNOWN = (
     "base", "s2", "distilled", "distilled-s1", "distilled-nofilter", "distilled-all", "distilled-short",
     "distilled-cot",
 )  # fmt: skip
-"""Names with a look of their own; others get one that is free."""
+"""Names with a fixed colour and marker; others get a free one."""
 PANEL = (3.5, 2.75)
 """Width and height of a panel in inches."""
 WIDE_PANELS = {1: (9.0, 3.4), 2: (5.2, 3.0)}
-"""Those of a page whose width one task or two have for themselves."""
+"""Panel sizes if one task or two fill the width of the page."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,8 @@ def score_against_tokens(
 ) -> str:
     """Primary score (percent, 95 % interval) against mean generated tokens per item, as SVG.
 
-    One panel a task, or only `task`; the axes are those of the whole leaderboard either way, the token axis
-    logarithmic where the tokens differ more than eightfold. The line is the Pareto front: no variant reaches
+    One panel a task, or only `task`; the axes always fit the whole leaderboard, and the token axis is
+    logarithmic if tokens differ more than eightfold. The line is the Pareto front: no variant reaches
     a higher score with as few tokens. Scores count as better when higher. `wide`: the number of panels that
     share the width of a page, where that is one or two.
     """
@@ -143,7 +143,7 @@ def primary_points(leaderboard: Leaderboard) -> dict[str, list[Point]]:
 
 
 def pareto_front(points: Sequence[Point]) -> list[Point]:
-    """The rows that no other row beats in score with as few tokens, by rising tokens."""
+    """The rows on the Pareto front, by increasing tokens."""
     front: list[Point] = []
     for row in sorted(points, key=lambda row: (row.tokens, -row.score)):
         if not front or row.score > front[-1].score:
@@ -152,7 +152,7 @@ def pareto_front(points: Sequence[Point]) -> list[Point]:
 
 
 def variant_styles(variants: Iterable[str]) -> dict[str, int]:
-    """Variant -> number of its colour and marker. Known names always look the same, in every run."""
+    """Variant -> number of its colour and marker. Known names look the same in every run."""
     names = list(dict.fromkeys(variants))
     styles = {name: KNOWN.index(name) for name in names if name in KNOWN}
     free = [number for number in range(len(MARKERS)) if number not in styles.values()] or list(
@@ -213,7 +213,7 @@ def _draw_labels(
     styles: Mapping[str, int],
     taken: Sequence[Box],
 ) -> list[Box]:
-    """Names beside their points: near a lone one, in a column with leader lines where points crowd."""
+    """Names beside their points: near a single point, or in a column with leader lines for crowded points."""
     frame: Box = tuple(axis.get_window_extent().extents)
     points = [anchors[variant] for variant in variants]
     widths = [0.6 * FONT_SIZE * len(variant) for variant in variants]
@@ -236,7 +236,7 @@ def _draw_labels(
             axis.plot([x0, x1], [y0, y1], color=color, linewidth=0.5, transform=axis.transAxes, zorder=1.5)
         at = to_axes((corner[0] + (width if on_left else 0), corner[1] + 0.2 * FONT_SIZE))
         side = "right" if on_left else "left"
-        # The name stands on a patch of paper, which hides the lines behind it, but no point or interval.
+        # The name has a white patch behind it, which hides lines but no point or interval.
         patch = {"facecolor": PAPER, "edgecolor": "none", "pad": 0.8}
         place = {"transform": axis.transAxes, "ha": side, "zorder": 1.8}
         axis.text(*at, variant, color=color, fontweight="bold", bbox=patch, **place)
@@ -263,7 +263,7 @@ def _apart(axis: Any, rows: Sequence[Point], low: float) -> list[list[tuple[str,
 
 
 def _draw_front(axis: Any, front: Sequence[Point], drawn: Mapping[str, float]) -> list[Box]:
-    """The Pareto front as a staircase; returns the boxes its parts take, in points."""
+    """Draws the Pareto front as a staircase; returns the boxes of its parts, in points."""
     across = [drawn[row.variant] for row in front] + [axis.get_xlim()[1]]
     up = [100 * row.score for row in front]
     axis.step(

@@ -1,6 +1,6 @@
 """Rows of the page's tables: leaderboard, claims, and what distillation cost.
 
-A cell is a dict of `value`, by which the table sorts, and `text`.
+A cell is a dict of `value` (for sorting) and `text`.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class BoardRow(TypedDict):
     metric: str
     primary: bool
     find: str
-    """What the search field looks into."""
+    """Text for the search field."""
     style: int
     """Number of the variant's colour, from 1."""
     n: Cell
@@ -54,7 +54,7 @@ class BoardTable(TypedDict):
 
 
 class Strip(TypedDict):
-    """An interval as it is drawn: places from 0 to 160, None for no margin, and its text."""
+    """An interval to draw: positions from 0 to 160, None for no margin, and its text."""
 
     low: float
     value: float
@@ -75,7 +75,7 @@ class ClaimLine(TypedDict):
     named: bool
     pair: str
     how: str
-    """What was measured, and what speaks against the verdict."""
+    """The measurement, and doubts about the verdict."""
     verdict: str
     word: str
     figure: Figure
@@ -86,7 +86,7 @@ class ClaimLine(TypedDict):
 
 
 class ClaimLines(TypedDict):
-    """The claims table, the scale of its strips, and what its filters offer."""
+    """The claims table, the scale of its strips, and the choices of its filters."""
 
     rows: list[ClaimLine]
     scale: str
@@ -152,7 +152,7 @@ def board(leaderboard: Leaderboard, styles: Mapping[str, int]) -> BoardTable:
 
 
 def _n(row: ScoreRow) -> Cell:
-    """Clusters, and how many were planned where they were asked in looks."""
+    """Clusters, with the planned number if there are planned looks."""
     shown = cell(row["n"], ",d")
     if "planned_n" in row:
         shown["text"] += f" of {row['planned_n']:,}{looks.MARK}"
@@ -192,7 +192,7 @@ def claims(leaderboard: Leaderboard) -> ClaimLines:
             "word": word(claim),
             "figure": figure_of(claim),
             "strip": _strip(claim, reach, octaves),
-            # Cheapness is decided by its ratio's interval: a p of the difference beside it could contradict.
+            # The ratio's interval decides `cheaper`: a p of the difference could contradict it.
             "p": cell(None if claim["claim"] == "cheaper" else claim.get("p"), "p"),
             "p_adjusted": cell(claim.get("p_adjusted"), "p"),
             "n": cell(claim["n"], ",d"),
@@ -211,13 +211,13 @@ def claims(leaderboard: Leaderboard) -> ClaimLines:
 
 
 def _looked(claim: Comparison) -> str:
-    """That a figure is adjusted for planned looks."""
+    """Text for a figure that is adjusted for planned looks."""
     count = len(claim.get("looks") or [])
     return f"{looks.MARK} adjusted for {count} planned look{'' if count == 1 else 's'}" if count else ""
 
 
 def distillation(leaderboard: Leaderboard) -> CostLines | None:
-    """Rows of the table of what distillation cost; None where nothing was distilled."""
+    """Rows of the table of what distillation cost; None if nothing was distilled."""
     entries = leaderboard.get("distillation") or []
     if not entries:
         return None
@@ -263,12 +263,12 @@ def _score(row: ScoreRow) -> Cell:
 
 
 def _count(count: int, name: str) -> str:
-    """A count with its name, never broken over two lines."""
+    """A count with its name, without a line break."""
     return f"{count:,} {name}".replace("_", " ").replace(" ", NO_BREAK)
 
 
 def _measured(claim: Comparison) -> str:
-    """What was compared and by which test."""
+    """Metric and test of a claim."""
     metric = "" if claim["claim"] == "cheaper" else claim["metric"]
     if metric and claim.get("direction") == "lower":
         metric += " (lower is better)"
@@ -282,8 +282,8 @@ def _kept(claim: Comparison) -> str:
 
 
 def _why(claim: Comparison) -> str:
-    """What speaks against the claim's own verdict, and for what cannot be told: what this n could have shown,
-    and how many items would settle it.
+    """Doubts about the claim's verdict. If the data cannot tell: what this n could have shown, and how many
+    items would decide.
     """
     parts = [part.strip().rstrip(".") for part in against(claim)]
     if claim["verdict"] != "cannot_tell" or claim["claim"] == "cheaper" or claim.get("turned_by_cut"):

@@ -1,6 +1,6 @@
-"""What one pass over a samples file leaves for the page: where each row lies, its score, answer and wait.
+"""Reads a samples file once for the page: position, score, answer and wait of each row.
 
-Texts stay on disk: `texts.py` reads those of the rows that are shown, by their places.
+Texts stay on disk: `texts.py` reads those of the shown rows, by their positions.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from results.schema import JsonObject, Manifest
 from results.schema import Task as TaskEntry
 
 Key = tuple[str, int, int]
-"""item_id, seed, sample_index: what rows of two variants are paired by."""
+"""item_id, seed, sample_index: the pairing key of two variants' rows."""
 
 
 @dataclass
 class Place:
-    """One row of a samples file: where it lies, its score and its answer."""
+    """One row of a samples file: its position, score and answer."""
 
     offset: int
     line: int
@@ -32,16 +32,16 @@ class Place:
 
 @dataclass
 class Scan:
-    """What one pass over a samples file leaves: places of rows, and what each waits for."""
+    """Result of one pass over a samples file: positions and waits of its rows."""
 
     path: Path
     places: dict[Key, Place] = field(default_factory=dict)
     waits: list[Wait] = field(default_factory=list)
-    """What each row waits for."""
+    """Sequential calls and tokens of each row."""
 
 
 def scan_run(folder: Path, manifest: Manifest) -> dict[str, dict[str, Scan]]:
-    """task -> variant -> what its samples file holds, in the manifest's order; files that do not exist are
+    """task -> variant -> what its samples file holds, in the manifest's order; missing files are
     left out."""
     files = sample_files(folder, manifest)
     return {

@@ -1,8 +1,8 @@
-"""Whether a page on disk is already the one that would be written, so that it need not be drawn again.
+"""Checks whether a page on disk is up to date, so that it need not be drawn again.
 
-Drawing takes most of the time of `report`. The last line of a page holds two hashes: of all that it was made
-from (leaderboard, manifest, samples, this package and the libraries that draw), and of the text before it;
-and the number of its chunks. Where all fit, the page is left as it is.
+Drawing takes most of the time of `report`. The last line of a page holds two hashes, of all its inputs
+(leaderboard, manifest, samples, this package and the drawing libraries) and of the text before it, and the
+number of its chunks. If all match, the page is kept.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ OPENING = "<!-- s2d-bench "
 
 def inputs_hash(manifest: Manifest, steady: Any, leaderboard: Leaderboard, paper: bool) -> str | None:
     """Hash of what a page is made from; `steady` is the part of the manifest that the page repeats. None
-    where the run has not finished, so that nothing vouches for its samples."""
+    if the run has not finished, because then its samples may change."""
     if not manifest["samples"]:
         return None
     digest = hashlib.sha256()
@@ -36,7 +36,7 @@ def inputs_hash(manifest: Manifest, steady: Any, leaderboard: Leaderboard, paper
 
 
 def sealed(text: str, inputs: str | None, chunks: int) -> str:
-    """The page with its last line; without one where there is no hash of the inputs."""
+    """The page with its last line; without one if there is no hash of the inputs."""
     if inputs is None:
         return text
     text = text.rstrip("\n") + "\n"
@@ -44,7 +44,7 @@ def sealed(text: str, inputs: str | None, chunks: int) -> str:
 
 
 def is_current(page: Path, inputs: str | None, chunks: int) -> bool:
-    """Whether `page` was made from these inputs and is whole; `chunks`: how many are there."""
+    """Whether `page` was made from these inputs and is complete; `chunks` is the number on disk."""
     if inputs is None or not page.is_file():
         return False
     body, opening, rest = page.read_bytes().rpartition(OPENING.encode())

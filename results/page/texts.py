@@ -1,6 +1,6 @@
 """Texts of items as the page's script reads them: prompt, target, and what each variant did step by step.
 
-Rows are read by their places, one at a time; a text that is too long is cut in the middle.
+Rows are read by their positions, one at a time; long texts are cut in the middle.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class ShownRow(TypedDict):
     steps: list[list[str | int | None]]
     """Name, text, generated tokens and finish reason of each."""
     response: NotRequired[str | None]
-    """Where it is not the text of the last step."""
+    """Missing if it is the text of the last step."""
 
 
 class ShownItem(TypedDict):
@@ -89,7 +89,7 @@ def _record(row: JsonObject, place: Place, clip: int) -> ShownRow:
             for step in steps
         ],
     }
-    # Most programs end in the text of their last step: it is not stored twice.
+    # For most programs this is the text of the last step: it is not stored twice.
     if not steps or row.get("response") != steps[-1].get("text"):
         record["response"] = _clip(row.get("response"), clip)
     return record

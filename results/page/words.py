@@ -1,9 +1,9 @@
-"""What the page says: the three claims at a glance, and figures as words. The verdict in a sentence is that
-of `results.analysis.headline`, as everywhere.
+"""Words of the page: the three claims at a glance, and figures as text. The headline comes from
+`results.analysis.headline`.
 
 Every function takes the leaderboard (keys of leaderboard.json, fractions from 0 to 1) and returns plain text:
-percent and points for people, the bare value beside each text for sorting. Nothing here is HTML, and nothing
-here is escaped: that is the template's work.
+percent and points for people, and the bare value for sorting. Nothing here is HTML or escaped: the template
+escapes.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ CLAIMS: tuple[tuple[ClaimName, Literal["base", "teacher"], str], ...] = (
     ("non_inferior", "teacher", "as good as System 2"),
     ("cheaper", "teacher", "cheaper than System 2"),
 )
-"""The three claims of distillation, and whom each is held against, in the order in which a reader asks."""
+"""The three claims of distillation and the role of each first side, in the order of the page."""
 MINUS = "\u2212"
 
 
 class Cell(TypedDict):
-    """A cell of a table: the value that it is sorted by (empty text where there is none), and its text."""
+    """A cell of a table: the value for sorting (empty text if there is none), and its text."""
 
     value: float | str
     text: str
@@ -40,7 +40,7 @@ class Figure(Cell):
 
 
 class Glance(TypedDict):
-    """One claim of the three at a glance; `kept` are lines on what is kept of System 2's gain."""
+    """One of the three claims; `kept` has lines on the kept share of System 2's gain."""
 
     verdict: str
     word: str
@@ -49,7 +49,7 @@ class Glance(TypedDict):
 
 
 class MatrixRow(TypedDict):
-    """A task, or all together; None where a claim is not made."""
+    """A task, or all together; None if a claim is not made."""
 
     task: str
     cells: list[Glance | None]
@@ -127,7 +127,7 @@ def claim_words(claim: Comparison) -> str:
 
 
 def figure_of(claim: Claim) -> Figure:
-    """Value for sorting, and text and interval for reading; all empty where there is none."""
+    """Value for sorting, and text and interval for reading; all empty if there is none."""
     value, low, high = estimate_of(claim)
     if value is None:
         return {"value": "", "text": "", "interval": ""}
@@ -139,15 +139,15 @@ def figure_of(claim: Claim) -> Figure:
 
 
 def estimate_of(claim: Claim) -> tuple[float | None, float | None, float | None]:
-    """Value and both ends of its interval: a token ratio where cheapness is claimed, else a difference of
-    scores, at the level that decided the claim."""
+    """Value and both ends of its interval: a token ratio for `cheaper`, else a difference of scores at the
+    level that decided the claim."""
     if claim["claim"] == "cheaper":
         return claim["token_ratio"], claim["token_ratio_low"], claim["token_ratio_high"]
     return claim["difference"], claim["ci_low_adjusted"], claim["ci_high_adjusted"]
 
 
 def cell(value: float | None, style: str) -> Cell:
-    """Value for sorting and text for reading; both empty where there is none."""
+    """Value for sorting and text for reading; both empty if there is none."""
     if value is None:
         return {"value": "", "text": ""}
     if style == "percent":

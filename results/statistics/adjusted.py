@@ -9,9 +9,9 @@ without clusters the centre and the error are Bonett and Price's own.
 
 Because that error itself rests on k differing clusters, the quantile is Student's with k*k/9 + 1 degrees of
 freedom: found by simulation (`tests/benchmarks/simulate.py`), wide for k below 10 and normal from k = 40 on.
-No cluster can differ by more than its whole weight, though: the interval is never wider than Bonett and
-Price's own would be, had every differing cluster differed altogether. Where nothing differs it is theirs.
-Scores outside [0, 1], which a task of somebody else may have, know no such bound.
+But no cluster can differ by more than its weight, so the interval is never wider than Bonett and Price's own
+would be if every differing cluster differed by its whole weight. If nothing differs, it is theirs. Scores
+outside [0, 1], which custom tasks may have, have no such bound.
 """
 
 from __future__ import annotations
@@ -48,7 +48,8 @@ class Adjusted:
         return Interval(low, high, "adjusted (one imaginary cluster a side)")
 
     def p_above(self, value: float) -> float:
-        """One-sided p-value against "the true difference is at most `value`", as the interval has it."""
+        """One-sided p-value against "the true difference is at most `value`", consistent with the
+        interval."""
         from scipy.special import stdtr
 
         beyond = self.centre - value

@@ -30,15 +30,15 @@ from results.statistics.outcomes import Floats, Interval, content_seed, normal_q
 
 REPLICATES = 10_000
 FEWEST_BEYOND = 20
-"""Draws that must lie beyond both ends of an interval together."""
+"""Minimum draws beyond the two ends of an interval together."""
 LINEARISED_ABOVE = 5_000
 """Clusters with many distinct values from which the interval is linearised."""
 MAX_CELLS = 64
 """Most distinct clusters that count as cells of a multinomial in a large sample."""
 SOME = 4_000
-"""Clusters of a large sample that are looked at first."""
+"""Clusters of a large sample that are checked first."""
 FEW_CELLS = 32
-"""The same in a small sample, where drawing every cluster is as fast."""
+"""The same in a small sample, in which drawing every cluster is as fast."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def bca(numerator: Floats, denominator: Floats, replicates: int = REPLICATES) ->
     if grouped.count.size == 1:
         return Fitted(estimate, np.empty(0), 0.0, 0.0, False)
     drawn = _replicates(grouped, replicates)
-    # A draw in which both sums are 0 (of failed calls, say) holds nothing that has a ratio.
+    # A draw in which both sums are 0 (for example failed calls) has no ratio.
     return Fitted(estimate, drawn[~np.isnan(drawn)], acceleration(grouped), 0.0, False)
 
 
@@ -109,7 +109,7 @@ def linearised(numerator: Floats, denominator: Floats) -> Fitted:
 
 
 def is_linearised(numerator: Floats, denominator: Floats) -> bool:
-    """Whether so many distinct clusters are there that the figure is linearised instead of drawn."""
+    """Whether there are so many distinct clusters that the figure is linearised instead of drawn."""
     if numerator.size <= LINEARISED_ABOVE:
         return False
     # Sorting all clusters of a large sample is most of the work, and a part of them often settles it.
@@ -138,7 +138,7 @@ def bca_interval(numerator: Floats, denominator: Floats, confidence: float = 0.9
 
 
 def reaching_interval(numerator: Floats, denominator: Floats, confidence: float) -> Interval:
-    """The same; linearised where `confidence` lies so far out that the draws do not reach it."""
+    """The same; linearised if the draws do not reach so high a `confidence`."""
     if (1 - confidence) * REPLICATES < FEWEST_BEYOND:
         return linearised(numerator, denominator).interval(confidence)
     return bca_interval(numerator, denominator, confidence)
@@ -177,7 +177,7 @@ def bca_limits(drawn: Floats, estimate: float, skew: float, confidence: float) -
     for z in (tail, -tail):
         moved = shift + z
         chosen.append(float(ndtr(shift + moved / (1 - skew * moved))))
-    # Between an infinite replicate and a finite one lies no number.
+    # There is no number between a finite replicate and an infinite one.
     with np.errstate(invalid="ignore"):
         low, high = np.nan_to_num(np.quantile(drawn, chosen), nan=math.inf, posinf=math.inf, neginf=-math.inf)
     return float(low), float(high)
@@ -200,7 +200,7 @@ def _share_below(drawn: Floats, value: float) -> float:
     return min(max(below + at / 2, half), 1 - half)
 
 
-# A draw of few items may hold none that counts below the line: its ratio is infinite, or no number.
+# A draw of few items may have a denominator of 0: its ratio is infinite or not a number.
 @np.errstate(divide="ignore", invalid="ignore")
 def _replicates(grouped: Cells, replicates: int) -> Floats:
     """`replicates` bootstrap values of the ratio of sums."""

@@ -6,7 +6,7 @@ and bounded as every figure here: documents are drawn with both models' values t
 BCa), and both models' values of a document are exchanged at random (paired permutation). Above 5,000 clusters
 the figure is linearised: its standard error comes from each cluster's influence.
 
-Where one of the two tests holds little data (a corpus of one document), the interval is a point and p is 1.
+With one document, the interval has width 0 and p is 1.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ def _mcc_of(size: int) -> Callable[[Floats], Floats]:
 
 
 def _ratio(top: Floats, bottom: Floats) -> Floats:
-    """0 where the bottom is 0, as scikit-learn has it for both figures."""
+    """Quotient, 0 if the denominator is 0, as in scikit-learn for both figures."""
     return np.divide(top, bottom, out=np.zeros_like(np.asarray(top, dtype=np.float64)), where=bottom > 0)
 
 
@@ -125,7 +125,8 @@ class CorpusDifference:
 
 
 def difference(asked: tuple[Summed, bool]) -> CorpusDifference:
-    """Test and interval of the difference (b - a); the flag says that lower is better, and turns the sign."""
+    """Test and interval of the difference (b - a); the flag means that lower is better, and changes the
+    sign."""
     data, lower = asked
     sign = -1.0 if lower else 1.0
     a, b = data.rows_a, data.rows_b
@@ -152,7 +153,7 @@ def difference(asked: tuple[Summed, bool]) -> CorpusDifference:
 
 
 def _influence(figure: Callable[[Floats], Floats], rows: Floats) -> Floats:
-    """How far the figure moves with each cluster: what leaving it out changes, turned round."""
+    """Influence of each cluster: minus the change of the figure when it is left out."""
     total = rows.sum(axis=0)
     with np.errstate(divide="ignore", invalid="ignore"):
         left_out = figure(total - rows)

@@ -5,8 +5,8 @@ each draw, the two sums, and their ratio is the share. 1 is all of the gain, abo
 has, below 0 is worse than base. The interval is BCa, as for every other ratio
 (`results.statistics.bootstrap`); over several tasks each is drawn by itself, and the mean gains are divided.
 
-Where System 2 gains nothing, there is nothing to keep: the share is not defined. Where its gain is positive
-but not surely so (more than 2.5 % of the draws have none), the share may be anything, so it has no interval.
+If System 2 gains nothing, the share is not defined. If its gain is positive but uncertain (more than 2.5 % of
+the draws have none), the share has no bounds, so it has no interval.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from results.statistics import bootstrap
 from results.statistics.outcomes import Floats, content_seed, normal_tail
 
 DOUBT = 0.025
-"""Share of draws without a gain of System 2 from which the interval has no ends."""
+"""From this share of draws without a gain of System 2 on, the interval has no ends."""
 
 
 @dataclass(frozen=True)
 class Kept:
-    """A share with the ends of its 95 % interval; None where it has none."""
+    """A share with the ends of its 95 % interval; None if it has none."""
 
     value: float
     low: float | None
@@ -33,10 +33,10 @@ class Kept:
 
 
 def gain_kept(parts: Sequence[tuple[Floats, Floats, float]], confidence: float = 0.95) -> Kept | None:
-    """The share kept over one or several tasks, each with the same weight; None where System 2 gains nothing.
+    """The share kept over one or several tasks, each with the same weight; None if System 2 gains nothing.
 
     A part is one task: sums of weight * (distilled - base) and of weight * (System 2 - base), an entry per
-    cluster, and the sum of weights. No ends at a `confidence` that the draws do not reach.
+    cluster, and the sum of weights. No ends if the draws do not reach `confidence`.
     """
     kept = float(np.mean([moved.sum() / weight for moved, _, weight in parts]))
     gain = float(np.mean([gained.sum() / weight for _, gained, weight in parts]))
@@ -52,7 +52,7 @@ def gain_kept(parts: Sequence[tuple[Floats, Floats, float]], confidence: float =
     top, bottom = np.zeros(bootstrap.REPLICATES), np.zeros(bootstrap.REPLICATES)
     for number, (moved, gained, weight) in enumerate(parts):
         sums = bootstrap.draw_sums(moved, gained)
-        # Tasks of one size share their draws of items, which would make them rise and fall together.
+        # Tasks of the same size would share their draws of items, which would correlate them.
         order = np.random.default_rng([content_seed(moved, gained), number]).permutation(top.size)
         top, bottom = top + sums[0][order] / weight, bottom + sums[1][order] / weight
     beyond_reach = (1 - confidence) * bootstrap.REPLICATES < bootstrap.FEWEST_BEYOND

@@ -2,8 +2,8 @@
 
 log(sum(second) / sum(first)) moves with each cluster by second / sum(second) - first / sum(first), to first
 order. The standard error follows from these influences (the delta method; Kish 1965), and the quantile is
-Student's with n - 1 degrees of freedom. It is used where levels lie so far out that a bootstrap of 10,000
-draws does not reach them: at the early looks of a planned run.
+Student's with n - 1 degrees of freedom. It is used for levels that a bootstrap of 10,000 draws does not
+reach: at the early looks of a planned run.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ class LogRatio:
         from scipy.special import stdtrit
 
         reach = float(stdtrit(self.freedom, 0.5 + confidence / 2)) * self.error
-        # Of few clusters at a level far out there is no end that a float could hold.
+        # With few clusters at an extreme level, no float can hold the end.
         low, high = (math.exp(max(min(self.estimate + move, 700.0), -700.0)) for move in (-reach, reach))
         return Interval(low, high, "log ratio, Student's t")
 
 
 def log_ratio(first: Floats, second: Floats) -> LogRatio | None:
-    """From sums per cluster; None where one side is 0 in all, or there is but one cluster."""
+    """From sums per cluster; None if one side is 0 in total, or there is only one cluster."""
     if first.sum() <= 0 or second.sum() <= 0 or first.size < 2:
         return None
     influence = second / second.sum() - first / first.sum()

@@ -6,10 +6,10 @@ discordant item would fall on either side like a fair coin, so c is binomial(b +
 
 The exact test sums the probability of all outcomes at least as uneven. Because counts are whole numbers it
 promises 5 % false alarms and gives fewer, often 1 to 4 %. The mid-p form counts the outcome itself by half,
-which brings the rate near 5 % without passing it by more than a hair (Fagerland, Lydersen and Laake 2013,
+which brings the rate near 5 % and hardly above it (Fagerland, Lydersen and Laake 2013,
 doi 10.1186/1471-2288-13-91). Tables use mid-p; a gate, which should not let chance through, uses exact.
 
-No discordant items: nothing speaks for a difference, p = 1.
+Without discordant items, p = 1.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ class TestOutcome:
 
 
 def content_seed(*arrays: Floats) -> int:
-    """A seed from the data themselves: equal data, equal random draws, on every machine."""
+    """A seed computed from the data: equal data give equal random draws, on every machine."""
     digest = hashlib.sha256()
     for array in arrays:
         digest.update(np.ascontiguousarray(array, dtype="<f8").tobytes())

@@ -6,7 +6,7 @@ together (a joint bootstrap, clusters whole), the front is found in each draw, a
 the share of draws in which it lies on it. Above 5,000 clusters the means are drawn from their joint normal
 distribution instead, whose covariance comes from each cluster's influence.
 
-A probability of 1 says that no draw put another variant before this one, not that it is good enough.
+A probability of 1 means that no draw removed the variant from the front, not that it is good enough.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from results.statistics.bootstrap import LINEARISED_ABOVE
 from results.statistics.outcomes import Floats, content_seed
 
 DRAWS = 20_000
-"""A share of so many draws has a standard error of at most .0036."""
+"""Number of draws; a share of them has a standard error of at most .0036."""
 PART = 500
-"""Draws that are held at a time."""
+"""Draws in memory at a time."""
 
 
 def on_front(scores: Floats, costs: Floats) -> npt.NDArray[np.bool_]:
     """Whether each variant is on the front; both arrays have shape (..., variants), a higher score and a
-    lower cost are better. Variants that are equal in both do not push each other off."""
+    lower cost are better. Variants that are equal in both do not exclude each other."""
     better = scores[..., None, :] > scores[..., :, None]
     cheaper = costs[..., None, :] < costs[..., :, None]
     worse = scores[..., None, :] < scores[..., :, None]
@@ -54,7 +54,7 @@ def front_probability(totals: Floats, weights: Floats, costs: Floats, rows: Floa
         drawn = rng.integers(0, n, (size, n), dtype=np.int32) + n * np.arange(size, dtype=np.int32)[:, None]
         counts = np.bincount(drawn.ravel(), minlength=size * n).reshape(size, n).astype(np.float64)
         made = counts @ sums
-        # A draw without any scored cluster tells nothing; such clusters are few.
+        # Draws without any scored cluster are ignored; they are few.
         scores = made[:, :count] / np.maximum(made[:, -2:-1], 1e-300)
         found += on_front(scores, made[:, count:-2] / made[:, -1:]).sum(axis=0)
     return found / DRAWS

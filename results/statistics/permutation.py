@@ -25,7 +25,7 @@ from results.statistics.outcomes import Floats, TestOutcome, content_seed, norma
 
 FLIPS = 10_000
 NORMAL_ABOVE = 5_000
-"""Non-zero differences from which the normal distribution stands for all flips."""
+"""Non-zero differences above which the normal distribution replaces the flips."""
 MAX_CELLS = 200_000
 """Longest exact distribution (in units of the lattice)."""
 
@@ -45,7 +45,7 @@ def sign_flip(differences: Floats, flips: int = FLIPS) -> TestOutcome:
 
 
 def lattice(values: Floats) -> npt.NDArray[np.int64] | None:
-    """`values` as whole multiples of a common unit, or None where there is no coarse one."""
+    """`values` as whole multiples of a common unit, or None if there is no coarse one."""
     sizes = np.unique(np.abs(values).round(12))
     if sizes.size > 64:
         return None

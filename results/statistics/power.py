@@ -26,7 +26,8 @@ def mde(spread: float, n: int, alpha: float = 0.05, power: float = POWER) -> flo
 
 
 def needed_n(spread: float, difference: float, alpha: float = 0.05, power: float = POWER) -> int | None:
-    """Clusters needed to show `difference` (or non-inferiority at that margin); None where none suffices."""
+    """Clusters needed to show `difference` (or non-inferiority at that margin); None if no number
+    suffices."""
     if difference == 0:
         return None
     return max(math.ceil((_factor(alpha, power) * spread / difference) ** 2), 1)

@@ -1,4 +1,4 @@
-"""Published intervals of a difference over clusters, beside ours: what `--interval` names.
+"""Published intervals of a difference over clusters, as alternatives to ours: the values of `--interval`.
 
 All are of sum(difference) / sum(weight) over clusters, and take one entry of each per cluster.
 
@@ -8,7 +8,7 @@ All are of sum(difference) / sum(weight) over clusters, and take one entry of ea
 - `obuchowski`: the variance of Obuchowski (1998, doi 10.1002/(SICI)1097-0258(19980715)17:13<1495) for
   clustered matched pairs, with the normal quantile.
 - `durkalski`: the test of Durkalski et al. (2003, doi 10.1002/sim.1438), inverted: differences that it does
-  not reject. Its variance is that under the difference in question. (On weighted sums; theirs takes the mean
+  not reject. Its variance is computed under the tested difference. (On weighted sums; theirs takes the mean
   of the clusters' own shares, which is the same for clusters of one size.)
 - `bootstrap-t`: the studentised bootstrap over clusters (Efron 1981; Davison and Hinkley 1997, section 5.2).
 
@@ -159,7 +159,7 @@ class Studentised:
 
 def bootstrap_t(difference: Floats, weight: Floats) -> Studentised:
     """Draws clusters whole, and studentises each replicate by its own error. Replicates without a spread are
-    left out; where nothing differs there are none, and the interval is a point."""
+    left out; if nothing differs there are none, and the interval has width 0."""
     found = obuchowski(difference, weight)
     grouped = bootstrap.cells(difference, weight)
     if grouped.count.size == 1:
@@ -189,4 +189,4 @@ PUBLISHED: dict[str, Callable[[Floats, Floats], Published]] = {
     "durkalski": durkalski,
     "bootstrap-t": bootstrap_t,
 }
-"""By the name that `--interval` takes."""
+"""Methods by their name in `--interval`."""

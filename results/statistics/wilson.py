@@ -5,7 +5,7 @@ and leaves the range [0, 1] near its ends. Wilson (1927) asks the other way roun
 make the observed one unsurprising? The answer is never a point, stays within [0, 1], and covers the true
 share 95 times in 100 on average over the shares.
 
-For clustered items (two orders of a pair, several votes on it) the rows are not n independent looks. Their
+For clustered items (two orders of a pair, several votes on it) the rows are not independent. Their
 design effect says how many independent ones they are worth: the variance of the score over clusters divided
 by the variance that independent rows would have. Wilson then runs with that effective number, never more
 than the number of rows. Where few clusters deviate from the rest, that number is drawn towards the number of
@@ -58,7 +58,7 @@ def effective_n(total: Floats, weight: Floats, rows: int) -> float:
     if variance <= 0 or not 0 < score < 1:
         return at_least
     found = min(max(score * (1 - score) / variance, 1.0), rows)
-    # A variance that rests on k clusters is itself uncertain, as in `results.statistics.adjusted`.
+    # A variance from k clusters is itself uncertain, as in `results.statistics.adjusted`.
     k = min(int(np.count_nonzero(total)), int(np.count_nonzero(total < weight)))
     quantile = float(stdtrit(k * k / 9 + 1, 0.975))
     return float(max(found * (normal_quantile(0.975) / quantile) ** 2, min(found, at_least)))

@@ -200,7 +200,7 @@ def test_latency_is_told_in_tokens_and_calls_in_sequence(run: tuple[Path, dict[s
     spent = sorted(sum(step["generated_tokens"] for step in row["steps"]) for row in rows)
     html = page.render_page(folder, board)
     assert f'<td class="number">{spent[19]} ({spent[37]}), 2 calls</td>' in html
-    assert "Latency without the machine" in html
+    assert "Latency independent of the machine" in html
 
 
 def test_a_task_that_was_not_distilled_keeps_its_row(tmp_path: Path) -> None:

@@ -160,7 +160,7 @@ def test_leaderboard_filters(opened: Any) -> None:
     press(opened, "#board-find", "RAR_2")
     assert texts(opened, f"{rows} th") == ["s2"]
     press(opened, "#board-find", "nothing like it")
-    assert texts(opened, rows) == [] and texts(opened, "#board-empty") == ["No row fits."]
+    assert texts(opened, rows) == [] and texts(opened, "#board-empty") == ["No row matches."]
 
 
 def test_secondary_metrics_appear_on_request(opened: Any) -> None:

@@ -61,7 +61,7 @@ def test_break_even_is_never_where_nothing_is_saved(tmp_path: Path) -> None:
     [
         ("per_million_tokens: {prompt: 1, generated: 1}", "`date` is missing"),
         ("date: 2026-11-01\nper_million_tokens: {prompt: 1}", "`generated` is missing"),
-        ("date: 2026-11-01\nper_million_tokens: {prompt: -1, generated: 1}", "not negative"),
+        ("date: 2026-11-01\nper_million_tokens: {prompt: -1, generated: 1}", "0 or more"),
         (
             "date: 2026-11-01\ngpu_hour: {usd: 2, prompt_tokens_per_second: 9}",
             "`generated_tokens_per_second` is missing",
@@ -102,8 +102,8 @@ def test_time_stands_beside_the_limit_of_the_hardware(tmp_path: Path) -> None:
     folder = make_run(tmp_path / "run", hardware={"memory_bandwidth_gbs": 8}, **TIMED)
     phases, engine, limit = hardware.time_lines(load.read_manifest(folder))
     assert phases == (
-        "Time of the last session: 43.2 s (base 2.0 s, s2 10.5 s, distilled 30.0 s); distilled with teacher "
-        "and training."
+        "Time of the last session: 43.2 s (base 2.0 s, s2 10.5 s, distilled 30.0 s); distilled "
+        "variants include teacher and training."
     )
     assert "8,000 tokens generated and 12,000 prompt tokens read in 40.0 s, 200 generated tokens/s" in engine
     # 2 FLOP x 1,000,000 parameters x 20,000 tokens in 40 s.

@@ -191,7 +191,9 @@ def test_a_student_is_not_held_against_a_system_2_that_did_not_teach_it(tmp_path
     board = leaderboard.build(folder)
     assert set(pairs(board)) == {("base", "s2-cot"), ("base", "distilled")}
     assert board["distillation"][0]["teacher"] is None
-    assert any("taught by rar_2step on coin_flip, no row of this run" in note for note in board["notes"])
+    assert any(
+        "taught by rar_2step on coin_flip, which is not in this run" in note for note in board["notes"]
+    )
     assert "rar_2step (no row)" in " ".join(tables.terminal(board).split())
     assert "The teacher of distilled is not in this run." in board["headline"]
     page.write_page(folder, board)

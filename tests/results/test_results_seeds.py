@@ -84,7 +84,7 @@ def test_the_terminal_keeps_to_what_the_controls_ask(board: dict[str, Any]) -> N
     assert "distilled-all as good as s2" in claims
     assert "distilled-s1 cheaper than base" not in claims and "distilled cheaper than s2" in claims
     text = tables.terminal(board, verbose=True)
-    assert "stand in leaderboard.md" in " ".join(text.split())
+    assert "leaderboard.md has the tokens" in " ".join(text.split())
     assert "distilled-s1 cheaper than base" in tables.markdown(board)
     sentences = text.split("task ")[0]
     assert "distilled is better than base" in sentences and "distilled-s1" not in sentences
@@ -234,7 +234,7 @@ def test_a_seed_that_was_not_distilled_is_left_out_of_its_pairs_alone(tmp_path: 
     assert {row["n"] for row in rows.values()} == {120}
     (note,) = [note for note in board["notes"] if note.startswith("Not distilled")]
     assert "coin_flip, distilled, seed 1 (2 of 200)." in note and "seed 0" not in note
-    assert note.endswith("scores are of that one, pairs of what both have.")
+    assert note.endswith("Scores use the seeds that were distilled, and pairs the seeds that both have.")
     page.write_page(folder, board)
     # Its pairs are those of a run that never had the seed; the pair of the others still has it.
     for path in folder.glob("samples/*/*.jsonl"):

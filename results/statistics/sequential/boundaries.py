@@ -25,14 +25,14 @@ from results.statistics.sequential.spending import SPENDING
 NODES = 96
 """Nodes of each integration: 20 looks agree with 400 nodes to 1e-9."""
 WIDEST = 9.0
-"""Standard errors beyond which a path carries no weight."""
+"""Standard errors beyond which paths are ignored."""
 LARGEST_Z = 6.0
-"""Sequential p-values below that of this z (2e-9) are given as 2e-9."""
+"""Largest z: sequential p-values below its p (2e-9) are reported as 2e-9."""
 SMALLEST_Z = 0.25
-"""The same at the other end: from .80 on they are given as 1."""
+"""Smallest z: sequential p-values from .80 on are reported as 1."""
 
 LEAST = 1e-290
-"""Smallest chance that a look is given."""
+"""Minimum crossing probability of a look."""
 
 Shares = tuple[float, ...]
 
@@ -131,10 +131,10 @@ def _bounds(shares: Shares, alpha: float, spending: str) -> Iterator[float]:
 
 
 def _boundary(paths: _Paths, share: float, chance: float) -> float:
-    """The z that paths which have not crossed yet exceed with `chance` at the look at `share`."""
+    """The z that uncrossed paths exceed with probability `chance` at the look at `share`."""
     from scipy.optimize import brentq
 
-    # Some paths have crossed before, so it lies below the quantile of all paths.
+    # Some paths crossed earlier, so it is below the quantile of all paths.
     top = -normal_quantile(chance)
     if paths is START:
         return top
@@ -150,7 +150,7 @@ def _boundary(paths: _Paths, share: float, chance: float) -> float:
 
 @dataclass(frozen=True)
 class Levels:
-    """The levels of a plan's looks, for every level that the whole may have.
+    """The levels of a plan's looks, for every level of the whole test.
 
     A look of a test at level alpha is decided at its own, smaller (nominal) level. Both are kept as z, which
     makes the one a nearly straight function of the other; it is tabulated once and interpolated by a
@@ -205,5 +205,5 @@ class Levels:
 
 @lru_cache(maxsize=64)
 def levels(shares: Shares, spending: str) -> Levels:
-    """The levels of a plan; made once, they serve all its tests."""
+    """The levels of a plan, cached for all its tests."""
     return Levels(shares, spending)

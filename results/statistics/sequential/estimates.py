@@ -1,4 +1,4 @@
-"""What is left to say once a test was stopped: an estimate that is not too good, and whether going on helps.
+"""Estimates after a test was stopped early, and whether continuing would help.
 
 A test that stops because a difference is large stops on lucky differences more often than on unlucky ones,
 so the plain estimate is too large. The median-unbiased estimate orders all outcomes by stage: crossing
@@ -6,7 +6,7 @@ earlier is more extreme, and within a look a larger z (Armitage 1957; Jennison a
 8.4). It is the true difference at which half of the outcomes would be more extreme than the one seen.
 
 Where a claim was decided at an early look and its items were asked further for another claim, that early look
-is left out (the deletion method for overrunning: Whitehead 1992): the estimate is that of all data.
+is left out (the deletion method for overrunning: Whitehead 1992): the estimate uses all data.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from results.statistics.sequential.boundaries import exits, last_above
 FUTILE_BELOW = 0.10
 """Conditional power below which a claim is given up."""
 FUTILE_FROM = 0.5
-"""Share of the planned clusters from which a claim may be given up: a trend of few items says little."""
+"""Share of the planned clusters from which a claim may be given up: a trend of few items is unreliable."""
 
 
 def median_unbiased(
@@ -59,5 +59,5 @@ def conditional_power(z: float, share: float, final: float) -> float:
 
 
 def futile(z: float, share: float, final: float) -> bool:
-    """Whether a claim is given up at this look. The rule does not bind: no level counts on it."""
+    """Whether a claim is given up at this look. The rule is non-binding: levels do not depend on it."""
     return share >= FUTILE_FROM and conditional_power(z, share, final) < FUTILE_BELOW

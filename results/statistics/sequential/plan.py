@@ -1,7 +1,7 @@
 """A plan of looks: made before the first item, written into the manifest, and never changed.
 
-It says after how many clusters of a task is looked, how the error is shared out over the looks, and whether
-claims that can hardly be decided any more are given up.
+It says after how many clusters of a task a look is made, how the error is shared out over the looks, and
+whether claims that can hardly be decided any more are given up.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from results.statistics.sequential.boundaries import Levels, levels
 from results.statistics.sequential.spending import OBRIEN_FLEMING
 
 LOOKS = 5
-"""Where nobody names another number."""
+"""Default number of looks."""
 MOST_LOOKS = 20
 
 
@@ -42,8 +42,8 @@ class Plan:
         return levels(self.shares, self.spending)
 
     def confidence(self, look: int, confidence: float) -> float:
-        """Confidence of one look's interval (looks count from 0), so that the intervals of all looks hold
-        together with `confidence`: repeated confidence intervals (Jennison and Turnbull 1989).
+        """Confidence of one look's interval (looks count from 0), so that the intervals of all looks are
+        valid together with `confidence`: repeated confidence intervals (Jennison and Turnbull 1989).
         """
         return 1 - self.levels.nominal(look, 1 - confidence)
 
@@ -57,7 +57,7 @@ class Plan:
         return min(self.levels.p(look, p) for look, p in enumerate(p_values))
 
     def passed(self, z_values: Sequence[float], alpha: float) -> int:
-        """How many looks the scores `z_values` passed before one crossed the boundary of level `alpha`."""
+        """Number of looks before `z_values` crossed the boundary of level `alpha`."""
         for look, z in enumerate(z_values):
             if abs(z) >= self.levels.z(look, alpha):
                 return look

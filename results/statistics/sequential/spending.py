@@ -1,8 +1,8 @@
 """How the error is shared out over looks: alpha-spending functions (Lan and DeMets 1983).
 
 A spending function says how much of the error may be used up when a share `t` of the planned data is in. It
-is fixed before the first item. So nobody has to know the number of looks for the promise to hold, only that
-a look's place does not depend on what was seen.
+is fixed before the first item. So the error rate holds without a known number of looks, if the position of a
+look does not depend on the data.
 
 - O'Brien-Fleming type: very strict early, almost the fixed test at the end. The default: a run that reaches
   its planned end has lost hardly any power.
@@ -34,4 +34,4 @@ def pocock(share: float, level: float) -> float:
 
 OBRIEN_FLEMING, POCOCK = "obrien-fleming", "pocock"
 SPENDING: dict[str, Spending] = {OBRIEN_FLEMING: obrien_fleming, POCOCK: pocock}
-"""By the name that `--spending` takes."""
+"""Functions by their name in `--spending`."""
