@@ -143,7 +143,7 @@ def test_rows_meet_by_task_variant_and_metric() -> None:
 def test_a_stand_in_for_the_papers_data_is_said_to_be_one() -> None:
     laid = beside({"rows": [row("judge", "base", 0.5)], "comparisons": []})
     assert laid["tasks"][0]["stand_in"] and laid["tasks"][0]["paper_task"] == "judge_oasst2"
-    assert "the paper's are of pairwise judging, OASST2" in render(laid)
+    assert "the paper used pairwise judging, OASST2" in render(laid)
 
 
 def test_tasks_that_the_paper_lacks_are_left_out() -> None:
