@@ -102,7 +102,7 @@ SCHEMA = 1
 """Version of manifest, samples rows and leaderboard."""
 
 MARGIN_POINTS = 5.0
-"""Non-inferiority margin where nobody names one, in points."""
+"""Default non-inferiority margin, in points."""
 
 LARGEST = 1e15
 """Upper bound of counts, weights and scores of a row: squares of their sums still fit a float."""
@@ -209,7 +209,7 @@ class SampleRow(TypedDict):
     scores: dict[str, float | None]
     """Score by metric; null where the metric does not apply to the row."""
     failure: Failure | None
-    """Why there is no answer; null where there is one."""
+    """Why there is no answer; null if there is one."""
     reasoning_words: int
     """Words that the model wrote before its answer, in all calls."""
     truncated: bool

@@ -24,7 +24,7 @@ FILES: Mapping[str, type] = {
 """Heading -> type of a file's top level."""
 MODULES = (schema_distillation, schema_manifest, schema_claims, schema_leaderboard, schema)
 WORDS = {str: "text", int: "whole number", float: "number", bool: "true or false", NoneType: "null"}
-PROSE = Path(__file__).with_suffix(".md")
+AROUND_TABLES = Path(__file__).with_suffix(".md")
 """The text before and after the tables."""
 
 
@@ -46,7 +46,7 @@ def page() -> str:
                 title = "" if declared is top else f"### {declared.__name__}\n\n"
                 parts.append(f"{title}{_sentence(documented[declared.__name__])}\n")
                 parts.append("\n".join(_table(declared, documented)) + "\n")
-    return PROSE.read_text(encoding="utf-8").replace("TABLES\n", "\n".join(parts))
+    return AROUND_TABLES.read_text(encoding="utf-8").replace("TABLES\n", "\n".join(parts))
 
 
 def keys(declared: type) -> dict[str, tuple[Any, bool]]:

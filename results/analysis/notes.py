@@ -15,7 +15,7 @@ from results.records.load import RunData
 from results.records.roles import Trio, distillations, not_distilled, standing, tasks_of
 from results.schema import Comparison, Distillation, ScoreRow
 
-UNTOLD = (
+NO_CACHED_COUNTS = (
     "The server does not report cached prompt tokens, so their column is empty (vllm serve reports "
     "them with --enable-prompt-tokens-details)."
 )
@@ -67,7 +67,9 @@ def collect(
                 f"{one['b']}, and were left out of their comparison."
             )
     if not tells_cached(run):
-        found.append(UNTOLD + (" Costs count every prompt token as not cached." if costs.prices else ""))
+        found.append(
+            NO_CACHED_COUNTS + (" Costs count every prompt token as not cached." if costs.prices else "")
+        )
     if costs.parameters is None:
         found.append("The manifest has no number of parameters, so FLOPs and their break-even are unknown.")
     return list(dict.fromkeys(found))

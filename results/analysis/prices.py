@@ -45,7 +45,7 @@ per_million_tokens:
 #   train_tokens_per_second: 6000    # optional, as train above
 """
 """A price file that works."""
-SEE = "`s2d-bench prices --example` prints a file that works"
+SEE_EXAMPLE = "`s2d-bench prices --example` prints a file that works"
 DAY = re.compile(r"\d{4}-\d{2}(-\d{2}.*)?")
 """A day, or a month; any text may follow a day."""
 NOTES = ("date", "source", "currency", "note", "model", "gpu")
@@ -129,7 +129,7 @@ def load_prices(path: Path) -> Prices:
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
     except (FileNotFoundError, IsADirectoryError) as error:
-        raise ResultsError(f"price file {path} does not exist or is a folder: {SEE}") from error
+        raise ResultsError(f"price file {path} does not exist or is a folder: {SEE_EXAMPLE}") from error
     except OSError:
         raise
     # A value that contradicts its tag raises whatever the conversion raises: KeyError, AttributeError, ...
@@ -137,12 +137,12 @@ def load_prices(path: Path) -> Prices:
         reason = " ".join(str(error).split())
         raise ResultsError(f"price file {path} is not valid YAML ({reason}): fix it") from error
     if not isinstance(document, dict):
-        raise ResultsError(f"price file {path} has no keys: {SEE}")
+        raise ResultsError(f"price file {path} has no keys: {SEE_EXAMPLE}")
     date = document.get("date")
     if date is None:
         raise ResultsError(
             f"price file {path}: `date` is missing. Prices change, so add the day, for example "
-            f"date: 2026-11-01 ({SEE})"
+            f"date: 2026-11-01 ({SEE_EXAMPLE})"
         )
     if not isinstance(date, (str, datetime.date)) or not DAY.fullmatch(str(date)):
         raise ResultsError(f"price file {path}: date {date!r} is not a day: write it as date: 2026-11-01")
@@ -166,7 +166,7 @@ def load_prices(path: Path) -> Prices:
         return Prices(str(date), str(path.name), prompt, 0.0, generated, train)
     table = _section(document.get("per_million_tokens", document), "per_million_tokens", path)
     if not both and not document.keys() & set(PER_MILLION):
-        raise ResultsError(f"price file {path}: `per_million_tokens` or `gpu_hour` is missing: {SEE}")
+        raise ResultsError(f"price file {path}: `per_million_tokens` or `gpu_hour` is missing: {SEE_EXAMPLE}")
     if both:
         _refuse_unknown(table, PER_MILLION, path)
     prompt = _price(table, "prompt", path)
@@ -179,7 +179,9 @@ def load_prices(path: Path) -> Prices:
 def _section(value: Any, name: str, path: Path) -> Mapping[str, Any]:
     if not isinstance(value, dict):
         keys = PER_HOUR if name == "gpu_hour" else PER_MILLION
-        raise ResultsError(f"price file {path}: {name} has no prices: its keys are {', '.join(keys)} ({SEE})")
+        raise ResultsError(
+            f"price file {path}: {name} has no prices: its keys are {', '.join(keys)} ({SEE_EXAMPLE})"
+        )
     return value
 
 
@@ -187,13 +189,13 @@ def _refuse_unknown(table: Mapping[str, Any], known: Collection[str], path: Path
     for key in table:
         if key not in known:
             raise ResultsError(
-                f"price file {path}: key {key!r} is unknown: use {', '.join(sorted(known))} ({SEE})"
+                f"price file {path}: key {key!r} is unknown: use {', '.join(sorted(known))} ({SEE_EXAMPLE})"
             )
 
 
 def _present(table: Mapping[str, Any], key: str, path: Path) -> Any:
     if table.get(key) is None:
-        raise ResultsError(f"price file {path}: `{key}` is missing: {SEE}")
+        raise ResultsError(f"price file {path}: `{key}` is missing: {SEE_EXAMPLE}")
     return table[key]
 
 

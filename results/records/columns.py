@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from results.errors import ResultsError
-from results.records.lines import AGAIN, Figures, read_by_line
+from results.records.lines import RESUME, Figures, read_by_line
 from results.schema import CUT, FAILURES, LARGEST, STEP_USAGE, USAGE, step_kind
 
 Floats = npt.NDArray[np.float64]
@@ -98,7 +98,7 @@ def read_samples(path: Path, task: str, variant: str, metrics: Sequence[str]) ->
     """One samples file as `Columns`; `metrics` are the names to look for in `scores`."""
     raw = read_by_line(path, metrics) if path.stat().st_size < ARROW_FROM else _read_fast(path, metrics)
     if not raw["item_id"].size:
-        raise ResultsError(f"{path} holds no rows: let the run finish, or {AGAIN}")
+        raise ResultsError(f"{path} holds no rows: let the run finish, or {RESUME}")
     order = np.lexsort((raw["sample_index"], raw["seed"], raw["item_id"]))
     same = np.ones(order.size - 1, dtype=bool)
     for values in (raw["item_id"], raw["seed"], raw["sample_index"]):
@@ -108,7 +108,7 @@ def read_samples(path: Path, task: str, variant: str, metrics: Sequence[str]) ->
         row = order[int(np.flatnonzero(same)[0])]
         raise ResultsError(
             f"{path}: item {raw['item_id'][row]} appears twice with seed {raw['seed'][row]} and sample "
-            f"{raw['sample_index'][row]}; {AGAIN}"
+            f"{raw['sample_index'][row]}; {RESUME}"
         )
     return Columns(
         task=task, variant=variant, method=raw["method"], path=path,

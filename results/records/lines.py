@@ -19,7 +19,7 @@ from results.files import parse_json
 from results.schema import CUT, FAILURES, LARGEST, STEP_USAGE, USAGE, JsonObject, UsageKey, step_kind
 
 Floats = npt.NDArray[np.float64]
-AGAIN = "delete the file and resume the run"
+RESUME = "delete the file and resume the run"
 TEXTS_AND_NUMBERS = ("item_id", "cluster_id", "seed", "sample_index", "look")
 
 
@@ -61,7 +61,7 @@ def read_by_line(path: Path, metrics: Sequence[str]) -> Figures:
         where = f"{path}:{line}"
         for key, kind in (("item_id", str), ("scores", dict), ("usage", dict)):
             if not isinstance(row.get(key), kind):
-                raise ResultsError(f"{where}: no usable {key!r}: {AGAIN}")
+                raise ResultsError(f"{where}: no usable {key!r}: {RESUME}")
         method = method or _text(row.get("method") or "", f"{where}: method")
         rows["item_id"].append(_text(row["item_id"], f"{where}: item_id"))
         rows["cluster_id"].append(_text(row.get("cluster_id") or row["item_id"], f"{where}: cluster_id"))
@@ -82,7 +82,7 @@ def read_by_line(path: Path, metrics: Sequence[str]) -> Figures:
         words.append(_amount(row.get("reasoning_words"), np.nan, f"{where}: reasoning_words"))
         listed = row.get("steps") or []
         if not isinstance(listed, list):
-            raise ResultsError(f"{where}: 'steps' is not a list: {AGAIN}")
+            raise ResultsError(f"{where}: 'steps' is not a list: {RESUME}")
         for step in listed:
             named = _text(_mapping(step, f"{where}: step").get("name") or "", f"{where}: name of a step")
             total = steps.setdefault(step_kind(named), dict.fromkeys(("calls", *STEP_USAGE), 0.0))
@@ -112,7 +112,7 @@ def _score(value: Any, where: str) -> float:
     if value is None:
         return np.nan
     if not isinstance(value, (int, float)) or abs(value) > LARGEST:
-        raise ResultsError(f"{where} is not a number: {value!r}; {AGAIN}")
+        raise ResultsError(f"{where} is not a number: {value!r}; {RESUME}")
     return float(value)
 
 
@@ -121,13 +121,13 @@ def _amount(value: Any, default: float, where: str) -> float:
     if value is None:
         return default
     if not isinstance(value, (int, float)) or not 0 <= value <= LARGEST:
-        raise ResultsError(f"{where} is not a number of 0 or more: {value!r}; {AGAIN}")
+        raise ResultsError(f"{where} is not a number of 0 or more: {value!r}; {RESUME}")
     return float(value)
 
 
 def _whole(value: Any, where: str) -> int:
     if not isinstance(value, int) or not abs(value) < 2**62:
-        raise ResultsError(f"{where} is not a whole number: {value!r}; {AGAIN}")
+        raise ResultsError(f"{where} is not a whole number: {value!r}; {RESUME}")
     return int(value)
 
 
@@ -138,12 +138,12 @@ def _text(value: Any, where: str) -> str:
             return value
     except UnicodeEncodeError:
         pass
-    raise ResultsError(f"{where} is not text: {value!r}; {AGAIN}")
+    raise ResultsError(f"{where} is not text: {value!r}; {RESUME}")
 
 
 def _mapping(value: Any, where: str) -> JsonObject:
     if not isinstance(value, dict):
-        raise ResultsError(f"{where} is not a mapping: {value!r}; {AGAIN}")
+        raise ResultsError(f"{where} is not a mapping: {value!r}; {RESUME}")
     return value
 
 
@@ -160,7 +160,7 @@ def parse(line: bytes, path: Path, number: int) -> JsonObject:
     try:
         row = parse_json(line)
     except ValueError as error:
-        raise ResultsError(f"{path}:{number}: not a JSON row ({error}); {AGAIN}") from error
+        raise ResultsError(f"{path}:{number}: not a JSON row ({error}); {RESUME}") from error
     if not isinstance(row, dict):
-        raise ResultsError(f"{path}:{number}: not a JSON object; {AGAIN}")
+        raise ResultsError(f"{path}:{number}: not a JSON object; {RESUME}")
     return row

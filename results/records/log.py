@@ -95,7 +95,7 @@ class LogMetric:
     said_by: str = "nobody"
     """Source of the direction: a file's name, or `its name`."""
     unit: str = ""
-    """`share`, `nats`, or empty: a share where all values lie between 0 and 1, else a unit of its own."""
+    """`share`, `nats`, or empty: a share if all values are between 0 and 1, else its own unit."""
     figure: Figure = "mean"
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from results.errors import ResultsError
 from results.files import write_whole
-from results.records.lines import AGAIN, parse
+from results.records.lines import RESUME, parse
 from results.records.load import require_as_written, sample_files
 from results.records.manifest import read_manifest
 from results.records.roles import tasks_of
@@ -122,7 +122,7 @@ def _chosen(path: Path, task: str, limit: int | None) -> list[tuple[bytes, JsonO
         ]
     for _, row in found:
         if "item_id" not in row:
-            raise ResultsError(f"{path}: a row has no usable 'item_id': {AGAIN}")
+            raise ResultsError(f"{path}: a row has no usable 'item_id': {RESUME}")
     clusters = set(drawn(task, {_cluster(row) for _, row in found}, limit))
     return [(line, row) for line, row in found if _cluster(row) in clusters]
 

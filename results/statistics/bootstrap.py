@@ -35,7 +35,7 @@ LINEARISED_ABOVE = 5_000
 """Clusters with many distinct values from which the interval is linearised."""
 MAX_CELLS = 64
 """Most distinct clusters that count as cells of a multinomial in a large sample."""
-SOME = 4_000
+CHECKED_FIRST = 4_000
 """Clusters of a large sample that are checked first."""
 FEW_CELLS = 32
 """The same in a small sample, in which drawing every cluster is as fast."""
@@ -114,7 +114,8 @@ def is_linearised(numerator: Floats, denominator: Floats) -> bool:
         return False
     # Sorting all clusters of a large sample is most of the work, and a part of them often settles it.
     return any(
-        cells(numerator[:part], denominator[:part]).count.size > MAX_CELLS for part in (SOME, numerator.size)
+        cells(numerator[:part], denominator[:part]).count.size > MAX_CELLS
+        for part in (CHECKED_FIRST, numerator.size)
     )
 
 

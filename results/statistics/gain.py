@@ -19,7 +19,7 @@ import numpy as np
 from results.statistics import bootstrap
 from results.statistics.outcomes import Floats, content_seed, normal_tail
 
-DOUBT = 0.025
+WITHOUT_GAIN = 0.025
 """From this share of draws without a gain of System 2 on, the interval has no ends."""
 
 
@@ -45,7 +45,7 @@ def gain_kept(parts: Sequence[tuple[Floats, Floats, float]], confidence: float =
     if len(parts) == 1 and bootstrap.is_linearised(*parts[0][:2]):
         moved, gained, _ = parts[0]
         error = bootstrap.standard_error(gained, np.ones(gained.size))
-        if normal_tail(float(gained.mean()) / error) > DOUBT:
+        if normal_tail(float(gained.mean()) / error) > WITHOUT_GAIN:
             return Kept(kept / gain, None, None)
         interval = bootstrap.bca_interval(moved, gained, confidence)
         return Kept(kept / gain, interval.low, interval.high)
@@ -56,7 +56,7 @@ def gain_kept(parts: Sequence[tuple[Floats, Floats, float]], confidence: float =
         order = np.random.default_rng([content_seed(moved, gained), number]).permutation(top.size)
         top, bottom = top + sums[0][order] / weight, bottom + sums[1][order] / weight
     beyond_reach = (1 - confidence) * bootstrap.REPLICATES < bootstrap.FEWEST_BEYOND
-    if float((bottom <= 1e-12).mean()) > DOUBT or beyond_reach:
+    if float((bottom <= 1e-12).mean()) > WITHOUT_GAIN or beyond_reach:
         return Kept(kept / gain, None, None)
     drawn = np.where(bottom > 1e-12, top / np.where(bottom > 1e-12, bottom, 1.0), np.copysign(np.inf, top))
     skew = bootstrap.acceleration(bootstrap.cells(*parts[0][:2])) if len(parts) == 1 else 0.0

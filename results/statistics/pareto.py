@@ -19,7 +19,7 @@ from results.statistics.outcomes import Floats, content_seed
 
 DRAWS = 20_000
 """Number of draws; a share of them has a standard error of at most .0036."""
-PART = 500
+DRAWS_AT_A_TIME = 500
 """Draws in memory at a time."""
 
 
@@ -49,8 +49,8 @@ def front_probability(totals: Floats, weights: Floats, costs: Floats, rows: Floa
     rng = np.random.default_rng(content_seed(sums))
     n = sums.shape[0]
     found = np.zeros(count)
-    for start in range(0, DRAWS, PART):
-        size = min(PART, DRAWS - start)
+    for start in range(0, DRAWS, DRAWS_AT_A_TIME):
+        size = min(DRAWS_AT_A_TIME, DRAWS - start)
         drawn = rng.integers(0, n, (size, n), dtype=np.int32) + n * np.arange(size, dtype=np.int32)[:, None]
         counts = np.bincount(drawn.ravel(), minlength=size * n).reshape(size, n).astype(np.float64)
         made = counts @ sums

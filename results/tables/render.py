@@ -55,11 +55,11 @@ def terminal(leaderboard: Leaderboard, width: int = 100, verbose: bool = False, 
     if leaderboard["notes"]:
         parts += ["", "Notes", *_wrapped(leaderboard["notes"], width)]
     if not verbose:
-        parts += ["", *_wrapped([MORE], width, bullet="")]
+        parts += ["", *_wrapped([MORE_IN_MARKDOWN], width, bullet="")]
     return "\n".join(parts) + "\n"
 
 
-MORE = "Secondary metrics, tokens by kind, tests and legends: leaderboard.md, or --verbose."
+MORE_IN_MARKDOWN = "Secondary metrics, tokens by kind, tests and legends: leaderboard.md, or --verbose."
 
 
 def _of_run(leaderboard: Leaderboard) -> str:

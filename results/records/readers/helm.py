@@ -28,7 +28,7 @@ HARNESS = "HELM"
 FILE = "per_instance_stats.json"
 BOOKKEEPING = ("num_", "inference_", "training_", "batch_size", "max_", "finish_reason", "prompt_truncated")
 """Prefixes of figures that are not scores."""
-AGAIN = "its token figures come from tokenising the texts again"
+RETOKENISED = "its token figures come from tokenising the texts again"
 
 
 def log_files(path: Path) -> list[Path]:
@@ -79,7 +79,7 @@ def _read(file: Path) -> Log:
     return Log(
         harness=HARNESS, task=_task(name), model=model, path=file, metrics=metrics,
         records=list(records.values()),
-        tokens_not_comparable=AGAIN, paired_by="instance id",
+        tokens_not_comparable=RETOKENISED, paired_by="instance id",
     )  # fmt: skip
 
 
