@@ -86,6 +86,7 @@ def _own_engine(session: Session, folder: Path, revision: str | None = None) -> 
         yield replace(session, engine=engine, scheduler=session.scheduler.on(engine))
     finally:
         engine.close()
+        session.engine.execution.add(engine.execution)
         session.engine.wake()
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from harness.errors import UserError
@@ -72,6 +72,11 @@ class Execution:
     seconds: float = 0.0
     generated_tokens: int = 0
     prompt_tokens: int = 0
+
+    def add(self, other: Execution) -> None:
+        """Count what another engine of the same run did."""
+        for each in fields(self):
+            setattr(self, each.name, getattr(self, each.name) + getattr(other, each.name))
 
     def as_dict(self) -> schema.Execution:
         """For the manifest."""

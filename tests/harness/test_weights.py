@@ -36,8 +36,10 @@ def test_a_full_checkpoint_runs_on_an_engine_of_its_own_and_an_adapter_on_the_mo
     assert tasks == {"sums": None}
     assert own.engine is not engine and own.engine.model.fingerprint != engine.model.fingerprint
     assert (own.engine.awake, engine.awake) == (True, False)
+    engine.execution.generated_tokens, own.engine.execution.generated_tokens = 5, 7
     assert next(places, None) is None
     assert (own.engine.awake, engine.awake) == (False, True)
+    assert engine.execution.generated_tokens == 12, "the run counts what both engines did"
 
 
 def test_a_served_model_needs_a_server(tmp_path: Path) -> None:
