@@ -191,7 +191,7 @@ def test_comparing_with_a_run_in_looks_is_adjusted_too(stopped: Path, whole: Pat
 @pytest.mark.parametrize(
     ("key", "value", "says"),
     [
-        ("spending", "much", "are no plan"),
+        ("spending", "much", "are not a valid plan"),
         ("futility", "no", "looks.futility must be true or false"),
     ],
 )

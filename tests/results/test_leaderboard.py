@@ -250,7 +250,7 @@ def test_scores_that_are_no_shares_are_compared_without_bounds_and_said(tmp_path
     board = leaderboard.build(folder)
     row = claim(board, "superior", "base", "s2")
     assert row["ci_low"] < row["difference"] < row["ci_high"] and row["difference"] > 1
-    assert any("'bleu' is" in note and "not a share" in note for note in board["notes"])
+    assert any("'bleu' is" in note and "not a fraction" in note for note in board["notes"])
 
 
 def test_overall_gives_each_task_the_same_weight(board: dict[str, Any]) -> None:

@@ -81,10 +81,10 @@ def test_promises_hold_in_a_short_simulation(cell: simulation.Cell) -> None:
 def test_rows_of_a_look_that_is_not_planned_are_refused() -> None:
     cell = simulation.Cell(simulation.KINDS[0], 60, 0.3)
     pair = pair_of(cell.kind, cell.draw(np.random.default_rng(7), 1)[:, 0])
-    with pytest.raises(ResultsError, match="its plan has 3"):
+    with pytest.raises(ResultsError, match="the plan has 3"):
         looks.difference(pair, planned(60, 3, "pocock", True))
     assert pair.look is not None
-    with pytest.raises(ResultsError, match="its plan has 5"):
+    with pytest.raises(ResultsError, match="the plan has 5"):
         looks.difference(replace(pair, look=pair.look * 2**50), cell.plan)
 
 
