@@ -75,24 +75,9 @@ EVALSTATS = """
 
 def write_logs(folder: Path, rows: int, filters: int) -> list[Path]:
     """Logs of two models in lm-eval's form, of questions of some 60 words."""
+    from lm_eval_rows import WORDS
     from log_files import lm_eval_log
 
-    words = [
-        "amber",
-        "anvil",
-        "apron",
-        "basin",
-        "birch",
-        "bison",
-        "brook",
-        "cabin",
-        "cedar",
-        "chalk",
-        "clover",
-        "cobalt",
-        "copper",
-        "coral",
-    ]
     paths = []
     for side, share in (("a", 0.50), ("b", 0.51)):
         draw = random.Random(side)
@@ -100,7 +85,7 @@ def write_logs(folder: Path, rows: int, filters: int) -> list[Path]:
         scores = [{"exact_match": float(draw.random() < share)} for _ in range(rows)]
 
         def long(row: dict[str, object], texts: random.Random = texts, side: str = side) -> dict[str, object]:
-            asked = " ".join(texts.choices(words, k=60))
+            asked = " ".join(texts.choices(WORDS, k=60))
             # The second filter reads some answers of the first model that the first filter does not.
             found = row["filter"] == FILTERS[1] and side == "a" and asked.startswith("a")
             score = {"exact_match": 1.0} if found else {}

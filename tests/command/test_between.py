@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import sqlite3
 from pathlib import Path
-from typing import Any
 
 import pytest
-from test_end_to_end import Done, arguments_for, last_line, rows_of, run_command
+from test_end_to_end import Done, arguments_for, last_line, manifest_of, rows_of, run_command
 
 MODELS = "base,s2:cot,s2:cot/6,distilled,distilled-short,distilled-cot,distilled-steps,distilled-gold"
 
@@ -24,11 +23,6 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert done.returncode == 0, done.stderr
     assert last_line(done)["n_rows"] == 16
     return folder / "run"
-
-
-def manifest_of(run: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((run / "manifest.json").read_text())
-    return found
 
 
 @pytest.mark.slow

@@ -69,6 +69,11 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "run"
 
 
+def manifest_of(run: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((run / "manifest.json").read_text())
+    return found
+
+
 def rows_of(run: Path, variant: str, task: str) -> list[dict[str, Any]]:
     text = (run / "samples" / variant / f"{task}.jsonl").read_text()
     return [json.loads(line) for line in text.splitlines()]

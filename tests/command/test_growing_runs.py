@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from forked import Commands
 from kill_fixtures import ARGUMENTS, TABLES, calls_in, small_place, tables_in
-from test_end_to_end import SCRIPTS, last_line, run_command
+from test_end_to_end import SCRIPTS, last_line, manifest_of, run_command
 
 from harness.errors import UserError
 from harness.folder import RunFolder
@@ -42,11 +42,6 @@ def five_files(run: Path) -> dict[str, bytes]:
         name: content.replace(here, b"HERE").rpartition(OPENING.encode())[0] or content
         for name, content in tables_in(run).items()
     }
-
-
-def manifest_of(run: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((run / "manifest.json").read_text())
-    return found
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from declared import faults
-from test_end_to_end import SCRIPTS, TABLES, Done, last_line, rows_of, run_command
+from test_end_to_end import SCRIPTS, TABLES, Done, last_line, manifest_of, rows_of, run_command
 
 from harness.command import looks
 from results import schema
@@ -26,11 +26,6 @@ def arguments_for(*more: str, output: str = "run") -> list[str]:
 
 def command(folder: Path, *more: str) -> Done:
     return run_command(folder, arguments_for(*more))
-
-
-def manifest_of(run: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((run / "manifest.json").read_text())
-    return found
 
 
 def board_of(run: Path) -> dict[str, Any]:

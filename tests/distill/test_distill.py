@@ -8,7 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from run_fixtures import FEW_SHOT, FILTERS, distil, make_context, never, own_task, right_sum, write_task
+from run_fixtures import (
+    FEW_SHOT,
+    FILTERS,
+    distil,
+    kept_jobs,
+    make_context,
+    never,
+    own_task,
+    right_sum,
+    write_task,
+)
 
 from distill import pipeline
 from distill.ledger import as_trained
@@ -16,7 +26,6 @@ from distill.pipeline import MIN_KEPT
 from distill.teacher.inputs import choose_inputs, overlap_item
 from distill.teacher.sample import TeacherAsk, sample_teachers
 from distill.teacher.select import Example, FilterChoice, Sampled, keep, label_accuracy
-from distill.training.job import TrainingJob
 from distill.training.prepare import training_job
 from distill.training.settings import training_settings
 from harness.engines.hf.engine import HuggingFaceEngine
@@ -177,14 +186,7 @@ def test_it_is_trained_on_the_ids_that_system_1_is_evaluated_with(
         return [Completion(right_sum(each), "stop", len(each.prompt_ids), 3) for each in batch]
 
     monkeypatch.setattr(engine, "generate", generate)
-    jobs: list[TrainingJob] = []
-
-    def train(listed: Sequence[TrainingJob]) -> None:
-        for job in listed:
-            Path(job.output).mkdir(parents=True)
-        jobs.extend(listed)
-
-    monkeypatch.setattr(pipeline, "train_all", train)
+    jobs = kept_jobs(monkeypatch)
     context = make_context(tmp_path, never, [sums], engine, tiny_source)
     made = distil(context)
     assert made.record["status"] == "trained"

@@ -9,7 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from run_fixtures import DATA, FEW_SHOT, FILTERS, distil, make_context, never, own_task, right_sum, write_task
+from run_fixtures import (
+    DATA,
+    FEW_SHOT,
+    FILTERS,
+    distil,
+    kept_jobs,
+    make_context,
+    never,
+    own_task,
+    right_sum,
+    write_task,
+)
 
 from distill import pipeline
 from distill.pipeline import find_or_make
@@ -194,15 +205,8 @@ def test_replies_are_taught_behind_the_ids_that_the_variant_is_evaluated_with(
         return done
 
     monkeypatch.setattr(engine, "generate", generate)
-    jobs: list[TrainingJob] = []
-
-    def train(listed: Sequence[TrainingJob]) -> None:
-        for job in listed:
-            Path(job.output).mkdir(parents=True)
-        jobs.extend(listed)
-
-    monkeypatch.setattr(pipeline, "train_all", train)
-    context = replace(make_context(tmp_path, never, [sums], engine, samples=3), source=tiny_source)
+    jobs = kept_jobs(monkeypatch)
+    context = make_context(tmp_path, never, [sums], engine, tiny_source, samples=3)
     variant = parse_variants(f"base,s2:{method},distilled-short")[-1]
     assert find_or_make(context, variant, 0)["sums"].record["status"] == "trained"
     adapter = AdapterInfo("taught", "hash", 1.0, 0.0)
@@ -233,7 +237,7 @@ def test_a_reply_that_a_stop_string_ended_is_taught_with_the_end_of_the_turn(
     monkeypatch.setattr(engine, "generate", generate)
     jobs: list[TrainingJob] = []
     monkeypatch.setattr(pipeline, "train_all", lambda listed: jobs.extend(listed))
-    context = replace(make_context(tmp_path, never, [sums], engine, samples=3), source=tiny_source)
+    context = make_context(tmp_path, never, [sums], engine, tiny_source, samples=3)
     with pytest.raises(Exception, match="training left no checkpoint"):
         lessons(context, "distilled-short")
     assert {engine._tokenizer.decode(target[:-1]).partition(" is ")[0][:8] for target in jobs[0].targets} == {

@@ -142,7 +142,7 @@ def test_ids_go_on_where_a_real_engine_stopped(
         return usual(batch)
 
     engine.generate = generate  # type: ignore[method-assign, assignment]
-    context = replace(make_context(tmp_path, lambda request: "", [gsm8k], engine), source=tiny_source)
+    context = make_context(tmp_path, lambda request: "", [gsm8k], engine, tiny_source)
     found = evaluate(context, Variant("v", "s2", "cot/6"), 0, [gsm8k], {"gsm8k": None})["gsm8k"]
     second = [each for each in asked if each.step == "answer"]
     assert second, "an untrained model does not stop in six tokens"

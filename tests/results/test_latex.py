@@ -6,21 +6,15 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
-from results_fixtures import FakeTask, FakeVariant, distillation, make_run
+from results_fixtures import DEAR_VARIANTS, FakeVariant, make_run, wide_board
 
 from results.analysis import leaderboard
-from results.analysis.prices import EXAMPLE
+from results.schema import Leaderboard
 from results.tables.latex import LONGEST, latex
 
-VARIANTS = (
-    FakeVariant("base", 0.5, 1200, "base"),
-    FakeVariant("s2", 0.7, 12_000, "s2", "self_consistency", 16),
-    FakeVariant("distilled", 0.62, 1100, "distilled"),
-    FakeVariant("distilled-nofilter_of-my/own & 50 %", 0.6, 1100, "distilled"),
-)
+HOSTILE = FakeVariant("distilled-nofilter_of-my/own & 50 %", 0.6, 1100, "distilled")
 NAMES = ("mmlu_flan_cot_zeroshot_anatomy", "gsm8k", "judge_mtbench")
 DOCUMENT = r"""\documentclass[10pt,COLUMNS]{article}
 \usepackage[utf8]{inputenc}
@@ -34,20 +28,11 @@ See Table~\ref{tab:my-run-scores}, \ref{tab:my-run-verdicts} and \ref{tab:my-run
 
 
 @pytest.fixture(scope="module")
-def board(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    root = tmp_path_factory.mktemp("runs")
-    tasks = [FakeTask(name, 200, metrics={"strict_match": "binary", "flexible": "binary"}) for name in NAMES]
-    folder = make_run(
-        root / "my run",
-        tasks,
-        VARIANTS,
-        distillation=[distillation(name, teacher_method="self_consistency") for name in NAMES],
-    )
-    (root / "prices.yaml").write_text(EXAMPLE)
-    return leaderboard.build(folder, prices=root / "prices.yaml")
+def board(tmp_path_factory: pytest.TempPathFactory) -> Leaderboard:
+    return wide_board(tmp_path_factory.mktemp("runs") / "my run", NAMES, 200, HOSTILE)
 
 
-def test_scores_verdicts_and_break_even_are_floats_with_caption_and_label(board: dict[str, Any]) -> None:
+def test_scores_verdicts_and_break_even_are_floats_with_caption_and_label(board: Leaderboard) -> None:
     text = latex(board)
     for name in ("scores", "other", "verdicts", "break-even"):
         assert rf"\label{{tab:my-run-{name}}}" in text
@@ -58,7 +43,7 @@ def test_scores_verdicts_and_break_even_are_floats_with_caption_and_label(board:
     assert {"yes": "& yes &", "no": "& no &", "cannot_tell": "& cannot tell &"}[sides[0]] in text
 
 
-def test_a_long_table_goes_on_in_another_float(board: dict[str, Any]) -> None:
+def test_a_long_table_goes_on_in_another_float(board: Leaderboard) -> None:
     for part in latex(board).split(r"\begin{table}")[1:]:
         lines = [line for line in part.splitlines() if line.endswith(r"\\")]
         assert len(lines) <= LONGEST + 1
@@ -67,12 +52,12 @@ def test_a_long_table_goes_on_in_another_float(board: dict[str, Any]) -> None:
 
 
 def test_a_run_without_comparisons_has_scores_alone(tmp_path: Path) -> None:
-    text = latex(leaderboard.build(make_run(tmp_path / "run", variants=VARIANTS[:1])))
+    text = latex(leaderboard.build(make_run(tmp_path / "run", variants=DEAR_VARIANTS[:1])))
     assert text.count(r"\begin{table}") == 1
 
 
 @pytest.mark.parametrize("columns", ["onecolumn", "twocolumn"])
-def test_a_real_tex_sets_it_within_the_column(board: dict[str, Any], tmp_path: Path, columns: str) -> None:
+def test_a_real_tex_sets_it_within_the_column(board: Leaderboard, tmp_path: Path, columns: str) -> None:
     command = shutil.which("pdflatex") or shutil.which("tectonic")
     if command is None:
         pytest.skip("no TeX: neither pdflatex nor tectonic is installed")

@@ -4,40 +4,24 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
-from results_fixtures import FakeTask, FakeVariant, distillation, make_run
+from results_fixtures import FakeTask, make_run, wide_board
 from test_end_to_end import run_command
 
 from harness.command import screen
 from results.analysis import leaderboard
-from results.analysis.prices import EXAMPLE
+from results.schema import Leaderboard
 from results.tables import layout
 from results.tables import render as tables
 
 WIDTHS = (60, 80, 100, 160, 200)
-VARIANTS = (
-    FakeVariant("base", 0.5, 1200, "base"),
-    FakeVariant("s2", 0.7, 12_000, "s2", "self_consistency", 16),
-    FakeVariant("distilled", 0.62, 1100, "distilled"),
-)
 
 
 @pytest.fixture(scope="module")
-def board(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """Long names, large figures, prices and break-evens: everything that makes a table wide."""
-    root = tmp_path_factory.mktemp("runs")
+def board(tmp_path_factory: pytest.TempPathFactory) -> Leaderboard:
     names = ("mmlu_flan_cot_zeroshot_anatomy", "gsm8k")
-    tasks = [FakeTask(name, 120, metrics={"strict_match": "binary", "flexible": "binary"}) for name in names]
-    folder = make_run(
-        root / "wide",
-        tasks,
-        VARIANTS,
-        distillation=[distillation(name, teacher_method="self_consistency") for name in names],
-    )
-    (root / "prices.yaml").write_text(EXAMPLE)
-    return leaderboard.build(folder, prices=root / "prices.yaml")
+    return wide_board(tmp_path_factory.mktemp("runs") / "wide", names, 120)
 
 
 def figures(text: str) -> list[str]:
@@ -47,7 +31,7 @@ def figures(text: str) -> list[str]:
 
 @pytest.mark.parametrize("verbose", [False, True])
 @pytest.mark.parametrize("width", WIDTHS)
-def test_no_line_is_wider_and_no_figure_is_cut(board: dict[str, Any], width: int, verbose: bool) -> None:
+def test_no_line_is_wider_and_no_figure_is_cut(board: Leaderboard, width: int, verbose: bool) -> None:
     text = tables.terminal(board, width, verbose)
     assert max(map(len, text.splitlines())) <= width
     assert sorted(figures(text)) == sorted(figures(tables.terminal(board, 10_000, verbose)))
@@ -56,13 +40,13 @@ def test_no_line_is_wider_and_no_figure_is_cut(board: dict[str, Any], width: int
         assert name in wrapped, "a name is whole, if over two lines"
 
 
-def test_a_wide_terminal_wraps_no_name(board: dict[str, Any]) -> None:
+def test_a_wide_terminal_wraps_no_name(board: Leaderboard) -> None:
     for name in ("mmlu_flan_cot_zeroshot_anatomy", "failed %", "break-even (tokens)", "teacher tokens"):
         assert name in tables.terminal(board, 160)
     assert "-- mmlu_flan_cot_zeroshot_anatomy" in tables.terminal(board, 60), "a heading between the rows"
 
 
-def test_the_verdict_comes_first_and_the_methods_only_when_asked_for(board: dict[str, Any]) -> None:
+def test_the_verdict_comes_first_and_the_methods_only_when_asked_for(board: Leaderboard) -> None:
     text, whole = tables.terminal(board), tables.terminal(board, verbose=True)
     assert " ".join(text.split("\n\n")[0].split()) == board["headline"]
     assert "Methods used" not in text and "Methods used" in whole
@@ -71,7 +55,7 @@ def test_the_verdict_comes_first_and_the_methods_only_when_asked_for(board: dict
     assert "Bonett" in tables.markdown(board), "the file has them in any case"
 
 
-def test_colours_change_nothing_but_colours(board: dict[str, Any]) -> None:
+def test_colours_change_nothing_but_colours(board: Leaderboard) -> None:
     for width in WIDTHS:
         colored = tables.terminal(board, width, color=True)
         assert re.sub(r"\x1b\[\d*m", "", colored) == tables.terminal(board, width)

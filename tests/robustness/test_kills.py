@@ -43,10 +43,7 @@ MOMENTS = {
 def test_a_killed_run_ends_with_the_same_tables_and_repeats_no_finished_call(
     commands: Commands, undisturbed: Undisturbed, tmp_path: Path, when: str
 ) -> None:
-    place = small_place(tmp_path)
-    struck = commands.run(place, ARGUMENTS, strike_at=undisturbed.moment(*MOMENTS[when]))
-    assert struck.status == -9
-    undisturbed.goes_on(commands, place, ARGUMENTS)
+    undisturbed.survives(commands, tmp_path, ARGUMENTS, *MOMENTS[when])
 
 
 @pytest.mark.slow

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from forked import Commands
-from kill_fixtures import Undisturbed, arguments_for, small_place
+from kill_fixtures import Undisturbed, arguments_for
 
 ARGUMENTS = arguments_for("--until-decided", "--looks", "3", "--no-futility")
 MOMENTS = {
@@ -30,9 +30,6 @@ def undisturbed(commands: Commands, tmp_path_factory: pytest.TempPathFactory) ->
 def test_a_run_that_is_killed_in_a_look_ends_with_the_same_tables(
     commands: Commands, undisturbed: Undisturbed, tmp_path: Path, when: str
 ) -> None:
-    place = small_place(tmp_path)
-    struck = commands.run(place, ARGUMENTS, strike_at=undisturbed.moment(*MOMENTS[when]))
-    assert struck.status == -9
-    undisturbed.goes_on(commands, place, ARGUMENTS)
+    place = undisturbed.survives(commands, tmp_path, ARGUMENTS, *MOMENTS[when])
     plan = json.loads((place.work / "run" / "manifest.json").read_text())["looks"]
     assert plan["made_anew"] == [] and all(entry["ended"] for entry in plan["tasks"].values())
