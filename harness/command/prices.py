@@ -22,8 +22,12 @@ def explain(path: Path | None) -> tuple[list[str], JsonObject]:
     note = prices.as_json()
     rates = note["per_million_tokens"]
     lines = [f"{path}: prices of {prices.date}, dollars for a million tokens"]
-    for kind, what in (("prompt", "prompt"), ("cached", "cached prompt"), ("generated", "generated")):
-        lines.append(f"  {what:<14} {rates[kind]:>12,.4f}")  # type: ignore[literal-required]
+    named = {
+        "prompt": rates["prompt"],
+        "cached prompt": rates["cached"],
+        "generated": rates["generated"],
+    }
+    lines += [f"  {what:<14} {rate:>12,.4f}" for what, rate in named.items()]
     train = "as FLOPs of prompt reading" if rates["train"] is None else f"{rates['train']:>12,.4f}"
     lines.append(f"  {'training':<14} {train}")
     return lines, {"prices": note}

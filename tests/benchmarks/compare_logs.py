@@ -22,7 +22,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from measuring import FIXTURES, ROOT
+from measuring import FIXTURES, ROOT, Figures
 
 sys.path[:0] = [str(FIXTURES), str(ROOT)]
 
@@ -99,7 +99,7 @@ def write_logs(folder: Path, rows: int, filters: int) -> list[Path]:
     return paths
 
 
-def measure(python: str, body: str, paths: Sequence[Path]) -> dict[str, object]:
+def measure(python: str, body: str, paths: Sequence[Path]) -> Figures:
     """Processor seconds, peak memory in GB, and what was said, of a process of its own with one thread."""
     code = TIMED.format(body=f"    A, B = {str(paths[0])!r}, {str(paths[1])!r}\n{body}")
     threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "ARROW_NUM_THREADS"), "1")
@@ -134,10 +134,10 @@ def main() -> int:
     for name, figures in found.items():
         shown = figures.get("failed") or f"{figures['seconds']:.2f} s, {figures['gb']:.2f} GB"
         print(f"{name:<10} {shown}")
-        for line in figures.get("said") or ():  # type: ignore[attr-defined]
+        for line in figures.get("said") or ():
             print(f"           {line}")
     ours = found["s2d-bench"]
-    fits = "failed" not in ours and ours["seconds"] <= LIMIT_SECONDS and ours["gb"] <= LIMIT_GB  # type: ignore[operator]
+    fits = "failed" not in ours and ours["seconds"] <= LIMIT_SECONDS and ours["gb"] <= LIMIT_GB
     print(json.dumps({"status": "ok" if fits else "fails", "rows": given.rows, "arms": found}))
     return 0 if fits else 1
 

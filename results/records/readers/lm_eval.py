@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -306,8 +306,10 @@ def _brier(gold: int, written: object) -> float | None:
     """The Brier score of one document: the sum over classes of (probability - truth) squared."""
     if isinstance(written, str):
         written = written.strip("[] \n").replace(",", " ").split()
+    if not isinstance(written, Iterable):
+        return None
     try:
-        shares = [float(share) for share in written]  # type: ignore[attr-defined]
+        shares = [float(share) for share in written]
     except (TypeError, ValueError):
         return None
     if not 0 <= gold < len(shares):

@@ -13,7 +13,7 @@ significant (`Levels`, the sequential p-value).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -161,7 +161,7 @@ class Levels:
     spending: str
 
     @cached_property
-    def _curves(self) -> list[tuple[object, Floats, Floats]]:
+    def _curves(self) -> list[tuple[Callable[[float], Floats], Floats, Floats]]:
         from scipy.interpolate import PchipInterpolator
 
         whole = np.concatenate([np.linspace(SMALLEST_Z, 1.0, 16), np.linspace(1.05, LARGEST_Z, 100)])
@@ -181,7 +181,7 @@ class Levels:
         asked = normal_quantile(1 - alpha / 2)
         if asked >= whole[-1]:
             return float(column[-1] * asked / whole[-1])
-        return float(curve(max(asked, whole[0])))  # type: ignore[operator]
+        return float(curve(max(asked, whole[0])))
 
     def nominal(self, look: int, alpha: float) -> float:
         """Two-sided level of a look (from 0) of a test at two-sided level `alpha`."""
@@ -199,7 +199,7 @@ class Levels:
             return 2 * normal_tail(LARGEST_Z)
         if z <= column[0]:
             return 1.0
-        found = brentq(lambda each: float(curve(each)) - z, whole[0], whole[-1], xtol=1e-13)  # type: ignore[operator]
+        found = brentq(lambda each: float(curve(each)) - z, whole[0], whole[-1], xtol=1e-13)
         return 2 * normal_tail(float(found))
 
 
