@@ -12,15 +12,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from results.analysis import choose_test as methods
+from results.analysis import looks
 from results.analysis.clusters import sample
-from results.compare.metrics import Asked
+from results.compare.metrics import Asked, within_one
 from results.compare.run import choose, labels, outcome
 from results.compare.sides import Side, Table, load_side
 from results.errors import ResultsError
 from results.gate_rules import CLAIM_OF, Status, of_claim, overlap, score
 from results.policy import ALL, Rule
+from results.records.log import SHARE
 from results.schema import Comparison
+from results.statistics.sequential.plan import Plan
 
 Pair = tuple[str, str]
 
@@ -79,6 +81,7 @@ def judge_sides(
         _require_known(rule, sides, policy)
     better = {rule: sides.pair(rule, policy) for rule in rules if rule.kind == "superior"}
     decided = sides.claims(list(dict.fromkeys(better.values())), None) if better else {}
+    claimed: dict[tuple[Pair, float | None], list[Comparison]] = {}
     judged: list[tuple[Status, str]] = []
     for side in [first] if b is None else [first, sides.second]:
         run = side.run
@@ -94,8 +97,14 @@ def judge_sides(
             judged += _scores(rule, sides, policy)
         else:
             pair = sides.pair(rule, policy)
-            rows = decided[pair] if rule in better else sides.claims([pair], rule.number)[pair]
-            judged += _claimed(rule, rows)
+            if rule in better:
+                judged += _claimed(rule, decided[pair])
+                continue
+            # The number of a rule on tokens or dollars is no margin.
+            margin = rule.number if rule.kind == "non_inferior" else None
+            if (pair, margin) not in claimed:
+                claimed[pair, margin] = sides.claims([pair], margin)[pair]
+            judged += _claimed(rule, claimed[pair, margin])
     return judged
 
 
@@ -115,14 +124,14 @@ def _claimed(rule: Rule, rows: Sequence[Comparison]) -> list[tuple[Status, str]]
 def _scores(rule: Rule, sides: _Sides, policy: Path) -> list[tuple[Status, str]]:
     letter, variant = sides.find(rule.b, rule, policy)
     found = [
-        _score(rule, task, table)
+        _score(rule, task, table, sides.side(letter).plans.get(task))
         for (task, of_variant), table in sides.side(letter).tables.items()
         if variant in ("", of_variant) and rule.task in (None, task)
     ]
-    return found or [("cannot_tell", f"{rule.text}: {rule.b} has no score on {rule.task}.")]
+    return found or [("cannot_tell", f"{rule.text}: {rule.b} has no score on {rule.task or 'any task'}.")]
 
 
-def _score(rule: Rule, task: str, table: Table) -> tuple[Status, str]:
+def _score(rule: Rule, task: str, table: Table, plan: Plan | None) -> tuple[Status, str]:
     metric, about = next(iter(table.metrics.items()))
     found = sample(table.columns, metric) if about.figure == "mean" else None
     if found is None:
@@ -130,9 +139,8 @@ def _score(rule: Rule, task: str, table: Table) -> tuple[Status, str]:
     if metric in table.lacking and table.lacking[metric].any():
         rows = int(table.lacking[metric].sum())
         return "cannot_tell", f"{rule.text}: {rows:,} rows of {metric} have no number, on {task}."
-    interval, _ = methods.score_interval(found)
-    values = table.columns.scores[metric]
-    share = not about.unit and bool(((values >= 0) & (values <= 1)).all())
+    interval, _ = looks.score_interval(found, plan, int(table.columns.look.max()))
+    share = about.unit == SHARE or (not about.unit and within_one(table, metric))
     return score(rule, task, metric, found.score, interval.low, interval.high, 100.0 if share else 1.0)
 
 

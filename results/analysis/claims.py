@@ -129,10 +129,8 @@ class Comparisons:
         return self._seen(pair.swapped() if lower else pair, self.plans.get(a.task))
 
     def _seen(self, pair: samplesets.Pair, plan: Plan | None) -> Difference:
-        if plan is None:
-            return methods.difference(pair, self.margin, self.exact, interval=self.interval)
-        self.used.add("looks")
-        return looks.difference(pair, plan, self.margin, self.exact)
+        self.used |= {"looks"} if plan is not None else set()
+        return looks.claimed(pair, plan, self.margin, self.exact, self.interval)
 
 
 def _adjust(row: Comparison, seen: looks.Looked) -> None:

@@ -141,14 +141,19 @@ def together(variants: Sequence[Columns], metric: str) -> list[Sample] | None:
     """Clusters of several variants with equal rows, over the rows on which all have a score; None
     if there are none.
     """
-    first = variants[0]
-    applies = first.weights[metric] > 0
-    for columns in variants:
-        applies = applies & ~np.isnan(columns.scores[metric])
+    first, applies = variants[0], scored_by_all(variants, metric)
     if not applies.any():
         return None
     found = (_sample(first, columns.scores[metric], first.weights[metric], applies) for columns in variants)
     return [one for one in found if one is not None]
+
+
+def scored_by_all(variants: Sequence[Columns], metric: str) -> npt.NDArray[np.bool_]:
+    """Which rows have a score of all variants, whose rows are equal."""
+    applies = variants[0].weights[metric] > 0
+    for columns in variants:
+        applies = applies & ~np.isnan(columns.scores[metric])
+    return np.asarray(applies)
 
 
 def row_pair(columns: Columns, first: Floats, second: Floats) -> Pair:
@@ -165,10 +170,7 @@ def require_same_items(a: Columns, b: Columns) -> None:
     """Raises ResultsError if two variants of a run have different rows; rows are never dropped to make them
     fit.
     """
-    same = a.n_rows == b.n_rows and all(
-        np.array_equal(getattr(a, key), getattr(b, key)) for key in ("item_id", "seed", "sample_index")
-    )
-    if not same:
+    if not same_rows(a, b):
         only_a, only_b = len(keys(a) - keys(b)), len(keys(b) - keys(a))
         raise ResultsError(
             f"task {a.task!r}: {a.variant!r} and {b.variant!r} have different items ({only_a} only in "
@@ -179,6 +181,13 @@ def require_same_items(a: Columns, b: Columns) -> None:
         raise ResultsError(
             f"task {a.task!r}: {a.variant!r} and {b.variant!r} assign one item to different clusters"
         )
+
+
+def same_rows(a: Columns, b: Columns) -> bool:
+    """Whether both have the same items, seeds and samples; columns are sorted by them."""
+    return a.n_rows == b.n_rows and all(
+        np.array_equal(getattr(a, key), getattr(b, key)) for key in ("item_id", "seed", "sample_index")
+    )
 
 
 def keys(columns: Columns) -> set[tuple[str, int, int]]:

@@ -13,7 +13,8 @@ from typing import NamedTuple
 import numpy as np
 
 from results.analysis import choose_test as methods
-from results.analysis.clusters import keys, pair
+from results.analysis import looks
+from results.analysis.clusters import pair, same_rows, scored_by_all
 from results.analysis.pairing import without_seeds
 from results.records.columns import Columns
 from results.records.load import RunData
@@ -21,6 +22,7 @@ from results.records.roles import missing_seeds, noise_floor, standing, taught_b
 from results.schema import Comparison, Frontier, FrontierPoint, Verdict
 from results.statistics.outcomes import Floats
 from results.statistics.pareto import front_probability, on_front
+from results.statistics.sequential.plan import Plan
 
 
 def frontiers(
@@ -59,12 +61,13 @@ def _frontier(
         for place, one in enumerate(variants)
     ]
     points.sort(key=lambda point: (point["tokens"], -sign * point["score"]))
+    plan = looks.plan_of(run.manifest, task)
     limit = next((point["tokens"] for point in points if point["variant"] == against), None)
     columns = {one.variant: one for one in variants}
     for point in points:
         if limit is not None and point["tokens"] < limit:
             a, b = columns[str(against)], columns[point["variant"]]
-            point["as_good"] = _as_good(a, b, metric, sign, compared, margin, interval)
+            point["as_good"] = _as_good(a, b, metric, sign, compared, margin, interval, plan)
     entry: Frontier = {
         "task": task,
         "metric": metric,
@@ -90,9 +93,7 @@ class Sums(NamedTuple):
 def _sums(variants: Sequence[Columns], metric: str) -> Sums | None:
     """None if no row has a score of every variant."""
     first = variants[0]
-    applies = first.weights[metric] > 0
-    for one in variants:
-        applies = applies & ~np.isnan(one.scores[metric])
+    applies = scored_by_all(variants, metric)
     if not applies.any():
         return None
     codes, count = first.clusters
@@ -125,7 +126,7 @@ def _same_rows(run: RunData, task: str) -> list[Columns]:
     if not left:
         return []
     first = next((one for one in left if one.variant == roles.get("s2")), left[0])
-    return [one for one in left if one is first or keys(one) == keys(first)]
+    return [one for one in left if one is first or same_rows(one, first)]
 
 
 def _as_good(
@@ -136,6 +137,7 @@ def _as_good(
     compared: Sequence[Comparison],
     margin: float,
     interval: str,
+    plan: Plan | None,
 ) -> Verdict | None:
     """Whether `b` is as good as `a` within the margin; None if they share no scored row."""
     for row in compared:
@@ -145,7 +147,7 @@ def _as_good(
     both = pair(a, b, metric)
     if both is None:
         return None
-    seen = methods.difference(both.swapped() if sign < 0 else both, margin, interval=interval)
+    seen = looks.claimed(both.swapped() if sign < 0 else both, plan, margin, interval=interval)
     return methods.NON_INFERIORITY.run((seen.interval, margin))
 
 

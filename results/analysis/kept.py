@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from results.analysis import choose_test as methods
 from results.analysis import clusters as samplesets
 from results.analysis import looks
-from results.analysis.clusters import keys
+from results.analysis.clusters import same_rows
 from results.analysis.pairing import paired
 from results.analysis.table_functions import SharePart
 from results.records.load import RunData
@@ -36,7 +36,7 @@ def _part(run: RunData, trio: Trio, metric: str, lower: bool) -> SharePart | Non
     both = paired(run, trio.task, trio.base, trio.distilled)
     taught = paired(run, trio.task, trio.teacher, trio.distilled)
     # Each pair drops the seeds that it lacks; compare the three only if all pairs drop the same ones.
-    if both is None or taught is None or keys(both[0]) != keys(taught[0]):
+    if both is None or taught is None or not same_rows(both[0], taught[0]):
         return None
     found = samplesets.together((both[0], both[1], taught[0]), metric)
     if found is None:

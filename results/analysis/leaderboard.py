@@ -237,17 +237,21 @@ def score_rows(
                 found = [_not_distilled(run, task, variant)]
             else:
                 continue
-            for row in found:
-                rows.append(
-                    {
-                        **row,
-                        "teacher": teacher_on(run.manifest, task, variant, methods_on(run, task)),
-                        "cut": cut.describe(columns, context) if columns else None,
-                        "without_turns": without_turns(run.manifest, task, columns.method) if columns else [],
-                        "no_reasoning": unreasoned.get((task, variant)),
-                        "uses_labels": taught_by(run.manifest, variant) == "labels",
-                    }
-                )
+            teacher = teacher_on(run.manifest, task, variant, methods_on(run, task))
+            cut_off = cut.describe(columns, context) if columns else None
+            without_their_turns = without_turns(run.manifest, task, columns.method) if columns else []
+            labelled = taught_by(run.manifest, variant) == "labels"
+            rows += [
+                {
+                    **row,
+                    "teacher": teacher,
+                    "cut": cut_off,
+                    "without_turns": without_their_turns,
+                    "no_reasoning": unreasoned.get((task, variant)),
+                    "uses_labels": labelled,
+                }
+                for row in found
+            ]
     return rows
 
 
@@ -273,11 +277,7 @@ def _scored(run: RunData, columns: Columns, costs: CostModel, used: set[str]) ->
         scored = sample(columns, metric)
         score = low = high = method = None
         if scored is not None:
-            interval, key = (
-                methods.score_interval(scored)
-                if plan is None
-                else looks.score_interval(scored, plan, int(columns.look.max()))
-            )
+            interval, key = looks.score_interval(scored, plan, int(columns.look.max()))
             used.add(key)
             score, low, high, method = scored.score, interval.low, interval.high, interval.method
         of_seeds = seeds.pooled(columns, metric)

@@ -107,6 +107,19 @@ def difference(pair: Pair, plan: Plan, margin: float | None = None, exact: bool 
     )
 
 
+def claimed(
+    pair: Pair,
+    plan: Plan | None,
+    margin: float | None = None,
+    exact: bool = False,
+    interval: str = choose_test.ADJUSTED,
+) -> Difference:
+    """Test and interval of a paired difference, over the looks of its `plan` if it has one."""
+    if plan is None:
+        return choose_test.difference(pair, margin, exact, interval=interval)
+    return difference(pair, plan, margin, exact)
+
+
 def ratio(pair: Pair, plan: Plan) -> tuple[float | None, Interval | None, tuple[float, ...]]:
     """Mean of the second variant divided by mean of the first, its interval over all looks, and z of each
     look against a ratio of 1. None if the first spent nothing.
@@ -125,8 +138,9 @@ def ratio(pair: Pair, plan: Plan) -> tuple[float | None, Interval | None, tuple[
 
 def token_difference(pair: Pair, plan: Plan) -> Difference:
     """Difference of mean tokens over all looks; its test is that of the ratio, which decides the claim."""
-    found = [bootstrap.linearised(part.difference, part.weight) for part in parts(pair, plan)]
-    ratios = [log_ratio(part.first.total, part.second.total) for part in parts(pair, plan)]
+    each = parts(pair, plan)
+    found = [bootstrap.linearised(part.difference, part.weight) for part in each]
+    ratios = [log_ratio(part.first.total, part.second.total) for part in each]
     p = plan.p([1.0 if one is None else one.p for one in ratios])
     fitted = Fitted(
         TestOutcome(p, "log ratio, sequential"),
@@ -136,8 +150,11 @@ def token_difference(pair: Pair, plan: Plan) -> Difference:
     return seen(pair, fitted, "looks_tokens", choose_test.CONFIDENCE)
 
 
-def score_interval(sample: Sample, plan: Plan, look: int) -> tuple[Interval, str]:
-    """Interval of one variant's score at the last look (from 1): the repeated interval of that look."""
+def score_interval(sample: Sample, plan: Plan | None, look: int) -> tuple[Interval, str]:
+    """Interval of one variant's score, and the key of the table's row. With a plan, the repeated interval of
+    the last `look` (from 1)."""
+    if plan is None:
+        return choose_test.score_interval(sample)
     place = min(look, plan.looks) - 1
     return choose_test.score_interval(sample, plan.confidence(place, choose_test.CONFIDENCE))
 

@@ -95,10 +95,7 @@ def _scores(run: RunData, parts: Sequence[Comparison], margin: float, interval: 
         ]
         pairs = _pairs(parts, hopeful)
         plans = [looks.plan_of(run.manifest, part["task"]) for part in parts]
-        seen = [
-            methods.difference(pair, interval=interval) if plan is None else looks.difference(pair, plan)
-            for pair, plan in zip(pairs, plans, strict=True)
-        ]
+        seen = [looks.claimed(pair, plan, interval=interval) for pair, plan in zip(pairs, plans, strict=True)]
         again = _decided(
             claim, [one.estimate for one in seen], [one.interval for one in seen], pairs, margin, in_looks
         )

@@ -122,6 +122,11 @@ def p_text(p: float) -> str:
     return "p < .001" if p < 0.0005 else f"p = {p:.3f}".replace("0.", ".", 1)
 
 
+def p_figure(p: float) -> str:
+    """The same as a figure in a table, without `p =`."""
+    return p_text(p).removeprefix("p ").removeprefix("= ")
+
+
 def _where(row: Claim) -> str:
     return f"over {row['task']}" if row.get("overall") else f"on {row['task']} ({row['metric']})"
 

@@ -104,10 +104,15 @@ def _filled(columns: Columns, metric: str, rows: Flags, value: float) -> Columns
     return replace(columns, scores={**columns.scores, metric: np.where(rows, value, columns.scores[metric])})
 
 
+def scored_name(metric: str, other: str) -> str:
+    """The name of a metric that the second side calls `other`."""
+    return metric if metric == other else f"{metric} = {other}"
+
+
 def scored(matched: Matched, metric: str, other: str, about: LogMetric, margin: float | None) -> Scored:
     """A metric of paired tables, which the second side calls `other`, under one name."""
     a, b = matched.a, matched.b
-    name = metric if metric == other else f"{metric} = {other}"
+    name = scored_name(metric, other)
     pairs = None
     if about.figure == "mean":
         first, second = _only(a.columns, metric, name), _only(b.columns, other, name)
@@ -185,10 +190,8 @@ class LogComparisons(Comparisons):
 
     def _seen_of(self, pair: samplesets.Pair, one: Scored) -> Difference:
         plan = self.plans.get(one.a.task)
-        if plan is None:
-            return methods.difference(pair, one.margin, self.exact, interval=self.interval)
-        self.used.add("looks")
-        return looks.difference(pair, plan, one.margin, self.exact)
+        self.used |= {"looks"} if plan is not None else set()
+        return looks.claimed(pair, plan, one.margin, self.exact, self.interval)
 
     def _decide_score(self, one: ScoreClaim) -> None:
         super()._decide_score(one)

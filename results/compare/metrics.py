@@ -64,7 +64,7 @@ def shared(a: Table, b: Table, asked: Asked) -> tuple[dict[str, tuple[str, LogMe
     found = {}
     for name, other in names.items():
         metric = _agreed(name, a.metrics[name], b.metrics[other], asked)
-        if not metric.unit and metric.figure == "mean" and _within_one(a, name, b, other):
+        if not metric.unit and metric.figure == "mean" and within_one(a, name) and within_one(b, other):
             metric = replace(metric, unit=SHARE)
         if metric.figure == "f1":
             metric = replace(metric, unit=SHARE)
@@ -121,10 +121,11 @@ def _agreed(name: str, a: LogMetric, b: LogMetric, asked: Asked) -> LogMetric:
     return filed[0] if filed else a
 
 
-def _within_one(a: Table, name: str, b: Table, other: str) -> bool:
-    if name in a.infinite or other in b.infinite:
+def within_one(table: Table, metric: str) -> bool:
+    """Whether all numbers that a table has for a metric lie between 0 and 1."""
+    if metric in table.infinite:
         return False
-    values = np.concatenate([a.columns.scores[name], b.columns.scores[other]])
+    values = table.columns.scores[metric]
     values = values[~np.isnan(values)]
     return bool(np.all((values >= 0) & (values <= 1)))
 

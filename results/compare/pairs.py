@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from results.analysis.clusters import same_rows
 from results.compare.sides import Table
 from results.errors import ResultsError
 from results.records.columns import Columns
@@ -49,7 +50,7 @@ class Matched:
 def match(a: Table, b: Table, allow_other_targets: bool = False) -> Matched:
     """Pair the rows of two tables. ResultsError if they share none, or if targets differ."""
     notes: list[str] = []
-    if a.harness == b.harness and _same_rows(a.columns, b.columns):
+    if a.harness == b.harness and same_rows(a.columns, b.columns):
         count: Paired = {"paired": a.columns.n_rows, "only_a": 0, "only_b": 0}
     else:
         index_a, index_b, count = _search(a, b, notes)
@@ -68,13 +69,6 @@ def _clusters(columns: Columns) -> npt.NDArray[np.int64]:
         return columns.clusters[0]
     # Rows are sorted by item, so a new item begins where the id changes.
     return np.cumsum(np.append(False, columns.item_id[1:] != columns.item_id[:-1]))
-
-
-def _same_rows(a: Columns, b: Columns) -> bool:
-    """Whether both have the same items, seeds and samples. Tables are sorted by them."""
-    return a.n_rows == b.n_rows and all(
-        np.array_equal(getattr(a, key), getattr(b, key)) for key in ("item_id", "seed", "sample_index")
-    )
 
 
 def _search(

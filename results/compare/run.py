@@ -7,7 +7,7 @@ intersection is compared, and the number of items left out is reported; an empty
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,7 +44,8 @@ class Outcome:
     """The result of `compare`, with the paired rows."""
 
     compared: Compared
-    matched: tuple[Matched, ...]
+    matched: tuple[tuple[Matched, Mapping[str, str]], ...]
+    """For each pair, its rows and its metrics: name on the first side -> name on the second."""
 
 
 def compare(
@@ -88,7 +89,7 @@ def outcome(
     claims = LogComparisons(asked.share_margin(), costs, used, exact, plans=plans(chosen), asked=asked)
     left_out: list[LeftOut] = []
     apart: list[str] = []
-    everything: list[Matched] = []
+    everything: list[tuple[Matched, Mapping[str, str]]] = []
     for each in chosen:
         tables = _tables(each)
         matched = _matched(each, tables, allow_other_targets)
@@ -101,7 +102,7 @@ def outcome(
         claims.add_matched(matched, metrics, kinds, names)
         left_out.append({"task": each.task, "a": names[0], "b": names[1], **matched.count})
         notes += [*_counted(left_out[-1]), *matched.notes, *about_metrics]
-        everything.append(matched)
+        everything.append((matched, {name: other for name, (other, _) in metrics.items()}))
     if not claims.scores:
         raise ResultsError("; ".join(dict.fromkeys(apart)) or "no metric has a number on both sides")
     rows = claims.decide()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Mapping, Sequence
 
-from results.analysis.verdicts import WORDS, amount, known, p_text, shown_interval, unit, word
+from results.analysis.verdicts import WORDS, amount, known, p_figure, shown_interval, unit, word
 from results.schema import Compared, Comparison
 from results.tables import cells, layout
 from results.tables import rows as table_rows
@@ -80,9 +80,7 @@ def _cells(group: Sequence[Comparison], pair: str) -> list[str]:
     metric = cells.plain(head["metric"])
     names = [cells.plain(head["task"]), pair]
     if head["claim"] == "cheaper":
-        ends = head["token_ratio_low"], head["token_ratio_high"]
-        ratio = "-" if head["token_ratio"] is None else f"x{head['token_ratio']:.2f}"
-        ratio += "" if ends[0] is None or ends[1] is None else f" [{ends[0]:.2f}, {ends[1]:.2f}]"
+        ratio = cells.token_ratio(head)
         spent = (cells.number(head.get("score_a")), cells.number(head.get("score_b")))
         said = "same" if head.get("same") else f"cheaper: {WORDS[head['verdict']]}"
         return [*names, "generated tokens", f"{head['n']:,}", *spent, ratio, "", said, ""]
@@ -99,7 +97,7 @@ def _cells(group: Sequence[Comparison], pair: str) -> list[str]:
     return [
         *names, f"{metric}{unit_name}{' (-)' if _lower(head) else ''}", f"{head['n']:,}", *scores,
         f"{shift} [{least}, {most}]",
-        p_text(p).removeprefix("p ").removeprefix("= ") + mark, *verdicts,
+        p_figure(p) + mark, *verdicts,
     ]  # fmt: skip
 
 

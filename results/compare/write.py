@@ -7,6 +7,7 @@ import io
 import json
 from pathlib import Path
 
+from results.compare.claims import scored_name
 from results.compare.run import Outcome
 from results.files import write_whole
 from results.schema import Compared
@@ -49,19 +50,21 @@ def _items(found: Outcome) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(ITEM_KEYS)
-    for matched, names in zip(found.matched, found.compared["left_out"], strict=True):
+    for (matched, metrics), names in zip(found.matched, found.compared["left_out"], strict=True):
         a, b = matched.a, matched.b
         has_tokens = a.has_tokens and b.has_tokens
-        for metric, scores in a.columns.scores.items():
-            if metric not in b.columns.scores:
-                continue
+        for metric, other in metrics.items():
+            if metric not in a.columns.scores or other not in b.columns.scores:
+                continue  # a metric of the whole corpus has no value per item
+            name = scored_name(metric, other)
+            scores = a.columns.scores[metric]
             for row, item in enumerate(a.columns.item_id.tolist()):
                 spent = (
                     side.columns.usage["generated_tokens"][row] if has_tokens else None for side in (a, b)
                 )
                 values = (
-                    names["task"], names["a"], names["b"], item, int(a.columns.sample_index[row]), metric,
-                    _number(scores[row]), _number(b.columns.scores[metric][row]), *spent,
+                    names["task"], names["a"], names["b"], item, int(a.columns.sample_index[row]), name,
+                    _number(scores[row]), _number(b.columns.scores[other][row]), *spent,
                     a.content.answer[row], b.content.answer[row],
                 )  # fmt: skip
                 writer.writerow([_cell(value) for value in values])

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Literal, TypedDict
 
 from results.analysis.overall import NAME
-from results.analysis.verdicts import Claim, known, p_text, word
+from results.analysis.verdicts import Claim, known, p_figure, word
 from results.schema import ClaimName, Comparison, Leaderboard, Manifest, Trio
 from results.tables import cells
 from results.tables.cells import compact
@@ -153,7 +153,7 @@ def cell(value: float | None, style: str) -> Cell:
     if style == "percent":
         text = f"{100 * value:.1f}"
     elif style == "p":
-        text = p_text(value).removeprefix("p ").removeprefix("= ")
+        text = p_figure(value)
     elif style == "si":
         text = compact(value)
     else:

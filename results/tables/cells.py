@@ -70,6 +70,13 @@ def number(value: float | None, digits: int = 1) -> str:
     return f"{value:,.{digits}f}"
 
 
+def token_ratio(row: Claim) -> str:
+    """The ratio of generated tokens with its interval: `x0.11 [0.10, 0.12]`."""
+    ratio, low, high = row["token_ratio"], row["token_ratio_low"], row["token_ratio_high"]
+    text = "-" if ratio is None else f"x{ratio:.2f}"
+    return text if low is None or high is None else f"{text} [{low:.2f}, {high:.2f}]"
+
+
 def compact(value: float | None) -> str:
     """Large figures to three digits: 1.23e+12 -> 1.23T."""
     if value is None:

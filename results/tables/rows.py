@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Literal
 
 from results.analysis import cut, reasoning
-from results.analysis.verdicts import Claim, known, p_text, points, shown_interval, word
+from results.analysis.verdicts import Claim, known, p_figure, points, shown_interval, word
 from results.records.roles import ALL_TASKS
 from results.schema import ClaimTable, Comparison, DistillationRow, Leaderboard, MethodRow, ScoreRow
 from results.tables import cells, looks
@@ -45,12 +45,6 @@ RIGHT = (
     "trained anew [95 %]",
     *DISTILLATION_HEADERS[5:],
 )
-CLAIMS = {
-    "superior": "{b} better than {a}",
-    "non_inferior": "{b} as good as {a}",
-    "cheaper": "{b} cheaper than {a}",
-}
-
 SHORT_CLAIM_LEGEND = (
     "Estimate: points; for cheaper, the ratio of generated tokens (x). h: after Holm; other intervals have "
     "95 %. MDE: smallest difference that these items could have shown."
@@ -163,19 +157,17 @@ def claim_cells(
     table: list[list[str]] = []
     previous = None
     for row in shown_rows:
-        claim = CLAIMS[row["claim"]].format(**{side: side_name(row, side) for side in ("a", "b")})
+        claim = looks.CLAIMS[row["claim"]].format(**{side: side_name(row, side) for side in ("a", "b")})
         if row.get("noise_floor"):
             claim = f"noise floor: {claim}"
         p = (
             "-"
             if row["p"] is None or row["claim"] == "cheaper"
-            else p_text(row["p"] if row["p_adjusted"] is None else row["p_adjusted"])
+            else p_figure(row["p"] if row["p_adjusted"] is None else row["p_adjusted"])
         )
-        p = p.removeprefix("p ").removeprefix("= ") + (" h" if row["p_adjusted"] is not None else "  ")
+        p += " h" if row["p_adjusted"] is not None else "  "
         if row["claim"] == "cheaper":
-            ratio, least, most = row["token_ratio"], row["token_ratio_low"], row["token_ratio_high"]
-            estimate = "-" if ratio is None else f"x{ratio:.2f}"
-            estimate += "" if least is None or most is None else f" [{least:.2f}, {most:.2f}]"
+            estimate = cells.token_ratio(row)
             shown = ""
         else:
             low, high = shown_interval(row)

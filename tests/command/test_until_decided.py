@@ -13,6 +13,7 @@ from test_end_to_end import SCRIPTS, TABLES, Done, last_line, manifest_of, rows_
 
 from harness.command import looks
 from results import schema
+from results.gate import check
 from results.statistics.sequential.plan import Plan
 
 
@@ -279,6 +280,15 @@ def test_without_futility_a_task_goes_to_its_planned_end(tmp_path: Path) -> None
         arguments = [*arguments_for("--models", "base,s2:cot,s2:rar_2step", "--tasks", "gsm8k", *extra)]
         assert run_command(folder, arguments).returncode == 0
         assert manifest_of(folder / "run")["looks"]["tasks"]["gsm8k"]["ended"] == ended
+
+
+def test_a_gate_of_two_runs_judges_a_score_by_the_interval_of_the_plan(stopped: Path, tmp_path: Path) -> None:
+    (tmp_path / "policy.txt").write_text("score B:s2 >= 1 on coin_flip\n")
+    (line,) = check(stopped, tmp_path / "policy.txt", None, stopped).lines
+    row = next(
+        row for row in board_of(stopped)["rows"] if (row["task"], row["variant"]) == ("coin_flip", "s2")
+    )
+    assert f"interval {100 * row['ci_low']:.4g} to {100 * row['ci_high']:.4g}" in line
 
 
 def test_a_plan_does_not_change(stopped: Path) -> None:

@@ -346,3 +346,14 @@ def test_a_field_of_the_wrong_kind_is_one_clear_error(
     with pytest.raises(ResultsError) as caught:
         read_logs(path)
     assert "\n" not in str(caught.value) and str(tmp_path) in str(caught.value)
+
+
+def test_repeats_of_every_group_of_evalscope_are_samples_of_one_item(tmp_path: Path) -> None:
+    """Also of the group 0, where the log does not number its generations."""
+    path = as_evalscope(tmp_path, "m", [1.0, 0.0, 1.0, 0.0]) / "reviews" / "m" / "sums_main.jsonl"
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    for number, each in enumerate(rows):
+        each["sample_score"] |= {"group_id": number // 2, "generation_index": None}
+    write_lines(path, rows)
+    records = only(tmp_path).records
+    assert [(one.item, one.sample) for one in records] == [("0", 0), ("0", 1), ("1", 0), ("1", 1)]

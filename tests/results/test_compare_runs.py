@@ -155,6 +155,19 @@ def test_the_command_prints_a_table_and_a_line_of_comparisons(
     assert table[0]["claim"] == "superior" and float(table[0]["p"]) == first["p"]
 
 
+def test_items_are_written_under_both_names_of_a_metric(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for side, name in (("a", "em"), ("b", "exact")):
+        (tmp_path / f"{side}.csv").write_text(f"item,{name}\n" + "".join(f"q{n},{n % 2}\n" for n in range(9)))
+    words = [str(tmp_path / "a.csv"), str(tmp_path / "b.csv"), "--output", str(tmp_path / "out")]
+    assert cli.main(["compare", *words, "--same-metric", "em=exact", "--higher-is-better", "em"]) == 0
+    capsys.readouterr()
+    items = list(csv.DictReader((tmp_path / "out" / "items.csv").open()))
+    assert len(items) == 9 and {row["metric"] for row in items} == {"em = exact"}
+    assert all(row["score_a"] == row["score_b"] != "" for row in items)
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [(None, (None, {})), ("5", (5.0, {})), ("bleu=1.5", (None, {"bleu": 1.5})), ("2, em,x=1", None),

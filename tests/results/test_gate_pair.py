@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from log_files import as_fastchat, as_inspect, as_lm_eval, as_table
+from log_files import as_alpaca_eval, as_fastchat, as_inspect, as_lm_eval, as_table
 from results_fixtures import VARIANTS, FakeVariant, make_run
 
 from harness.command import cli
@@ -60,9 +60,10 @@ def test_a_later_run_against_an_earlier_one(tmp_path: Path) -> None:
         "B:s2 non-inferior to A:s2 by 10",
         "distilled non-inferior to A:distilled by 2",
         "tokens distilled <= 1.5 A:distilled",
+        "tokens distilled <= 150 A:distilled",
     ]
     outcome = check(before, policy(tmp_path, "\n".join(rules)), None, after)
-    assert [line.split("  ")[0] for line in outcome.lines] == ["holds", "FAILS", "holds"]
+    assert [line.split("  ")[0] for line in outcome.lines] == ["holds", "FAILS", "holds", "holds"]
 
 
 @pytest.mark.parametrize(
@@ -83,6 +84,12 @@ def test_a_score_of_one_log_alone(tmp_path: Path) -> None:
     grades = as_fastchat(tmp_path / "grades", "vicuna", [6.0 + number % 3 for number in range(80)])
     outcome = check(grades, policy(tmp_path, "score B >= 6.5"))
     assert outcome.exit_code == 0 and "7, 95 % interval" in outcome.lines[0]
+
+
+def test_the_score_of_a_share_is_in_percent_whatever_its_log_calls_it(tmp_path: Path) -> None:
+    log = as_alpaca_eval(tmp_path, "org/model", BETTER)
+    assert check(log, policy(tmp_path, "score B >= 70")).exit_code == 0
+    assert check(log, policy(tmp_path, "score B >= 95")).exit_code == 1
 
 
 def test_a_score_with_rows_that_lack_a_number_cannot_be_told(tmp_path: Path) -> None:

@@ -64,6 +64,8 @@ def _read(file: Path) -> Log:
     spent = _spent(file)
     records: dict[tuple[str, int], Record] = {}
     names: dict[str, None] = {}
+    times: dict[str, int] = {}
+    """How often each item was met."""
     for line, row in rows_of(file):
         try:
             scored, index = row["sample_score"], row["index"]
@@ -76,7 +78,8 @@ def _read(file: Path) -> Log:
             ) from error
         group, repeat = scored.get("group_id"), scored.get("generation_index")
         item = str(index if group is None else group)
-        sample = repeat if isinstance(repeat, int) else sum(one == item for one, _ in records) if group else 0
+        sample = repeat if isinstance(repeat, int) else 0 if group is None else times.get(item, 0)
+        times[item] = times.get(item, 0) + 1
         names |= dict.fromkeys(ordered)
         records[item, sample] = Record(
             item=item, scores={name: number(values[name]) for name in ordered}, sample=sample,
