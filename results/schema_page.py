@@ -13,7 +13,14 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, NotRequired, Union, get_args, get_origin, get_type_hints, is_typeddict
 
-from results import schema, schema_claims, schema_distillation, schema_leaderboard, schema_manifest
+from results import (
+    schema,
+    schema_claims,
+    schema_compare,
+    schema_distillation,
+    schema_leaderboard,
+    schema_manifest,
+)
 
 FILES: Mapping[str, type] = {
     "`manifest.json`": schema.Manifest,
@@ -22,7 +29,7 @@ FILES: Mapping[str, type] = {
     "`comparison.json` of `s2d-bench compare`": schema.Compared,
 }
 """Heading -> type of a file's top level."""
-MODULES = (schema_distillation, schema_manifest, schema_claims, schema_leaderboard, schema)
+MODULES = (schema_distillation, schema_manifest, schema_claims, schema_leaderboard, schema_compare, schema)
 WORDS = {str: "text", int: "whole number", float: "number", bool: "true or false", NoneType: "null"}
 AROUND_TABLES = Path(__file__).with_suffix(".md")
 """The text before and after the tables."""

@@ -77,6 +77,14 @@ def build(
     return from_run(run, margin, known, exact, interval=interval)
 
 
+def share_margin(points: float | None) -> float:
+    """A margin in points (None: MARGIN_POINTS) as a fraction. ResultsError if it is not between 0 and 100."""
+    chosen = float(MARGIN_POINTS if points is None else points)
+    if not 0 < chosen < 100:
+        raise ResultsError(f"margin {chosen:g} is not between 0 and 100 points: give for example --margin 5")
+    return chosen / 100
+
+
 def from_run(
     run: RunData,
     margin: float | None = None,
@@ -88,10 +96,7 @@ def from_run(
     """The same from a loaded run; `extra` adds claims on pairs that the leaderboard does not compare by
     default.
     """
-    margin = run.manifest["options"].get("margin") if margin is None else margin
-    points = float(MARGIN_POINTS if margin is None else margin)
-    if not 0 < points < 100:
-        raise ResultsError(f"margin {points:g} is not between 0 and 100 points: give for example --margin 5")
+    margin = share_margin(run.manifest["options"].get("margin") if margin is None else margin)
     asked = interval or run.manifest["options"].get("interval") or methods.ADJUSTED
     if asked not in methods.INTERVALS:
         raise ResultsError(f"interval {asked!r} is unknown: choose one of {', '.join(methods.INTERVALS)}")
@@ -104,17 +109,17 @@ def from_run(
     used: set[str] = set()
     unreasoned = reasoning.lacking(run)
     rows = score_rows(run, costs, used, unreasoned)
-    compared = Comparisons(points / 100, costs, used, exact, asked, looks.plans(run.manifest))
+    compared = Comparisons(margin, costs, used, exact, asked, looks.plans(run.manifest))
     of_task, apart, claimed = compare_pairs(run, compared, unreasoned, extra)
     found = compared.decide()
-    whole = overall.combine(run, claimed.items(), found, points / 100, asked)
+    whole = overall.combine(run, claimed.items(), found, margin, asked)
     if whole:
         used.add("overall")
     add_gain_kept(run, found, whole, used)
     board: Board = {
         "schema": SCHEMA,
         "run": run.manifest["run"],
-        "margin": points / 100,
+        "margin": margin,
         "model": _model(run),
         "seeds": sorted({seed for columns in run.columns.values() for seed in set(columns.seed.tolist())}),
         "prices": None if prices is None else prices.as_json(),
@@ -123,7 +128,7 @@ def from_run(
         "comparisons": found,
         "overall": whole,
         "distillation": distillation_rows(run, costs),
-        "frontier": frontiers(run, found, points / 100, asked),
+        "frontier": frontiers(run, found, margin, asked),
         "methods": methods.as_rows(used, asked),
         "notes": notes.collect(run, rows, found, costs, apart, of_task),
     }

@@ -134,13 +134,18 @@ def _lacking(flags: Mapping[str, Flags], metric: str, like: Flags) -> Flags:
     return np.zeros_like(like) if found is None else found
 
 
+@dataclass(frozen=True)
+class LogClaim(ScoreClaim):
+    """A claim about two tables."""
+
+    behind: Scored
+
+
 @dataclass
 class LogComparisons(Comparisons):
     """Collects paired tables, then decides all claims at once, as `Comparisons` does."""
 
     asked: Asked = field(default_factory=Asked)
-    behind: dict[int, Scored] = field(default_factory=dict)
-    """Data of each claim, by the `id` of its row."""
 
     def add_matched(
         self,
@@ -180,8 +185,7 @@ class LogComparisons(Comparisons):
                 row["without_number"] = {"a": int(one.lacking_a.sum()), "b": int(one.lacking_b.sum())}
                 self.used |= {"non_inferiority"} if claim == "non_inferior" else set()
                 self.rows.append(row)
-                self.scores.append(ScoreClaim(row, seen, one.a, one.b))
-                self.behind[id(row)] = one
+                self.scores.append(LogClaim(row, seen, one.a, one.b, one))
         if has_tokens:
             of_pair["score_a"], of_pair["score_b"] = (
                 float(side.usage["generated_tokens"].mean()) for side in (a, b)
@@ -195,7 +199,8 @@ class LogComparisons(Comparisons):
 
     def _decide_score(self, one: ScoreClaim) -> None:
         super()._decide_score(one)
-        row, behind = one.row, self.behind[id(one.row)]
+        assert isinstance(one, LogClaim), "this class collects no others"
+        row, behind = one.row, one.behind
         if row["direction"] == "unknown":
             row["verdict"] = "cannot_tell"
             return

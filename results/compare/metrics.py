@@ -8,10 +8,10 @@ from typing import TypeVar
 
 import numpy as np
 
+from results.analysis.leaderboard import share_margin
 from results.compare.sides import Table
 from results.errors import ResultsError
 from results.records.log import SHARE, Better, LogMetric
-from results.schema import MARGIN_POINTS
 
 T = TypeVar("T")
 
@@ -30,12 +30,7 @@ class Asked:
 
     def share_margin(self) -> float:
         """Margin of shares, as a fraction. ResultsError if it is not between 0 and 1."""
-        points = MARGIN_POINTS if self.margin is None else float(self.margin)
-        if not 0 < points < 100:
-            raise ResultsError(
-                f"margin {points:g} is not between 0 and 100 points: give for example --margin 5"
-            )
-        return points / 100
+        return share_margin(self.margin)
 
     def margin_of(self, name: str, metric: LogMetric) -> float | None:
         """Margin in the metric's unit; None for a metric in its own unit without a margin from the user."""

@@ -89,7 +89,7 @@ class Fitted:
         return bca_share_below(self.drawn, self.estimate, self.skew, value)
 
 
-def bca(numerator: Floats, denominator: Floats) -> Fitted:
+def bca(numerator: Floats, denominator: Floats, replicates: int = REPLICATES) -> Fitted:
     """Bootstrap sum(numerator)/sum(denominator) over clusters (arrays of one value per cluster)."""
     if is_linearised(numerator, denominator):
         return linearised(numerator, denominator)
@@ -97,7 +97,7 @@ def bca(numerator: Floats, denominator: Floats) -> Fitted:
     grouped = cells(numerator, denominator)
     if grouped.count.size == 1:
         return Fitted(estimate, np.empty(0), 0.0, 0.0, False)
-    drawn = _replicates(grouped)
+    drawn = _replicates(grouped, replicates)
     # A draw in which both sums are 0 (for example failed calls) has no ratio.
     return Fitted(estimate, drawn[~np.isnan(drawn)], acceleration(grouped), 0.0, False)
 
@@ -121,16 +121,16 @@ def is_linearised(numerator: Floats, denominator: Floats) -> bool:
 
 def draw_sums(numerator: Floats, denominator: Floats) -> tuple[Floats, Floats]:
     """Both sums over the clusters of each of `REPLICATES` draws; clusters are drawn whole."""
-    return _drawn_sums(cells(numerator, denominator))
+    return _drawn_sums(cells(numerator, denominator), REPLICATES)
 
 
-def drawn_counts(grouped: Cells) -> Floats:
-    """How often each cell is drawn, shape (REPLICATES, cells): clusters drawn whole, with replacement."""
+def drawn_counts(grouped: Cells, replicates: int = REPLICATES) -> Floats:
+    """How often each cell is drawn, shape (replicates, cells): clusters drawn whole, with replacement."""
     n = int(grouped.count.sum())
     rng = np.random.default_rng(
         content_seed(grouped.numerator, grouped.denominator, grouped.count.astype(float))
     )
-    return rng.multinomial(n, grouped.count / n, size=REPLICATES).astype(np.float64)
+    return rng.multinomial(n, grouped.count / n, size=replicates).astype(np.float64)
 
 
 def bca_interval(numerator: Floats, denominator: Floats, confidence: float = 0.95) -> Interval:
@@ -203,22 +203,22 @@ def _share_below(drawn: Floats, value: float) -> float:
 
 # A draw of few items may have a denominator of 0: its ratio is infinite or not a number.
 @np.errstate(divide="ignore", invalid="ignore")
-def _replicates(grouped: Cells) -> Floats:
-    """`REPLICATES` bootstrap values of the ratio of sums."""
-    top, bottom = _drawn_sums(grouped)
+def _replicates(grouped: Cells, replicates: int) -> Floats:
+    """`replicates` bootstrap values of the ratio of sums."""
+    top, bottom = _drawn_sums(grouped, replicates)
     return np.asarray(top / bottom)
 
 
-def _drawn_sums(grouped: Cells) -> tuple[Floats, Floats]:
+def _drawn_sums(grouped: Cells, replicates: int) -> tuple[Floats, Floats]:
     """Sums of numerator and denominator over the clusters of each draw."""
     n = int(grouped.count.sum())
     if grouped.count.size <= FEW_CELLS or n > LINEARISED_ABOVE:
-        drawn = drawn_counts(grouped)
+        drawn = drawn_counts(grouped, replicates)
         return np.asarray(drawn @ grouped.numerator), np.asarray(drawn @ grouped.denominator)
     sums = np.column_stack((grouped.numerator, grouped.denominator)).repeat(grouped.count, axis=0)
-    counts = _draw_counts(n, REPLICATES)
-    top, bottom = np.empty(REPLICATES), np.empty(REPLICATES)
-    for start in range(0, REPLICATES, 500):
+    counts = _draw_counts(n, replicates)
+    top, bottom = np.empty(replicates), np.empty(replicates)
+    for start in range(0, replicates, 500):
         part = slice(start, start + 500)
         top[part], bottom[part] = (counts[part].astype(np.float64) @ sums).T
     return top, bottom

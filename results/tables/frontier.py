@@ -35,15 +35,11 @@ def terminal(leaderboard: Leaderboard, width: int) -> list[str]:
 
 def markdown(leaderboard: Leaderboard) -> list[str]:
     """Parts of leaderboard.md; none if no task has two variants."""
-    from tabulate import tabulate
-
     rows = cells(leaderboard, formats.markdown)
     if not rows:
         return []
-    aligned = ["right" if header in RIGHT else "left" for header in HEADERS]
-    grid = tabulate(rows, HEADERS, tablefmt="pipe", disable_numparse=True, colalign=aligned)
     said = [f"- {formats.markdown(text)}" for text in sentences(leaderboard)]
-    return ["", "## Frontier", "", *said, "", grid, "", formats.markdown(LEGEND)]
+    return ["", "## Frontier", "", *said, "", layout.grid(HEADERS, rows, RIGHT), "", formats.markdown(LEGEND)]
 
 
 def cells(leaderboard: Leaderboard, escape: Callable[[object], str] = str) -> list[list[str]]:

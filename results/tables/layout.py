@@ -195,3 +195,11 @@ def painted(text: str, color: str) -> str:
         return text
     before, _, after = text.partition(inner)
     return f"{before}\x1b[{color}m{inner}\x1b[0m{after}"
+
+
+def grid(headers: Sequence[str], rows: Sequence[Sequence[str]], right: Collection[str]) -> str:
+    """A table of Markdown; columns named in `right` are right-aligned."""
+    from tabulate import tabulate
+
+    aligned = ["right" if header in right else "left" for header in headers]
+    return tabulate(rows, headers, tablefmt="pipe", disable_numparse=True, colalign=aligned if rows else None)

@@ -36,7 +36,7 @@ def terminal(leaderboard: Leaderboard, width: int = 100, verbose: bool = False, 
         parts += ["", layout.table(table_rows.COST_HEADERS, rows, width, table_rows.RIGHT, 2)]
         parts += _wrapped(table_rows.price_legend(leaderboard), width, bullet="")
     if leaderboard["comparisons"]:
-        parts += ["", claims_text(leaderboard, width, verbose, color)]
+        parts += ["", _claims(leaderboard, width, verbose, color)]
     if leaderboard.get("looks"):
         parts += ["", layout.table(looks.HEADERS, looks.rows(leaderboard, cells.plain), width, looks.RIGHT)]
         parts += _wrapped([looks.SAVED_LEGEND], width, bullet="")
@@ -78,8 +78,8 @@ def _paint(header: str, cell: str) -> str:
     return "1" if header == table_rows.SCORE and cell.endswith(cells.BEST) else ""
 
 
-def claims_text(leaderboard: ClaimTable, width: int = 100, verbose: bool = True, color: bool = False) -> str:
-    """Only the claims, with their legend; also for `compare`, whose dict has the same keys."""
+def _claims(leaderboard: ClaimTable, width: int, verbose: bool, color: bool) -> str:
+    """The claims with their legend."""
     rows = table_rows.claim_cells(leaderboard, cells.plain, brief=True, short=not verbose)
     legends = table_rows.claim_legends(leaderboard) if verbose else [table_rows.SHORT_CLAIM_LEGEND]
     if any(row.get("named") for row in leaderboard["comparisons"]):
@@ -96,18 +96,20 @@ def markdown(leaderboard: Leaderboard) -> str:
     parts += [f"- {escape(sentence)}" for sentence in _verdicts(leaderboard)]
     parts += [
         "",
-        _grid(table_rows.HEADERS, table_rows.score_cells(leaderboard, escape, bold="**{}**"), "pipe"),
+        layout.grid(
+            table_rows.HEADERS, table_rows.score_cells(leaderboard, escape, bold="**{}**"), table_rows.RIGHT
+        ),
     ]
     for legend in (cells.LEGEND, *table_rows.footers(leaderboard)):
         parts += ["", escape(legend)]
     if rows := seeds.seed_cells(leaderboard, escape):
-        parts += ["", "## Seeds", "", _grid(seeds.SEED_HEADERS, rows, "pipe")]
+        parts += ["", "## Seeds", "", layout.grid(seeds.SEED_HEADERS, rows, table_rows.RIGHT)]
         parts += ["", *map(escape, seeds.seed_legend(leaderboard))]
     parts += [
         "",
         "## Cost",
         "",
-        _grid(table_rows.COST_HEADERS, table_rows.cost_cells(leaderboard, escape), "pipe"),
+        layout.grid(table_rows.COST_HEADERS, table_rows.cost_cells(leaderboard, escape), table_rows.RIGHT),
     ]
     parts += [part for text in table_rows.price_legend(leaderboard) for part in ("", escape(text))]
     if leaderboard["comparisons"]:
@@ -115,7 +117,9 @@ def markdown(leaderboard: Leaderboard) -> str:
             "",
             "## Comparisons",
             "",
-            _grid(table_rows.CLAIM_HEADERS, table_rows.claim_cells(leaderboard, escape), "pipe"),
+            layout.grid(
+                table_rows.CLAIM_HEADERS, table_rows.claim_cells(leaderboard, escape), table_rows.RIGHT
+            ),
         ]
         parts += ["", escape(" ".join(table_rows.claim_legends(leaderboard))), ""]
         parts += [
@@ -129,11 +133,11 @@ def markdown(leaderboard: Leaderboard) -> str:
             "",
             "## Planned looks",
             "",
-            _grid(looks.HEADERS, looks.rows(leaderboard, escape), "pipe"),
+            layout.grid(looks.HEADERS, looks.rows(leaderboard, escape), table_rows.RIGHT),
             "",
             escape(looks.SAVED_LEGEND),
             "",
-            _grid(looks.history_headers(leaderboard), history, "pipe"),
+            layout.grid(looks.history_headers(leaderboard), history, table_rows.RIGHT),
             "",
             escape(looks.HISTORY_LEGEND),
         ]
@@ -143,7 +147,7 @@ def markdown(leaderboard: Leaderboard) -> str:
             "",
             "## Distillation",
             "",
-            _grid(
+            layout.grid(
                 table_rows.DISTILLATION_HEADERS, table_rows.distillation_cells(leaderboard, escape), "pipe"
             ),
         ]
@@ -175,10 +179,3 @@ def _wrapped(sentences: Sequence[str], width: int, bullet: str = "- ") -> list[s
             cells.plain(sentence), width, initial_indent=bullet, subsequent_indent=" " * len(bullet)
         )
     return lines
-
-
-def _grid(headers: Sequence[str], rows: Sequence[Sequence[str]], style: str) -> str:
-    from tabulate import tabulate
-
-    aligned = ["right" if header in table_rows.RIGHT else "left" for header in headers]
-    return tabulate(rows, headers, tablefmt=style, disable_numparse=True, colalign=aligned if rows else None)

@@ -29,7 +29,7 @@ FLOORS = {
     "tasks": ("tasks",),
     "results": ("results",),
     "results.schema": ("results.schema_manifest", "results.schema_distillation", "results.schema_leaderboard",
-                       "results.schema_claims"),
+                       "results.schema_claims", "results.schema_compare"),
     "results.files": (),
     "results.statistics": ("results.statistics", "results.schema"),
     "results.records": ("results.records", "results.schema", "results.files", "results.errors"),

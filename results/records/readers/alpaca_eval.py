@@ -13,6 +13,7 @@ from typing import Any
 
 from results.errors import ResultsError
 from results.records.log import SHARE, Log, LogMetric, Record, Value, document, number, short, text_hash
+from results.records.readers.several import only_one
 
 HARNESS = "alpaca_eval"
 METRIC = "win_rate"
@@ -36,12 +37,7 @@ def _is_ours(path: Path) -> bool:
 
 def read(path: Path) -> list[Log]:
     """One log. ResultsError if annotations are of several models, or a folder has several files."""
-    files = log_files(path)
-    if len(files) > 1:
-        raise ResultsError(
-            f"{path} holds {len(files)} files ({', '.join(map(str, files))}): name one of these"
-        )
-    return [_read(file) for file in files]
+    return [_read(only_one(path, log_files(path)))]
 
 
 def _read(file: Path) -> Log:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from results.errors import ResultsError
 from results.records.log import SHARE, Log, LogMetric, Record, Value, number, rows_of, text_hash
+from results.records.readers.several import only_one
 from results.schema import JsonObject
 
 HARNESS = "FastChat"
@@ -34,12 +35,7 @@ def _is_ours(path: Path) -> bool:
 
 def read(path: Path) -> list[Log]:
     """One log per model. ResultsError if a folder has several files, or a row is not FastChat's."""
-    files = log_files(path)
-    if len(files) > 1:
-        raise ResultsError(
-            f"{path} holds {len(files)} files ({', '.join(map(str, files))}): name one of these"
-        )
-    return list(_read(files[0]))
+    return list(_read(only_one(path, log_files(path))))
 
 
 def _read(file: Path) -> Iterator[Log]:

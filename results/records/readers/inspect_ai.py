@@ -15,7 +15,6 @@ cached prompt tokens separately; here they are part of the prompt.
 from __future__ import annotations
 
 import json
-import math
 import struct
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -240,8 +239,7 @@ def _number(value: object) -> Value:
             value = float(value)
         except ValueError:
             return None
-    found = number(value)
-    return None if found is None or math.isnan(found) else found
+    return number(value)
 
 
 def _tokens(usage: Mapping[str, JsonObject], model: str) -> Tokens | None:

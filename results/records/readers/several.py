@@ -1,4 +1,4 @@
-"""Chooses among several logs in a folder: the newest of each task, if all are of one model."""
+"""Chooses among the logs in a folder: the only one, or the newest of each task if all are of one model."""
 
 from __future__ import annotations
 
@@ -7,6 +7,15 @@ from pathlib import Path
 
 from results.errors import ResultsError
 from results.records.log import Log
+
+
+def only_one(path: Path, files: Sequence[Path]) -> Path:
+    """The log of a folder that must have only one. ResultsError if it has several."""
+    if len(files) > 1:
+        raise ResultsError(
+            f"{path} holds {len(files)} files ({', '.join(map(str, files))}): name one of these"
+        )
+    return files[0]
 
 
 def newest_of_one_model(path: Path, logs: Sequence[tuple[Log, str]]) -> list[Log]:
