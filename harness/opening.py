@@ -83,9 +83,12 @@ def opened(
 
 
 def _is_stop(error: BaseException | None) -> bool:
-    """Whether a signal ended the work; libraries make other errors of its exception."""
-    while error is not None:
+    """Whether a signal ended the work; libraries make other errors of its exception. A library's chain of
+    errors may have a circle."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
         if not isinstance(error, Exception):
             return True
+        seen.add(id(error))
         error = error.__cause__ or error.__context__
     return False

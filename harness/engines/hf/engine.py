@@ -22,7 +22,7 @@ from harness.engines.hf.alone import decode_alone
 from harness.engines.hf.decode import decode_batch
 from harness.engines.hf.guard import STOCK, Verdict, Way, look
 from harness.engines.hf.linear import exchange_operands
-from harness.engines.hf.load import attentions, context_length, load_config, load_model, refusal
+from harness.engines.hf.load import attentions, context_length, load_config, load_model, loading
 from harness.engines.hf.memory import Halving, budget_from_memory, is_out_of_memory
 from harness.engines.hf.passes import Passes
 from harness.engines.hf.prefixes import plan_batches
@@ -69,13 +69,11 @@ class HuggingFaceEngine(Engine):
         transformers_logging.disable_progress_bar()
         device = str(settings["device"])
         dtype = pick_dtype(source.dtype, device)
-        try:
+        with loading(source):
             config = load_config(source)
             choice = attentions(config, str(settings["attention"]), source.trust_remote_code)
             model = load_model(source, config, dtype, device, choice[0])
             chat = Chat.load(source, model.generation_config)
-        except Exception as error:
-            raise refusal(source, error) from error
         if device == "cpu":
             exchange_operands(model)
         longest = context_length(model.config, chat.tokenizer)

@@ -7,6 +7,8 @@ storage) shows in advance what a full one supports. Nothing is generated here.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import util
 from pathlib import Path
 from typing import Any
@@ -73,7 +75,7 @@ def attentions(config: Any, asked: str, trust_remote_code: bool) -> list[str]:
 def load_model(source: ModelSource, config: Any, dtype: torch.dtype, device: str, attention: str) -> Any:
     """The model on its device, without dropout. UserError if it cannot be loaded or lacks weights;
     RunError if memory is too small."""
-    try:
+    with loading(source, config):
         model, report = auto_class(config).from_pretrained(
             source.location,
             config=config,
@@ -84,8 +86,6 @@ def load_model(source: ModelSource, config: Any, dtype: torch.dtype, device: str
             **hub_options(source),
         )
         model.to(device).eval()
-    except Exception as error:  # transformers raises many kinds for weights that it cannot load
-        raise refusal(source, error, config) from error
     if missing := sorted(report["missing_keys"]):
         raise UserError(
             f"--pretrained {source.name} lacks {len(missing)} weights, first {missing[0]}: "
@@ -94,10 +94,19 @@ def load_model(source: ModelSource, config: Any, dtype: torch.dtype, device: str
     return model
 
 
-def refusal(source: ModelSource, error: Exception, config: Any = None) -> UserError | RunError:
-    """The error for whatever transformers raises about a broken or unknown folder."""
-    if isinstance(error, UserError | RunError):
-        return error
+@contextmanager
+def loading(source: ModelSource, config: Any = None) -> Iterator[None]:
+    """Makes one line of whatever transformers raises about a broken or unknown folder: it raises many kinds.
+    Our own errors pass as they are: an error that is raised from itself is a chain without an end."""
+    try:
+        yield
+    except (UserError, RunError):
+        raise
+    except Exception as error:
+        raise _refusal(source, error, config) from error
+
+
+def _refusal(source: ModelSource, error: Exception, config: Any) -> UserError | RunError:
     if is_out_of_memory(error):
         return RunError(
             f"memory is too small for the weights of {source.name}: choose a smaller model or a "

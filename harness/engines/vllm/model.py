@@ -10,7 +10,7 @@ from typing import Any
 
 from harness.engines.base import ModelInfo
 from harness.engines.chat import Chat, hub_options
-from harness.engines.hf.load import context_length, empty_model, load_config, refusal
+from harness.engines.hf.load import context_length, empty_model, load_config, loading
 from harness.engines.hf.settings import pick_dtype
 from harness.models.source import ModelSource, weights_fingerprint
 from harness.types import stable_hash
@@ -23,17 +23,15 @@ def describe(source: ModelSource) -> tuple[ModelInfo, Chat, Any]:
     from transformers import GenerationConfig
 
     options = hub_options(source)
-    config = None
-    try:
+    with loading(source):
         config = load_config(source)
+    with loading(source, config):
         try:
             generation_config = GenerationConfig.from_pretrained(source.location, **options)
         except OSError:
             generation_config = GenerationConfig.from_model_config(config)
         chat = Chat.load(source, generation_config)
         skeleton = empty_model(config, source.trust_remote_code)
-    except (OSError, ValueError, RuntimeError, ImportError) as error:
-        raise refusal(source, error, config) from error
     dtype = pick_dtype(source.dtype, "cuda" if torch.cuda.is_available() else "cpu")
     commit = getattr(config, "_commit_hash", None)
     info = ModelInfo(
