@@ -13,6 +13,7 @@ from distill.teacher.plan import ASKED_BEFORE
 from distill.teacher.sample import TeacherAsk
 from distill.teacher.select import Example, Sampled, label_accuracy
 from distill.training.job import TrainingJob
+from distill.training.settings import passes
 from harness.lm.task import TaskData
 from harness.programs.base import get_method
 from harness.recipes import Recipe
@@ -57,7 +58,7 @@ def account(
     parameters = context.engine.model.parameters
     used = dict(job.settings) if job else dict(settings)
     ids = sum(len(ids) for ids in [*job.prompts, *job.targets]) if job else 0
-    trained = ids * _passes(used, len(job.prompts) if job else 0)
+    trained = ids * passes(used, len(job.prompts) if job else 0)
     # Forward and backward take 6 FLOPs per parameter and token; LoRA computes no gradient of the frozen
     # weights.
     per_token = 6.0 if used.get("tuning") == "full" else 4.0
@@ -104,11 +105,3 @@ def as_trained(records: Sequence[Distillation], tokens: int, apart: bool) -> Non
         share = tokens / (whole if apart else record["train_tokens"])
         record["train_flops"] *= share
         record["train_tokens"] = round(record["train_tokens"] * share)
-
-
-def _passes(settings: Settings, examples: int) -> float:
-    """How often each example is trained on."""
-    steps = int(settings.get("max_steps") or 0)
-    if not steps or not examples:
-        return float(settings["epochs"])
-    return steps * int(settings["batch"]) / examples

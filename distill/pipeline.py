@@ -30,7 +30,7 @@ from distill.teacher.inputs import (
     with_other_forms,
 )
 from distill.teacher.overlap import require_disjoint
-from distill.teacher.plan import teacher_inputs, teacher_samples
+from distill.teacher.plan import teacher_inputs, teacher_phase, teacher_samples
 from distill.teacher.replies import choose_replies
 from distill.teacher.sample import TeacherAsk, sample_teachers
 from distill.teacher.select import Example, FilterChoice, Sampled, choose_filter, keep, parse_filter
@@ -49,7 +49,7 @@ from harness.lm.task import TaskData
 from harness.models.source import cache_folder, is_at_hand, resolve_model
 from harness.options import RunOptions
 from harness.progress import say
-from harness.recipes import DISTILLED, Recipe
+from harness.recipes import Recipe
 from harness.session import Session
 from harness.types import Settings, stable_hash
 from harness.variants import Variant, parse_variants, unteachable
@@ -84,10 +84,12 @@ def check_settings(options: RunOptions) -> None:
     """UserError for settings that would otherwise fail after hours of sampling: training settings, filter."""
     settings = training_settings(options.train_args)
     parse_filter(options.filter or "majority")
-    trains = any(variant.kind == "distilled" for variant in parse_variants(options.models))
+    taught = [variant for variant in parse_variants(options.models) if variant.kind == "distilled"]
+    if any(variant.recipe.taught == "steps" for variant in taught):
+        stages.check(settings)
     own_weights = KINDS[options.engine].weights == "here" and options.preset != "paper"
     # A model that must still be fetched and converted is checked later.
-    if trains and own_weights and is_at_hand(options.pretrained):
+    if taught and own_weights and is_at_hand(options.pretrained):
         code = options.trust_remote_code
         require_trainable(resolve_model(options.pretrained, options.revision, options.dtype, code), settings)
 
@@ -252,7 +254,7 @@ def _make(context: Session, variant: Variant, seed: int, plans: list[_Plan], tes
         for plan in plans:
             require_trainable(context.source, plan.settings)
     recipe = variant.recipe
-    phase = "teacher" if recipe == DISTILLED else f"teacher of {variant.name}"
+    phase = teacher_phase(variant)
     phase += "" if context.options.seeds == 1 else f" seed {seed}"
     sampled = _examples(context, recipe, seed, plans, phase)
     if not context.options.allow_overlap:
@@ -358,6 +360,10 @@ def _lessons(plans: Sequence[_Plan], sampled: Sequence[Sampled]) -> dict[Path, d
     for plan, found in zip(plans, sampled, strict=True):
         if plan.distilled is not None and plan.distilled.folder is not None:
             lessons.setdefault(plan.folder, {}).update(
-                {each.prompt: each.target(plan.task.spec.target) for each in found.examples}
+                {
+                    each.prompt: target
+                    for each in found.drawn
+                    if (target := each.target(plan.task.spec.target)) is not None
+                }
             )
     return lessons

@@ -246,7 +246,7 @@ def _history(found: Manifest | None, begun: Manifest) -> list[Command]:
             "added": {},
         }
         before = list(found.get("history") or [first])
-        more = added(found.get("options", {}), RunOptions.from_dict(begun["options"]))
+        more = added(found.get("options", {}), begun["options"])
     if before and before[-1]["command"] == begun["command"] and not more:
         return before
     return [*before, {"command": begun["command"], "started": begun["started"], "added": more}]

@@ -69,14 +69,10 @@ def joined(path: Path, held: Settings, now: RunOptions) -> RunOptions:
     return replace(now, **more, models=_models(path, before.models, now.models))
 
 
-def added(held: Settings, now: RunOptions) -> JsonObject:
-    """Returns what `now` adds to a run with the options `held`: option -> `[before, after]`."""
-    values = now.as_dict()
-    return {
-        name: [held[name], values[name]]
-        for name in sorted(GROWS)
-        if name in held and held[name] != values[name]
-    }
+def added(held: Settings, now: Settings) -> JsonObject:
+    """Returns what the options `now` add to a run with the options `held`: option -> `[before, after]`."""
+    grown = (name for name in sorted(GROWS) if name in held and held[name] != now[name])
+    return {name: [held[name], now[name]] for name in grown}
 
 
 def kept_beyond(now: RunOptions, whole: RunOptions) -> list[str]:

@@ -11,9 +11,9 @@ from harness.errors import UserError
 from harness.folder import RunFolder
 from harness.lm.task import TaskData
 from harness.manifest import REGROUPED, engine_facts, run_facts, with_notes
-from harness.models.source import ModelSource, check_cache, resolve_model
+from harness.models.source import check_cache
 from harness.options import RunOptions
-from harness.placement import engine_arguments, require_named
+from harness.placement import engine_arguments, require_named, source_of
 from harness.progress import say
 from harness.scheduler import Scheduler
 from harness.session import Session
@@ -36,11 +36,7 @@ def opened(
     kind = KINDS[options.engine]
     kind.check(engine_arguments(options))
     check_cache()
-    source = (
-        ModelSource(kind.name, kind.name)
-        if kind.weights == "none"
-        else resolve_model(options.pretrained, options.revision, options.dtype, options.trust_remote_code)
-    )
+    source = source_of(options)
     folder = RunFolder.open(options, command, verb)
     say(f"run folder: {folder.path}")
     with ExitStack() as held:
@@ -48,8 +44,7 @@ def opened(
         try:
             store = CallStore(folder.path / "calls.sqlite")
             held.callback(store.close)
-            marks = options.mark_pair
-            source = replace(source, date=folder.manifest["template_date"], thought_marks=marks)
+            source = replace(source, date=folder.manifest["template_date"])
             try:
                 engine = kind.open(source, engine_arguments(options))
                 held.callback(engine.close)
@@ -63,7 +58,10 @@ def opened(
                 facts["engine"] = with_notes(facts["engine"], folder.manifest.get("engine"))
             folder.save(**facts)
             try:
-                yield Session(options, source, engine, Scheduler(engine, store, marks), tasks), folder
+                yield (
+                    Session(options, source, engine, Scheduler(engine, store, options.mark_pair), tasks),
+                    folder,
+                )
             except BaseException:
                 # Finished calls are kept, and so is what the engine reported.
                 with suppress(OSError):

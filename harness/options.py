@@ -102,6 +102,11 @@ class RunOptions:
     noise_floor: bool = False
     push_to_hub: str | None = None
 
+    @property
+    def every_seed(self) -> range:
+        """The seeds of the run."""
+        return range(self.seed, self.seed + self.seeds)
+
     def check(self) -> None:
         """UserError for values that no run can have."""
         check_texts(self.as_dict())

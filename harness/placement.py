@@ -10,7 +10,7 @@ from pathlib import Path
 from harness.engines import KINDS
 from harness.engines.base import AdapterInfo, Engine, adapter_name
 from harness.errors import UserError
-from harness.models.source import resolve_model
+from harness.models.source import ModelSource, resolve_model
 from harness.options import RunOptions
 from harness.session import Session
 from harness.types import Settings
@@ -52,6 +52,16 @@ def require_named(engine: Engine, variants: Sequence[Variant]) -> None:
             folder = _fetched(variant)
             if (folder / "adapter_config.json").is_file():
                 engine.require_served(variant.name, folder)
+
+
+def source_of(options: RunOptions) -> ModelSource:
+    """The model of `--pretrained`, without the date for its template. UserError if it is not available."""
+    kind = KINDS[options.engine]
+    if kind.weights == "none":
+        found = ModelSource(kind.name, kind.name)
+    else:
+        found = resolve_model(options.pretrained, options.revision, options.dtype, options.trust_remote_code)
+    return replace(found, thought_marks=options.mark_pair)
 
 
 def engine_arguments(options: RunOptions) -> Settings:

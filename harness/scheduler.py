@@ -138,7 +138,7 @@ class Scheduler:
     def recall(self, job: Job) -> tuple[Request, Completion]:
         """The first call of a job and its stored completion, with the ids of both. RunError where the store
         does not have it."""
-        request = self._request(job, Running(_started(job), job.method.name).asks[0])
+        request = self.first_requests([job])[0]
         found = self._store.with_ids([request.key]).get(request.key)
         if found is None:
             raise RunError(f"call {request.key} of {job.method.name} is not in the store: repeat the command")
@@ -251,8 +251,8 @@ class Scheduler:
         """What the jobs ask first; nothing is asked or stored."""
         found: list[Request] = []
         for job in jobs:
-            running = Running(job.method.start(job.item, job.options, job.vote), job.method.name)
-            found += [self._request(job, ask) for ask in running.asks]
+            asks = Running(_started(job), job.method.name).asks
+            found += [self._request(job, ask) for ask in asks]
         return found
 
     def _requests(self, state: _Live) -> Sequence[Request]:

@@ -83,6 +83,11 @@ class Variant:
         return self.kind == "distilled" and self.recipe.from_system_2
 
 
+def untrained_first(variants: Sequence[Variant]) -> list[Variant]:
+    """`variants` in the order in which a run asks them: those without training first."""
+    return sorted(variants, key=lambda variant: variant.kind == "distilled")
+
+
 def parse_variants(models: str) -> list[Variant]:
     """Variants of a `--models` value, in order. UserError for an unknown one, a repeated name, or a
     distilled one whose teacher is not clear."""

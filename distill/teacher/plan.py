@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from harness.lm.task import TaskData
 from harness.options import DISTILL_INPUTS, RunOptions
+from harness.recipes import DISTILLED
 from harness.variants import Variant
 
 ASKED_BEFORE = 24
@@ -31,3 +32,8 @@ def teacher_samples(options: RunOptions, task: TaskData, variant: Variant) -> in
         return options.samples
     few = options.data == "embedded" and options.preset is None
     return task.spec.samples_embedded if few else task.spec.samples
+
+
+def teacher_phase(variant: Variant) -> str:
+    """The name of the phase in which a variant's teacher is sampled."""
+    return "teacher" if variant.recipe == DISTILLED else f"teacher of {variant.name}"

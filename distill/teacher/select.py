@@ -61,15 +61,6 @@ class Example:
     reasoning: str = ""
     """Taught before the answer at first, and then less and less of it (`distill.training.stages`)."""
 
-    @property
-    def prompt(self) -> str:
-        """The user turn that the target is taught behind."""
-        return self.item.prompt if self.reply is None else self.reply.messages[-1]["content"]
-
-    def target(self, write: Callable[[str], str]) -> str:
-        """The text that is taught; `write` makes an answer a target."""
-        return write(self.answer) if self.reply is None else self.reply.text
-
 
 @dataclass(frozen=True)
 class Drawn:

@@ -77,6 +77,14 @@ OF_RECIPES = ("shortest", "longest_reply", "stages")
 """Settings that some recipes use (`Recipe.settings`) and the others do not look at."""
 
 
+def passes(settings: Settings, examples: int) -> float:
+    """How often plain training sees each of the `examples`."""
+    steps = int(settings.get("max_steps") or 0)
+    if not steps or not examples:
+        return float(settings["epochs"])
+    return steps * int(settings["batch"]) / examples
+
+
 def training_settings(*layers: Settings) -> Settings:
     """Defaults overlaid with `layers`. UserError for what does not exist or does not go together."""
     merged = dict(DEFAULTS)

@@ -15,6 +15,7 @@ from dataclasses import replace
 
 from distill.training.data import Examples, example
 from distill.training.job import TrainingJob
+from distill.training.settings import passes
 from harness.errors import RunError, UserError
 from harness.types import Settings, stable_hash
 
@@ -38,7 +39,7 @@ def staged(job: TrainingJob, reasoning: Sequence[Sequence[int]]) -> TrainingJob:
     many tokens as `job` itself."""
     stages = int(job.settings["stages"])
     lengths = [len(prompt) + len(target) for prompt, target in zip(job.prompts, job.targets, strict=True)]
-    whole = sum(lengths) * _passes(job)
+    whole = sum(lengths) * passes(job.settings, len(job.prompts))
     shares = [0.5 / stages] * stages + [0.5]
     made = replace(job, prompts=[], targets=[], groups=[], stages=[])
     for stage, share in enumerate(shares):
@@ -63,12 +64,6 @@ def _drawn(seed: int, stage: int, costs: Sequence[int], budget: float) -> Iterab
         yield order[count % len(order)]
         spent += costs[order[count % len(order)]]
         count += 1
-
-
-def _passes(job: TrainingJob) -> float:
-    """Returns how often plain training would see each example."""
-    steps = int(job.settings["max_steps"])
-    return steps * job.settings["batch"] / len(job.prompts) if steps else float(job.settings["epochs"])
 
 
 def staged_examples(job: TrainingJob, max_length: int) -> tuple[Examples, list[int]]:

@@ -14,12 +14,12 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from distill.checkpoint import RECORD_FILE
 from harness.errors import UserError, one_line
 from harness.models.source import cache_folder
 from results.files import parse_json
 
 PLACES = ("checkpoints", "models")
-RECORD = "s2d.json"
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def _about(folder: Path) -> str:
     if folder.name.startswith("."):
         return "a training that was stopped; the same command continues it"
     try:
-        records = parse_json((folder / RECORD).read_bytes())["records"]
+        records = parse_json((folder / RECORD_FILE).read_bytes())["records"]
         tasks = ", ".join(records)
         first = next(iter(records.values()))
         return (

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.command.plan import Part, distillation, evaluation, held_rows
+from harness.command.plan import Held, Part, distillation, evaluation
 from harness.lm.task import TaskData
 from harness.options import RunOptions
 from harness.variants import Variant
@@ -16,13 +16,14 @@ DISK_PER_CALL = 4_000
 """Approximate bytes in store and samples: prompt text and ids, response, keys."""
 
 
-def estimate(options: RunOptions, variants: Sequence[Variant], tasks: Sequence[TaskData]) -> str:
-    """Returns one line: scored prompts, and at most how many calls and generated tokens are still to come."""
+def estimate(options: RunOptions, variants: Sequence[Variant], tasks: Sequence[TaskData], held: Held) -> str:
+    """Returns one line: scored prompts, and at most how many calls and generated tokens are still to come;
+    `held` is what the run has already."""
     taught = {variant.name for variant in variants if variant.kind == "distilled"}
     # More tasks or items may change a distilled checkpoint: then all of its items are asked again.
-    held = {names: rows for names, rows in held_rows(options).items() if names[0] not in taught}
+    held = {names: rows for names, rows in held.items() if names[0] not in taught}
     parts = [*evaluation(options, variants, tasks, held), *distillation(options, variants, tasks)]
-    prompts = sum(len(task.indices) for task in tasks) * len(variants)
+    prompts = sum(len(task.indices) for task in tasks) * len(variants) * options.seeds
     what = (
         f"{_counted(len(tasks), 'task')} x {_counted(len(variants), 'variant')}, {prompts:,} scored prompts"
     )

@@ -12,12 +12,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from distill.pipeline import MIN_KEPT, Planned, planned
-from harness.command.plan import BEFORE, DIRECT, USC, Held, Inputs, Part, distillation, evaluation, held_rows
+from harness.command.needs import FULL_TRAINING
+from harness.command.plan import BEFORE, DIRECT, USC, Held, Inputs, Part, distillation, evaluation
 from harness.command.probe import Probe, Range, probed, to_fetch
 from harness.folder import held_manifest
 from harness.lm.task import TaskData
 from harness.options import RunOptions
-from harness.variants import Variant
+from harness.variants import Variant, untrained_first
 
 KEPT = (0.3, 1.0)
 """Share of the inputs that a filter keeps, least and most: it is not known in advance."""
@@ -26,8 +27,6 @@ TIMES_READING = {"full": (2.0, 8.0), "lora": (1.5, 6.0)}
 padding and the optimizer."""
 STARTS = (5.0, 40.0)
 """Seconds that a process takes to import torch and TRL, before it loads the model."""
-FULL_BYTES = 16
-"""Bytes of a trained weight: itself, its gradient and two moments, in float32."""
 ADAPTER_SHARE = 0.02
 """Weights of an adapter, as a share of the model's; rank 16 on all linear layers has fewer."""
 TRAINING, LOADING = "training", "loading"
@@ -91,26 +90,33 @@ class Forecast:
 
 
 def forecast(
-    options: RunOptions, variants: Sequence[Variant], tasks: list[TaskData], evaluates: bool = True
+    options: RunOptions,
+    variants: Sequence[Variant],
+    tasks: list[TaskData],
+    held: Held,
+    evaluates: bool = True,
 ) -> Forecast:
-    """Probes and estimates. `evaluates` is False if only checkpoints are made. UserError for a model or an
-    adapter that is not available, and for a wrong argument."""
+    """Probes and estimates. `held` is what the run has already; `evaluates` is False if only checkpoints are
+    made. UserError for a model or an adapter that is not available, and for a wrong argument."""
     parts = list(distillation(options, variants, tasks))
     if evaluates:
         parts += evaluation(options, variants, tasks, {})
     kinds = {part.kind: None for part in parts if part.items and part.method != USC}
     if any(variant.kind == "distilled" for variant in variants):  # training is estimated from them
         kinds |= {(task.name, DIRECT, False): None for task in tasks}
-    held = held_rows(options) if evaluates else {}
-    if missing := to_fetch(options):
+    source, missing = to_fetch(options)
+    if missing:
         return Forecast(_joined([_unprobed(part) for part in parts]), {}, missing)
     rows: list[Row] = []
     full = False
-    with probed(options, variants, tasks, list(kinds)) as probe:
-        for variant in sorted(variants, key=lambda each: each.kind == "distilled"):
+    with probed(options, source, variants, tasks, list(kinds)) as probe:
+        for variant in untrained_first(variants):
             if variant.kind == "distilled":
-                seeds = range(options.seed, options.seed + options.seeds)
-                plans = [(seed, plan) for seed in seeds for plan in planned(probe.session, variant, seed)]
+                plans = [
+                    (seed, plan)
+                    for seed in options.every_seed
+                    for plan in planned(probe.session, variant, seed)
+                ]
                 rows += [_row(part, probe) for part in _asked(options, variant, tasks, plans)]
                 rows += _trainings(variant, [plan for _, plan in plans], probe)
                 full = full or any(plan.settings["tuning"] == "full" for _, plan in plans)
@@ -238,6 +244,6 @@ def _memory(probe: Probe, rows: Sequence[Row], full: bool) -> dict[str, float]:
         return {}
     found = {"weights": probe.weights_gb, "probe": probe.peak_gb}
     if any(row.phase == TRAINING for row in rows):
-        states = probe.engine.model.parameters * FULL_BYTES / 1e9
+        states = probe.engine.model.parameters * FULL_TRAINING / 1e9
         found["training"] = states if full else probe.weights_gb + ADAPTER_SHARE * states
     return found

@@ -8,8 +8,7 @@ Decisions depend on the call store only, so a run that was killed makes the same
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
 
 from distill.checkpoint import Distilled
 from distill.pipeline import find_or_make
@@ -25,7 +24,7 @@ from harness.progress import say
 from harness.sample_rows import write_rows
 from harness.session import Session
 from harness.types import stable_hash
-from harness.variants import Variant
+from harness.variants import Variant, untrained_first
 from results.analysis.decide import ended
 from results.schema import Distillation, LookPlan, SampleRow
 from results.statistics.sequential.plan import planned
@@ -101,7 +100,7 @@ class Places:
         folders = {task: each.folder for task, each in made.items()}
         found, alone = [], False
         for where, adapters in placements(self._session, variant, seed, folders):
-            _note_probes(made, adapters)
+            note_probes(made, adapters)
             alone = alone or where is not self._session
             found.append((where, adapters))
             yield where, adapters
@@ -109,7 +108,8 @@ class Places:
             self._kept[key] = found
 
 
-def _note_probes(made: dict[str, Distilled], adapters: dict[str, AdapterInfo | None]) -> None:
+def note_probes(made: Mapping[str, Distilled], adapters: Mapping[str, AdapterInfo | None]) -> None:
+    """Writes into each record by how much its adapter changed the probe."""
     for task, adapter in adapters.items():
         if task in made and adapter is not None:
             made[task].record["probe_change"] = adapter.probe_change
@@ -130,9 +130,8 @@ class _Rounds:
         self, session: Session, folder: RunFolder, variants: Sequence[Variant], plan: LookPlan
     ) -> None:
         self._session, self._folder, self._plan = session, folder, plan
-        # Variants without training come first, as everywhere.
-        self._variants = sorted(variants, key=lambda variant: variant.kind == "distilled")
-        self._seeds = range(session.options.seed, session.options.seed + session.options.seeds)
+        self._variants = untrained_first(variants)
+        self._seeds = session.options.every_seed
         self._places = Places(session)
         self._made: dict[tuple[str, int], dict[str, Distilled]] = {}
         self._rows: dict[tuple[str, str], list[SampleRow]] = {}
@@ -158,10 +157,13 @@ class _Rounds:
 
     def _ask(self, parts: Sequence[TaskData], look: int) -> None:
         """Runs one round: every variant on the items of one look."""
+        going_on = {task.name for task in parts}
         for variant in self._variants:
             began = time.perf_counter()
             for seed in self._seeds:
-                made = self._distilled(variant, seed)
+                made = {
+                    task: each for task, each in self._distilled(variant, seed).items() if task in going_on
+                }
                 for where, adapters in self._places.of(variant, seed, made):
                     chosen = [task for task in parts if task.name in adapters]
                     for name, found in evaluate(where, variant, seed, chosen, adapters).items():
@@ -190,7 +192,7 @@ class _Rounds:
     def _stop(self, look: int) -> None:
         """Stops the tasks that are decided, given up, or at their planned end, and prints it."""
         self._folder.save(looks=self._plan, samples=self._samples)
-        over = ended(Path(self._folder.path))
+        over = ended(self._folder.path)
         for name, entry in self._plan["tasks"].items():
             if entry["ended"] is not None:
                 continue

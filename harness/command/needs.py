@@ -17,6 +17,7 @@ from typing import Any
 
 from harness.command.cache import size
 from harness.errors import UserError, one_line
+from harness.models.gguf import is_converted
 from harness.models.source import SMOLLM2_PACKAGE, TINY, cache_folder, check_folder
 from results.files import parse_json
 from results.schema import JsonObject
@@ -86,7 +87,7 @@ class Needs:
 def needs(name: str, revision: str | None = None) -> Needs:
     """Returns what `--pretrained name` needs. UserError if the model is missing or the hub does not say."""
     if name == "smollm2":
-        fetch = 0 if (cache_folder() / "models" / name).is_dir() else SMOLLM2_BYTES
+        fetch = 0 if is_converted(cache_folder() / "models" / name) else SMOLLM2_BYTES
         return Needs(f"{name} ({SMOLLM2_PACKAGE})", SMOLLM2_PARAMETERS, SMOLLM2_BYTES, fetch, SMOLLM2_CACHE)
     path = TINY if name == "tiny" else Path(name).expanduser()
     if name.lower().endswith(".gguf"):

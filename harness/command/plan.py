@@ -13,18 +13,17 @@ from pathlib import Path
 from typing import NamedTuple
 
 from distill.teacher.filter_kinds import FILTERS, Filter
-from distill.teacher.plan import ASKED_BEFORE, teacher_inputs, teacher_samples
+from distill.teacher.plan import ASKED_BEFORE, teacher_inputs, teacher_phase, teacher_samples
 from distill.teacher.select import USC_TOKENS, choose_filter
 from harness.calls import Most, most_of
 from harness.folder import held_manifest
 from harness.lm.task import TaskData
 from harness.options import RunOptions
-from harness.recipes import DISTILLED
 from harness.variants import Variant, unteachable
 from results.errors import ResultsError
 from results.records.lines import lines
 
-TEACHER, BEFORE, CHOOSING = "teacher", "System 1 before", "choosing"
+BEFORE, CHOOSING = "System 1 before", "choosing"
 DIRECT, USC = "direct", "usc"
 
 
@@ -38,7 +37,6 @@ class Part:
 
     phase: str
     """The variant, or what comes before its training."""
-    variant: Variant
     task: TaskData
     method: str
     items: int
@@ -104,7 +102,7 @@ def evaluation(
             method = variant.method_for(task.spec.s2_method)
             items = len(task.indices) * options.seeds - held.get((variant.name, task.name), 0)
             most = _most(options, task, method)
-            yield Part(variant.name, variant, task, method, max(0, items), most, scored=True)
+            yield Part(variant.name, task, method, max(0, items), most, scored=True)
 
 
 def distillation(
@@ -113,24 +111,22 @@ def distillation(
     """Yields for each seed the samples of the teachers, the calls of a filter that lets the model choose, and
     those of System 1 before training."""
     taught = [each for each in variants if each.kind == "distilled"]
-    seeds = range(options.seed, options.seed + options.seeds)
-    for variant, seed, task in product(taught, seeds, tasks):
+    for variant, seed, task in product(taught, options.every_seed, tasks):
         if unteachable(variant, task.spec.s2_method):
             continue
-        recipe = variant.recipe
-        name = TEACHER if recipe == DISTILLED else f"{TEACHER} of {variant.name}"
+        recipe, name = variant.recipe, teacher_phase(variant)
         method = variant.teacher_for(task.spec.s2_method)
         chosen = _filter(options, task, variant)
         inputs = (known or {}).get((variant.name, task.name, seed)) or _inputs_at_most(options, task, chosen)
         samples = inputs.asked * teacher_samples(options, task, variant)
         if recipe.samples != 0:
             most = _most(options, task, method)
-            yield Part(name, variant, task, method, samples, most, teaches=True)
+            yield Part(name, task, method, samples, most, teaches=True)
         if chosen.model_chooses:
-            yield Part(f"{name}, {CHOOSING}", variant, task, USC, inputs.units, Most(1, USC_TOKENS, True))
+            yield Part(f"{name}, {CHOOSING}", task, USC, inputs.units, Most(1, USC_TOKENS, True))
         if recipe.asks_before:
             before = min(ASKED_BEFORE, inputs.asked)
-            yield Part(f"{name}, {BEFORE}", variant, task, DIRECT, before, _most(options, task, DIRECT))
+            yield Part(f"{name}, {BEFORE}", task, DIRECT, before, _most(options, task, DIRECT))
 
 
 def _inputs_at_most(options: RunOptions, task: TaskData, chosen: Filter) -> Inputs:

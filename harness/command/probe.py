@@ -23,9 +23,9 @@ from harness.engines import KINDS
 from harness.engines.base import Engine
 from harness.lm.task import TaskData
 from harness.models.fetch import bytes_to_fetch
-from harness.models.source import ModelSource, check_cache, resolve_model
+from harness.models.source import ModelSource, check_cache
 from harness.options import RunOptions
-from harness.placement import engine_arguments, require_named
+from harness.placement import engine_arguments, require_named, source_of
 from harness.programs.base import get_method
 from harness.progress import say
 from harness.scheduler import Scheduler
@@ -128,31 +128,27 @@ class Probe:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
 
 
-def to_fetch(options: RunOptions) -> int:
-    """Bytes of the model that are not on this machine. UserError for a model that is not available, and
-    for a wrong engine argument."""
+def to_fetch(options: RunOptions) -> tuple[ModelSource, int]:
+    """The model, and the bytes of it that are not on this machine. UserError for a model that is not
+    available, and for a wrong engine argument."""
     kind = KINDS[options.engine]
     kind.check(engine_arguments(options))
     check_cache()
-    option = f"--pretrained {options.pretrained}"
-    return bytes_to_fetch(_source(options), option) if kind.weights == "here" else 0
-
-
-def _source(options: RunOptions) -> ModelSource:
-    kind = KINDS[options.engine]
-    if kind.weights == "none":
-        return ModelSource(kind.name, kind.name)
-    found = resolve_model(options.pretrained, options.revision, options.dtype, options.trust_remote_code)
-    today = time.strftime("%Y-%m-%d", time.gmtime())
-    return replace(found, date=today, thought_marks=options.mark_pair)
+    source, option = source_of(options), f"--pretrained {options.pretrained}"
+    return source, bytes_to_fetch(source, option) if kind.weights == "here" else 0
 
 
 @contextmanager
 def probed(
-    options: RunOptions, variants: Sequence[Variant], tasks: list[TaskData], kinds: Sequence[Kind]
+    options: RunOptions,
+    source: ModelSource,
+    variants: Sequence[Variant],
+    tasks: list[TaskData],
+    kinds: Sequence[Kind],
 ) -> Iterator[Probe]:
     """Loads the model and measures `kinds` of calls. UserError for an adapter that is not available."""
-    kind, settings, source = KINDS[options.engine], engine_arguments(options), _source(options)
+    kind, settings = KINDS[options.engine], engine_arguments(options)
+    source = replace(source, date=time.strftime("%Y-%m-%d", time.gmtime()))
     say(f"probe: loading {source.name} ({kind.name}), then about {SECONDS:.0f} seconds of real calls")
     began = time.perf_counter()
     with ExitStack() as held:

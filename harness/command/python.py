@@ -54,7 +54,7 @@ def run(
 
         load_prices(prices)  # check now, not after hours
     folder, _ = run_or_show(chosen, _as_call(values))
-    leaderboard = build(folder, chosen.margin, prices)
+    leaderboard = build(folder, chosen.margin, prices, interval=chosen.interval)
     publish(folder, leaderboard)
     return Run(folder, leaderboard)
 

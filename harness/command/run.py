@@ -17,6 +17,7 @@ from harness import storage
 from harness.command import looks
 from harness.command.estimate import estimate, estimate_distillation
 from harness.command.forecast import Forecast, forecast
+from harness.command.plan import held_rows
 from harness.engines import KINDS
 from harness.engines.base import BY_IDS
 from harness.errors import UserError
@@ -42,6 +43,7 @@ from harness.variants import (
     check_recipes,
     check_teachers,
     parse_variants,
+    untrained_first,
     with_noise_floor,
     with_teacher,
 )
@@ -53,7 +55,7 @@ def run(options: RunOptions, command: str = "run()") -> tuple[Path, list[Distill
     Finished work is kept after an error."""
     options, variants = _named(options)
     tasks = _checked(options, variants)
-    say(estimate(options, variants, tasks))
+    say(estimate(options, variants, tasks, held_rows(options)))
     if options.dry_run:
         return Path(options.output or "runs"), []
     with opened(options, command, "run", tasks, variants) as (session, folder):
@@ -82,11 +84,10 @@ def distill(options: RunOptions, command: str = "distill()") -> tuple[Path, list
     if options.dry_run:
         return Path(options.output or "runs"), []
     with opened(options, command, "distill", tasks, variants) as (session, folder):
-        seeds = range(options.seed, options.seed + options.seeds)
         records = [
             entry.record
             for variant in variants
-            for seed in seeds
+            for seed in options.every_seed
             for entry in find_or_make(session, variant, seed).values()
         ]
         folder.finish(distillation=records)
@@ -97,8 +98,12 @@ def dry_run(options: RunOptions, kind: RunKind = "run") -> Forecast:
     """Returns what `run` or `distill` would cost, from a short probe. Writes nothing. Same UserErrors."""
     options, variants = _named(options) if kind == "run" else _to_distil(options)
     tasks = _checked(options, variants)
-    say((estimate if kind == "run" else estimate_distillation)(options, variants, tasks))
-    return forecast(options, variants, tasks, evaluates=kind == "run")
+    if kind == "distill":
+        say(estimate_distillation(options, variants, tasks))
+        return forecast(options, variants, tasks, {}, evaluates=False)
+    held = held_rows(options)
+    say(estimate(options, variants, tasks, held))
+    return forecast(options, variants, tasks, held)
 
 
 def _named(options: RunOptions) -> tuple[RunOptions, list[Variant]]:
@@ -190,22 +195,17 @@ def _check_variants(variants: Sequence[Variant], options: RunOptions) -> None:
             check_folder(folder, f"--models {variant.name}={location}")
 
 
-def _phases(
-    session: Session, folder: RunFolder, variants: Sequence[Variant]
-) -> tuple[list[Distillation], dict[str, float], dict[str, str]]:
-    """Runs all variants and seeds; those without training first, so that the engine loads once per phase.
-    Returns the records of distillation, seconds by variant, and the SHA-256 of each samples file."""
+def _phases(session: Session, folder: RunFolder, variants: Sequence[Variant]) -> looks.Phases:
+    """Runs all variants and seeds; those without training first, so that the engine loads once per phase."""
     # Files of an earlier process are written again; none of them counts until the run is finished.
     folder.save(samples={})
     records: list[Distillation] = []
     timing: dict[str, float] = {}
     samples: dict[str, str] = {}
     rows: dict[tuple[str, str], list[SampleRow]] = {}
-    seeds = range(session.options.seed, session.options.seed + session.options.seeds)
-    ordered = sorted(variants, key=lambda variant: variant.kind == "distilled")
-    for variant in ordered:
+    for variant in untrained_first(variants):
         began = time.perf_counter()
-        for seed in seeds:
+        for seed in session.options.every_seed:
             made: dict[str, Distilled] = {}
             if variant.kind == "distilled":
                 made = find_or_make(session, variant, seed)
@@ -213,9 +213,7 @@ def _phases(
                 folder.save(distillation=records)
             folders = {task: each.folder for task, each in made.items()}
             for where, adapters in placements(session, variant, seed, folders):
-                for task, adapter in adapters.items():
-                    if task in made and adapter is not None:
-                        made[task].record["probe_change"] = adapter.probe_change
+                looks.note_probes(made, adapters)
                 chosen = [task for task in session.tasks if task.name in adapters]
                 for name, found in evaluate(where, variant, seed, chosen, adapters).items():
                     rows.setdefault((variant.name, name), []).extend(found)
