@@ -9,10 +9,11 @@ BENCH ?= --limit 200
 
 setup: $(VENV)/.ready
 
+# Python compiles a file when it is first imported; to compile all of torch and transformers here takes a minute.
 $(VENV)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --constraint constraints.txt torch
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[dev]"
+	$(BIN)/pip install --quiet --no-compile --constraint constraints.txt torch
+	$(BIN)/pip install --quiet --no-compile --constraint constraints.txt --editable ".[dev]"
 	touch $@
 
 # The embedded model, its five tasks, three variants, 200 items a task; BENCH="--limit 500 --seed 1" are other options.
