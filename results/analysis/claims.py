@@ -20,8 +20,19 @@ from results.analysis import cut, looks, verdicts
 from results.analysis.cost import CostModel
 from results.analysis.table_functions import Difference, clusters_needed, detectable
 from results.records.columns import Columns
-from results.schema import UNITS, ClaimName, ClaimOutcome, Comparison, Metric, PairMarks, Unit, Verdict
-from results.schema_claims import CutShares, Ratios, Sides
+from results.schema import (
+    UNITS,
+    ClaimName,
+    ClaimOutcome,
+    Comparison,
+    CutShares,
+    Metric,
+    PairMarks,
+    Ratios,
+    Sides,
+    Unit,
+    Verdict,
+)
 from results.statistics.outcomes import Interval
 from results.statistics.sequential.plan import Plan
 from results.statistics.test_based import agreeing

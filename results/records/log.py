@@ -95,7 +95,7 @@ class Log:
 
     @property
     def records(self) -> list[Record]:
-        """The rows one by one, for readers of a few: made anew at every call."""
+        """One record per row, made anew at every call: for a look at a few, and for tests of readers."""
         return self.rows.records()
 
 
