@@ -63,9 +63,8 @@ def test_every_reader_has_a_writer_here() -> None:
 
 def test_columns_hold_what_the_records_say() -> None:
     """A number, an infinite one, a pair, none, and a metric that does not apply."""
-    whole = Record(
-        "a", {"x": 0.5, "f1": (1.0, 0.0)}, 1, "c", "said", "p", "t", "3", "own", Tokens(1, 9, 4, 2)
-    )
+    spent = Tokens(1, 9, 4, 2)
+    whole = Record("a", {"x": 0.5, "f1": (1.0, 0.0)}, 1, "c", "said", "p", "t", "3", "own", spent)
     records = [whole, Record("b", {"x": float("inf"), "f1": None}), Record("c", {"x": None}), Record("d", {})]
     rows = Rows.of(records, ["x", "f1"])
     assert rows.records() == records and len(rows) == 4

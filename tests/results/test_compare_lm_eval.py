@@ -471,6 +471,8 @@ def test_the_fast_parser_and_pythons_read_the_same(
         def decode(self, line: bytes) -> None:
             raise msgspec.DecodeError("refused")
 
+        decode_lines = decode
+
     monkeypatch.setattr(msgspec.json, "Decoder", Refuses)
     (slow,) = read_logs(path)
     assert fast.records == slow.records and len(fast.records) == len(scores)

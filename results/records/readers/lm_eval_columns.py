@@ -59,13 +59,12 @@ def columns_of(reader: RowReader, filters: Sequence[str]) -> Columns:
     """Arranges the rows of a log. `filters` are those of the results file, in order: older rows do not name
     theirs.
     """
-    items = reader.column("doc_hash")
-    told = reader.column("doc_id")
-    places, chosen = _places_and_filters(items, told, reader.column("filter"), filters)
+    items, told = reader.columns["doc_hash"], reader.columns["doc_id"]
+    places, chosen = _places_and_filters(items, told, reader.columns["filter"], filters)
     entries = _entries(items, places)
 
     def first(field: str) -> list[Any]:
-        return entries.firsts(reader.column(field))
+        return entries.firsts(reader.columns[field])
 
     scores: dict[tuple[int, int, int], tuple[str, Scores]] = {}
     """By where a metric under a filter first stands: entry, row, place in the row's list."""
@@ -80,14 +79,14 @@ def columns_of(reader: RowReader, filters: Sequence[str]) -> Columns:
             if not (values.kinds[rows] > MISSING).any():
                 continue  # no row has a number
             start = int(rows[np.argmin(entries.of_row[rows])])
-            order = int(entries.of_row[start]), start, reader.rows[start].metrics.index(metric)
+            order = int(entries.of_row[start]), start, reader.listed[start].index(metric)
             scores[order] = f"{metric},{name}", _scores(values, rows, entries)
     columns = Rows(
         item=entries.firsts(items),
         sample=entries.sample,
         scores=dict(scores[order] for order in sorted(scores)),
         cluster=nothing(entries.count),
-        answer=_array(first("answer")),
+        answer=_array(entries.firsts(reader.answers)),
         prompt_hash=_names(first("prompt_hash")),
         target_hash=_names(first("target_hash")),
         place=nothing(entries.count) if None in told else _array(entries.firsts(places)),

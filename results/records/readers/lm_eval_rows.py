@@ -38,9 +38,12 @@ FIGURES: Mapping[str, Figure] = {
     "matthews_corrcoef": "mcc",
 }
 """Metric or aggregation whose rows may be pairs of numbers -> how lm-eval aggregates them."""
+Names = tuple[str, ...]
 ABSENT, SKIPPED, MISSING, NUMBER, PAIR = range(5)
 """What a row has under a metric's name: nothing; a text or a list; no number; a number; a pair of numbers."""
 REFUSED = (msgspec.MsgspecError, ValueError, RecursionError)
+BLOCK = 1 << 18
+"""Bytes that are decoded at once: little enough for a processor's cache."""
 
 
 class Doc(msgspec.Struct, gc=False):
@@ -53,18 +56,18 @@ class Row(msgspec.Struct, gc=False):
     """One row of a log. `RowReader` adds a field per metric."""
 
     doc_hash: str
-    metrics: list[Any]
+    metrics: tuple[str, ...]
     doc_id: Any = None
     filter: Any = None
     prompt_hash: Any = None
     target_hash: Any = None
+    filtered_resps: Any = None
     doc: Doc = msgspec.field(default_factory=Doc)
-    answer: Any = msgspec.field(name="filtered_resps", default=None)
-    """As short text, once the row is read."""
 
 
-OWN = dict(zip(Row.__struct_encode_fields__, Row.__struct_fields__, strict=True))
-"""Key of a log -> field of `Row`."""
+OWN = frozenset(Row.__struct_fields__)
+TEXTS = ("doc_hash", "doc_id", "filter", "prompt_hash", "target_hash", "doc.item_id")
+"""Fields that are kept as they are."""
 
 
 class RowReader:
@@ -72,40 +75,60 @@ class RowReader:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.rows: list[Any] = []
-        """Of `Row`, with fields for the metrics that were known when the row was read."""
+        self.columns: dict[str, list[Any]] = {field: [] for field in TEXTS}
+        """Field -> its values in all rows."""
+        self.answers: list[str | None] = []
+        """The answers that were scored, as short texts."""
+        self.listed: list[Names] = []
+        """What each row lists as its metrics."""
         self.fields: dict[str, str] = {}
         """Metric -> its field."""
-        self.lists: set[tuple[str, ...]] = set()
-        """The lists of metrics that rows have."""
         self.older = False
         """Whether a row lists no metrics."""
+        self._known: dict[Names, Names] = {}
+        """The lists of metrics, each as the one object that `listed` holds."""
         self._kind: type[Row] = Row
+        self._decoder = msgspec.json.Decoder(Row)
         self._read()
 
     def _read(self) -> None:
-        decode, listed = msgspec.json.Decoder(self._kind).decode, None
-        with self.path.open("rb", buffering=1 << 18) as file:
-            for line_number, line in enumerate(file, start=1):
-                try:
-                    row = decode(line)
-                except REFUSED:
-                    row = None
-                if row is not None and row.metrics == listed:
-                    row.metrics = listed
-                elif row is not None and self._knows(row.metrics):
-                    listed = row.metrics
-                elif line.strip():
-                    row = self._by_python(line, f"{self.path}:{line_number}")
-                    decode, listed = msgspec.json.Decoder(self._kind).decode, row.metrics
-                else:
-                    continue
-                # No row keeps a list of its own: the garbage collector would visit them again and again.
-                row.answer = short(row.answer)
-                self.rows.append(row)
+        before = 0
+        with self.path.open("rb") as file:
+            while block := file.read(BLOCK):
+                block += file.readline()
+                lines = block.count(b"\n") + (not block.endswith(b"\n"))
+                if not self._add_all(block, lines):
+                    for line_number, line in enumerate(block.split(b"\n"), start=before + 1):
+                        if line.strip():
+                            self._add(line, f"{self.path}:{line_number}")
+                before += lines
 
-    def _knows(self, metrics: list[Any]) -> bool:
-        return all(isinstance(name, str) for name in metrics) and tuple(metrics) in self.lists
+    def _add_all(self, block: bytes, lines: int) -> bool:
+        """Adds the rows of a block, if each of its lines is a plain row with known metrics."""
+        try:
+            rows = self._decoder.decode_lines(block)
+        except REFUSED:
+            return False
+        listed = [self._known.get(row.metrics) for row in rows]
+        if None in listed or len(rows) != lines:
+            return False
+        self._append(rows, listed)
+        return True
+
+    def _add(self, line: bytes, where: str) -> None:
+        try:
+            row = self._decoder.decode(line)
+        except REFUSED:
+            row = None
+        if row is None or row.metrics not in self._known:
+            row = self._by_python(line, where)
+        self._append([row], [self._known[row.metrics]])
+
+    def _append(self, rows: Sequence[Row], listed: Sequence[Any]) -> None:
+        for field, column in self.columns.items():
+            column.extend(map(attrgetter(field), rows))
+        self.answers.extend(short(row.filtered_resps) for row in rows)
+        self.listed.extend(listed)
 
     def _by_python(self, line: bytes, where: str) -> Row:
         """A row by Python's parser; its metrics get fields."""
@@ -118,42 +141,41 @@ class RowReader:
             raise ResultsError(
                 f"{where}: no doc_hash and metrics, so not a log of lm-eval's --log_samples: name such a log"
             )
-        self._learn(names)
+        self._learn(tuple(names))
         doc = row.get("doc")
         return self._kind(
-            doc_hash=item, metrics=names, doc_id=row.get("doc_id"), filter=row.get("filter"),
+            doc_hash=item, metrics=tuple(names), doc_id=row.get("doc_id"), filter=row.get("filter"),
             prompt_hash=row.get("prompt_hash"), target_hash=_target(row),
-            doc=Doc(doc.get("item_id")) if isinstance(doc, dict) else Doc(), answer=row.get("filtered_resps"),
+            filtered_resps=row.get("filtered_resps"),
+            doc=Doc(doc.get("item_id")) if isinstance(doc, dict) else Doc(),
             **{field: row.get(name) for field, name in self._own_fields()},
         )  # fmt: skip
 
-    def _learn(self, names: Sequence[str]) -> None:
-        self.lists.add(tuple(names))
-        new = [name for name in dict.fromkeys(names) if name not in self.fields]
-        for name in new:
-            # A metric may have the name of another key of the row.
-            self.fields[name] = OWN.get(name, f"metric_{len(self.fields)}")
-        if new:
-            fields = [
-                (field, Any, msgspec.field(name=name, default=None)) for field, name in self._own_fields()
-            ]
-            kind: Any = msgspec.defstruct("RowWithMetrics", fields, bases=(Row,), gc=False)
-            self._kind = kind
+    def _learn(self, names: Names) -> None:
+        """Adds fields for metrics that are new."""
+        if names in self._known:
+            return
+        self._known[names] = names
+        for name in names:
+            if name not in self.fields:
+                # A metric may have the name of another key of the row.
+                field = self.fields[name] = name if name in OWN else f"metric_{len(self.fields)}"
+                self.columns.setdefault(field, [None] * len(self.listed))
+        fields = [(field, Any, msgspec.field(name=name, default=None)) for field, name in self._own_fields()]
+        kind: Any = msgspec.defstruct("RowWithMetrics", fields, bases=(Row,), gc=False)
+        self._kind, self._decoder = kind, msgspec.json.Decoder(kind)
 
     def _own_fields(self) -> list[tuple[str, str]]:
+        """(field, metric) of the fields that are not those of `Row`."""
         return [(field, name) for name, field in self.fields.items() if name not in OWN]
-
-    def column(self, field: str) -> list[Any]:
-        return list(map(attrgetter(field), self.rows))
 
     def values(self, name: str) -> Values:
         """What the rows have under a metric's name."""
-        field = self.fields[name]
-        if len(self.lists) == 1:
-            return Values.of(name, self.column(field))
-        listing = np.fromiter((name in row.metrics for row in self.rows), np.bool_, len(self.rows))
-        some = Values.of(name, [getattr(self.rows[row], field) for row in np.flatnonzero(listing)])
-        return some.at(listing)
+        raw = self.columns[self.fields[name]]
+        if len(self._known) == 1:
+            return Values.of(name, raw)
+        listing = np.fromiter((name in names for names in self.listed), np.bool_, len(self.listed))
+        return Values.of(name, [raw[row] for row in np.flatnonzero(listing)]).at(listing)
 
 
 @dataclass(frozen=True)
