@@ -20,7 +20,19 @@ from results.analysis import cut, looks, verdicts
 from results.analysis.cost import CostModel
 from results.analysis.table_functions import Difference, clusters_needed, detectable
 from results.records.columns import Columns
-from results.schema import UNITS, ClaimName, ClaimOutcome, Comparison, Metric, PairMarks, Unit, Verdict
+from results.schema import (
+    UNITS,
+    ClaimName,
+    ClaimOutcome,
+    Comparison,
+    CutShares,
+    Metric,
+    PairMarks,
+    Ratios,
+    Sides,
+    Unit,
+    Verdict,
+)
 from results.statistics.outcomes import Interval
 from results.statistics.sequential.plan import Plan
 from results.statistics.test_based import agreeing
@@ -34,6 +46,12 @@ class ScoreClaim:
     seen: Difference
     a: Columns
     b: Columns
+
+
+class OfPair(Sides, Ratios):
+    """What every claim about scores takes from its pair."""
+
+    cut: CutShares
 
 
 @dataclass
@@ -170,10 +188,10 @@ def signed(interval: Interval, lower: bool) -> tuple[float, float]:
 
 def score_row(
     metric: str, claim: ClaimName, seen: Difference, margin: float | None, lower: bool, primary: bool,
-    left_out: int, marks: PairMarks, pair: Comparison,
+    left_out: int, marks: PairMarks, pair: OfPair,
 ) -> Comparison:  # fmt: skip
-    """A claim about scores. `margin` is for `non_inferior`, else None; `pair` is the pair's claim on tokens,
-    whose sides and ratios are copied to each of its rows.
+    """A claim about scores. `margin` is for `non_inferior`, else None; `pair` is the pair's claim on tokens
+    (or `without_tokens`), whose sides and ratios are copied to each of its rows.
     """
     low, high = signed(seen.interval, lower)
     return {
@@ -197,6 +215,17 @@ def score_row(
         "rows_left_out": left_out,
         **marks,
         "cut": pair["cut"],
+    }  # fmt: skip
+
+
+def without_tokens(first: str, second: str, a: Columns, b: Columns) -> OfPair:
+    """The sides of a pair of which one has no token counts, so that its costs have no ratio."""
+    return {
+        "task": a.task, "a": first, "b": second,
+        "token_ratio": None, "token_ratio_low": None, "token_ratio_high": None,
+        "flops_ratio": None, "flops_ratio_low": None, "flops_ratio_high": None,
+        "usd_ratio": None, "usd_ratio_low": None, "usd_ratio_high": None,
+        "cut": {"a": cut.share(a), "b": cut.share(b)},
     }  # fmt: skip
 
 

@@ -18,7 +18,15 @@ import numpy.typing as npt
 from results.analysis import choose_test as methods
 from results.analysis import clusters as samplesets
 from results.analysis import looks
-from results.analysis.claims import Comparisons, ScoreClaim, cheaper_row, decided, score_row
+from results.analysis.claims import (
+    Comparisons,
+    OfPair,
+    ScoreClaim,
+    cheaper_row,
+    decided,
+    score_row,
+    without_tokens,
+)
 from results.analysis.cut import losing_side
 from results.analysis.table_functions import Difference
 from results.compare.metrics import Asked
@@ -159,9 +167,10 @@ class LogComparisons(Comparisons):
         `claims` may name `cheaper` only where both sides count tokens.
         """
         a, b = matched.a.columns, matched.b.columns
-        has_tokens = "cheaper" in claims
-        used = self.used if has_tokens else set()
-        of_pair = cheaper_row(*names, a, b, self.costs, used, self.plans.get(a.task), {})
+        spent = None
+        if "cheaper" in claims:
+            spent = cheaper_row(*names, a, b, self.costs, self.used, self.plans.get(a.task), {})
+        of_pair: OfPair = spent or without_tokens(*names, a, b)
         for position, (metric, (other, about)) in enumerate(metrics.items()):
             if about.direction == "none":
                 # If a rate is best in the middle, neither side can be better.
@@ -186,11 +195,11 @@ class LogComparisons(Comparisons):
                 self.used |= {"non_inferiority"} if claim == "non_inferior" else set()
                 self.rows.append(row)
                 self.scores.append(LogClaim(row, seen, one.a, one.b, one))
-        if has_tokens:
-            of_pair["score_a"], of_pair["score_b"] = (
+        if spent is not None:
+            spent["score_a"], spent["score_b"] = (
                 float(side.usage["generated_tokens"].mean()) for side in (a, b)
             )
-            self.rows.append(of_pair)
+            self.rows.append(spent)
 
     def _seen_of(self, pair: samplesets.Pair, one: Scored) -> Difference:
         plan = self.plans.get(one.a.task)

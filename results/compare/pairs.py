@@ -59,7 +59,7 @@ def match(a: Table, b: Table, allow_other_targets: bool = False) -> Matched:
     # A cluster on one side is a cluster on both.
     clusters = min((_clusters(a.columns), _clusters(b.columns)), key=lambda codes: int(codes.max()))
     looks = np.maximum(a.columns.look, b.columns.look)
-    ids = replace(a.columns, cluster_id=clusters.astype(np.str_), look=looks)
+    ids = replace(a.columns, cluster_id=clusters, look=looks)
     return Matched(_under(ids, a), _under(ids, b), count, tuple(notes))
 
 

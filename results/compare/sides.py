@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
@@ -14,13 +13,13 @@ from results.analysis import looks
 from results.errors import ResultsError
 from results.records.columns import Columns
 from results.records.load import RunData, iter_rows, load_run
-from results.records.log import Log, LogMetric, Record, text_hash
+from results.records.log import Log, LogMetric, text_hash
 from results.records.readers.find import read_logs
+from results.records.rows import Texts, nothing
 from results.schema import FAILURES, USAGE
 from results.statistics.sequential.plan import Plan
 
 Floats = npt.NDArray[np.float64]
-Texts = npt.NDArray[np.object_]
 OURS = "s2d-bench"
 
 
@@ -181,24 +180,24 @@ def _no_tokens(log: Log) -> str:
 
 
 def of_log(log: Log, variant: str) -> Table:
-    """A log's records as arrays, sorted by item and sample."""
-    records = sorted(log.records, key=attrgetter("item", "sample"))
-    items = np.array([record.item for record in records], dtype=np.str_)
-    count = len(records)
-    clusters = items
-    if any(record.cluster for record in records):
-        clusters = np.array([record.cluster or record.item for record in records], dtype=np.str_)
-    plain = {name: _numbers(records, name) for name, one in log.metrics.items() if one.figure == "mean"}
-    pairs = {name: _pairs(records, name) for name in log.metrics if name not in plain}
-    tokens = [record.tokens for record in records]
+    """A log's rows as a table, sorted by item and sample."""
+    rows, count = log.rows, len(log.rows)
+    items = np.array(rows.item, dtype=np.str_)
+    order = np.lexsort((rows.sample, items)) if rows.sample.any() else np.argsort(items, kind="stable")
+    items = clusters = items[order]
+    if any(rows.cluster):
+        named = [cluster or item for cluster, item in zip(rows.cluster, rows.item, strict=True)]
+        clusters = np.array(named, dtype=np.str_)[order]
+    scores = {name: rows.scores[name] for name in log.metrics}
+    plain = {name: scores[name].values[order] for name, one in log.metrics.items() if one.figure == "mean"}
     spent = np.zeros((count, 4))
     if log.tokens:
-        for row, one in enumerate(tokens):
+        for row, one in enumerate(rows.tokens):
             spent[row] = (0, 0, 0, 0) if one is None else (one.calls, one.prompt, one.cached, one.generated)
+    spent = spent[order]
     columns = Columns(
         task=log.task, variant=variant, method=log.harness, path=log.path, item_id=items, cluster_id=clusters,
-        seed=np.zeros(count, dtype=np.int64),
-        sample_index=np.array([record.sample for record in records], dtype=np.int64),
+        seed=np.zeros(count, dtype=np.int64), sample_index=rows.sample[order],
         look=np.zeros(count, dtype=np.int64),
         scores={name: np.where(np.isinf(numbers), np.nan, numbers) for name, numbers in plain.items()},
         weights={name: np.ones(count) for name in plain},
@@ -209,52 +208,20 @@ def of_log(log: Log, variant: str) -> Table:
     return Table(
         columns=columns,
         metrics=log.metrics,
-        pairs=pairs,
-        lacking={name: _lacking(records, name, values) for name, values in (plain | pairs).items()},
+        pairs={name: one.values[order] for name, one in scores.items() if name not in plain},
+        lacking={name: one.lacking[order] for name, one in scores.items()},
         infinite=frozenset(name for name, numbers in plain.items() if np.isinf(numbers).any()),
-        content=Content(
-            prompt=_texts(records, "prompt_hash"),
-            target=_texts(records, "target_hash"),
-            place=_texts(records, "place"),
-            own_id=_texts(records, "own_id"),
-            answer=_texts(records, "answer"),
-        ),
+        content=Content(rows.prompt_hash, rows.target_hash, rows.place, rows.own_id, rows.answer).take(order),
         harness=log.harness,
         version=log.version,
         file=log.path,
         paired_by=log.paired_by,
-        has_tokens=bool(log.tokens) and all(one is not None for one in tokens),
+        has_tokens=bool(log.tokens) and all(one is not None for one in rows.tokens),
     )
 
 
-def _numbers(records: Sequence[Record], name: str) -> Floats:
-    """The metric's numbers; NaN if a row has none; infinite ones are kept."""
-    values = (record.scores.get(name) for record in records)
-    return np.array([value if isinstance(value, float) else np.nan for value in values], dtype=np.float64)
-
-
-def _pairs(records: Sequence[Record], name: str) -> Floats:
-    """The metric's pairs of numbers, shape (rows, 2); NaN in both places if a row has none."""
-    values = (record.scores.get(name) for record in records)
-    both = [value if isinstance(value, tuple) else (np.nan, np.nan) for value in values]
-    found = np.array(both, dtype=np.float64).reshape(len(both), 2)
-    found[~np.isfinite(found).all(axis=1)] = np.nan
-    return found
-
-
-def _lacking(records: Sequence[Record], name: str, numbers: Floats) -> npt.NDArray[np.bool_]:
-    """Rows that have the metric but no finite number."""
-    has = np.fromiter((name in record.scores for record in records), np.bool_, len(records))
-    finite = np.isfinite(numbers)
-    return np.asarray(has & ~(finite if finite.ndim == 1 else finite.all(axis=1)))
-
-
-def _texts(records: Sequence[Record], key: str) -> Texts:
-    return np.fromiter(map(attrgetter(key), records), np.object_, len(records))
-
-
 def _none(count: int) -> Content:
-    return Content(*(np.full(count, None, dtype=np.object_) for _ in fields(Content)))
+    return Content(*(nothing(count) for _ in fields(Content)))
 
 
 def with_content(run: RunData, table: Table) -> Table:

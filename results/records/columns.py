@@ -40,7 +40,8 @@ class Columns:
     method: str
     path: Path
     item_id: npt.NDArray[np.str_]
-    cluster_id: npt.NDArray[np.str_]
+    cluster_id: npt.NDArray[np.str_] | npt.NDArray[np.int64]
+    """Names of the clusters; numbers in rows that `compare` paired."""
     seed: npt.NDArray[np.int64]
     sample_index: npt.NDArray[np.int64]
     look: npt.NDArray[np.int64]

@@ -1,8 +1,9 @@
-"""The types that readers of other harnesses' logs return: a `Log` per task, with one `Record` per scored row.
+"""The type that readers of other harnesses' logs return: a `Log` per task, with its scored rows.
 
-Every reader in `results.records.readers` fills only these types, so the code that compares two logs does not
-depend on a harness. A reader says what it knows: the direction of a metric and where it is from, how rows are
-aggregated, what was counted as tokens. What it does not know is `unknown`, and never guessed.
+Every reader in `results.records.readers` fills only this type, and its rows are those of
+`results.records.rows`, so the code that compares two logs does not depend on a harness. A reader says what
+it knows: the direction of a metric and where it is from, how rows are aggregated, what was counted as tokens.
+What it does not know is `unknown`, and never guessed.
 """
 
 from __future__ import annotations
@@ -10,13 +11,16 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
 from results.errors import ResultsError
 from results.files import parse_json
+from results.records.rows import Record, Rows
 from results.schema import LARGEST, JsonObject
 
 Better = Literal["higher", "lower", "none", "unknown"]
@@ -24,10 +28,6 @@ Better = Literal["higher", "lower", "none", "unknown"]
 
 Figure = Literal["mean", "weighted_perplexity", "bits_per_byte", "f1", "mcc"]
 """How the rows of a metric are aggregated. All but `mean` take a pair of numbers per row."""
-
-Value = float | tuple[float, float] | None
-"""A number, a pair of numbers, or None if the row has the metric but no number. An infinite number is kept:
-it is the best or worst possible value, not a missing one."""
 
 SHARE, NATS = "share", "nats"
 """Units with a name: a share of 1, shown in points; log-likelihood in natural units."""
@@ -51,40 +51,6 @@ def known_direction(metric: str) -> Better:
     """Direction of a metric whose name (before any `,FILTER`) is known; else `unknown`."""
     name = metric.split(",")[0].strip().lower()
     return "higher" if name in HIGHER else "lower" if name in LOWER else "unknown"
-
-
-@dataclass(frozen=True, slots=True)
-class Tokens:
-    """Calls and tokens of a row."""
-
-    calls: int
-    prompt: int
-    """All prompt tokens, cached ones included."""
-    cached: int
-    generated: int
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One scored row."""
-
-    item: str
-    """The harness's own name of the item, or a hash of its content."""
-    scores: dict[str, Value]
-    """By metric; a metric that does not apply to the row is absent."""
-    sample: int = 0
-    """Number of the repeat of the item, from 0."""
-    cluster: str | None = None
-    """Cluster of the item; None if each item is its own cluster."""
-    answer: str | None = None
-    """The answer that was scored, as short text."""
-    prompt_hash: str | None = None
-    target_hash: str | None = None
-    place: str | None = None
-    """Number of the row in its data set: used for pairing if nothing else fits."""
-    own_id: str | None = None
-    """Id of the item in the data set, if the log has it."""
-    tokens: Tokens | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +81,7 @@ class Log:
     path: Path
     metrics: Mapping[str, LogMetric]
     """The primary one first."""
-    records: list[Record]
+    rows: Rows
     version: str | None = None
     """Version of the harness, if the log has it."""
     tokens: str = ""
@@ -126,6 +92,11 @@ class Log:
     paired_by: str = "item id"
     """What `item` is, in words."""
     notes: list[str] = field(default_factory=list)
+
+    @property
+    def records(self) -> list[Record]:
+        """One record per row, made anew at every call: for a look at a few, and for tests of readers."""
+        return self.rows.records()
 
 
 def text_hash(text: str) -> str:
@@ -149,24 +120,28 @@ def short(value: object, most: int = 200) -> str | None:
     if value is None:
         return None
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-    return text[:most].encode("utf-8", "replace").decode()
+    text = text[:most]
+    # Half of a surrogate pair cannot be written.
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 def rows_of(path: Path) -> Iterator[tuple[int, JsonObject]]:
     """(line number, row) of a JSONL file. ResultsError names the file and the line."""
     with path.open("rb") as handle:
         for line_number, line in enumerate(handle, start=1):
-            if not line.strip():
-                continue
-            try:
-                row = parse_json(line)
-            except ValueError as error:
-                raise ResultsError(
-                    f"{path}:{line_number}: not a JSON row ({error}); is the log complete?"
-                ) from error
-            if not isinstance(row, dict):
-                raise ResultsError(f"{path}:{line_number}: not a JSON object: name another file")
-            yield line_number, row
+            if line.strip():
+                yield line_number, row_of(line, f"{path}:{line_number}")
+
+
+def row_of(line: bytes, where: str) -> JsonObject:
+    """One row of a JSONL file. ResultsError begins with `where`: the file and the line."""
+    try:
+        row = parse_json(line)
+    except ValueError as error:
+        raise ResultsError(f"{where}: not a JSON row ({error}); is the log complete?") from error
+    if not isinstance(row, dict):
+        raise ResultsError(f"{where}: not a JSON object: name another file")
+    return row
 
 
 def document(path: Path) -> Any:
@@ -180,3 +155,12 @@ def document(path: Path) -> Any:
 def printable(text: str) -> bool:
     """Whether a name from a log can be used in a table and a file."""
     return text.isprintable()
+
+
+def all_printable(texts: Iterable[str]) -> bool:
+    """Whether all names can be; fast for many names in ASCII."""
+    joined = "".join(texts)
+    if not joined.isascii():
+        return joined.isprintable()
+    codes = np.frombuffer(joined.encode(), np.uint8)
+    return not codes.size or bool(codes.min() >= 0x20 and codes.max() < 0x7F)

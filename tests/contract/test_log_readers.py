@@ -31,6 +31,7 @@ from results.compare.metrics import Asked
 from results.errors import ResultsError
 from results.records.log import Log, text_hash
 from results.records.readers.find import READERS, read_logs
+from results.records.rows import Record, Rows, Tokens
 from results.schema import Compared, Comparison
 
 DRAWS = np.random.default_rng(7).random((120, 2))
@@ -58,6 +59,20 @@ def only(path: Path) -> Log:
 
 def test_every_reader_has_a_writer_here() -> None:
     assert {reader.harness for reader in READERS} == WRITERS.keys()
+
+
+def test_columns_hold_what_the_records_say() -> None:
+    """A number, an infinite one, a pair, none, and a metric that does not apply."""
+    spent = Tokens(1, 9, 4, 2)
+    whole = Record("a", {"x": 0.5, "f1": (1.0, 0.0)}, 1, "c", "said", "p", "t", "3", "own", spent)
+    records = [whole, Record("b", {"x": float("inf"), "f1": None}), Record("c", {"x": None}), Record("d", {})]
+    rows = Rows.of(records, ["x", "f1"])
+    assert rows.records() == records and len(rows) == 4
+    assert [one.tolist() for one in (rows.scores["x"].has, rows.scores["x"].lacking)] == [
+        [True, True, True, False], [False, True, True, False],
+    ]  # fmt: skip
+    assert rows.scores["f1"].values.shape == (4, 2)
+    assert rows.scores["f1"].lacking.tolist() == [False, True, False, False]
 
 
 def test_a_log_becomes_one_record_per_item_with_what_is_known(tmp_path: Path, harness: str) -> None:

@@ -238,3 +238,19 @@ def test_prompts_of_the_comparison_share_a_beginning_in_half(load: Any) -> None:
     made = load("beside_commit").prompts(1000, 10, 40, 60, 1)
     assert all(40 <= len(ids) <= 60 and min(ids) >= 100 for ids in made)
     assert all((ids[:20] == made[0][:20]) == bool(place % 2) for place, ids in enumerate(made[1:], 1))
+
+
+def test_two_logs_are_compared_with_the_phases_of_each_arm(
+    load: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["compare_logs.py", "--rows", "60", "--filters", "2", "--rounds", "1"])
+    assert load("compare_logs").main() == 0
+    (found,) = report(capsys)["rounds"]
+    ours = found["s2d-bench"]
+    assert [line.split(":")[0] for line in ours["said"]] == [
+        "exact_match,strict-match",
+        "exact_match,flexible-extract",
+    ]
+    assert all(line.endswith("n 60") for line in ours["said"])
+    assert 0 < sum(ours["phases"].values()) <= ours["seconds"]
+    assert all(ours["phases"][phase] >= 0 for phase in ("imports", "reading", "comparison"))

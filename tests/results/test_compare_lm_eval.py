@@ -7,6 +7,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from log_files import digest, lm_eval_log
@@ -14,6 +15,8 @@ from log_files import digest, lm_eval_log
 from results.compare import compare, render
 from results.compare.metrics import Asked
 from results.errors import ResultsError
+from results.records.readers import lm_eval_rows
+from results.records.readers.find import read_logs
 from results.schema import Compared, Comparison
 
 RNG = np.random.default_rng(0)
@@ -425,3 +428,71 @@ def test_a_broken_log_is_an_error_that_names_the_line(tmp_path: Path, line: str)
     log.write_text(log.read_text() + line + "\n")
     with pytest.raises(ResultsError, match=r"jsonl:201: "):
         compare(a, b)
+
+
+def number_rows(row: dict[str, Any]) -> dict[str, Any]:
+    """Scores of every kind that a log may hold, by the number of the row."""
+    kinds = [1, True, 0.5, float("nan"), float("inf"), None, 10**30, 10**400, [0.25, 0.5], "text"]
+    return row | {"acc": kinds[row["doc_id"] % len(kinds)]}
+
+
+def every_other_lists_f1(row: dict[str, Any]) -> dict[str, Any]:
+    more = {"metrics": ["f1", "acc"], "f1": [1, row["doc_id"] % 4 // 2]} if row["doc_id"] % 2 else {}
+    return row | more
+
+
+def texts(row: dict[str, Any]) -> dict[str, Any]:
+    hashes = ["a" * 64, "a\nb", None, 7]
+    return row | {
+        "doc": {"item_id": f"i{row['doc_id']}"},
+        "prompt_hash": hashes[row["doc_id"] % 4],
+        "filtered_resps": [["caf\u00e9 \ud800"], [[-1.5, False]], ["x" * 300], None][row["doc_id"] % 4],
+    }
+
+
+def metric_of_another_name(row: dict[str, Any]) -> dict[str, Any]:
+    return row | {"metrics": ["acc", "doc_id", "target", "unknown"]}
+
+
+@pytest.mark.parametrize(
+    "change", [dict, number_rows, every_other_lists_f1, texts, metric_of_another_name, older],
+    ids=lambda change: change.__name__,
+)  # fmt: skip
+def test_the_fast_parser_and_pythons_read_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: Any
+) -> None:
+    scores = [{"acc": float(right)} for right in EASY[:, 0]]
+    path = lm_eval_log(tmp_path, "t", scores, {"acc": True}, filters=("x", "y"), change=change)
+    (fast,) = read_logs(path)
+
+    class Refuses:
+        def __init__(self, kind: type) -> None: ...
+
+        def decode(self, line: bytes) -> None:
+            raise msgspec.DecodeError("refused")
+
+        decode_lines = decode
+
+    monkeypatch.setattr(msgspec.json, "Decoder", Refuses)
+    (slow,) = read_logs(path)
+    assert fast.records == slow.records and len(fast.records) == len(scores)
+    assert fast.metrics == slow.metrics and fast.notes == slow.notes
+    assert any(name.startswith("acc,") for record in fast.records for name in record.scores)
+
+
+def test_the_fast_parser_reads_all_rows_of_a_plain_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python's parser reads one row, from which the metrics are known, and rows with NaN."""
+    asked: list[str] = []
+    by_python = lm_eval_rows.row_of
+    monkeypatch.setattr(
+        lm_eval_rows, "row_of", lambda line, where: asked.append(where) or by_python(line, where)
+    )
+    scores = [{"acc": math.nan if number == 150 else float(right)} for number, right in enumerate(EASY[:, 0])]
+    path = lm_eval_log(tmp_path, "t", scores, {"acc": True})
+    (log,) = read_logs(path)
+    assert asked == [f"{path}:1", f"{path}:151"]
+    assert [record.item for record in log.records if record.scores["acc,none"] is None] == [
+        digest(json.dumps({"question": "What is 150?"}, indent=2))
+    ]

@@ -69,8 +69,10 @@ def test_a_run_and_a_log_are_paired_by_prompt_and_target(run: Path, tmp_path: Pa
     notes = " ".join(found["notes"])
     assert "coin_flip of the first is compared with s2d_coin_flip of the second" in notes
     assert "paired by prompt and target, because s2d-bench and lm-eval" in notes
-    # lm-eval's logs count no tokens, so nothing is claimed of them.
+    # lm-eval's logs count no tokens, so nothing is said of them: no ratio is 0.
     assert not any(each["claim"] == "cheaper" for each in found["comparisons"])
+    assert {each["token_ratio"] for each in found["comparisons"]} == {None}
+    assert {each["token_ratio_high"] for each in found["comparisons"]} == {None}
 
 
 def test_lm_evals_log_of_our_task_is_paired_by_the_tasks_own_ids(run: Path, tmp_path: Path) -> None:

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from results.errors import ResultsError
-from results.records.log import SHARE, Log, LogMetric, Record, Value, document, number, short, text_hash
+from results.records.log import SHARE, Log, LogMetric, document, number, short, text_hash
 from results.records.readers.several import only_one
+from results.records.rows import Record, Rows, Value
 
 HARNESS = "alpaca_eval"
 METRIC = "win_rate"
@@ -65,8 +66,8 @@ def _read(file: Path) -> Log:
         )
     return Log(
         harness=HARNESS, task="alpaca_eval", model=next(iter(models), file.parent.name), path=file,
-        metrics={METRIC: LogMetric("higher", "the judge's preference", SHARE)}, records=records,
-        tokens_not_comparable=CHARACTERS, paired_by="instruction",
+        metrics={METRIC: LogMetric("higher", "the judge's preference", SHARE)},
+        rows=Rows.of(records, [METRIC]), tokens_not_comparable=CHARACTERS, paired_by="instruction",
     )  # fmt: skip
 
 

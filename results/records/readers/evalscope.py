@@ -14,19 +14,9 @@ from typing import Any
 
 from results.errors import ResultsError
 from results.files import parse_json
-from results.records.log import (
-    Better,
-    Log,
-    LogMetric,
-    Record,
-    Tokens,
-    metric_by_name,
-    number,
-    rows_of,
-    short,
-    text_hash,
-)
+from results.records.log import Better, Log, LogMetric, metric_by_name, number, rows_of, short, text_hash
 from results.records.readers.several import newest_of_one_model
+from results.records.rows import Record, Rows, Tokens
 from results.schema import JsonObject
 
 HARNESS = "evalscope"
@@ -93,7 +83,7 @@ def _read(file: Path) -> Log:
     counted = bool(records) and all(record.tokens is not None for record in records.values())
     return Log(
         harness=HARNESS, task=file.stem, model=file.parent.name, path=file, metrics=_metrics(file, names),
-        records=list(records.values()), tokens=COUNTED if counted else "", paired_by="sample index",
+        rows=Rows.of(records.values(), names), tokens=COUNTED if counted else "", paired_by="sample index",
     )  # fmt: skip
 
 

@@ -14,8 +14,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from results.errors import ResultsError
-from results.records.log import SHARE, Log, LogMetric, Record, Value, number, rows_of, text_hash
+from results.records.log import SHARE, Log, LogMetric, number, rows_of, text_hash
 from results.records.readers.several import only_one
+from results.records.rows import Record, Rows, Value
 from results.schema import JsonObject
 
 HARNESS = "FastChat"
@@ -64,8 +65,8 @@ def _read(file: Path) -> Iterator[Log]:
     for model, of_model in records.items():
         yield Log(
             harness=HARNESS, task="mt_bench", model=model, path=file,
-            metrics={metric: LogMetric("higher", "the judge", unit)}, records=list(of_model.values()),
-            paired_by="question and turn",
+            metrics={metric: LogMetric("higher", "the judge", unit)},
+            rows=Rows.of(of_model.values(), [metric]), paired_by="question and turn",
         )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from zipfile import BadZipFile
 
 from results.errors import ResultsError
 from results.files import one_line
-from results.records.log import Log, printable
+from results.records.log import Log, all_printable, printable
 from results.records.readers import (
     alpaca_eval,
     evalscope,
@@ -82,11 +82,11 @@ def _read(reader: Reader, path: Path) -> list[Log]:
             "the harness again, or name another log"
         ) from error
     for log in logs:
-        texts = [log.task, log.model, *log.metrics, *(record.item for record in log.records)]
-        wrong = next((text for text in texts if not printable(text)), None)
-        if wrong is not None:
+        texts = [log.task, log.model, *log.metrics, *log.rows.item]
+        if not all_printable(texts):
+            wrong = next(text for text in texts if not printable(text))
             raise ResultsError(f"{log.path}: {one_line(wrong)!r} is not a printable name: name another log")
-        spent = (record.tokens for record in log.records if record.tokens is not None)
+        spent = (tokens for tokens in log.rows.tokens if tokens is not None)
         if any(
             not 0 <= one <= LARGEST for each in spent for one in (each.prompt, each.cached, each.generated)
         ):

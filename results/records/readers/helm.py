@@ -12,16 +12,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from results.files import parse_json
-from results.records.log import (
-    Log,
-    Record,
-    document,
-    known_direction,
-    metric_by_name,
-    number,
-    text_hash,
-)
+from results.records.log import Log, document, known_direction, metric_by_name, number, text_hash
 from results.records.readers.several import newest_of_one_model
+from results.records.rows import Record, Rows
 from results.schema import JsonObject
 
 HARNESS = "HELM"
@@ -78,7 +71,7 @@ def _read(file: Path) -> Log:
     metrics = {metric: metric_by_name(metric) for metric in ordered}
     return Log(
         harness=HARNESS, task=_task(name), model=model, path=file, metrics=metrics,
-        records=list(records.values()),
+        rows=Rows.of(records.values(), metrics),
         tokens_not_comparable=RETOKENISED, paired_by="instance id",
     )  # fmt: skip
 

@@ -23,20 +23,9 @@ from typing import Any
 
 from results.errors import ResultsError
 from results.files import parse_json
-from results.records.log import (
-    Better,
-    Log,
-    LogMetric,
-    Record,
-    Tokens,
-    Value,
-    document,
-    known_direction,
-    number,
-    short,
-    text_hash,
-)
+from results.records.log import Better, Log, LogMetric, document, known_direction, number, short, text_hash
 from results.records.readers.several import newest_of_one_model
+from results.records.rows import Record, Rows, Tokens, Value
 from results.schema import JsonObject
 
 HARNESS = "inspect_ai"
@@ -118,7 +107,7 @@ def _log(header: JsonObject, samples: Iterator[JsonObject], reductions: Any, fil
     task = str(spec["task"]).split("/")[-1]
     log = Log(
         harness=HARNESS, task=task, model=str(spec["model"]), path=file, metrics=reader.metrics(),
-        records=reader.finished(),
+        rows=Rows.of(reader.finished(), reader.metrics()),
         version=str((spec.get("packages") or {}).get("inspect_ai") or "") or None,
         tokens=COUNTED if reader.spent else "",
         paired_by="sample id",

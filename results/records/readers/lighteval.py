@@ -15,8 +15,9 @@ from typing import Any
 
 from results.errors import ResultsError
 from results.files import parse_json
-from results.records.log import Log, Record, Value, metric_by_name, number, short, text_hash
+from results.records.log import Log, metric_by_name, number, short, text_hash
 from results.records.readers.several import newest_of_one_model
+from results.records.rows import Record, Rows, Value
 
 HARNESS = "lighteval"
 FILE_NAME = re.compile(r"details_(?P<task>.+)_(?P<time>\d{4}-\d\d-\d\dT[^/]+)\.parquet")
@@ -77,8 +78,8 @@ def _read(file: Path, task: str, time: str) -> Log:
     metrics = {name: metric_by_name(_plain(name)) for name in numeric}
     model, version = _model_and_version(file, time)
     log = Log(
-        harness=HARNESS, task=task, model=model, path=file, metrics=metrics, records=records, version=version,
-        tokens_not_comparable=PADDED, paired_by="document id",
+        harness=HARNESS, task=task, model=model, path=file, metrics=metrics, rows=Rows.of(records, metrics),
+        version=version, tokens_not_comparable=PADDED, paired_by="document id",
     )  # fmt: skip
     if passed_over := [name for name in names if name not in numeric]:
         log.notes.append(f"{task}: {', '.join(passed_over)} skipped, because the rows are not numbers.")

@@ -24,18 +24,8 @@ from pathlib import Path
 from typing import Any
 
 from results.errors import ResultsError
-from results.records.log import (
-    Log,
-    Record,
-    Tokens,
-    Value,
-    metric_by_name,
-    number,
-    printable,
-    rows_of,
-    short,
-    text_hash,
-)
+from results.records.log import Log, metric_by_name, number, printable, rows_of, short, text_hash
+from results.records.rows import Record, Rows, Tokens, Value
 
 HARNESS = "table"
 ITEMS = ("item", "item_id", "id", "question_id", "doc_id", "sample_id", "index")
@@ -98,7 +88,7 @@ def read(path: Path) -> list[Log]:
         Log(
             harness=HARNESS, task=_name(rows, "task", path) or HARNESS,
             model=_name(rows, "model", path) or path.stem, path=path,
-            metrics={name: metric_by_name(name) for name in metrics}, records=records,
+            metrics={name: metric_by_name(name) for name in metrics}, rows=Rows.of(records, metrics),
             tokens=f"those of the table {path.name}" if spent else "", paired_by=item_column,
         )
     ]  # fmt: skip
