@@ -189,6 +189,8 @@ class LooksOfTask(TypedDict):
     """Planned clusters by each look; the last is the planned end."""
     asked: int
     """Looks that were made."""
+    variants: NotRequired[dict[str, int]]
+    """Looks at which each variant was asked: fewer than `asked` if its claims were closed before."""
     ended: Ended | None
     """Why the task stopped; null while it continues."""
 

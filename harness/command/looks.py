@@ -1,7 +1,8 @@
 """`--until-decided`: items are asked in planned rounds, and a task stops when its claims are decided.
 
-The plan is written before the first call; a different plan is refused. A round asks every variant the items
-of one look, for all tasks that go on, in one stream of batches; then `results` says which tasks may stop.
+The plan is written before the first call; a different plan is refused. A round asks the items of one look, for
+all tasks that go on, in one stream of batches per variant; then `results` says which variants of a task may
+stop, and the task ends when all have stopped.
 Decisions depend on the call store only, so a run that was killed makes the same rounds again.
 """
 
@@ -25,7 +26,7 @@ from harness.sample_rows import write_rows
 from harness.session import Session
 from harness.types import stable_hash
 from harness.variants import Variant, untrained_first
-from results.analysis.decide import ended
+from results.analysis.decide import standings
 from results.schema import Distillation, LookPlan, SampleRow
 from results.statistics.sequential.plan import planned
 
@@ -45,7 +46,8 @@ def make_plan(options: RunOptions, tasks: Sequence[TaskData]) -> LookPlan:
         "margin": float(options.margin),
         "made_anew": [],
         "tasks": {
-            name: {"clusters": list(plan.clusters), "asked": 0, "ended": None} for name, plan in plans.items()
+            name: {"clusters": list(plan.clusters), "asked": 0, "ended": None, "variants": {}}
+            for name, plan in plans.items()
         },
     }
 
@@ -136,6 +138,7 @@ class _Rounds:
         self._made: dict[tuple[str, int], dict[str, Distilled]] = {}
         self._rows: dict[tuple[str, str], list[SampleRow]] = {}
         self._samples: dict[str, str] = {}
+        self._stopped: set[tuple[str, str]] = set()
         self._timing = dict.fromkeys((variant.name for variant in self._variants), 0.0)
 
     def run(self) -> Phases:
@@ -156,20 +159,23 @@ class _Rounds:
         return self._records(), self._timing, self._samples
 
     def _ask(self, parts: Sequence[TaskData], look: int) -> None:
-        """Runs one round: every variant on the items of one look."""
-        going_on = {task.name for task in parts}
+        """Runs one round: the items of one look, each task by the variants that have not stopped."""
         for variant in self._variants:
+            going_on = {task.name for task in parts if (task.name, variant.name) not in self._stopped}
+            if not going_on:
+                continue
             began = time.perf_counter()
             for seed in self._seeds:
                 made = {
                     task: each for task, each in self._distilled(variant, seed).items() if task in going_on
                 }
                 for where, adapters in self._places.of(variant, seed, made):
-                    chosen = [task for task in parts if task.name in adapters]
+                    chosen = [task for task in parts if task.name in adapters and task.name in going_on]
                     for name, found in evaluate(where, variant, seed, chosen, adapters).items():
                         for row in found:
                             row["look"] = look
                         self._rows.setdefault((variant.name, name), []).extend(found)
+                        self._plan["tasks"][name].setdefault("variants", {})[variant.name] = look
                         self._write(variant.name, name)
             self._timing[variant.name] += time.perf_counter() - began
 
@@ -190,16 +196,22 @@ class _Rounds:
         self._samples[path.relative_to(self._folder.path).as_posix()] = digest
 
     def _stop(self, look: int) -> None:
-        """Stops the tasks that are decided, given up, or at their planned end, and prints it."""
+        """Stops variants and tasks that are decided, given up, or at their planned end, and prints it."""
         self._folder.save(looks=self._plan, samples=self._samples)
-        over = ended(self._folder.path)
+        found = standings(self._folder.path)
         for name, entry in self._plan["tasks"].items():
             if entry["ended"] is not None:
                 continue
-            entry["ended"] = over.get(name)
+            task = found[name]
+            entry["ended"] = task.ended
             if look + 1 == len(entry["clusters"]) and entry["ended"] != "decided":
                 entry["ended"] = "planned end"
+            asked = f"at look {look + 1}, after {entry['clusters'][look]:,} of {entry['clusters'][-1]:,} clusters"
             if entry["ended"] is not None:
-                asked = f"{entry['clusters'][look]:,} of {entry['clusters'][-1]:,} clusters"
-                say(f"{name}: {entry['ended']} at look {look + 1}, after {asked}")
+                say(f"{name}: {entry['ended']} {asked}")
+                continue
+            stopped = {(name, variant) for variant in task.stopped} - self._stopped
+            if stopped:
+                say(f"{name}: no open claim about {', '.join(sorted(one for _, one in stopped))} {asked}")
+            self._stopped |= stopped
         self._folder.save(looks=self._plan, samples={})

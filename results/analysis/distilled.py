@@ -26,7 +26,7 @@ def distillation_rows(run: RunData, costs: CostModel) -> list[DistillationRow]:
             teacher_of(run.manifest, entry, methods_on(run, task)) for task in tasks_of(run.manifest, entry)
         }
         checkpoint = entry.get("checkpoint")
-        done = entry.get("status") != "not_distilled"
+        both = taught(run, entry) if entry.get("status") != "not_distilled" else []
         rows.append(
             {
                 "task": entry.get("task"), "variant": entry["variant"], "seed": entry.get("seed"),
@@ -43,8 +43,7 @@ def distillation_rows(run: RunData, costs: CostModel) -> list[DistillationRow]:
                 "reason": entry.get("reason"),
                 "teacher": teachers.pop() if len(teachers) == 1 else None,
                 "break_even": break_even(
-                    costs, entry, taught(run, entry) if done else [],
-                    looks.confidence(run, tasks_of(run.manifest, entry)),
+                    costs, entry, both, looks.confidence(run, [teacher for teacher, _ in both])
                 ),
             }
         )  # fmt: skip

@@ -14,6 +14,7 @@ from results.analysis import choose_test
 from results.analysis.clusters import Pair, Sample
 from results.analysis.table_functions import At, Difference, Fitted, seen
 from results.errors import ResultsError
+from results.records.columns import Columns
 from results.records.load import RunData
 from results.schema import Look, LookedTask, Manifest
 from results.statistics import bootstrap, power
@@ -195,14 +196,15 @@ def history(z: Sequence[float], plan: Plan, level: float) -> list[Look]:
     ]
 
 
-def confidence(run: RunData, tasks: Sequence[str]) -> float:
-    """Confidence at the last looks of `tasks` for an interval of 95 % that is valid for any reason of
-    stopping."""
+def confidence(run: RunData, rows: Sequence[Columns]) -> float:
+    """Confidence for an interval of 95 % that uses `rows` of one or several tasks and is valid for whatever
+    reason their looks ended: that of their last looks."""
     found = [choose_test.CONFIDENCE]
-    for task in tasks:
-        plan = plan_of(run.manifest, task)
-        if plan is not None and (asked := run.manifest["looks"]["tasks"][task]["asked"]):
-            found.append(plan.confidence(asked - 1, choose_test.CONFIDENCE))
+    for columns in rows:
+        plan = plan_of(run.manifest, columns.task)
+        if plan is not None:
+            look = min(int(columns.look.max()), plan.looks)
+            found.append(plan.confidence(look - 1, choose_test.CONFIDENCE))
     return max(found)
 
 
@@ -216,21 +218,26 @@ def require_whole_looks(run: RunData) -> None:
 
 
 def looked_tasks(run: RunData) -> list[LookedTask]:
-    """Where each task stopped, its tokens, and the tokens of all planned items."""
+    """Where each task and its variants stopped, their tokens, and the tokens of all planned items."""
     plan = run.manifest["looks"]
     found: list[LookedTask] = []
     for task, entry in plan["tasks"].items():
-        spent = sum(
-            int(columns.usage["generated_tokens"].sum())
-            for (of_task, _), columns in run.columns.items() if of_task == task
-        )  # fmt: skip
         asked = entry["asked"]
-        share = entry["clusters"][asked - 1] / entry["clusters"][-1] if asked else 1.0
+        spent, full, earlier = 0, 0.0, {}
+        for (of_task, variant), columns in run.columns.items():
+            if of_task == task:
+                look = min(int(columns.look.max()), len(entry["clusters"]))
+                clusters, tokens = entry["clusters"][look - 1], int(columns.usage["generated_tokens"].sum())
+                spent, full = spent + tokens, full + tokens * entry["clusters"][-1] / clusters
+                if look < asked:
+                    earlier[variant] = clusters
         found.append(
             {
                 "task": task, "clusters": entry["clusters"], "asked": asked, "ended": entry["ended"],
                 "spending": plan["spending"], "futility": plan["futility"],
-                "generated_tokens": spent, "full_tokens": round(spent / share), "saved": 1 - share,
+                "stopped_earlier": earlier,
+                "generated_tokens": spent, "full_tokens": round(full),
+                "saved": 1 - spent / full if full else 0.0,
             }
         )  # fmt: skip
     return found

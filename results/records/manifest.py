@@ -70,7 +70,7 @@ EXPECTED: dict[str, Expected] = {
     "notes": [TEXT],
     "looks": {
         "spending": TEXT, "futility": FLAG, "margin": AMOUNT, "made_anew": [TEXT],
-        "tasks": {EVERY: {"clusters": [WHOLE], "asked": WHOLE, "ended": TEXT}},
+        "tasks": {EVERY: {"clusters": [WHOLE], "asked": WHOLE, "ended": TEXT, "variants": {EVERY: WHOLE}}},
     },
     "comparisons": [PAIR],
     "distillation": [DISTILLATION],
