@@ -138,6 +138,12 @@ def sign_flip_adjusted(pair: Pair) -> Fitted:
     return Fitted(sign_flip(pair.difference), fitted.interval, fitted.p_above)
 
 
+def sign_flip_score_form(pair: Pair) -> Fitted:
+    """The same for planned looks: the interval's error is taken about the tested value."""
+    fitted = adjusted_difference(pair.difference, pair.weight, pair.bounded, score_form=True)
+    return Fitted(sign_flip(pair.difference), fitted.interval, fitted.p_above)
+
+
 def sign_flip_published(name: str, pair: Pair) -> Fitted:
     """The permutation test with one of the published intervals."""
     fitted = PUBLISHED[name](pair.difference, pair.weight)
