@@ -144,8 +144,8 @@ PROPORTIONS_IN_LOOKS: Method[Claimed, Fitted] = Method(
     fits=lambda claimed: claimed.pair.binary,
 )  # fmt: skip
 NUMBERS_IN_LOOKS: Method[Claimed, Fitted] = Method(
-    "clustered_looks", "graded or clustered scores, asked in planned looks", "(cluster) sign-flip permutation",
-    "adjusted, after Bonett and Price, in score form",
+    "clustered_looks", "graded or clustered scores, asked in planned looks",
+    "(cluster) sign-flip permutation", "adjusted, after Bonett and Price, in score form",
     'with the error about the estimate, "as good as" was claimed in up to 3.1 % of the cases exactly at the '
     "margin, with the error about the margin in 2.9 %",
     run=lambda claimed: functions.sign_flip_score_form(claimed.pair),

@@ -8,13 +8,14 @@ variant against base, which asks only those two.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from results.analysis import looks, reasoning
 from results.analysis.claims import Comparisons
 from results.analysis.leaderboard import compare_pairs, cost_model
+from results.analysis.repeated import sides
 from results.analysis.verdicts import ALPHA
 from results.records.load import load_run
 from results.schema import Comparison, Ended, LooksOfTask
@@ -44,7 +45,7 @@ def standings(folder: Path) -> dict[str, Standing]:
         task: _standing(
             [row for row in rows if row["task"] == task and waits_for(row)],
             of_task,
-            _stopped_before(plan["tasks"][task]),
+            _stopped_before(plan["tasks"][task], run.manifest["variants"]),
         )
         for task, of_task in compared.plans.items()
     }
@@ -59,8 +60,9 @@ def waits_for(row: Comparison) -> bool:
     return not row.get("one_program") if row["claim"] == "cheaper" else row["primary"]
 
 
-def _stopped_before(task: LooksOfTask) -> set[str]:
-    return {name for name, looks in task.get("variants", {}).items() if looks < task["asked"]}
+def _stopped_before(task: LooksOfTask, variants: Iterable[str]) -> set[str]:
+    asked = task["variants"]
+    return {name for name in variants if asked and asked.get(name, 0) < task["asked"]}
 
 
 def _standing(rows: Sequence[Comparison], plan: Plan, before: set[str]) -> Standing:
@@ -80,6 +82,11 @@ def _given_up(row: Comparison, plan: Plan) -> bool:
     history = row.get("looks") or []
     if not history or row.get("turned_by_cut"):
         return False
+    z = {look["look"] - 1: look["z"] for look in history}
+    last = max(z)
+    if last < plan.made:  # the plan is new, and has not looked at this claim yet
+        return False
+    above, below = sides(z)
     level = row["level"] if row["claim"] == "superior" else ALPHA
-    final = plan.levels.z(plan.looks - 1, level)
-    return futile(history[-1]["z"], plan.shares[len(history) - 1], final)
+    final = plan.bound(plan.looks - 1, above if z[last] >= 0 else below, level)
+    return futile(z[last], plan.shares[last - plan.made], final)

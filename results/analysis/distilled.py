@@ -59,5 +59,6 @@ def taught(run: RunData, entry: Distillation) -> list[tuple[Columns, Columns]]:
         if both is not None and entry.get("seed") is not None:
             both = of_seed(both[0], entry["seed"]), of_seed(both[1], entry["seed"])
         if both is not None and both[0].n_rows:
-            found.append(both)
+            plan = looks.plan_of(run.manifest, task)
+            found.append((looks.newest(both[0], plan), looks.newest(both[1], plan)))
     return found

@@ -40,7 +40,8 @@ def _part(run: RunData, trio: Trio, metric: str, lower: bool) -> tuple[Columns, 
     # Each pair drops the seeds that it lacks; compare the three only if all pairs drop the same ones.
     if both is None or taught is None:
         return None
-    rows = in_common_looks(*both, taught[0])
+    plan = looks.plan_of(run.manifest, trio.task)
+    rows = [looks.newest(one, plan) for one in in_common_looks(*both, taught[0])]
     if not same_rows(rows[0], rows[2]):
         return None
     found = samplesets.together(rows, metric)

@@ -67,6 +67,8 @@ class Difference:
     """Key of `choose_test.TABLE`."""
     at: Callable[[float], Interval]
     """The interval at another confidence, by the same method."""
+    p_above: Callable[[float], float]
+    """One-sided p-value against "the true difference is at most this"."""
 
 
 @dataclass(frozen=True)
@@ -186,6 +188,7 @@ def seen(pair: Pair, fitted: Fitted, key: str, confidence: float, margin: float 
         pair.n, pair.estimate, fitted.at(confidence), fitted.test,
         None if margin is None else fitted.p_above(-margin),
         *spread(pair.difference, pair.weight), differing(pair.difference), key, fitted.at,
+        fitted.p_above,
     )  # fmt: skip
 
 

@@ -27,7 +27,6 @@ import numpy as np
 
 from results.statistics.outcomes import Floats, Interval, normal_quantile, normal_tail
 
-
 SMALLEST_NARROWING = 1e-6
 """Keeps ends finite where scores have no bounds."""
 
@@ -52,9 +51,7 @@ class Adjusted:
         student = float(stdtrit(self.freedom, share))
         # Solves |centre - value| = student * error about the value; with few clusters no value is that far.
         narrowing = max(1 - student**2 / self.score_form_n, SMALLEST_NARROWING)
-        reach = min(
-            student * self.error / math.sqrt(narrowing), normal_quantile(share) * self.largest_error
-        )
+        reach = min(student * self.error / math.sqrt(narrowing), normal_quantile(share) * self.largest_error)
         low, high = self.centre - reach, self.centre + reach
         if math.isfinite(self.largest_error):
             low, high = max(low, -1.0), min(high, 1.0)

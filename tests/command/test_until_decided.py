@@ -14,7 +14,6 @@ from test_end_to_end import SCRIPTS, TABLES, Done, last_line, manifest_of, rows_
 from harness.command import looks
 from results import schema
 from results.gate import check
-from results.statistics.sequential.plan import Plan
 
 
 def arguments_for(*more: str, output: str = "run") -> list[str]:
@@ -276,30 +275,6 @@ def test_no_plan_is_made_for_a_run_whose_items_were_asked_before(whole: Path) ->
     (whole / "manifest.json").write_text(json.dumps(manifest))
     done = command(whole.parent)
     assert done.returncode == 2 and "begun without --until-decided" in done.stderr
-
-
-def test_more_clusters_after_a_stop_are_a_new_plan_and_say_so() -> None:
-    class Folder:
-        path = Path("run")
-
-        def __init__(self) -> None:
-            self.manifest: dict[str, Any] = {"notes": []}
-
-        def save(self, **more: Any) -> None:
-            self.manifest |= more
-
-    def plan(clusters: tuple[int, ...]) -> Any:
-        entry = {"clusters": list(clusters), "asked": 0, "ended": None, "variants": {}}
-        return {"spending": "pocock", "futility": True, "margin": 5.0, "made_anew": [], "tasks": {"a": entry}}
-
-    folder = Folder()
-    looks.take_up(folder, plan(Plan((10, 20)).clusters))  # type: ignore[arg-type]
-    assert folder.manifest["looks"]["made_anew"] == []
-    folder.manifest["samples"] = {}
-    looks.take_up(folder, plan((20, 40)))  # type: ignore[arg-type]
-    assert folder.manifest["looks"]["made_anew"] == ["a from 20 to 40 clusters"]
-    looks.take_up(folder, plan((20, 40)))  # type: ignore[arg-type]
-    assert folder.manifest["looks"]["made_anew"] == ["a from 20 to 40 clusters"]
 
 
 @pytest.mark.slow
