@@ -16,7 +16,7 @@ from harness.lm.task import TaskData
 from harness.options import LOOKS, SPENDINGS, RunOptions
 from harness.progress import say
 from harness.types import stable_hash
-from results.schema import LookPlan, LooksOfTask
+from results.schema import EarlierLooks, LookPlan, LooksOfTask
 from results.statistics.sequential.plan import planned
 
 
@@ -72,8 +72,13 @@ def follow(plan: LookPlan, options: RunOptions, sizes: dict[str, int]) -> list[s
         asked = entry["clusters"][entry["asked"] - 1]
         if entry["ended"] != "given up" or sizes[name] <= asked:
             continue
-        earlier = [*entry.get("earlier", [])]
-        earlier.append({key: entry[key] for key in ("clusters", "asked", "ended", "variants")})  # type: ignore[misc,typeddict-item]
+        stopped: EarlierLooks = {
+            "clusters": entry["clusters"],
+            "asked": entry["asked"],
+            "ended": entry["ended"],
+            "variants": entry["variants"],
+        }
+        earlier = [*entry.get("earlier", []), stopped]
         plan["made_anew"].append(f"{name} from {entry['clusters'][-1]:,} to {sizes[name]:,} clusters")
         plan["tasks"][name] = {**_entry(plan, options, sizes[name], asked), "earlier": earlier}
         followed.append(name)

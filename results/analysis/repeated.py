@@ -50,7 +50,8 @@ def parts(pair: Pair, plan: Plan) -> dict[int, Pair]:
     while of is not None:
         until = last if pair.look is None else int(pair.look[pair.look <= last].max(initial=0))
         found |= {look - 1: pair.up_to(look, of.made) for look in range(of.made + 1, until + 1)}
-        of, last = of.before, of.made
+        last = of.made
+        of = of.before
     return dict(sorted(found.items()))
 
 

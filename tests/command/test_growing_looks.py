@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,9 @@ from harness.store import CallStore
 from results import schema
 
 
-def command(folder: Path, limit: int) -> Done:
+def command(folder: Path, limit: int, script: Path | None = None) -> Done:
     """A run whose distilled variant hardly differs from base, so their claim is given up."""
-    script = folder / "script.py"
+    script = script or folder / "script.py"
     if not script.exists():
         text = (SCRIPTS / "paper_like.py").read_text()
         script.write_text(text.replace("if sum(request.prompt_ids) % 10 else", "if lucky else"))
@@ -30,10 +31,10 @@ def command(folder: Path, limit: int) -> Done:
     )  # fmt: skip
 
 
-def tables_of(run: Path) -> dict[str, str]:
-    """Without what depends on the folder: where checkpoints are, and the hash of the page."""
-    here = str(run.parent)
-    return {name: (run / name).read_text().replace(here, "").split("<!-- s2d-bench")[0] for name in TABLES}
+def tables_of(run: Path, *folders: Path) -> dict[str, str]:
+    """Without what depends on the folders: where checkpoints are, and the hash of the page."""
+    here = "|".join(re.escape(str(each)) for each in (run.parent, *folders))
+    return {name: re.sub(here, "", (run / name).read_text()).split("<!-- s2d-bench")[0] for name in TABLES}
 
 
 def calls_of(run: Path) -> int:
@@ -65,7 +66,7 @@ def test_the_new_plan_is_for_new_items_and_stands_beside_the_old_one(grown: Path
     assert found["planned"] == [{"coin_flip": 60}, {"coin_flip": 200}]
     assert found["made_anew"] == ["coin_flip from 60 to 200 clusters"]
     start = old["clusters"][old["asked"] - 1]
-    assert entry["clusters"][0] == start + (200 - start) // 5 and entry["clusters"][-1] == 200
+    assert entry["clusters"][0] == start - (start - 200) // 5 and entry["clusters"][-1] == 200
     assert list(faults(manifest_of(grown), schema.Manifest)) == []
     # System 2 is decided: only the two variants of the open claim are asked the new items.
     assert set(entry["variants"]) == {"base", "distilled"}
@@ -128,7 +129,7 @@ def test_a_run_that_ends_in_any_look_of_either_plan_goes_on_to_the_same_tables(
     grown: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: int
 ) -> None:
     shutil.copytree(grown.parent / "small", tmp_path / "run")
-    shutil.copy(grown.parent / "script.py", tmp_path)
+    script = grown.parent / "script.py"
     standings, seen = looks.standings, []
 
     def strike(folder: Path) -> Any:
@@ -139,11 +140,10 @@ def test_a_run_that_ends_in_any_look_of_either_plan_goes_on_to_the_same_tables(
 
     with monkeypatch.context() as patch:
         patch.setattr(looks, "standings", strike)
-        assert command(tmp_path, 200).returncode == 130
+        assert command(tmp_path, 200, script).returncode == 130
     assert run_command(tmp_path, ["report", "run"]).returncode == 2
-    assert command(tmp_path, 200).returncode == 0
-    found, whole = tables_of(tmp_path / "run"), tables_of(grown)
-    assert found == whole
+    assert command(tmp_path, 200, script).returncode == 0
+    assert tables_of(tmp_path / "run", grown.parent) == tables_of(grown, tmp_path)
 
 
 def test_a_run_that_more_items_cannot_change_does_not_grow(grown: Path, tmp_path: Path) -> None:
@@ -160,8 +160,7 @@ def test_a_run_that_more_items_cannot_change_does_not_grow(grown: Path, tmp_path
         else:
             manifest["looks"]["tasks"]["coin_flip"] |= change
         (folder / "run" / "manifest.json").write_text(json.dumps(manifest))
-        shutil.copy(grown.parent / "script.py", folder)
-        done = command(folder, 200)
+        done = command(folder, 200, grown.parent / "script.py")
         assert done.returncode == 2 and says in done.stderr, done.stderr
         assert manifest_of(folder / "run") == manifest, "nothing is lost"
 

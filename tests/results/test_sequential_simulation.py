@@ -44,9 +44,10 @@ def test_what_is_simulated_is_what_runs(kind: simulation.Kind) -> None:
         pair = pair_of(kind, counts[:, run])
         found = looks.difference(pair, plan, margin=0.05)
         # Far from any boundary the simulation takes the normal sign-flip test.
-        near = np.abs(found.z) > 1.6
+        z = np.array([*found.z.values()])
+        near = np.abs(z) > 1.6
         assert np.allclose(
-            p[near, run], [2 * (1 - simulation.ndtr(abs(z))) for z in np.array(found.z)[near]], atol=1e-9
+            p[near, run], [2 * (1 - simulation.ndtr(abs(each))) for each in z[near]], atol=1e-9
         )
         assert found.test.p == pytest.approx(plan.p([*p[:, run]]), rel=0.15)
         fits = [simulation.fitted(kind, counts[look]) for look in range(5)]
