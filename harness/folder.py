@@ -21,7 +21,7 @@ from filelock import FileLock, Timeout
 
 from harness import storage
 from harness.errors import UserError
-from harness.growth import OTHER_BATCHES, added, joined, kept_beyond
+from harness.growth import OTHER_BATCHES, added, joined, kept_beyond, require_error_left
 from harness.options import RunOptions
 from harness.progress import say
 from results.files import parse_json, remove_scratch, write_whole
@@ -43,6 +43,7 @@ def with_held(options: RunOptions) -> RunOptions:
     if found is None:
         return options
     whole = joined(path, found.get("options", {}), options)
+    require_error_left(path, found, whole)
     if less := kept_beyond(options, whole):
         say(
             f"{path} keeps all of its content: {'; '.join(less)}. `s2d-bench report {path}` with --limit, "

@@ -60,13 +60,38 @@ def joined(path: Path, held: Settings, now: RunOptions) -> RunOptions:
         raise _refusal(path, "task_config", before.task_config, now.task_config)
     if before.until_decided:  # its looks were planned for these claims and this number of items
         for name in sorted(GROWS):
-            if before.as_dict()[name] != values[name]:
+            if before.as_dict()[name] != values[name] and not (name == "limit" and _is_larger(before, now)):
                 raise _refusal(
                     path, name, before.as_dict()[name], values[name], ", and its looks are planned"
                 )
     more = {name: grow(getattr(before, name), getattr(now, name)) for name, grow in _GROW.items()}
     load_files(more["method_path"])
     return replace(now, **more, models=_models(path, before.models, now.models))
+
+
+def _is_larger(before: RunOptions, now: RunOptions) -> bool:
+    return before.limit is not None and (now.limit is None or now.limit > before.limit)
+
+
+def require_error_left(path: Path, manifest: Mapping[str, Any], now: RunOptions) -> None:
+    """UserError if a larger `--limit` cannot help a run with planned looks: they are not over, or no claim
+    has error left to spend."""
+    held = manifest.get("options", {}).get("limit")
+    if not now.until_decided or held == now.limit:
+        return
+    tasks = (manifest.get("looks") or {}).get("tasks", {})
+    if manifest.get("status") != "finished":
+        raise UserError(
+            f"{path} asks its items in planned looks, which are not over: finish it with --limit {held} "
+            "first; a larger one is a new plan"
+        )
+    ended = {name: entry.get("ended") for name, entry in tasks.items()}
+    if "given up" not in ended.values():
+        listed = ", ".join(f"{name}: {why}" for name, why in ended.items())
+        raise UserError(
+            f"{path}: more items cannot change its claims ({listed}): decided claims stay decided, and at "
+            "its planned end a claim has spent its error; name another --output for a new plan"
+        )
 
 
 def added(held: Settings, now: Settings) -> JsonObject:

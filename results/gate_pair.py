@@ -133,13 +133,14 @@ def _scores(rule: Rule, sides: _Sides, policy: Path) -> list[tuple[Status, str]]
 
 def _score(rule: Rule, task: str, table: Table, plan: Plan | None) -> tuple[Status, str]:
     metric, about = next(iter(table.metrics.items()))
-    found = sample(table.columns, metric) if about.figure == "mean" else None
+    asked = looks.newest(table.columns, plan)
+    found = sample(asked, metric) if about.figure == "mean" else None
     if found is None:
         return "cannot_tell", f"{rule.text}: {metric} of one side has no interval, on {task}."
     if metric in table.lacking and table.lacking[metric].any():
         rows = int(table.lacking[metric].sum())
         return "cannot_tell", f"{rule.text}: {rows:,} rows of {metric} have no number, on {task}."
-    interval, _ = looks.score_interval(found, plan, int(table.columns.look.max()))
+    interval, _ = looks.score_interval(found, plan, int(asked.look.max()))
     share = about.unit == SHARE or (not about.unit and within_one(table, metric))
     return score(rule, task, metric, found.score, interval.low, interval.high, 100.0 if share else 1.0)
 

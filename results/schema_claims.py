@@ -86,6 +86,8 @@ class OfComparison(TypedDict):
 class Look(TypedDict):
     """State of a claim at one planned look."""
 
+    look: int
+    """Number of the look, from 1."""
     n: int
     """Clusters asked by then."""
     z: float

@@ -147,6 +147,8 @@ class LookedTask(TypedDict):
     """Looks made so far."""
     ended: Ended | None
     """Why it stopped, as in the manifest; null while it continues."""
+    stopped_earlier: dict[str, int]
+    """Variant -> clusters it was asked, for variants whose claims were closed before the task's last look."""
     spending: str
     """How the error is shared out over the looks."""
     futility: bool

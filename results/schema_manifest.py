@@ -182,13 +182,30 @@ class Method(TypedDict):
     """Kinds of steps that cannot use the turns before a prompt."""
 
 
+class EarlierLooks(TypedDict):
+    """A plan of one task that another one followed."""
+
+    clusters: list[int]
+    """Planned clusters by each look."""
+    asked: int
+    """Looks that were made."""
+    ended: Ended | None
+    """Why it stopped: `given up`."""
+    variants: dict[str, int]
+    """Looks at which each variant was asked."""
+
+
 class LooksOfTask(TypedDict):
     """The planned looks of one task."""
 
     clusters: list[int]
-    """Planned clusters by each look; the last is the planned end."""
+    """Planned clusters by each look, with those asked under earlier plans; the last is the planned end."""
     asked: int
     """Looks that were made."""
+    variants: dict[str, int]
+    """Looks at which each variant was asked: fewer than `asked` if its claims were closed before."""
+    earlier: NotRequired[list[EarlierLooks]]
+    """The plans that this one followed, if `--limit` was raised after the task was given up."""
     ended: Ended | None
     """Why the task stopped; null while it continues."""
 
@@ -203,7 +220,9 @@ class LookPlan(TypedDict):
     margin: float
     """Non-inferiority margin in the stopping rule, in points."""
     made_anew: list[str]
-    """Tasks whose plan was extended after a stop: `gsm8k from 200 to 500 clusters`."""
+    """Tasks with a further plan for new clusters: `gsm8k from 200 to 500 clusters`."""
+    planned: list[dict[str, int]]
+    """Clusters by task of each plan, oldest first: several if `--limit` was raised after a stop."""
     tasks: dict[str, LooksOfTask]
     """By short name."""
 

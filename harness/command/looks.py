@@ -1,7 +1,8 @@
 """`--until-decided`: items are asked in planned rounds, and a task stops when its claims are decided.
 
-The plan is written before the first call; a different plan is refused. A round asks every variant the items
-of one look, for all tasks that go on, in one stream of batches; then `results` says which tasks may stop.
+The plan is written before the first call (`look_plan.py`). A round asks the items of one look, for
+all tasks that go on, in one stream of batches per variant; then `results` says which variants of a task may
+stop, and the task ends when all have stopped.
 Decisions depend on the call store only, so a run that was killed makes the same rounds again.
 """
 
@@ -12,76 +13,30 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from distill.checkpoint import Distilled
 from distill.pipeline import find_or_make
+from harness.command.look_plan import (
+    follow,
+    in_order,
+    looks_before,
+    say_looks,
+    sizes_of,
+    start_of,
+    take_up,
+)
 from harness.engines.base import AdapterInfo
-from harness.errors import UserError
 from harness.evaluate import evaluate
 from harness.folder import RunFolder
 from harness.lm.score import part
 from harness.lm.task import TaskData
-from harness.options import LOOKS, SPENDINGS, RunOptions
 from harness.placement import Placement, placements
 from harness.progress import say
 from harness.sample_rows import write_rows
 from harness.session import Session
-from harness.types import stable_hash
 from harness.variants import Variant, untrained_first
-from results.analysis.decide import ended
+from results.analysis.decide import standings
 from results.schema import Distillation, LookPlan, SampleRow
-from results.statistics.sequential.plan import planned
 
 Phases = tuple[list[Distillation], dict[str, float], dict[str, str]]
 """Records of distillation, seconds by variant, and the SHA-256 of each samples file."""
-
-
-def make_plan(options: RunOptions, tasks: Sequence[TaskData]) -> LookPlan:
-    """Returns the looks of each task, evenly spaced over its clusters."""
-    spending, futility = options.spending or SPENDINGS[0], not options.no_futility
-    plans = {
-        task.name: planned(len(in_order(task)), options.looks or LOOKS, spending, futility) for task in tasks
-    }
-    return {
-        "spending": spending,
-        "futility": futility,
-        "margin": float(options.margin),
-        "made_anew": [],
-        "tasks": {
-            name: {"clusters": list(plan.clusters), "asked": 0, "ended": None} for name, plan in plans.items()
-        },
-    }
-
-
-def in_order(task: TaskData) -> list[str]:
-    """Returns the scored clusters in the order of asking: that of `--limit`, by hash of the content."""
-    clusters = {item.cluster_id for item in task.scored_items()}
-    return sorted(clusters, key=lambda cluster: stable_hash([task.name, cluster]))
-
-
-def take_up(folder: RunFolder, plan: LookPlan) -> None:
-    """Writes the plan into the manifest before anything is asked. UserError if items were asked without a
-    plan or under another one. More clusters alone make a new plan, and the manifest says so."""
-    before = folder.manifest.get("looks")
-    if before is None:
-        if "samples" in folder.manifest:
-            raise UserError(
-                f"{folder.path} was begun without --until-decided: its items have been seen, so no plan can "
-                "be made for them; leave the option out, or name another --output"
-            )
-    else:
-        for name in ("spending", "futility", "margin"):
-            if before[name] != plan[name]:
-                raise UserError(
-                    f"{folder.path} was planned with {name} {before[name]}, now it is {plan[name]}: a plan "
-                    "does not change; repeat the options of the run, or name another --output"
-                )
-        grown = [
-            f"{name} from {before['tasks'][name]['clusters'][-1]:,} to {entry['clusters'][-1]:,} clusters"
-            for name, entry in plan["tasks"].items()
-            if name in before["tasks"] and before["tasks"][name]["clusters"] != entry["clusters"]
-        ]
-        plan["made_anew"] = [*before["made_anew"], *grown]
-    folder.save(looks=plan)
-    for name, entry in plan["tasks"].items():
-        say(f"plan: looks at {name} after {', '.join(f'{n:,}' for n in entry['clusters'])} clusters")
 
 
 class Places:
@@ -116,9 +71,8 @@ def note_probes(made: Mapping[str, Distilled], adapters: Mapping[str, AdapterInf
 
 
 def phases(session: Session, folder: RunFolder, variants: Sequence[Variant]) -> Phases:
-    """Runs all looks of all variants and seeds, until every task has stopped."""
-    plan = make_plan(session.options, session.tasks)
-    take_up(folder, plan)
+    """Runs all looks of all variants and seeds, until every task has stopped under the last plan."""
+    plan = take_up(folder, session.options, sizes_of(session.tasks))
     folder.save(samples={})
     return _Rounds(session, folder, variants, plan).run()
 
@@ -136,9 +90,18 @@ class _Rounds:
         self._made: dict[tuple[str, int], dict[str, Distilled]] = {}
         self._rows: dict[tuple[str, str], list[SampleRow]] = {}
         self._samples: dict[str, str] = {}
+        self._stopped: set[tuple[str, str]] = set()
         self._timing = dict.fromkeys((variant.name for variant in self._variants), 0.0)
 
     def run(self) -> Phases:
+        for number, sizes in enumerate(self._plan["planned"]):
+            if number:
+                self._follow(sizes)
+            self._rounds()
+        return self._records(), self._timing, self._samples
+
+    def _rounds(self) -> None:
+        """Runs the looks of one plan."""
         orders = {task.name: in_order(task) for task in self._session.tasks}
         most = max(len(entry["clusters"]) for entry in self._plan["tasks"].values())
         for look in range(most):
@@ -146,30 +109,52 @@ class _Rounds:
             for task in self._session.tasks:
                 entry = self._plan["tasks"][task.name]
                 if entry["ended"] is None:
-                    first = entry["clusters"][look - 1] if look else 0
+                    first = entry["clusters"][look - 1] if look else start_of(entry)
                     parts.append(part(task, set(orders[task.name][first : entry["clusters"][look]])))
                     entry["asked"] = look + 1
             if not parts:
                 break
             self._ask(parts, look + 1)
             self._stop(look)
-        return self._records(), self._timing, self._samples
+
+    def _follow(self, sizes: dict[str, int]) -> None:
+        """Begins the next plan: variants whose claims are all decided are not asked again."""
+        followed = follow(self._plan, self._session.options, sizes)
+        if not followed:
+            return
+        self._folder.save(looks=self._plan, samples=self._samples)
+        found = standings(self._folder.path)
+        for name in followed:
+            entry = self._plan["tasks"][name]
+            entry["ended"] = found[name].ended
+            self._stopped = {each for each in self._stopped if each[0] != name}
+            self._stopped |= {(name, variant) for variant in found[name].stopped}
+            say(
+                f"{name}: --limit was raised after its claims were given up; a new plan tests the new items "
+                "alone, at the error that the old plan left"
+            )
+            say_looks(name, entry)
+        self._folder.save(looks=self._plan, samples={})
 
     def _ask(self, parts: Sequence[TaskData], look: int) -> None:
-        """Runs one round: every variant on the items of one look."""
-        going_on = {task.name for task in parts}
+        """Runs one round: the items of one look, each task by the variants that have not stopped."""
+        before = {name: looks_before(entry) for name, entry in self._plan["tasks"].items()}
         for variant in self._variants:
+            going_on = {task.name for task in parts if (task.name, variant.name) not in self._stopped}
+            if not going_on:
+                continue
             began = time.perf_counter()
             for seed in self._seeds:
                 made = {
                     task: each for task, each in self._distilled(variant, seed).items() if task in going_on
                 }
                 for where, adapters in self._places.of(variant, seed, made):
-                    chosen = [task for task in parts if task.name in adapters]
+                    chosen = [task for task in parts if task.name in adapters and task.name in going_on]
                     for name, found in evaluate(where, variant, seed, chosen, adapters).items():
                         for row in found:
-                            row["look"] = look
+                            row["look"] = before[name] + look
                         self._rows.setdefault((variant.name, name), []).extend(found)
+                        self._plan["tasks"][name]["variants"][variant.name] = look
                         self._write(variant.name, name)
             self._timing[variant.name] += time.perf_counter() - began
 
@@ -190,16 +175,24 @@ class _Rounds:
         self._samples[path.relative_to(self._folder.path).as_posix()] = digest
 
     def _stop(self, look: int) -> None:
-        """Stops the tasks that are decided, given up, or at their planned end, and prints it."""
+        """Stops variants and tasks that are decided, given up, or at their planned end, and prints it."""
         self._folder.save(looks=self._plan, samples=self._samples)
-        over = ended(self._folder.path)
+        found = standings(self._folder.path)
         for name, entry in self._plan["tasks"].items():
             if entry["ended"] is not None:
                 continue
-            entry["ended"] = over.get(name)
+            task = found[name]
+            entry["ended"] = task.ended
             if look + 1 == len(entry["clusters"]) and entry["ended"] != "decided":
                 entry["ended"] = "planned end"
+            asked = (
+                f"at look {look + 1}, after {entry['clusters'][look]:,} of {entry['clusters'][-1]:,} clusters"
+            )
             if entry["ended"] is not None:
-                asked = f"{entry['clusters'][look]:,} of {entry['clusters'][-1]:,} clusters"
-                say(f"{name}: {entry['ended']} at look {look + 1}, after {asked}")
+                say(f"{name}: {entry['ended']} {asked}")
+                continue
+            stopped = {(name, variant) for variant in task.stopped} - self._stopped
+            if stopped:
+                say(f"{name}: no open claim about {', '.join(sorted(one for _, one in stopped))} {asked}")
+            self._stopped |= stopped
         self._folder.save(looks=self._plan, samples={})

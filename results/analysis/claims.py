@@ -249,7 +249,7 @@ def cheaper_row(
     marks = {**marks}
     if plan is not None:
         # A ratio below 1 favours "cheaper", so z changes its sign.
-        z = [-each + 0.0 for each in looks.ratio(tokens, plan)[2]]
+        z = {look: -each + 0.0 for look, each in looks.ratio(tokens, plan)[2].items()}
         marks["looks"] = looks.history(z, plan, verdicts.ALPHAS["cheaper"])
     return {
         "task": a.task, "a": first, "b": second,

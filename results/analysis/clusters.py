@@ -104,11 +104,11 @@ class Pair:
         """First and second exchanged, which changes the sign: for metrics where lower is better."""
         return Pair(self.second, self.first, self.left_out, self.look)
 
-    def up_to(self, look: int) -> Pair:
-        """The clusters that had been asked at a look."""
+    def up_to(self, look: int, after: int = 0) -> Pair:
+        """The clusters that had been asked at a look, without those up to the look `after`."""
         if self.look is None:
             return self
-        asked = self.look <= look
+        asked = (self.look > after) & (self.look <= look)
         return Pair(self.first.take(asked), self.second.take(asked), self.left_out, self.look[asked])
 
     def cells(self) -> tuple[int, int]:

@@ -26,7 +26,7 @@ def distillation_rows(run: RunData, costs: CostModel) -> list[DistillationRow]:
             teacher_of(run.manifest, entry, methods_on(run, task)) for task in tasks_of(run.manifest, entry)
         }
         checkpoint = entry.get("checkpoint")
-        done = entry.get("status") != "not_distilled"
+        both = taught(run, entry) if entry.get("status") != "not_distilled" else []
         rows.append(
             {
                 "task": entry.get("task"), "variant": entry["variant"], "seed": entry.get("seed"),
@@ -43,8 +43,7 @@ def distillation_rows(run: RunData, costs: CostModel) -> list[DistillationRow]:
                 "reason": entry.get("reason"),
                 "teacher": teachers.pop() if len(teachers) == 1 else None,
                 "break_even": break_even(
-                    costs, entry, taught(run, entry) if done else [],
-                    looks.confidence(run, tasks_of(run.manifest, entry)),
+                    costs, entry, both, looks.confidence(run, [teacher for teacher, _ in both])
                 ),
             }
         )  # fmt: skip
@@ -60,5 +59,6 @@ def taught(run: RunData, entry: Distillation) -> list[tuple[Columns, Columns]]:
         if both is not None and entry.get("seed") is not None:
             both = of_seed(both[0], entry["seed"]), of_seed(both[1], entry["seed"])
         if both is not None and both[0].n_rows:
-            found.append(both)
+            plan = looks.plan_of(run.manifest, task)
+            found.append((looks.newest(both[0], plan), looks.newest(both[1], plan)))
     return found

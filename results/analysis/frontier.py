@@ -15,7 +15,7 @@ import numpy as np
 from results.analysis import choose_test as methods
 from results.analysis import looks
 from results.analysis.clusters import pair, same_rows, scored_by_all
-from results.analysis.pairing import without_seeds
+from results.analysis.pairing import in_common_looks, without_seeds
 from results.records.columns import Columns
 from results.records.load import RunData
 from results.records.roles import missing_seeds, noise_floor, standing, taught_by
@@ -111,8 +111,8 @@ def _sums(variants: Sequence[Columns], metric: str) -> Sums | None:
 
 
 def _same_rows(run: RunData, task: str) -> list[Columns]:
-    """The variants with the same rows as System 2 (or as the first one), over the seeds that all of them
-    have. A second run of a variant is left out."""
+    """The variants with the same rows as System 2 (or as the first one), over the seeds and planned looks
+    that all of them have. A second run of a variant is left out."""
     roles = standing(run.manifest)
     base = roles.get("base")
     lacking = missing_seeds(run.manifest)
@@ -125,6 +125,7 @@ def _same_rows(run: RunData, task: str) -> list[Columns]:
     left = [one for each in here if (one := without_seeds(each, gone)).n_rows]
     if not left:
         return []
+    left = in_common_looks(*left)
     first = next((one for one in left if one.variant == roles.get("s2")), left[0])
     return [one for one in left if one is first or same_rows(one, first)]
 

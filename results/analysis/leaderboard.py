@@ -275,17 +275,19 @@ def _scored(run: RunData, columns: Columns, costs: CostModel, used: set[str]) ->
     rows: list[Scored] = []
     usd, flops = costs.mean(columns, "usd"), costs.mean(columns, "flops")
     plan = looks.plan_of(run.manifest, columns.task)
-    marks: Planned = {} if plan is None else {"planned_n": plan.clusters[-1]}
+    # Later plans test new clusters alone.
+    asked = looks.newest(columns, plan)
+    marks: Planned = {} if plan is None else {"planned_n": looks.planned_clusters(asked, plan)}
     tokens = {name: float(columns.usage[name].mean()) for name in USAGE}
     told = notes.tells_cached(run)
     for position, (metric, description) in enumerate(run.metrics(columns.task).items()):
-        scored = sample(columns, metric)
+        scored = sample(asked, metric)
         score = low = high = method = None
         if scored is not None:
-            interval, key = looks.score_interval(scored, plan, int(columns.look.max()))
+            interval, key = looks.score_interval(scored, plan, int(asked.look.max()))
             used.add(key)
             score, low, high, method = scored.score, interval.low, interval.high, interval.method
-        of_seeds = seeds.pooled(columns, metric)
+        of_seeds = seeds.pooled(asked, metric)
         anew = of_seeds.anew or (None, None)
         direction = description.get("direction") or "higher"
         higher = direction == "higher"

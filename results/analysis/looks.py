@@ -3,43 +3,66 @@
 At each look the table of methods decides as usual; only the level changes. The p-value of a claim is the
 sequential one over its looks, and its interval is the intersection of the repeated intervals of all looks, so
 both are valid whenever and for whatever reason the looks end. The point is the median-unbiased estimate.
+
+After `--limit` was raised, a task may have a second plan, for new clusters alone. Its claims are tested on
+these, with the error that the first plan left (`results.statistics.sequential.plan`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+
+import numpy as np
 
 from results.analysis import choose_test
 from results.analysis.clusters import Pair, Sample
-from results.analysis.table_functions import At, Difference, Fitted, seen
+from results.analysis.repeated import Scores, in_common, parts, sides
+from results.analysis.table_functions import Difference, Fitted, seen
 from results.errors import ResultsError
+from results.records.columns import Columns
 from results.records.load import RunData
-from results.schema import Look, LookedTask, Manifest
+from results.schema import EarlierLooks, Look, LookedTask, LooksOfTask, Manifest
 from results.statistics import bootstrap, power
 from results.statistics.log_ratio import log_ratio
-from results.statistics.outcomes import Interval, TestOutcome
+from results.statistics.outcomes import Interval, TestOutcome, normal_tail
 from results.statistics.sequential.estimates import median_unbiased
 from results.statistics.sequential.plan import Plan, score_of
 from results.statistics.sequential.spending import SPENDING
 
 ONE_ERROR = 0.6826894921370859
 """Confidence of an interval that reaches one normal standard error to each side."""
+SMALLEST_LEVEL = 1e-15
+"""Smallest level at which power is computed."""
 
 
 def plan_of(manifest: Manifest, task: str) -> Plan | None:
-    """The plan of a task; None if all its items were asked at once."""
+    """The plan of a task, with those that it followed; None if all its items were asked at once."""
     looks = manifest.get("looks")
     if not looks or task not in looks["tasks"]:
         return None
-    clusters, spending = looks["tasks"][task]["clusters"], looks["spending"]
-    rising = [0, *clusters] == sorted({0, *clusters})
-    asked = looks["tasks"][task]["asked"]
-    if not clusters or not rising or spending not in SPENDING or asked > len(clusters):
-        raise ResultsError(
-            f"manifest.json: looks of task {task!r} are not a valid plan: run again, or restore the file"
-        )
-    return Plan(tuple(clusters), spending, looks["futility"])
+    chain: list[LooksOfTask | EarlierLooks] = [*looks["tasks"][task].get("earlier", []), looks["tasks"][task]]
+    plan: Plan | None = None
+    start = 0
+    for place, entry in enumerate(chain):
+        clusters, asked = entry["clusters"], entry["asked"]
+        rising = [start, *clusters] == sorted({start, *clusters})
+        followed = place + 1 < len(chain)
+        if not clusters or not rising or looks["spending"] not in SPENDING or asked > len(clusters):
+            raise _not_valid(task)
+        if followed and not asked:
+            raise _not_valid(task)
+        made = plan.made + chain[place - 1]["asked"] if plan is not None else 0
+        plan = Plan(tuple(clusters), looks["spending"], looks["futility"], plan, made)
+        start = clusters[asked - 1]
+    return plan
+
+
+def _not_valid(task: str) -> ResultsError:
+    return ResultsError(
+        f"manifest.json: looks of task {task!r} are not a valid plan: run again, or restore the file"
+    )
 
 
 def plans(manifest: Manifest) -> dict[str, Plan]:
@@ -48,63 +71,91 @@ def plans(manifest: Manifest) -> dict[str, Plan]:
     return {task: plan for task, plan in found.items() if plan is not None}
 
 
+def newest(columns: Columns, plan: Plan | None) -> Columns:
+    """The rows of the last plan at which these were asked: those before it only say which error was left."""
+    if plan is None or plan.before is None or not columns.n_rows:
+        return columns
+    made = plan.at(int(columns.look.max()) - 1).made
+    return columns if not made else columns.take(np.flatnonzero(columns.look > made))
+
+
+def planned_clusters(columns: Columns, plan: Plan) -> int:
+    """Clusters of the last plan at which rows were asked."""
+    of = plan.at(min(int(columns.look.max()), plan.looks) - 1)
+    return of.clusters[-1] - of.start
+
+
 @dataclass(frozen=True)
 class Looked(Difference):
-    """A difference with several looks; test, interval and `at` are over all looks."""
+    """A difference with several looks; test, interval and `at` are over all looks, the other figures are of
+    the clusters of the last plan."""
 
     plan: Plan
-    z: tuple[float, ...]
+    """The plan of the last look."""
+    z: Scores
     """z at each look, with the sign of its estimate."""
-    z_margin: tuple[float, ...]
+    z_margin: Scores
     """The same against minus the margin; empty without a margin."""
     error: float
     """Standard error at the last look."""
 
     def adjusted_estimate(self, level: float) -> float:
         """The median-unbiased estimate of a test at two-sided `level`, within its interval."""
-        last = len(self.z) - 1
-        passed = min(self.plan.passed(self.z, level), last)
-        bounds = [self.plan.levels.z(look, level) for look in range(passed)]
+        own = [self.z[look] for look in self.z if look >= self.plan.made]
+        level_here = 2 * max(self.plan.level(side, level / 2) for side in sides(self.z))
+        passed = min(self.plan.passed(own, level_here), len(own) - 1)
+        bounds = [self.plan.levels.z(look, level_here) for look in range(passed)]
         shares = self.plan.shares
-        found = median_unbiased(self.estimate, self.error, shares[last], bounds, shares[:passed])
+        found = median_unbiased(self.estimate, self.error, shares[len(own) - 1], bounds, shares[:passed])
         interval = self.at(1 - level)
         return min(max(found, interval.low), interval.high)
 
     def detectable(self) -> float:
         """The smallest difference that could have been shown at the last look (power 80 %)."""
-        level = self.plan.levels.nominal(len(self.z) - 1, choose_test.ALPHA)
+        z = min(self.plan.bound(max(self.z), side, choose_test.ALPHA) for side in sides(self.z))
         fewest = power.FEWEST_DISCORDANT * self.size / self.n
-        return max(power.mde(self.spread, self.n, level), fewest)
+        return max(power.mde(self.spread, self.n, max(2 * normal_tail(z), SMALLEST_LEVEL)), fewest)
 
 
 def difference(pair: Pair, plan: Plan, margin: float | None = None, exact: bool = False) -> Looked:
     """Test and interval of a paired difference over the looks that its clusters were asked at."""
-    found = [
-        choose_test.difference(part, margin, exact, in_looks=True) if part.n else None
-        for part in parts(pair, plan)
-    ]
-    last = found[-1]
+    each = parts(pair, plan)
+    plan = plan.at(max(each))
+    found = {
+        look: choose_test.difference(part, margin, exact, in_looks=True) if part.n else None
+        for look, part in each.items()
+    }
+    last = found[max(found)]
     assert last is not None, "a pair without clusters cannot be compared"
-    at = in_common([None if one is None else one.at for one in found], plan)
+    at = in_common({k: None if one is None else (one.at, one.p_above) for k, one in found.items()}, plan)
     alone = last.at(ONE_ERROR)
-    p = [1.0 if one is None else one.test.p for one in found]
-    sides = [0.5 if one is None else one.p_above_margin for one in found]
-    above = [side for side in sides if side is not None] if margin is not None else []
+    z = {look: 0.0 if one is None else score_of(one.test.p, one.estimate) for look, one in found.items()}
+    above = {look: 0.5 if one is None else one.p_above_margin for look, one in found.items()}
+    against = {look: p for look, p in above.items() if p is not None} if margin is not None else {}
     kept = {field.name: getattr(last, field.name) for field in fields(Difference)}
     kept |= {
-        "test": TestOutcome(plan.p(p), f"{last.test.method}, sequential"),
+        "test": TestOutcome(two_sided(found, plan), f"{last.test.method}, sequential"),
         "interval": at(choose_test.CONFIDENCE),
         "at": at,
-        # The plan's levels are two-sided.
-        "p_above_margin": plan.p([min(2 * p, 1.0) for p in above]) / 2 if above else None,
+        "p_above_margin": plan.p_above(against) if against else None,
     }
     return Looked(
         **kept,
         plan=plan,
-        z=tuple(0.0 if one is None else score_of(one.test.p, one.estimate) for one in found),
-        z_margin=tuple(score_of(2 * min(p, 1 - p), 0.5 - p) for p in above),
+        z=z,
+        z_margin={look: score_of(2 * min(p, 1 - p), 0.5 - p) for look, p in against.items()},
         error=(alone.high - alone.low) / 2,
     )
+
+
+def two_sided(found: Mapping[int, Difference | None], plan: Plan) -> float:
+    """The sequential p-value of a difference over its looks."""
+    up, down = {}, {}
+    for look, one in found.items():
+        half = 0.5 if one is None else one.test.p / 2
+        towards = 0.5 if one is None else one.estimate
+        up[look], down[look] = (half, 1 - half) if towards > 0 else (1 - half, half)
+    return min(2 * plan.p_above(up), 2 * plan.p_above(down), 1.0)
 
 
 def claimed(
@@ -120,34 +171,38 @@ def claimed(
     return difference(pair, plan, margin, exact)
 
 
-def ratio(pair: Pair, plan: Plan) -> tuple[float | None, Interval | None, tuple[float, ...]]:
+def ratio(pair: Pair, plan: Plan) -> tuple[float | None, Interval | None, Scores]:
     """Mean of the second variant divided by mean of the first, its interval over all looks, and z of each
     look against a ratio of 1. None if the first spent nothing.
     """
-    total = float(pair.first.total.sum())
+    each = parts(pair, plan)
+    plan, last = plan.at(max(each)), each[max(each)]
+    total = float(last.first.total.sum())
     if total <= 0:
-        return None, None, ()
-    value = float(pair.second.total.sum()) / total
-    found = [log_ratio(part.first.total, part.second.total) for part in parts(pair, plan)]
-    if found[-1] is None:
-        return value, None, ()
-    interval = in_common([None if one is None else one.interval for one in found], plan)
-    z = tuple(0.0 if one is None else score_of(one.p, one.estimate) for one in found)
+        return None, None, {}
+    value = float(last.second.total.sum()) / total
+    found = {look: log_ratio(part.first.total, part.second.total) for look, part in each.items()}
+    if found[max(found)] is None:
+        return value, None, {}
+    interval = in_common(
+        {k: None if one is None else (one.interval, one.p_above) for k, one in found.items()}, plan, math.exp
+    )
+    z = {look: 0.0 if one is None else score_of(one.p, one.estimate) for look, one in found.items()}
     return value, interval(choose_test.CONFIDENCE), z
 
 
 def token_difference(pair: Pair, plan: Plan) -> Difference:
     """Difference of mean tokens over all looks; its test is that of the ratio, which decides the claim."""
     each = parts(pair, plan)
-    found = [bootstrap.linearised(part.difference, part.weight) for part in each]
-    ratios = [log_ratio(part.first.total, part.second.total) for part in each]
-    p = plan.p([1.0 if one is None else one.p for one in ratios])
+    plan, last = plan.at(max(each)), each[max(each)]
+    found = {look: bootstrap.linearised(part.difference, part.weight) for look, part in each.items()}
+    up, down = sides(ratio(pair, plan)[2] or dict.fromkeys(each, 0.0))
     fitted = Fitted(
-        TestOutcome(p, "log ratio, sequential"),
-        in_common([one.interval for one in found], plan),
-        found[-1].p_above,
+        TestOutcome(min(2 * plan.p_above(up), 2 * plan.p_above(down), 1.0), "log ratio, sequential"),
+        in_common({look: (one.interval, one.p_above) for look, one in found.items()}, plan),
+        found[max(found)].p_above,
     )
-    return seen(pair, fitted, "looks_tokens", choose_test.CONFIDENCE)
+    return seen(last, fitted, "looks_tokens", choose_test.CONFIDENCE)
 
 
 def score_interval(sample: Sample, plan: Plan | None, look: int) -> tuple[Interval, str]:
@@ -159,50 +214,29 @@ def score_interval(sample: Sample, plan: Plan | None, look: int) -> tuple[Interv
     return choose_test.score_interval(sample, plan.confidence(place, choose_test.CONFIDENCE))
 
 
-def parts(pair: Pair, plan: Plan) -> list[Pair]:
-    """The pair's clusters asked by each look so far; empty if the metric applied to none of them by then.
-    ResultsError for rows of a look that the plan does not have.
-    """
-    last = plan.looks if pair.look is None else int(pair.look.max())
-    if last > plan.looks or (pair.look is not None and int(pair.look.min()) < 1):
-        raise ResultsError(
-            f"samples name look {last:,}, but the plan has {plan.looks}: repeat the run's command, which "
-            "writes them again"
-        )
-    return [pair.up_to(look) for look in range(1, last + 1)]
-
-
-def in_common(each: Sequence[At | None], plan: Plan) -> At:
-    """The intersection of the repeated intervals of all looks, as a function of confidence. Looks without
-    data are skipped. If the intersection is empty, it is the last look's interval.
-    """
-
-    def at(confidence: float) -> Interval:
-        found = [one(plan.confidence(look, confidence)) for look, one in enumerate(each) if one is not None]
-        low, high = max(one.low for one in found), min(one.high for one in found)
-        if low > high:
-            low, high = found[-1].low, found[-1].high
-        return Interval(low, high, f"{found[-1].method}, repeated")
-
-    return at
-
-
-def history(z: Sequence[float], plan: Plan, level: float) -> list[Look]:
-    """Each look: clusters, z, and its boundary."""
+def history(z: Scores, plan: Plan, level: float) -> list[Look]:
+    """Each look: its number, clusters, z, and its boundary on the side of z."""
+    above, below = sides(z)
     return [
-        {"n": plan.clusters[look], "z": each, "boundary": plan.levels.z(look, level)}
-        for look, each in enumerate(z)
+        {
+            "look": look + 1,
+            "n": plan.asked(look),
+            "z": each,
+            "boundary": plan.bound(look, above if each >= 0 else below, level),
+        }
+        for look, each in z.items()
     ]
 
 
-def confidence(run: RunData, tasks: Sequence[str]) -> float:
-    """Confidence at the last looks of `tasks` for an interval of 95 % that is valid for any reason of
-    stopping."""
+def confidence(run: RunData, rows: Sequence[Columns]) -> float:
+    """Confidence for an interval of 95 % that uses `rows` of one or several tasks and is valid for whatever
+    reason their looks ended: that of their last looks."""
     found = [choose_test.CONFIDENCE]
-    for task in tasks:
-        plan = plan_of(run.manifest, task)
-        if plan is not None and (asked := run.manifest["looks"]["tasks"][task]["asked"]):
-            found.append(plan.confidence(asked - 1, choose_test.CONFIDENCE))
+    for columns in rows:
+        plan = plan_of(run.manifest, columns.task)
+        if plan is not None:
+            look = min(int(columns.look.max()), plan.looks)
+            found.append(plan.confidence(look - 1, choose_test.CONFIDENCE))
     return max(found)
 
 
@@ -216,21 +250,28 @@ def require_whole_looks(run: RunData) -> None:
 
 
 def looked_tasks(run: RunData) -> list[LookedTask]:
-    """Where each task stopped, its tokens, and the tokens of all planned items."""
+    """Where each task and its variants stopped, their tokens, and the tokens of all planned items."""
     plan = run.manifest["looks"]
     found: list[LookedTask] = []
     for task, entry in plan["tasks"].items():
-        spent = sum(
-            int(columns.usage["generated_tokens"].sum())
-            for (of_task, _), columns in run.columns.items() if of_task == task
-        )  # fmt: skip
-        asked = entry["asked"]
-        share = entry["clusters"][asked - 1] / entry["clusters"][-1] if asked else 1.0
+        of = plan_of(run.manifest, task)
+        assert of is not None
+        asked = of.made + entry["asked"]
+        spent, full, earlier = 0, 0.0, {}
+        for (of_task, variant), columns in run.columns.items():
+            if of_task == task:
+                clusters, tokens = columns.clusters[1], int(columns.usage["generated_tokens"].sum())
+                spent, full = spent + tokens, full + tokens * of.clusters[-1] / clusters
+                if int(columns.look.max()) < asked:
+                    earlier[variant] = clusters
         found.append(
             {
-                "task": task, "clusters": entry["clusters"], "asked": asked, "ended": entry["ended"],
+                "task": task, "clusters": [of.asked(look) for look in range(of.looks)], "asked": asked,
+                "ended": entry["ended"],
                 "spending": plan["spending"], "futility": plan["futility"],
-                "generated_tokens": spent, "full_tokens": round(spent / share), "saved": 1 - share,
+                "stopped_earlier": earlier,
+                "generated_tokens": spent, "full_tokens": round(full),
+                "saved": 1 - spent / full if full else 0.0,
             }
         )  # fmt: skip
     return found

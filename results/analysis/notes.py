@@ -81,12 +81,14 @@ def tells_cached(run: RunData) -> bool:
 
 
 def _looks(run: RunData) -> list[str]:
-    """A note if a plan of looks was replaced."""
+    """A note if a plan of looks was followed by another."""
     plan = run.manifest.get("looks")
     anew = plan["made_anew"] if plan else []
     return [
-        f"The plan of looks was replaced after a stop ({', '.join(anew)}): error rates hold for the new plan "
-        "alone and ignore the looks before it."
+        f"--limit was raised after claims had been given up ({', '.join(anew)}): a new plan tests the new "
+        "clusters alone, at the error that the old plan left (conditional error, Mueller and Schaefer 2001), "
+        "so the error rates hold over both plans; scores and differences of these tasks are those of the new "
+        "clusters where these were asked."
     ] if anew else []  # fmt: skip
 
 

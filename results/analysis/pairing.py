@@ -1,11 +1,14 @@
 """Pairs the rows of two variants of one run.
 
 Two variants must have answered the same rows; otherwise they are refused, because leaving out rows would be a
-selection of items. One exception: a variant has no rows for a seed whose distillation kept too few inputs.
-The pair then uses the seeds that both have. There is no exception for single items.
+selection of items. Two exceptions: a variant has no rows for a seed whose distillation kept too few inputs,
+and none for the planned looks after it stopped (`--until-decided`). The pair then uses the seeds and the
+looks that both have. There is no exception for single items.
 """
 
 from __future__ import annotations
+
+from functools import reduce
 
 import numpy as np
 
@@ -26,10 +29,20 @@ def paired(run: RunData, task: str, a: str, b: str) -> tuple[Columns, Columns] |
     lacking_first = excused.get((task, a), set()) - _seeds(first)
     lacking_second = excused.get((task, b), set()) - _seeds(second)
     first, second = without_seeds(first, lacking_second), without_seeds(second, lacking_first)
+    first, second = in_common_looks(first, second)
     if not first.n_rows or not second.n_rows:
         return None
     require_same_items(first, second)
     return first, second
+
+
+def in_common_looks(*variants: Columns) -> list[Columns]:
+    """Only the rows of planned looks at which all variants were asked; all rows if there are no looks."""
+    shared = reduce(np.intersect1d, (one.look for one in variants))
+    return [
+        one if (kept := np.isin(one.look, shared)).all() else one.take(np.flatnonzero(kept))
+        for one in variants
+    ]
 
 
 def of_seed(columns: Columns, seed: int) -> Columns:

@@ -67,6 +67,8 @@ class Difference:
     """Key of `choose_test.TABLE`."""
     at: Callable[[float], Interval]
     """The interval at another confidence, by the same method."""
+    p_above: Callable[[float], float]
+    """One-sided p-value against "the true difference is at most this"."""
 
 
 @dataclass(frozen=True)
@@ -138,6 +140,12 @@ def sign_flip_adjusted(pair: Pair) -> Fitted:
     return Fitted(sign_flip(pair.difference), fitted.interval, fitted.p_above)
 
 
+def sign_flip_score_form(pair: Pair) -> Fitted:
+    """The same for planned looks: the interval's error is taken about the tested value."""
+    fitted = adjusted_difference(pair.difference, pair.weight, pair.bounded, score_form=True)
+    return Fitted(sign_flip(pair.difference), fitted.interval, fitted.p_above)
+
+
 def sign_flip_published(name: str, pair: Pair) -> Fitted:
     """The permutation test with one of the published intervals."""
     fitted = PUBLISHED[name](pair.difference, pair.weight)
@@ -180,6 +188,7 @@ def seen(pair: Pair, fitted: Fitted, key: str, confidence: float, margin: float 
         pair.n, pair.estimate, fitted.at(confidence), fitted.test,
         None if margin is None else fitted.p_above(-margin),
         *spread(pair.difference, pair.weight), differing(pair.difference), key, fitted.at,
+        fitted.p_above,
     )  # fmt: skip
 
 

@@ -167,7 +167,7 @@ def plans(chosen: Sequence[Chosen]) -> dict[str, Plan]:
     found: dict[str, Plan] = {}
     for each in chosen:
         ours, theirs = each.first.plans.get(each.task), each.second.plans.get(each.other_task)
-        if ours and theirs and ours.clusters != theirs.clusters:
+        if ours and theirs and ours != theirs:
             raise ResultsError(
                 f"task {each.task!r}: {each.first.name} and {each.second.name} have different plans "
                 "of looks: compare runs of one plan"

@@ -57,6 +57,9 @@ PARTS: dict[str, type[dict[str, object]] | type[list[object]]] = {
 
 Expected = str | list["Expected"] | dict[str, "Expected"]
 """The kind of a value, or of its parts."""
+LOOKS: dict[str, Expected] = {
+    "clusters": [WHOLE], "asked": WHOLE, "ended": TEXT, "variants": {EVERY: WHOLE},
+}  # fmt: skip
 EXPECTED: dict[str, Expected] = {
     "run": TEXT, "status": TEXT, "command": TEXT, "git_commit": TEXT,
     "options": {"margin": AMOUNT},
@@ -70,7 +73,8 @@ EXPECTED: dict[str, Expected] = {
     "notes": [TEXT],
     "looks": {
         "spending": TEXT, "futility": FLAG, "margin": AMOUNT, "made_anew": [TEXT],
-        "tasks": {EVERY: {"clusters": [WHOLE], "asked": WHOLE, "ended": TEXT}},
+        "planned": [{EVERY: WHOLE}],
+        "tasks": {EVERY: {**LOOKS, "earlier": [LOOKS]}},
     },
     "comparisons": [PAIR],
     "distillation": [DISTILLATION],

@@ -12,6 +12,10 @@ freedom: found by simulation (`tests/benchmarks/simulate.py`), wide for k below 
 But no cluster can differ by more than its weight, so the interval is never wider than Bonett and Price's own
 would be if every differing cluster differed by its whole weight. If nothing differs, it is theirs. Scores
 outside [0, 1], which custom tasks may have, have no such bound.
+
+In planned looks the error is taken about the value that is tested, not about the estimate (the score form, as
+in Wilson's and Tango's intervals). It is larger the further both lie apart, which matters at the strict
+levels of early looks.
 """
 
 from __future__ import annotations
@@ -22,6 +26,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from results.statistics.outcomes import Floats, Interval, normal_quantile, normal_tail
+
+SMALLEST_NARROWING = 1e-6
+"""Keeps ends finite where scores have no bounds."""
 
 
 @dataclass(frozen=True)
@@ -34,14 +41,17 @@ class Adjusted:
     error: float
     freedom: float
     largest_error: float
+    score_form_n: float = math.inf
+    """Clusters, with the imaginary ones, where the error is taken about the tested value; else infinite."""
 
     def interval(self, confidence: float = 0.95) -> Interval:
         from scipy.special import stdtrit
 
         share = 0.5 + confidence / 2
-        reach = min(
-            float(stdtrit(self.freedom, share)) * self.error, normal_quantile(share) * self.largest_error
-        )
+        student = float(stdtrit(self.freedom, share))
+        # Solves |centre - value| = student * error about the value; with few clusters no value is that far.
+        narrowing = max(1 - student**2 / self.score_form_n, SMALLEST_NARROWING)
+        reach = min(student * self.error / math.sqrt(narrowing), normal_quantile(share) * self.largest_error)
         low, high = self.centre - reach, self.centre + reach
         if math.isfinite(self.largest_error):
             low, high = max(low, -1.0), min(high, 1.0)
@@ -53,16 +63,20 @@ class Adjusted:
         from scipy.special import stdtr
 
         beyond = self.centre - value
+        error = math.hypot(self.error, beyond / math.sqrt(self.score_form_n))
         shares = (
-            float(stdtr(self.freedom, -beyond / self.error)),
+            float(stdtr(self.freedom, -beyond / error)),
             normal_tail(beyond / self.largest_error),
         )
         return min(shares) if beyond > 0 else max(shares)
 
 
-def adjusted_difference(difference: Floats, weight: Floats, bounded: bool = True) -> Adjusted:
+def adjusted_difference(
+    difference: Floats, weight: Floats, bounded: bool = True, score_form: bool = False
+) -> Adjusted:
     """From sums of weight * (score b - score a) and sums of weights, one of each per cluster. `bounded`:
-    scores lie in [0, 1], so nothing differs by more than its weight.
+    scores lie in [0, 1], so nothing differs by more than its weight. `score_form`: the error is taken about
+    the tested value.
     """
     differing = difference[difference != 0]
     mean_weight = float(weight.mean())
@@ -77,6 +91,7 @@ def adjusted_difference(difference: Floats, weight: Floats, bounded: bool = True
         math.sqrt(square) / total,
         differing.size**2 / 9 + 1,
         math.sqrt(largest) / total if bounded else math.inf,
+        difference.size + 2 if score_form else math.inf,
     )
 
 

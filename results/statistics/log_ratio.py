@@ -33,6 +33,15 @@ class LogRatio:
             return float(self.estimate == 0)
         return float(min(2 * stdtr(self.freedom, -abs(self.estimate) / self.error), 1.0))
 
+    def p_above(self, value: float) -> float:
+        """One-sided p-value against "the logarithm of the ratio is at most `value`"."""
+        from scipy.special import stdtr
+
+        beyond = self.estimate - value
+        if self.error == 0:
+            return 0.0 if beyond > 0 else 0.5 if beyond == 0 else 1.0
+        return float(stdtr(self.freedom, -beyond / self.error))
+
     def interval(self, confidence: float = 0.95) -> Interval:
         """Interval of the ratio itself."""
         from scipy.special import stdtrit

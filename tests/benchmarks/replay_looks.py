@@ -18,11 +18,14 @@ from pathlib import Path
 from typing import Any
 
 from harness.types import stable_hash
-from results.analysis.decide import ended
+from results.analysis.decide import standings
 from results.analysis.leaderboard import build
 from results.statistics.sequential.plan import planned
 
 Rows = dict[tuple[str, str], list[dict[str, Any]]]
+Last = dict[tuple[str, str], int]
+"""(variant, task) -> the last look at which a variant that stopped was asked."""
+NEVER = 1_000
 
 
 def read_rows(run: Path) -> Rows:
@@ -33,15 +36,18 @@ def read_rows(run: Path) -> Rows:
     return found
 
 
-def write_run(folder: Path, manifest: dict[str, Any], rows: Rows, asked: dict[str, dict[str, int]]) -> None:
-    """A run folder with the rows of the clusters in `asked` (task -> cluster -> look)."""
+def write_run(
+    folder: Path, manifest: dict[str, Any], rows: Rows, asked: dict[str, dict[str, int]], last: Last
+) -> None:
+    """A run folder with the rows of the clusters in `asked` (task -> cluster -> look), those of a variant in
+    `last` up to its last look."""
     for (variant, task), of_pair in rows.items():
         path = folder / "samples" / variant.replace("/", "_") / f"{task}.jsonl"
         path.parent.mkdir(parents=True, exist_ok=True)
         kept = [
             {**row, "look": asked[task][row["cluster_id"]]} if manifest.get("looks") else row
             for row in of_pair
-            if row["cluster_id"] in asked[task]
+            if asked[task].get(row["cluster_id"], NEVER) <= last.get((variant, task), NEVER - 1)
         ]
         path.write_text("".join(json.dumps(row) + "\n" for row in kept))
     (folder / "manifest.json").write_text(json.dumps({**manifest, "samples": {}}))
@@ -58,8 +64,10 @@ def replay(run: Path, looks: int, limit: int | None, spending: str) -> dict[str,
     orders = {task: order_of(task, rows, limit) for task in manifest["tasks"]}
     plans = {task: planned(len(order), looks, spending, True) for task, order in orders.items()}
     entries: dict[str, dict[str, Any]] = {
-        task: {"clusters": list(plan.clusters), "asked": 0, "ended": None} for task, plan in plans.items()
+        task: {"clusters": list(plan.clusters), "asked": 0, "ended": None, "variants": {}}
+        for task, plan in plans.items()
     }
+    last: Last = {}
     margin = float(manifest["options"]["margin"])
     plan = {"spending": spending, "futility": True, "margin": margin, "made_anew": [], "tasks": entries}
     asked: dict[str, dict[str, int]] = {task: {} for task in orders}
@@ -71,18 +79,22 @@ def replay(run: Path, looks: int, limit: int | None, spending: str) -> dict[str,
                     first = entry["clusters"][look - 1] if look else 0
                     asked[task] |= dict.fromkeys(orders[task][first : entry["clusters"][look]], look + 1)
                     entry["asked"] = look + 1
-            write_run(folder, {**manifest, "status": "running", "looks": plan}, rows, asked)
-            over = ended(folder)
+                    here = [variant for variant, of in rows if of == task and (variant, of) not in last]
+                    entry["variants"] |= dict.fromkeys(here, look + 1)
+            write_run(folder, {**manifest, "status": "running", "looks": plan}, rows, asked, last)
+            found = standings(folder)
             for task, entry in entries.items():
                 if entry["ended"] is None:
-                    entry["ended"] = over.get(task)
+                    entry["ended"] = found[task].ended
                     if look + 1 == len(entry["clusters"]) and entry["ended"] != "decided":
                         entry["ended"] = "planned end"
-        write_run(folder, {**manifest, "status": "finished", "looks": plan}, rows, asked)
+                    for variant in found[task].stopped:
+                        last.setdefault((variant, task), look + 1)
+        write_run(folder, {**manifest, "status": "finished", "looks": plan}, rows, asked, last)
         stopped = build(folder)
     whole = {task: dict.fromkeys(order, 1) for task, order in orders.items()}
     with tempfile.TemporaryDirectory() as scratch:
-        write_run(Path(scratch), {**manifest, "status": "finished"}, rows, whole)
+        write_run(Path(scratch), {**manifest, "status": "finished"}, rows, whole, {})
         full = build(Path(scratch))
     key = ("task", "a", "b", "claim")
     shown = [
@@ -104,13 +116,13 @@ def replay(run: Path, looks: int, limit: int | None, spending: str) -> dict[str,
             for (variant, task), found in rows.items()
             if manifest["variants"][variant]["kind"] == "s2"
             for row in found
-            if row["cluster_id"] in chosen[task]
+            if chosen[task].get(row["cluster_id"], NEVER) <= until.get((variant, task), NEVER - 1)
         )
-        for chosen in (asked, whole)
+        for chosen, until in ((asked, last), (whole, {}))
     ]
     return {
         "run": str(run), "claims": len(shown[1]), "differ": differ, "s2_tokens": tokens,
-        "asked": {task: (entry["asked"], entry["ended"]) for task, entry in entries.items()},
+        "asked": {task: (entry["variants"], entry["ended"]) for task, entry in entries.items()},
     }  # fmt: skip
 
 

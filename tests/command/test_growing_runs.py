@@ -171,11 +171,19 @@ REFUSED = {
 }
 
 
-def test_a_run_whose_looks_are_planned_does_not_grow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_whose_looks_are_planned_grows_by_its_limit_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
-    RunFolder.open(RunOptions(output="run", until_decided=True, limit=40), "first").close()
-    with pytest.raises(UserError, match="--limit 40, now it is 200, and its looks are planned"):
-        RunFolder.open(RunOptions(output="run", until_decided=True, limit=200), "second")
+    planned = {"output": "run", "until_decided": True}
+    RunFolder.open(RunOptions(**planned, limit=40), "first").close()
+    for other, says in (
+        ({"limit": 20}, "--limit 40, now it is 20, and its looks are planned"),
+        ({"limit": 40, "seeds": 2}, "--seeds 1, now it is 2, and its looks are planned"),
+        ({"limit": 40, "tasks": ("gsm8k",)}, "and its looks are planned"),
+    ):
+        with pytest.raises(UserError, match=says):
+            RunFolder.open(RunOptions(**planned, **other), "second")
 
 
 @pytest.mark.parametrize("name", REFUSED)

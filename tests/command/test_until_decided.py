@@ -14,7 +14,6 @@ from test_end_to_end import SCRIPTS, TABLES, Done, last_line, manifest_of, rows_
 from harness.command import looks
 from results import schema
 from results.gate import check
-from results.statistics.sequential.plan import Plan
 
 
 def arguments_for(*more: str, output: str = "run") -> list[str]:
@@ -93,6 +92,50 @@ def test_the_items_of_a_look_are_asked_as_in_the_whole_run(stopped: Path, whole:
             assert {k: v for k, v in row.items() if k != "look"} == of_whole[row["item_id"]]
 
 
+@pytest.fixture(scope="module")
+def unequal(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run whose distilled variant hardly differs from base: System 2 is decided first."""
+    folder = tmp_path_factory.mktemp("unequal")
+    script = folder / "script.py"
+    text = (SCRIPTS / "paper_like.py").read_text()
+    script.write_text(text.replace("if sum(request.prompt_ids) % 10 else", "if lucky else"))
+    more = ("--engine-args", f"script={script}", "--tasks", "coin_flip", "--margin", "10", "--no-futility")
+    done = command(folder, *more)
+    assert done.returncode == 0, done.stderr
+    assert "coin_flip: no open claim about s2 at look" in done.stderr
+    return folder / "run"
+
+
+def test_a_variant_without_an_open_claim_is_not_asked_further(unequal: Path) -> None:
+    entry = manifest_of(unequal)["looks"]["tasks"]["coin_flip"]
+    looks_of = entry["variants"]
+    assert looks_of["s2"] < looks_of["base"] == looks_of["distilled"] == entry["asked"] == 5
+    first = entry["clusters"][looks_of["s2"] - 1]
+    of_s2, of_base = (rows_of(unequal, name, "coin_flip") for name in ("s2", "base"))
+    assert len(of_s2) == first < len(of_base) == 60
+    assert {row["item_id"] for row in of_s2} < {row["item_id"] for row in of_base}
+    board = board_of(unequal)
+    for row in board["comparisons"]:
+        asked = looks_of["s2"] if "s2" in (row["a"], row["b"]) else 5
+        assert len(row["looks"]) == asked and row["n"] == entry["clusters"][asked - 1]
+        if "s2" in (row["a"], row["b"]) and (row["primary"] or row["claim"] == "cheaper"):
+            assert row["verdict"] != "cannot_tell"
+    assert {row["variant"]: row["n"] for row in board["rows"]} == {"base": 60, "s2": first, "distilled": 60}
+    (task,) = board["looks"]
+    assert task["stopped_earlier"] == {"s2": first}
+    spent = sum(row["usage"]["generated_tokens"] for row in of_s2)
+    others = task["generated_tokens"] - spent
+    assert task["full_tokens"] == pytest.approx(others + spent * 60 / first, abs=1)
+    assert f"s2 {first}" in (unequal / "leaderboard.md").read_text()
+    # Figures of three variants use the clusters that all three were asked.
+    (front,) = board["frontier"]
+    assert front["n"] == first and {point["variant"] for point in front["points"]} == set(looks_of)
+    kept = next(row for row in board["comparisons"] if row.get("gain_kept"))["gain_kept"]
+    assert kept["value"] is not None
+    assert list(faults(manifest_of(unequal), schema.Manifest)) == []
+    assert list(faults(board, schema.Leaderboard)) == []
+
+
 def test_files_are_as_the_schema_declares_them(stopped: Path) -> None:
     assert list(faults(manifest_of(stopped), schema.Manifest)) == []
     assert list(faults(board_of(stopped), schema.Leaderboard)) == []
@@ -140,17 +183,17 @@ def test_a_run_that_ends_in_any_look_goes_on_to_the_same_tables(
     stopped: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, look: int
 ) -> None:
     """A look depends on the call store only. (Kills of the process: test_kills.py.)"""
-    ended = looks.ended
+    standings = looks.standings
     seen: list[Path] = []
 
     def strike(folder: Path) -> Any:
         seen.append(folder)
         if len(seen) > look:
             raise KeyboardInterrupt
-        return ended(folder)
+        return standings(folder)
 
     with monkeypatch.context() as patch:
-        patch.setattr(looks, "ended", strike)
+        patch.setattr(looks, "standings", strike)
         assert command(tmp_path).returncode == 130
     run = tmp_path / "run"
     assert manifest_of(run)["status"] == "stopped"
@@ -232,30 +275,6 @@ def test_no_plan_is_made_for_a_run_whose_items_were_asked_before(whole: Path) ->
     (whole / "manifest.json").write_text(json.dumps(manifest))
     done = command(whole.parent)
     assert done.returncode == 2 and "begun without --until-decided" in done.stderr
-
-
-def test_more_clusters_after_a_stop_are_a_new_plan_and_say_so() -> None:
-    class Folder:
-        path = Path("run")
-
-        def __init__(self) -> None:
-            self.manifest: dict[str, Any] = {"notes": []}
-
-        def save(self, **more: Any) -> None:
-            self.manifest |= more
-
-    def plan(clusters: tuple[int, ...]) -> Any:
-        entry = {"clusters": list(clusters), "asked": 0, "ended": None}
-        return {"spending": "pocock", "futility": True, "margin": 5.0, "made_anew": [], "tasks": {"a": entry}}
-
-    folder = Folder()
-    looks.take_up(folder, plan(Plan((10, 20)).clusters))  # type: ignore[arg-type]
-    assert folder.manifest["looks"]["made_anew"] == []
-    folder.manifest["samples"] = {}
-    looks.take_up(folder, plan((20, 40)))  # type: ignore[arg-type]
-    assert folder.manifest["looks"]["made_anew"] == ["a from 20 to 40 clusters"]
-    looks.take_up(folder, plan((20, 40)))  # type: ignore[arg-type]
-    assert folder.manifest["looks"]["made_anew"] == ["a from 20 to 40 clusters"]
 
 
 @pytest.mark.slow

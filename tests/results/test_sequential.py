@@ -113,6 +113,65 @@ def test_a_plan_is_evenly_spaced_and_never_looks_twice_at_the_same_clusters() ->
     assert planned(1, 5, "pocock", True).shares == (1.0,)
 
 
+def test_the_error_that_is_left_is_the_chance_of_crossing_in_the_looks_not_made() -> None:
+    known, z, rng = levels(FIVE, "pocock"), 1.1, np.random.default_rng(8)
+    bound = [known.z(look, 0.05) for look in range(5)]
+    walks = z * math.sqrt(0.4) + rng.normal(0, math.sqrt(0.2), (100_000, 3)).cumsum(1)
+    scores = walks / np.sqrt(FIVE[2:])
+    crossed = np.abs(scores) >= bound[2:]
+    first = np.where(crossed.any(1), crossed.argmax(1), 2)
+    above = crossed.any(1) & (scores[np.arange(len(scores)), first] > 0)
+    assert known.left(1, z, 0.05) == pytest.approx(float(above.mean()), abs=0.003)
+    assert known.left(4, 1.9, 0.05) == 0, "at the planned end all is spent"
+
+
+def test_the_error_spent_and_the_error_left_add_up_to_the_level_of_the_test() -> None:
+    known = levels(FIVE, "obrien-fleming")
+    bound = [known.z(look, 0.05) for look in range(5)]
+    steps = np.random.default_rng(9).normal(0, math.sqrt(0.2), (100_000, 3))
+    scores = steps.cumsum(1) / np.sqrt(FIVE[:3])
+    crossed = np.abs(scores) >= bound[:3]
+    first = np.where(crossed.any(1), crossed.argmax(1), 0)
+    above = crossed.any(1) & (scores[np.arange(len(scores)), first] > 0)
+    grid = np.linspace(-4, 4, 81)
+    left = np.interp(scores[:, 2], grid, [known.left(2, float(z), 0.05) for z in grid])
+    total = np.where(crossed.any(1), above, left).mean()
+    assert float(total) == pytest.approx(0.025, abs=0.0012)
+
+
+def test_a_second_plan_spends_what_each_level_had_left() -> None:
+    old = Plan((20, 40, 60, 80, 100))
+    plan = Plan((160, 260), before=old, made=3)
+    assert plan.looks == 5 and plan.start == 60 and plan.shares == (0.5, 1.0)
+    assert [plan.asked(look) for look in range(5)] == [20, 40, 60, 160, 260]
+    before = {0: 0.4, 1: 0.3, 2: 0.2}
+    assert plan.p_above(before) == old.p_above(before)
+    above = {**before, 3: 0.3, 4: 1e-4}
+    p = plan.p_above(above)
+    assert p < old.p_above(before)
+    assert old.left(before, p) == pytest.approx(plan.levels.p(1, 2e-4) / 2, rel=1e-4)
+    assert plan.bound(4, above, 2 * p) == pytest.approx(stats.norm.isf(1e-4), abs=1e-4)
+    # A worse beginning leaves less, and a claim that was decided stays decided.
+    assert plan.p_above({**above, 2: 0.6}) > p
+    decided = {0: 1e-9, 1: 0.4, 2: 0.5}
+    assert plan.p_above({**decided, 3: 0.5, 4: 0.9}) == old.p_above(decided)
+    # At the planned end nothing is left, however many clusters follow.
+    spent = dict.fromkeys(range(5), 0.1)
+    late = Plan((300,), before=old, made=5)
+    assert late.p_above({**spent, 5: 1e-12}) == old.p_above(spent)
+
+
+def test_a_third_plan_has_what_the_second_one_left() -> None:
+    first = Plan((20, 40, 60, 80, 100))
+    second = Plan((160, 260), before=first, made=3)
+    third = Plan((400,), before=second, made=4)
+    above = {0: 0.4, 1: 0.3, 2: 0.2, 3: 0.25, 4: 1e-5}
+    p = third.p_above(above)
+    old = {look: each for look, each in above.items() if look < 4}
+    assert second.left(old, p) == pytest.approx(third.levels.p(0, 2e-5) / 2, rel=1e-4)
+    assert 0 < second.left(old, 0.025) < first.left({0: 0.4, 1: 0.3, 2: 0.2}, 0.025)
+
+
 def test_half_of_all_outcomes_are_more_extreme_under_the_median_unbiased_estimate() -> None:
     """More extreme: above the boundary at an earlier look, or above the z seen at the same one."""
     z = np.array(bounds(FIVE, 0.05, "pocock"))

@@ -12,9 +12,10 @@ import pytest
 from results.analysis import looks
 from results.analysis.clusters import Pair, Sample
 from results.errors import ResultsError
-from results.statistics.sequential.plan import planned
+from results.statistics.sequential.plan import Plan, planned
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
+import simulate_growth as growth
 import simulate_looks as simulation
 
 RUNS = 3_000
@@ -43,9 +44,10 @@ def test_what_is_simulated_is_what_runs(kind: simulation.Kind) -> None:
         pair = pair_of(kind, counts[:, run])
         found = looks.difference(pair, plan, margin=0.05)
         # Far from any boundary the simulation takes the normal sign-flip test.
-        near = np.abs(found.z) > 1.6
+        z = np.array([*found.z.values()])
+        near = np.abs(z) > 1.6
         assert np.allclose(
-            p[near, run], [2 * (1 - simulation.ndtr(abs(z))) for z in np.array(found.z)[near]], atol=1e-9
+            p[near, run], [2 * (1 - simulation.ndtr(abs(each))) for each in z[near]], atol=1e-9
         )
         assert found.test.p == pytest.approx(plan.p([*p[:, run]]), rel=0.15)
         fits = [simulation.fitted(kind, counts[look]) for look in range(5)]
@@ -76,6 +78,40 @@ def test_promises_hold_in_a_short_simulation(cell: simulation.Cell) -> None:
     assert not broken
     # Looking five times at 5 % without a plan is what all this is for.
     assert found["naive"] is not None and found["naive"] > 0.1
+
+
+def test_false_claims_over_two_plans_stay_at_the_level_of_the_first() -> None:
+    cell = simulation.Cell(simulation.KINDS[0], 200, 0.4)
+    found = growth.false_claims(cell, np.random.default_rng(3), RUNS, None)
+    assert found["grown"] > 0.3
+    assert not growth.FALSE.broken(found["left"], RUNS)
+    # The plain remainder and the whole level are too much for a user who looks before growing.
+    assert found["left"] < 0.055 < found["remainder"] < found["whole"]
+
+
+@pytest.mark.parametrize("kind", [simulation.KINDS[0], simulation.KINDS[1]], ids=lambda kind: kind.name)
+def test_after_a_second_plan_p_boundary_and_interval_agree(kind: simulation.Kind) -> None:
+    old = planned(60, 5, "obrien-fleming", True)
+    plan = Plan((100, 160, 236), before=old, made=3)
+    rng = np.random.default_rng(12)
+    decided = set()
+    for tilt in (0.0, 0.2, 0.35):
+        counts = simulation.Cell(kind, 60, 0.3, tilt=tilt).draw(rng, 1)[:3, 0]
+        new = simulation.Cell(kind, 200, 0.3, tilt=tilt).draw(rng, 1)[:3, 0] + counts[-1]
+        pair = pair_of(kind, np.concatenate([counts, new]))
+        found = looks.difference(pair, plan, margin=0.05)
+        assert found.n == new[-1].sum() - counts[-1].sum(), "figures are of the new clusters"
+        shown = looks.history(found.z, plan, 0.05)
+        crossed = any(abs(look["z"]) >= look["boundary"] for look in shown)
+        assert crossed == (found.test.p <= 0.05)
+        assert found.p_above_margin is not None
+        assert (found.p_above_margin <= 0.025) == (found.interval.low > -0.05)
+        assert found.interval.low <= found.adjusted_estimate(0.05) <= found.interval.high
+        # An end of the interval is the value that is just not rejected.
+        at_end = looks.difference(pair, plan, margin=-found.interval.low)
+        assert at_end.p_above_margin == pytest.approx(0.025, rel=0.02)
+        decided.add(crossed)
+    assert decided == {True, False}
 
 
 def test_rows_of_a_look_that_is_not_planned_are_refused() -> None:

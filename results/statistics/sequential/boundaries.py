@@ -5,9 +5,9 @@ from t to u is normal with variance u - t. The density of B on the paths that ha
 from look to look by numerical integration (Armitage, McPherson and Rowe 1969; Jennison and Turnbull 2000,
 chapter 19), here with Gauss-Legendre nodes between the boundaries.
 
-The same recursion answers three questions: where the boundaries of a spending function lie (`bounds`), what
-the chance of crossing is (`exits`, also under a drift), and at which level a result would just have been
-significant (`Levels`, the sequential p-value).
+The same recursion answers four questions: where the boundaries of a spending function lie (`bounds`), what
+the chance of crossing is (`exits`, also under a drift), at which level a result would just have been
+significant (`Levels`, the sequential p-value), and which error is left after a look (`Levels.left`).
 """
 
 from __future__ import annotations
@@ -88,11 +88,13 @@ def _carried(paths: _Paths, z: float, share: float, drift: float) -> _Paths:
     return paths.next(low, high, share, drift)
 
 
-def exits(z: Sequence[float], shares: Sequence[float], drift: float = 0.0) -> list[tuple[float, float]]:
+def exits(
+    z: Sequence[float], shares: Sequence[float], drift: float = 0.0, paths: _Paths = START
+) -> list[tuple[float, float]]:
     """(chance of crossing -z first, chance of crossing +z first) at each look; `drift` is the mean of z at
-    the planned end. The boundaries are +z and -z.
+    the planned end. The boundaries are +z and -z. `paths` are those before the first of the looks.
     """
-    found, paths = [], START
+    found = []
     for bound, share in zip(z, shares, strict=True):
         score = bound * math.sqrt(share)
         found.append((paths.below(-score, share, drift), paths.above(score, share, drift)))
@@ -182,6 +184,16 @@ class Levels:
         if asked >= whole[-1]:
             return float(column[-1] * asked / whole[-1])
         return float(curve(max(asked, whole[0])))
+
+    def left(self, look: int, z: float, alpha: float) -> float:
+        """Conditional error (Mueller and Schaefer 2001): the chance, if both are equal, that a test at
+        two-sided level `alpha` crosses its upper boundary after a look (from 0) that ended with `z`.
+        """
+        later = range(look + 1, len(self.shares))
+        share = self.shares[look]
+        paths = _Paths(np.array([z * math.sqrt(share)]), np.ones(1), share)
+        bounds_later = [self.z(each, alpha) for each in later]
+        return sum(above for _, above in exits(bounds_later, self.shares[look + 1 :], paths=paths))
 
     def nominal(self, look: int, alpha: float) -> float:
         """Two-sided level of a look (from 0) of a test at two-sided level `alpha`."""
