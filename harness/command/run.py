@@ -15,9 +15,9 @@ from distill.pipeline import check_settings, find_or_make
 from distill.teacher.labels import require_labels
 from harness import storage
 from harness.command import looks
-from harness.command.estimate import estimate, estimate_distillation
+from harness.command.estimate import estimate
 from harness.command.forecast import Forecast, forecast
-from harness.command.plan import held_rows
+from harness.command.plan import checkpoints, held_rows
 from harness.engines import KINDS
 from harness.engines.base import BY_IDS
 from harness.errors import UserError
@@ -55,10 +55,15 @@ def run(options: RunOptions, command: str = "run()") -> tuple[Path, list[Distill
     Finished work is kept after an error."""
     options, variants = _named(options)
     tasks = _checked(options, variants)
-    say(estimate(options, variants, tasks, held_rows(options)))
+    held = held_rows(options, tasks)
+    taught = any(variant.kind == "distilled" for variant in variants)
+    if options.dry_run or not taught:
+        say(estimate(options, variants, tasks, held, {}).line)
     if options.dry_run:
         return Path(options.output or "runs"), []
     with opened(options, command, "run", tasks, variants) as (session, folder):
+        if taught:  # only a loaded model tells which checkpoints are there
+            say(estimate(options, variants, tasks, held, checkpoints(session, variants)).line)
         began = time.perf_counter()
         phases = looks.phases if options.until_decided else _phases
         records, timing, samples = phases(session, folder, variants)
@@ -80,10 +85,12 @@ def distill(options: RunOptions, command: str = "distill()") -> tuple[Path, list
     Raises UserError for wrong options, and RunError if the work fails: finished work is kept."""
     options, variants = _to_distil(options)
     tasks = _checked(options, variants)
-    say(estimate_distillation(options, variants, tasks))
     if options.dry_run:
+        say(estimate(options, variants, tasks, {}, {}, evaluates=False).line)
         return Path(options.output or "runs"), []
     with opened(options, command, "distill", tasks, variants) as (session, folder):
+        plans = checkpoints(session, variants)
+        say(estimate(options, variants, tasks, {}, plans, evaluates=False).line)
         records = [
             entry.record
             for variant in variants
@@ -98,12 +105,8 @@ def dry_run(options: RunOptions, kind: RunKind = "run") -> Forecast:
     """Returns what `run` or `distill` would cost, from a short probe. Writes nothing. Same UserErrors."""
     options, variants = _named(options) if kind == "run" else _to_distil(options)
     tasks = _checked(options, variants)
-    if kind == "distill":
-        say(estimate_distillation(options, variants, tasks))
-        return forecast(options, variants, tasks, {}, evaluates=False)
-    held = held_rows(options)
-    say(estimate(options, variants, tasks, held))
-    return forecast(options, variants, tasks, held)
+    held = held_rows(options, tasks) if kind == "run" else {}
+    return forecast(options, variants, tasks, held, evaluates=kind == "run")
 
 
 def _named(options: RunOptions) -> tuple[RunOptions, list[Variant]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 from pathlib import Path
 from types import SimpleNamespace
@@ -85,6 +86,55 @@ def test_no_run_exceeds_the_upper_bounds(tmp_path: Path, name: str) -> None:
         assert (again["calls_at_most"], again["generated_at_most"]) == (0, 0)
         larger = foreseen(tmp_path, script, *more, "--limit", "20")
         assert larger["calls_at_most"] == 3 * 14
+
+
+def size(done: Done) -> str:
+    """The line with the size of a run."""
+    return next(line for line in done.stderr.splitlines() if "scored prompts" in line or "to distil" in line)
+
+
+def test_work_that_is_done_already_is_not_promised(tmp_path: Path) -> None:
+    """Neither the teacher of a checkpoint in the cache, nor rows of a distilled variant that is finished."""
+    usual = ("paper_like.py", "--tasks", "coin_flip")
+    first = size(command(tmp_path, *usual))
+    assert "1 task x 3 variants, 18 scored prompts: at most 58 calls" in first
+    other = size(command(tmp_path, *usual, "--output", "other"))
+    assert "18 scored prompts, 1 of 1 checkpoints already made: at most 18 calls" in other
+    before = made(tmp_path)[0]
+    grown = size(command(tmp_path, *usual, "--limit", "8"))
+    assert "18 of them already done, 1 of 1 checkpoints already made: at most 6 calls" in grown
+    assert made(tmp_path)[0] - before == 6
+    more = command(tmp_path, *usual, "--limit", "9", "--models", "base,s2,distilled,distilled-s1", "--dry-run")
+    assert "24 of them already done, 1 of 2 checkpoints already made: at most 42 calls" in size(more)
+
+
+def test_rows_of_another_checkpoint_are_asked_again(tmp_path: Path) -> None:
+    """A checkpoint that was removed is trained again, and nobody knows yet what it will answer."""
+    usual = ("paper_like.py", "--tasks", "coin_flip")
+    command(tmp_path, *usual)
+    shutil.rmtree(tmp_path / "cache")
+    told = size(command(tmp_path, *usual, "--dry-run"))
+    assert "18 scored prompts, 12 of them already done: at most 46 calls" in told
+
+
+def test_rows_of_items_that_the_data_have_no_longer_do_not_count(tmp_path: Path) -> None:
+    usual = ("paper_like.py", "--tasks", "coin_flip", "--models", "base")
+    command(tmp_path, *usual)
+    file = tmp_path / "run" / "samples" / "base" / "coin_flip.jsonl"
+    first, *rest = map(json.loads, file.read_text().splitlines())
+    rows = [{**first, "item_id": "another"}, *rest]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    told = size(command(tmp_path, *usual, "--dry-run"))
+    assert "6 scored prompts, 5 of them already done: at most 1 calls" in told
+
+
+def test_distill_does_not_promise_a_checkpoint_that_is_there(tmp_path: Path) -> None:
+    words = ["distill", "--engine", "scripted", "--engine-args", f"script={SCRIPTS / 'paper_like.py'}"]
+    words += ["--tasks", "coin_flip", "--distill-inputs", "10", "--output", "made"]
+    assert "and training" in size(run_command(tmp_path, words))
+    told = size(run_command(tmp_path, words))
+    assert "1 task to distil, 1 of 1 checkpoints already made: at most 0 calls" in told
+    assert "training" not in told
 
 
 def test_a_users_own_method_has_no_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
