@@ -81,17 +81,26 @@ class _Plan:
 
 
 def check_settings(options: RunOptions) -> None:
-    """UserError for settings that would otherwise fail after hours of sampling: training settings, filter."""
+    """UserError for settings that would otherwise fail after hours of sampling: training settings, filter.
+    No model is looked at."""
     settings = training_settings(options.train_args)
     parse_filter(options.filter or "majority")
-    taught = [variant for variant in parse_variants(options.models) if variant.kind == "distilled"]
-    if any(variant.recipe.taught == "steps" for variant in taught):
+    if any(variant.recipe.taught == "steps" for variant in _taught(options)):
         stages.check(settings)
+
+
+def check_trainable(options: RunOptions) -> None:
+    """UserError if the model of `--pretrained` cannot be trained as the variants need."""
+    settings, taught = training_settings(options.train_args), _taught(options)
     own_weights = KINDS[options.engine].weights == "here" and options.preset != "paper"
     # A model that must still be fetched and converted is checked later.
     if taught and own_weights and is_at_hand(options.pretrained):
         code = options.trust_remote_code
         require_trainable(resolve_model(options.pretrained, options.revision, options.dtype, code), settings)
+
+
+def _taught(options: RunOptions) -> list[Variant]:
+    return [variant for variant in parse_variants(options.models) if variant.kind == "distilled"]
 
 
 def find_or_make(context: Session, variant: Variant, seed: int) -> dict[str, Distilled]:

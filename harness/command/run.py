@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from distill.checkpoint import Distilled
-from distill.pipeline import check_settings, find_or_make
+from distill.pipeline import check_settings, check_trainable, find_or_make
 from distill.teacher.labels import require_labels
 from harness import storage
 from harness.command import looks
@@ -29,7 +29,7 @@ from harness.lm.task import TaskData
 from harness.models.source import check_folder
 from harness.opening import opened
 from harness.options import RunOptions
-from harness.placement import placements
+from harness.placement import placements, require_model
 from harness.programs.base import get_method
 from harness.programs.budget import budget_of
 from harness.programs.outside import load_files
@@ -126,11 +126,14 @@ def _to_distil(options: RunOptions) -> tuple[RunOptions, list[Variant]]:
 
 def _prepare(options: RunOptions) -> RunOptions:
     """Loads the user's methods. Returns the options joined with those of the run folder. UserError for wrong
-    options."""
+    options, and for a model that is not available."""
     options.check()
     load_files(options.method_path)
     whole = with_held(options)
     check_settings(whole)
+    with storage.reading():
+        require_model(whole)
+    check_trainable(whole)
     return whole
 
 

@@ -104,7 +104,9 @@ def test_work_that_is_done_already_is_not_promised(tmp_path: Path) -> None:
     grown = size(command(tmp_path, *usual, "--limit", "8"))
     assert "18 of them already done, 1 of 1 checkpoints already made: at most 6 calls" in grown
     assert made(tmp_path)[0] - before == 6
-    more = command(tmp_path, *usual, "--limit", "9", "--models", "base,s2,distilled,distilled-s1", "--dry-run")
+    more = command(
+        tmp_path, *usual, "--limit", "9", "--models", "base,s2,distilled,distilled-s1", "--dry-run"
+    )
     assert "24 of them already done, 1 of 2 checkpoints already made: at most 42 calls" in size(more)
 
 
@@ -171,6 +173,18 @@ def test_a_dry_run_finds_what_is_not_available(
     monkeypatch.setattr("huggingface_hub.HfApi.model_info", no_such_model)
     done = run_command(tmp_path, ["--tasks", "coin_flip", "--data", "embedded", "--dry-run", *words])
     assert done.returncode == 2 and says in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("more", [["--dry-run"], [], ["--models", "base", "--tasks", "gsm8k"]])
+def test_a_mistyped_model_is_named_before_any_data_are_fetched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: list[str]
+) -> None:
+    monkeypatch.setattr("huggingface_hub.HfApi.model_info", no_such_model)
+    monkeypatch.setattr("harness.command.run.loaded_tasks", lambda options: pytest.fail("data were fetched"))
+    for name in ("org/nosuch", "nosuch.gguf", "./nosuch"):
+        done = run_command(tmp_path, ["--pretrained", name, *more])
+        assert done.returncode == 2 and f"--pretrained {name}: " in done.stderr
     assert list(tmp_path.iterdir()) == []
 
 
