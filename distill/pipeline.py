@@ -53,7 +53,7 @@ from harness.recipes import Recipe
 from harness.session import Session
 from harness.types import Settings, stable_hash
 from harness.variants import Variant, parse_variants, unteachable
-from results.schema import Distillation
+from results.schema import Distillation, overlap_sentence
 from tasks.registry import family_of, source_files
 
 MIN_KEPT = 8
@@ -107,8 +107,15 @@ def find_or_make(context: Session, variant: Variant, seed: int) -> dict[str, Dis
     """A checkpoint per task of the run, or the record of why there is none (`not_distilled`)."""
     tests = test_items(context)
     for name, reason in tests.unchecked.items():
-        say(f"overlap: the test items of {name} could not be loaded and are not checked ({reason})")
+        context.say_once(
+            f"overlap: the test items of {name} could not be loaded and are not checked ({reason})"
+        )
     plans = [_plan(context, task, tests, variant, seed) for task in context.tasks]
+    for plan in plans:
+        inputs, allowed = plan.inputs, context.options.allow_overlap
+        told = overlap_sentence(plan.task.name, inputs.overlapping, allowed)
+        if told is not None and inputs.why_none is None:
+            context.say_once(f"overlap: {told}")
     _name_folders(context, plans, variant)
     with ExitStack() as locks:
         for folder in sorted({plan.folder for plan in plans}):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from harness.answer_text import cut_at_stop, final_text, turn_marks
 from harness.engines.base import AdapterInfo, Engine
@@ -12,6 +12,7 @@ from harness.lm.task import TaskData
 from harness.models.source import ModelSource
 from harness.options import RunOptions
 from harness.programs.base import Method
+from harness.progress import say
 from harness.scheduler import Job, Scheduler
 from harness.types import Item, Message, Sampling, Settings
 from tasks.spec import TaskSpec
@@ -27,6 +28,13 @@ class Session:
     engine: Engine
     scheduler: Scheduler
     tasks: list[TaskData]
+    _said: set[str] = field(default_factory=set, repr=False)
+
+    def say_once(self, text: str) -> None:
+        """Prints a line for people that several variants and seeds would repeat."""
+        if text not in self._said:
+            self._said.add(text)
+            say(text)
 
     def sampling(
         self, task: TaskData, teacher: bool = False, votes: bool = False

@@ -24,7 +24,7 @@ from harness.errors import UserError
 from harness.evaluate import evaluate
 from harness.folder import RunFolder, with_held
 from harness.limits import check_steps
-from harness.lm.chosen import loaded_tasks
+from harness.lm.chosen import check_sampling, loaded_tasks
 from harness.lm.task import TaskData
 from harness.models.source import check_folder
 from harness.opening import opened
@@ -131,6 +131,7 @@ def _prepare(options: RunOptions) -> RunOptions:
     load_files(options.method_path)
     whole = with_held(options)
     check_settings(whole)
+    check_sampling(whole)
     with storage.reading():
         require_model(whole)
     check_trainable(whole)

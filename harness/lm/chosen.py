@@ -23,13 +23,18 @@ SAMPLING = {f"{prefix}{key}": setting for prefix in ("", "teacher_") for key, se
 _TOKENS = Setting(0, low=1, high=LARGEST, whole=True)
 
 
-def loaded_tasks(options: RunOptions) -> list[TaskData]:
-    """The tasks that the options name, with the limits for the model. UserError for bad ones."""
+def check_sampling(options: RunOptions) -> None:
+    """UserError for an unknown key or an impossible value of `--sampling`."""
     for key, value in options.sampling.items():
         setting = _TOKENS if key.split(".", 1)[0] == OPTION else SAMPLING.get(key)
         if setting is None:
             raise unknown("--sampling", key, [*sorted(SAMPLING), OPTION, f"{OPTION}.STEP"])
         setting.check("--sampling", key, value)
+
+
+def loaded_tasks(options: RunOptions) -> list[TaskData]:
+    """The tasks that the options name, with the limits for the model. UserError for bad ones."""
+    check_sampling(options)
     arguments = {"seed": 0, **options.task_args}
     tasks = load_tasks(
         options.tasks, options.data, options.include_path, arguments, options.limit, options.task_config

@@ -243,7 +243,9 @@ def test_training_that_leaves_nothing_is_an_error_and_keeps_no_record(
     assert not list(cache.rglob("s2d.json"))
 
 
-def test_inputs_that_overlap_the_test_are_left_out_and_counted(tmp_path: Path, cache: Path) -> None:
+def test_inputs_that_overlap_the_test_are_left_out_and_counted(
+    tmp_path: Path, cache: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     folder = write_task(tmp_path / "tasks")
     data = (folder / "data.py").read_text()
     (folder / "data.py").write_text(data.replace("rows(100, 130)", "rows(9, 30)"))
@@ -255,7 +257,17 @@ def test_inputs_that_overlap_the_test_are_left_out_and_counted(tmp_path: Path, c
     assert not prompts & {item.prompt for unit in clean.units for item in unit}
     allowed = choose_inputs(sums, 1000, tests, allow_overlap=True)
     assert (len(allowed.units), allowed.overlapping) == (21, clean.overlapping)
-    assert record(make_context(tmp_path, right_sum, [sums]))["overlap"]["exact"] == 3
+    context = make_context(tmp_path, right_sum, [sums])
+    assert record(context)["overlap"]["exact"] == 3
+    record(context)  # another variant or seed has the same rows
+    left_out = (
+        "overlap: sums: 3 training rows overlap test items (same prompt: 3) and were left out of training."
+    )
+    assert capsys.readouterr().err.splitlines().count(left_out) == 1
+    record(make_context(tmp_path, right_sum, [sums], allow_overlap=True))
+    assert (
+        "(same prompt: 3) and were used for training, because of --allow-overlap." in capsys.readouterr().err
+    )
 
 
 def test_too_few_inputs_without_overlap_are_the_reason_why_nothing_is_distilled(
