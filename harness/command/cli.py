@@ -257,36 +257,9 @@ def _gate(arguments: list[str], course: Course) -> int:
 
 
 def _ls(arguments: list[str], course: Course) -> int:
-    parser = LineParser(prog="s2d-bench ls", description="List the tasks, methods or variants.")
-    parser.add_argument("what", choices=("tasks", "methods", "variants"))
-    parser.add_argument("--method-path", action="append", default=[], metavar="FILE.py")
-    given = parser.parse_args(arguments)
-    from harness.programs.outside import load_files
+    from harness.command.listings import ls
 
-    load_files(given.method_path)
-    from tabulate import tabulate
-
-    if given.what == "tasks":
-        from tasks import registry
-
-        specs = {name: registry.spec(name) for name in registry.MODULES}
-        rows = [
-            (name, registry.lm_eval_name(name), spec.s2_method, spec.primary.name)
-            for name, spec in specs.items()
-        ]
-        print(tabulate(rows, ["task", "lm-eval name", "System 2", "primary metric"]))
-    elif given.what == "methods":
-        from harness.programs.base import methods
-
-        listed = [(method.name, " -> ".join(method.steps), method.description) for method in methods()]
-        print(tabulate(listed, ["method", "steps", "what it does"], maxcolwidths=[None, 24, 52]))
-    else:
-        from harness.variants import listing
-
-        heads = ["variant", "what it is", "cost", "source"]
-        print(tabulate(listing(), heads, maxcolwidths=[None, 28, 12, None]))
-    course.tell({"status": "ok"})
-    return 0
+    return ls(arguments, course)
 
 
 def _check(arguments: list[str], course: Course) -> int:

@@ -94,6 +94,7 @@ PAIR_OPTIONS: tuple[tuple[str, str], ...] = (
     ),
     ("sampling", "temperature, top_p, top_k; max_tokens, max_tokens.STEP; teacher_temperature, ..."),
     ("task-args", "passed to the tasks, such as difficulty=3"),
+    ("method-args", "options of System 2 methods, such as cot.wording=paper (ls methods lists them)"),
     ("train-args", "epochs, learning_rate, batch, rank, alpha, dropout, warmup, weight_decay"),
 )
 SWITCHES: tuple[tuple[str, str], ...] = (

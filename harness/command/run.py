@@ -26,11 +26,12 @@ from harness.folder import RunFolder, with_held
 from harness.limits import check_steps
 from harness.lm.chosen import check_sampling, loaded_tasks
 from harness.lm.task import TaskData
+from harness.method_args import check_method_args, check_start, check_used
 from harness.models.source import check_folder
 from harness.opening import opened
 from harness.options import RunOptions
 from harness.placement import placements, require_model
-from harness.programs.base import get_method
+from harness.programs.base import Method, get_method
 from harness.programs.budget import budget_of
 from harness.programs.outside import load_files
 from harness.progress import say
@@ -132,6 +133,7 @@ def _prepare(options: RunOptions) -> RunOptions:
     whole = with_held(options)
     check_settings(whole)
     check_sampling(whole)
+    check_method_args(whole.method_args)
     with storage.reading():
         require_model(whole)
     check_trainable(whole)
@@ -150,16 +152,22 @@ def _checked(options: RunOptions, variants: Sequence[Variant]) -> list[TaskData]
         with storage.reading():
             require_labels(tasks)
     _check_budgets(variants, options, s2_methods.values())
-    steps = [
-        get_method(name).steps
-        for task in tasks
-        for variant in variants
-        for name in {variant.method_for(task.spec.s2_method), variant.teacher_for(task.spec.s2_method)}
-        if name != LABELS
-    ]
+    used = [(task, method) for task in tasks for method in _methods(task, variants)]
+    steps = [method.steps for _, method in used]
     if all(steps):  # a user's method may not say what its steps are
         check_steps(options.sampling, {"direct", *(kind for kinds in steps for kind in kinds)})
+    if options.method_args:
+        check_used(options.method_args, {method.options_name for _, method in used})
+        for task, method in used:
+            check_start(task.spec, method, task.scored_items()[0])
     return tasks
+
+
+def _methods(task: TaskData, variants: Sequence[Variant]) -> list[Method]:
+    """Returns the methods that the variants and their teachers run on a task."""
+    own = task.spec.s2_method
+    names = {name for variant in variants for name in (variant.method_for(own), variant.teacher_for(own))}
+    return [get_method(name) for name in sorted(names - {LABELS})]
 
 
 def _check_budgets(variants: Sequence[Variant], options: RunOptions, s2_methods: Iterable[str]) -> None:

@@ -9,6 +9,7 @@ from harness.engines import KINDS
 from harness.limits import LARGEST, OPTION
 from harness.lm.task import TaskData
 from harness.lm.tasks import load_tasks
+from harness.method_args import check_method_args, with_method_args
 from harness.options import RunOptions
 from harness.settings import Setting, unknown
 
@@ -35,6 +36,7 @@ def check_sampling(options: RunOptions) -> None:
 def loaded_tasks(options: RunOptions) -> list[TaskData]:
     """The tasks that the options name, with the limits for the model. UserError for bad ones."""
     check_sampling(options)
+    check_method_args(options.method_args)
     arguments = {"seed": 0, **options.task_args}
     tasks = load_tasks(
         options.tasks, options.data, options.include_path, arguments, options.limit, options.task_config
@@ -44,4 +46,5 @@ def loaded_tasks(options: RunOptions) -> list[TaskData]:
             task.spec = embedded.embedded_spec(task.spec)
         elif options.preset == "paper" and task.spec.paper is not None:
             task.spec = replace(task.spec, s2_method=task.spec.paper.method)
+        task.spec = with_method_args(task.spec, options.method_args)
     return tasks
