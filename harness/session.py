@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
 
 from harness.answer_text import cut_at_stop, final_text, turn_marks
 from harness.engines.base import AdapterInfo, Engine
@@ -17,6 +18,8 @@ from harness.scheduler import Job, Scheduler
 from harness.types import Item, Message, Sampling, Settings
 from tasks.spec import TaskSpec
 
+Made = TypeVar("Made")
+
 
 @dataclass
 class Session:
@@ -28,7 +31,15 @@ class Session:
     engine: Engine
     scheduler: Scheduler
     tasks: list[TaskData]
-    _said: set[str] = field(default_factory=set, repr=False)
+    _known: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False)
+    _said: set[str] = field(default_factory=set, init=False, repr=False)
+
+    def once(self, name: Hashable, make: Callable[[], Made]) -> Made:
+        """Returns what `make` returned under this name: it is called once, for all variants and seeds."""
+        if name not in self._known:
+            self._known[name] = make()
+        found: Made = self._known[name]
+        return found
 
     def say_once(self, text: str) -> None:
         """Prints a line for people that several variants and seeds would repeat."""

@@ -19,8 +19,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from harness.engines import KINDS
-from harness.folder import held_manifest, versions, with_held
+from harness.folder import held_manifest, with_held
 from harness.options import RunOptions
+from harness.origin import versions
 from harness.progress import say
 from results.files import file_hash
 from results.schema import Distillation, Manifest

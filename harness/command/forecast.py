@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from distill.pipeline import MIN_KEPT, Planned
+from distill.plan import MIN_KEPT, Planned
 from harness.command.estimate import estimate
 from harness.command.needs import FULL_TRAINING
 from harness.command.plan import BEFORE, DIRECT, USC, Held, Part, checkpoints

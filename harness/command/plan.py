@@ -14,7 +14,7 @@ from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 
-from distill.pipeline import Planned, planned
+from distill.plan import Planned, planned
 from distill.teacher.filter_kinds import FILTERS, Filter
 from distill.teacher.plan import ASKED_BEFORE, teacher_inputs, teacher_phase, teacher_samples
 from distill.teacher.select import USC_TOKENS, choose_filter
