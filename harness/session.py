@@ -8,13 +8,14 @@ from typing import Any, TypeVar
 
 from harness.answer_text import cut_at_stop, final_text, turn_marks
 from harness.engines.base import AdapterInfo, Engine
+from harness.jobs import Job
 from harness.limits import token_limit
 from harness.lm.task import TaskData
 from harness.models.source import ModelSource
 from harness.options import RunOptions
 from harness.programs.base import Method
 from harness.progress import say
-from harness.scheduler import Job, Scheduler
+from harness.scheduler import Scheduler
 from harness.types import Item, Message, Sampling, Settings
 from tasks.spec import TaskSpec
 

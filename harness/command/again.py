@@ -20,9 +20,10 @@ from pathlib import Path
 
 from harness.engines import KINDS
 from harness.folder import held_manifest, with_held
-from harness.options import RunOptions
+from harness.options import NOT_COMPARED, RunOptions
 from harness.origin import versions
 from harness.progress import say
+from harness.types import Settings
 from results.files import file_hash
 from results.schema import Distillation, Manifest
 
@@ -58,13 +59,20 @@ def finished(options: RunOptions) -> Path | None:
         now["margin"] = options.margin
     if any(name not in before or before[name] != value for name, value in now.items()):
         return None
-    if manifest.get("versions") != versions() or not _as_written(folder, manifest):
-        return None
+    return folder if _as_written(folder, manifest) and is_unchanged(manifest) else None
+
+
+def is_unchanged(manifest: Manifest) -> bool:
+    """Whether packages, code and all files that the options of a run name are those of its start."""
+    if manifest.get("versions") != versions():
+        return False
     try:
         started = calendar.timegm(time.strptime(str(manifest.get("started")), "%Y-%m-%dT%H:%M:%SZ"))
     except ValueError:
-        return None
-    return folder if all(changed < started for changed in _changes(options)) else None
+        return False
+    options = manifest.get("options", {})
+    named = {name: value for name, value in options.items() if name not in NOT_COMPARED}
+    return all(changed < started for changed in _changes(named))
 
 
 def _as_written(folder: Path, manifest: Manifest) -> bool:
@@ -75,7 +83,7 @@ def _as_written(folder: Path, manifest: Manifest) -> bool:
     )
 
 
-def _changes(options: RunOptions) -> Iterator[float]:
+def _changes(options: Settings) -> Iterator[float]:
     """When each file that could change a record was last written, moved or replaced."""
     for place in [*(CODE / package for package in PACKAGES), *_named(options)]:
         for path in [place] if place.is_file() else _files(place):
@@ -84,10 +92,9 @@ def _changes(options: RunOptions) -> Iterator[float]:
             yield max(status.st_mtime, status.st_ctime)
 
 
-def _named(options: RunOptions) -> Iterator[Path]:
+def _named(options: Settings) -> Iterator[Path]:
     """Yields files and folders named anywhere in the options: `--data DIR`, `mine=./adapter`."""
-    values = {name: value for name, value in options.compared().items() if value}
-    for text in re.split(r"[\n,=@]", "\n".join(_texts(values))):
+    for text in re.split(r"[\n,=@]", "\n".join(_texts(options))):
         with suppress(OSError, ValueError):  # too long for a path, or not a path
             path = Path(text.strip()).expanduser()
             if text.strip() and path.exists():

@@ -16,6 +16,9 @@ from harness.variants import Variant, untrained_first
 DISK_PER_CALL = 4_000
 """Approximate bytes in store and samples: prompt text and ids, response, keys."""
 
+FEW = 10_000
+"""Tokens; more are given in thousands."""
+
 
 class Size(NamedTuple):
     """What is still to come."""
@@ -60,9 +63,11 @@ def _most(parts: Sequence[Part]) -> str:
     calls, tokens = sum(part.calls for part in parts), sum(part.generated_tokens for part in parts)
     open_ended = sorted({part.method for part in parts if part.items and not part.each.bounded})
     word = f"about (no bound for {', '.join(open_ended)})" if open_ended else "at most"
-    said = f"{word} {calls:,} calls, {tokens / 1e3:,.0f} thousand generated tokens"
-    return f"{said}; about {calls * DISK_PER_CALL / 1e6:,.0f} MB on disk"
+    some = f"{tokens:,}" if tokens < FEW else f"{tokens / 1e3:,.0f} thousand"
+    megabytes = calls * DISK_PER_CALL / 1e6
+    disk = f"about {megabytes:,.0f}" if megabytes >= 1 else "less than 1"
+    return f"{word} {_counted(calls, 'call')}, {some} generated tokens; {disk} MB on disk"
 
 
 def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}" + ("" if number == 1 else "s")
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")

@@ -19,6 +19,7 @@ from distill.teacher.filter_kinds import FILTERS, Filter
 from distill.teacher.plan import ASKED_BEFORE, teacher_inputs, teacher_phase, teacher_samples
 from distill.teacher.select import USC_TOKENS, choose_filter
 from harness.calls import Most, most_of
+from harness.command.again import is_unchanged
 from harness.folder import held_manifest
 from harness.lm.task import TaskData
 from harness.options import RunOptions
@@ -84,16 +85,18 @@ Plans = Mapping[str, Sequence[tuple[int, Planned]]]
 
 
 def held_rows(options: RunOptions, tasks: Sequence[TaskData]) -> Held:
-    """Returns what the run in `--output` has of `tasks`, and need not ask again with the same weights."""
+    """Returns what the run in `--output` has of `tasks`, and need not ask again with the same weights. If
+    code or data have changed since its start, nothing is certain, and nothing counts."""
     manifest = held_manifest(Path(options.output)) if options.output else None
+    if manifest is None or not is_unchanged(manifest):
+        return {}
     asked = {task.name: {item.item_id for item in task.scored_items()} for task in tasks}
     found: dict[tuple[str, str], int] = {}
-    for name in {} if manifest is None else manifest.get("samples") or {}:
-        variant, _, file = str(name).removeprefix("samples/").partition("/")
-        task = file.removesuffix(".jsonl")
+    # The manifest of a run that was stopped lists none of them.
+    for file in sorted(Path(str(options.output), "samples").glob("*/*.jsonl")):
+        variant, task = file.parent.name, file.stem
         try:
-            rows = lines(Path(str(options.output)) / str(name))
-            there = {(row["item_id"], row["seed"]) for row in rows}
+            there = {(row["item_id"], row["seed"]) for row in lines(file)}
         except (OSError, KeyError, ResultsError):  # it will be written again
             continue
         found[variant, task] = sum(

@@ -119,15 +119,20 @@ def test_rows_of_another_checkpoint_are_asked_again(tmp_path: Path) -> None:
     assert "18 scored prompts, 12 of them already done: at most 46 calls" in told
 
 
-def test_rows_of_items_that_the_data_have_no_longer_do_not_count(tmp_path: Path) -> None:
+def test_what_counts_as_done_is_certain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows of a run that was stopped count; rows of other items do not, nor any after the code changed."""
     usual = ("paper_like.py", "--tasks", "coin_flip", "--models", "base")
     command(tmp_path, *usual)
+    manifest = tmp_path / "run" / "manifest.json"
+    manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "status": "stopped", "samples": {}}))
     file = tmp_path / "run" / "samples" / "base" / "coin_flip.jsonl"
     first, *rest = map(json.loads, file.read_text().splitlines())
     rows = [{**first, "item_id": "another"}, *rest]
     file.write_text("".join(json.dumps(row) + "\n" for row in rows))
     told = size(command(tmp_path, *usual, "--dry-run"))
-    assert "6 scored prompts, 5 of them already done: at most 1 calls" in told
+    assert "6 scored prompts, 5 of them already done: at most 1 call, " in told
+    monkeypatch.setattr("harness.command.plan.is_unchanged", lambda manifest: False)
+    assert "6 scored prompts: at most 6 calls" in size(command(tmp_path, *usual, "--dry-run"))
 
 
 def test_distill_does_not_promise_a_checkpoint_that_is_there(tmp_path: Path) -> None:
@@ -135,7 +140,8 @@ def test_distill_does_not_promise_a_checkpoint_that_is_there(tmp_path: Path) -> 
     words += ["--tasks", "coin_flip", "--distill-inputs", "10", "--output", "made"]
     assert "and training" in size(run_command(tmp_path, words))
     told = size(run_command(tmp_path, words))
-    assert "1 task to distil, 1 of 1 checkpoints already made: at most 0 calls" in told
+    assert "1 task to distil, 1 of 1 checkpoints already made: at most 0 calls, 0 generated tokens" in told
+    assert "less than 1 MB" in told
     assert "training" not in told
 
 
