@@ -65,7 +65,7 @@ class RunFolder:
         """Returns the folder of `--output`, else the newest unfinished run of these options, or a new one.
 
         UserError if another process uses it or its options differ."""
-        path = Path(options.output) if options.output else _find_or_name(options, kind)
+        path = place_of(options, kind)
         try:
             there = path.is_dir()
             path.mkdir(parents=True, exist_ok=True)
@@ -191,6 +191,12 @@ class RunFolder:
                 (self.path / name).unlink(missing_ok=True)
             if self._is_new_folder:
                 self.path.rmdir()
+
+
+def place_of(options: RunOptions, kind: RunKind = "run") -> Path:
+    """Returns the folder of `--output`, else that of the newest unfinished run of these options, or a new
+    name."""
+    return Path(options.output) if options.output else _find_or_name(options, kind)
 
 
 def config_text(options: RunOptions) -> str:

@@ -13,11 +13,12 @@ from dataclasses import dataclass, replace
 from distill.plan import MIN_KEPT, Planned
 from harness.command.estimate import estimate
 from harness.command.needs import FULL_TRAINING
-from harness.command.plan import BEFORE, DIRECT, USC, Held, Part, checkpoints
+from harness.command.plan import BEFORE, DIRECT, USC, Held, Kind, Part, Plans, checkpoints
 from harness.command.probe import Probe, Range, probed, to_fetch
 from harness.lm.task import TaskData
 from harness.options import RunOptions
 from harness.progress import say
+from harness.session import Session
 from harness.variants import Variant, untrained_first
 
 KEPT = (0.3, 1.0)
@@ -104,24 +105,33 @@ def forecast(
         said = estimate(options, variants, tasks, held, {}, evaluates)
         say(said.line)
         return Forecast(_joined([_unprobed(part) for part in said.parts]), {}, missing)
-    # Whatever may be asked is measured: what has been asked already is not known before.
-    possible = estimate(options, variants, tasks, {}, {}, evaluates).parts
-    kinds = {part.kind: None for part in possible if part.items and part.method != USC}
-    if any(variant.kind == "distilled" for variant in variants):  # training is estimated from them
-        kinds |= {(task.name, DIRECT, False): None for task in tasks}
-    with probed(options, source, variants, tasks, list(kinds)) as probe:
-        plans = checkpoints(probe.session, variants)
-        say(estimate(options, variants, tasks, held, plans, evaluates).line)
+    plans: Plans = {}
+
+    def needed(session: Session) -> list[Kind]:
+        nonlocal plans
+        plans = checkpoints(session, variants)
+        size = estimate(options, variants, tasks, held, plans, evaluates)
+        say(size.line)
+        return _measurements(size.parts, plans)
+
+    with probed(options, source, variants, tasks, needed) as probe:
         rows: list[Row] = []
         for variant in untrained_first(variants):
             parts = estimate(options, [variant], tasks, held, plans, evaluates).parts
             rows += [_row(part, probe) for part in parts if not part.scored]
             rows += _trainings(variant, [plan for _, plan in plans.get(variant.name, ())], probe)
             rows += [_row(part, probe) for part in parts if part.scored]
-        made = [plan for found in plans.values() for _, plan in found]
-        full = any(plan.settings["tuning"] == "full" for plan in made)
+        full = any(plan.settings["tuning"] == "full" for found in plans.values() for _, plan in found)
         rows.append(Row(LOADING, "model", seconds=(probe.load_seconds, 2 * probe.load_seconds)))
         return Forecast(_joined(rows), _memory(probe, rows, full))
+
+
+def _measurements(parts: Sequence[Part], plans: Plans) -> list[Kind]:
+    """Returns what the probe measures: what is still to be asked, and the answers that are trained on."""
+    asked = [part for part in parts if part.items]
+    kinds = {(part.task.name, DIRECT, False) if part.method == USC else part.kind: None for part in asked}
+    missing = [plan for found in plans.values() for _, plan in found if not plan.is_there]
+    return list(kinds | {(plan.task.name, DIRECT, False): None for plan in missing})
 
 
 def _row(part: Part, probe: Probe) -> Row:

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
-from pathlib import Path
 from typing import NamedTuple
 
 from distill.plan import Planned, planned
@@ -20,7 +19,7 @@ from distill.teacher.plan import ASKED_BEFORE, teacher_inputs, teacher_phase, te
 from distill.teacher.select import USC_TOKENS, choose_filter
 from harness.calls import Most, most_of
 from harness.command.again import is_unchanged
-from harness.folder import held_manifest
+from harness.folder import held_manifest, place_of
 from harness.lm.task import TaskData
 from harness.options import RunOptions
 from harness.session import Session
@@ -79,21 +78,22 @@ class Inputs(NamedTuple):
 
 
 Held = Mapping[tuple[str, str], int]
-"""(variant, task) -> scored prompts that the run in `--output` has."""
+"""(variant, task) -> scored prompts that the run has."""
 Plans = Mapping[str, Sequence[tuple[int, Planned]]]
 """Distilled variant -> its checkpoints, each with its seed. A variant that is missing has unknown ones."""
 
 
 def held_rows(options: RunOptions, tasks: Sequence[TaskData]) -> Held:
-    """Returns what the run in `--output` has of `tasks`, and need not ask again with the same weights. If
+    """Returns what the run to be continued has of `tasks`, and need not ask again with the same weights. If
     code or data have changed since its start, nothing is certain, and nothing counts."""
-    manifest = held_manifest(Path(options.output)) if options.output else None
+    place = place_of(options)
+    manifest = held_manifest(place)
     if manifest is None or not is_unchanged(manifest):
         return {}
     asked = {task.name: {item.item_id for item in task.scored_items()} for task in tasks}
     found: dict[tuple[str, str], int] = {}
     # The manifest of a run that was stopped lists none of them.
-    for file in sorted(Path(str(options.output), "samples").glob("*/*.jsonl")):
+    for file in sorted(place.glob("samples/*/*.jsonl")):
         variant, task = file.parent.name, file.stem
         try:
             there = {(row["item_id"], row["seed"]) for row in lines(file)}
@@ -118,7 +118,7 @@ def checkpoints(session: Session, variants: Sequence[Variant]) -> Plans:
 def still_held(options: RunOptions, variants: Sequence[Variant], held: Held, plans: Plans) -> Held:
     """Returns `held` without the rows of distilled variants that are from another checkpoint, or whose
     checkpoint is not known."""
-    manifest = held_manifest(Path(options.output)) if options.output else None
+    manifest = held_manifest(place_of(options))
     records = [] if manifest is None else manifest.get("distillation") or []
     there = {
         (entry["variant"], entry["task"], entry["seed"], entry["checkpoint"])

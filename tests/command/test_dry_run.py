@@ -139,6 +139,8 @@ def test_distill_does_not_promise_a_checkpoint_that_is_there(tmp_path: Path) -> 
     words = ["distill", "--engine", "scripted", "--engine-args", f"script={SCRIPTS / 'paper_like.py'}"]
     words += ["--tasks", "coin_flip", "--distill-inputs", "10", "--output", "made"]
     assert "and training" in size(run_command(tmp_path, words))
+    made_it = run_command(tmp_path, [*words, "--dry-run"])
+    assert last_line(made_it)["calls_at_most"] == 0
     told = size(run_command(tmp_path, words))
     assert "1 task to distil, 1 of 1 checkpoints already made: at most 0 calls, 0 generated tokens" in told
     assert "less than 1 MB" in told
