@@ -17,8 +17,8 @@ METHOD*K takes K samples of a method and a vote. METHOD/N lets a method of one c
 and then asks for the answer: --models base,s2:cot,s2:cot*5,s2:cot/64,s2:cot/64*5
 Options: --method-args cot.wording=paper,bsm.max_criteria=3 (for METHOD*K and METHOD/N too). A
 wording is default, paper or tiny; a wrong one lists those of the method. An option with the name of
-a step is its prompt, a text with {question}, {answer_form}, {finish}. Options in brackets are lists,
-which a task gives (docs/extending.md). The limit of a step: --sampling max_tokens.STEP=N.
+a step is its prompt, a text with {question}, {answer_form}, {finish}. Options in brackets are
+lists, which a task gives (docs/extending.md). The limit of a step: --sampling max_tokens.STEP=N.
 The prompts that come out: s2d-bench check TASK --models s2:METHOD"""
 
 

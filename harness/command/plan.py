@@ -18,7 +18,7 @@ from distill.teacher.filter_kinds import FILTERS, Filter
 from distill.teacher.plan import ASKED_BEFORE, teacher_inputs, teacher_phase, teacher_samples
 from distill.teacher.select import USC_TOKENS, choose_filter
 from harness.calls import Most, most_of
-from harness.command.again import is_unchanged
+from harness.command.unchanged import is_unchanged
 from harness.folder import held_manifest, place_of
 from harness.lm.task import TaskData
 from harness.options import RunOptions
