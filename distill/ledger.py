@@ -13,7 +13,7 @@ from distill.teacher.plan import ASKED_BEFORE
 from distill.teacher.sample import TeacherAsk
 from distill.teacher.select import Example, Sampled, label_accuracy
 from distill.training.job import TrainingJob
-from distill.training.settings import passes
+from distill.training.settings import in_effect, passes
 from harness.lm.task import TaskData
 from harness.programs.base import get_method
 from harness.recipes import Recipe
@@ -86,7 +86,7 @@ def account(
         "train_flops": per_token * parameters * trained,
         "pseudo_label_accuracy": label_accuracy(ask.inputs.task, sampled.examples),
         "already_given": already,
-        "settings": used,
+        "settings": in_effect(used, recipe.settings),
     }
     if sampled.reply_tokens is not None:
         counts["reply_tokens"] = sampled.reply_tokens

@@ -1,92 +1,65 @@
 """From a variant to a checkpoint per task: find it by content, or sample, filter, train and keep it.
 
-A checkpoint is named by what made it: model, template, method and task with their code, sampling, filter,
-inputs, seed, settings. The same inputs and settings are never trained twice, by any run that shares the cache
-folder. Variants differ in their recipe (`harness.recipes`): who teaches, what is taught, how many samples,
-which filter, one adapter per task or for all.
+`distill.plan` says what it is made of, and so which checkpoint it is. Variants differ in their recipe
+(`harness.recipes`): who teaches, what is taught, how many samples, which filter, one adapter per task or for
+all.
 """
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from distill.checkpoint import RECORD_FILE, Distilled, read_record, write_record
+from distill.checkpoint import Distilled, read_record, write_record
 from distill.ledger import account, already_given, as_trained
 from distill.papers.write import document
+from distill.plan import MIN_KEPT, Plan, plans_of
 from distill.teacher import labels
 from distill.teacher.inputs import (
-    TeacherInputs,
     TestItems,
-    choose_inputs,
     overlap_item,
     test_items,
-    with_other_forms,
 )
 from distill.teacher.overlap import require_disjoint
-from distill.teacher.plan import teacher_inputs, teacher_phase, teacher_samples
+from distill.teacher.plan import teacher_phase
 from distill.teacher.replies import choose_replies
-from distill.teacher.sample import TeacherAsk, sample_teachers
-from distill.teacher.select import Example, FilterChoice, Sampled, choose_filter, keep, parse_filter
-from distill.tiny.settings import train_args
+from distill.teacher.sample import sample_teachers
+from distill.teacher.select import Example, Sampled, keep, parse_filter
 from distill.training import stages
 from distill.training.adapter import require_trainable
 from distill.training.job import TrainingJob
 from distill.training.parent import train_all
-from distill.training.prepare import add_job, paper_settings, training_job, unit_name
+from distill.training.prepare import add_job, training_job, unit_name
 from distill.training.resume import FACTS
-from distill.training.settings import identity, training_settings
+from distill.training.settings import training_settings
 from harness.engines import KINDS
 from harness.errors import RunError
-from harness.fingerprint import files_hash, method_hash, without_functions
 from harness.lm.task import TaskData
-from harness.models.source import cache_folder, is_at_hand, resolve_model
+from harness.models.source import is_at_hand, resolve_model
 from harness.options import RunOptions
 from harness.progress import say
 from harness.recipes import Recipe
 from harness.session import Session
-from harness.types import Settings, stable_hash
-from harness.variants import Variant, parse_variants, unteachable
-from results.schema import Distillation
-from tasks.registry import family_of, source_files
-
-MIN_KEPT = 8
-"""With fewer kept inputs nothing is trained, and the variant's row says `not_distilled`."""
-
-
-@dataclass
-class _Plan:
-    """One task's part in a checkpoint that is being made."""
-
-    ask: TeacherAsk
-    filter: FilterChoice
-    settings: Settings
-    key: str
-    folder: Path = Path()
-    distilled: Distilled | None = None
-
-    @property
-    def task(self) -> TaskData:
-        return self.ask.inputs.task
-
-    @property
-    def inputs(self) -> TeacherInputs:
-        return self.ask.inputs
+from harness.variants import Variant, parse_variants
+from results.schema import Distillation, overlap_sentence
 
 
 def check_settings(options: RunOptions) -> None:
-    """UserError for settings that would otherwise fail after hours of sampling: training settings, filter."""
+    """UserError for settings that would otherwise fail after hours of sampling: training settings, filter.
+    No model is looked at."""
     settings = training_settings(options.train_args)
     parse_filter(options.filter or "majority")
-    taught = [variant for variant in parse_variants(options.models) if variant.kind == "distilled"]
-    if any(variant.recipe.taught == "steps" for variant in taught):
+    if any(variant.recipe.taught == "steps" for variant in _taught(options)):
         stages.check(settings)
+
+
+def check_trainable(options: RunOptions) -> None:
+    """UserError if the model of `--pretrained` cannot be trained as the variants need."""
+    settings, taught = training_settings(options.train_args), _taught(options)
     own_weights = KINDS[options.engine].weights == "here" and options.preset != "paper"
     # A model that must still be fetched and converted is checked later.
     if taught and own_weights and is_at_hand(options.pretrained):
@@ -94,13 +67,23 @@ def check_settings(options: RunOptions) -> None:
         require_trainable(resolve_model(options.pretrained, options.revision, options.dtype, code), settings)
 
 
+def _taught(options: RunOptions) -> list[Variant]:
+    return [variant for variant in parse_variants(options.models) if variant.kind == "distilled"]
+
+
 def find_or_make(context: Session, variant: Variant, seed: int) -> dict[str, Distilled]:
     """A checkpoint per task of the run, or the record of why there is none (`not_distilled`)."""
     tests = test_items(context)
     for name, reason in tests.unchecked.items():
-        say(f"overlap: the test items of {name} could not be loaded and are not checked ({reason})")
-    plans = [_plan(context, task, tests, variant, seed) for task in context.tasks]
-    _name_folders(context, plans, variant)
+        context.say_once(
+            f"overlap: the test items of {name} could not be loaded and are not checked ({reason})"
+        )
+    plans = plans_of(context, variant, seed)
+    for plan in plans:
+        inputs, allowed = plan.inputs, context.options.allow_overlap
+        told = overlap_sentence(plan.task.name, inputs.overlapping, allowed)
+        if told is not None and inputs.why_none is None:
+            context.say_once(f"overlap: {told}")
     with ExitStack() as locks:
         for folder in sorted({plan.folder for plan in plans}):
             folder.parent.mkdir(parents=True, exist_ok=True)
@@ -142,114 +125,7 @@ def _locked(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-@dataclass(frozen=True)
-class Planned:
-    """What a checkpoint of one task would be made of."""
-
-    task: TaskData
-    inputs: int
-    """Unlabeled inputs that overlap no test item."""
-    asked: int
-    """Prompts that the teacher gets: both orders of a pair, all forms of a question."""
-    folder: Path
-    is_there: bool
-    """The cache has the checkpoint already."""
-    settings: Settings
-
-
-def planned(context: Session, variant: Variant, seed: int) -> list[Planned]:
-    """What `find_or_make` would work on, task by task; nothing is asked."""
-    tests = test_items(context)
-    plans = [_plan(context, task, tests, variant, seed) for task in context.tasks]
-    _name_folders(context, plans, variant)
-    return [
-        Planned(
-            plan.task,
-            len(plan.inputs.units),
-            sum(map(len, plan.inputs.units)),
-            plan.folder,
-            (plan.folder / RECORD_FILE).is_file(),
-            plan.settings,
-        )
-        for plan in plans
-    ]
-
-
-def _plan(context: Session, task: TaskData, tests: TestItems, variant: Variant, seed: int) -> _Plan:
-    options = context.options
-    recipe = variant.recipe
-    chosen = choose_filter(task, options.filter, options.preset)
-    if not recipe.filtered:
-        chosen = labels.FILTER if recipe.taught_by == "labels" else FilterChoice("none")
-    wanted = teacher_inputs(options, task)
-    if refusal := unteachable(variant, task.spec.s2_method):
-        inputs = TeacherInputs(task, [], {}, refusal)
-    else:
-        inputs = choose_inputs(task, wanted, tests.index, options.allow_overlap, least=MIN_KEPT)
-    if chosen.kind.other_forms:
-        inputs = with_other_forms(inputs)
-    # The name that samples have: `self_consistency(cot)*3` is `cot*3`.
-    teacher = labels.teacher(variant.teacher_for(task.spec.s2_method))
-    curtailed = chosen.kind.curtailed and not options.all_samples and not recipe.compares_replies
-    majority = chosen.threshold if curtailed else None
-    ask = TeacherAsk(inputs, teacher.name, teacher_samples(options, task, variant), majority)
-    # One adapter for all tasks does not use the settings of one task.
-    alone = not recipe.together
-    own = {**task.spec.train_args, **train_args(options.pretrained, task.name)} if alone else {}
-    paper = paper_settings(task) if alone and options.preset == "paper" else {}
-    settings = training_settings(own, paper, options.train_args)
-    if recipe.taught == "steps":
-        stages.check(settings)
-    sampling = context.sampling(task, teacher=True)
-    limits = {step: asdict(sampling(step)) for step in dict.fromkeys(["direct", *teacher.steps])}
-    changes_no_text = KINDS[options.engine].changes_no_text
-    key = stable_hash(
-        [
-            context.engine.model.fingerprint,
-            context.engine.model.template_hash,
-            context.engine.model.context_length,
-            {name: each for name, each in options.engine_args.items() if name not in changes_no_text},
-            teacher.name,
-            method_hash(teacher),
-            # Our tasks: hash of their files. A user's task keeps wording, examples and answer rule in YAML
-            # and Python.
-            files_hash(source_files(task.name)) if task.own else without_functions(task.task.dump_config()),
-            {name: dict(value) for name, value in task.spec.method_options.items()},
-            limits,
-            ask.samples,
-            asdict(chosen),
-            [[item.item_id for item in unit] for unit in inputs.units],
-            seed,
-            identity(settings, recipe.settings),
-            MIN_KEPT,
-            *recipe.identity,
-        ],
-        24,
-    )
-    return _Plan(ask, chosen, settings, key)
-
-
-def _name_folders(context: Session, plans: Sequence[_Plan], variant: Variant) -> None:
-    """Sets the folder of each checkpoint: TASK-MODEL-METHOD-HASH. The hash alone finds it again, so a folder
-    with another name (METHOD-HASH, of an older version) is used as it is.
-    """
-    home = cache_folder() / "checkpoints"
-    together = stable_hash([plan.key for plan in plans], 24)
-    model = Path(context.options.pretrained.rstrip("/")).name.removesuffix(".gguf")
-    methods = {plan.ask.method for plan in plans}
-    together_by = "several" if len(methods) > 1 else next(iter(methods), "")
-    for plan in plans:
-        if variant.recipe.together:
-            key, task, method = together, "all", together_by
-        else:
-            # Parts of judging share a checkpoint.
-            key, task, method = plan.key, family_of(plan.task.name), plan.ask.method
-        words = [re.sub(r"[^A-Za-z0-9_.]+", "_", word)[:40] for word in (task, model, method)]
-        found = sorted(path for path in home.glob(f"[!.]*-{key}") if path.is_dir())
-        plan.folder = found[0] if found else home / "-".join([*words, key])
-
-
-def _make(context: Session, variant: Variant, seed: int, plans: list[_Plan], tests: TestItems) -> None:
+def _make(context: Session, variant: Variant, seed: int, plans: list[Plan], tests: TestItems) -> None:
     if KINDS[context.engine.name].weights == "here":
         for plan in plans:
             require_trainable(context.source, plan.settings)
@@ -291,7 +167,7 @@ def _make(context: Session, variant: Variant, seed: int, plans: list[_Plan], tes
 
 
 def _examples(
-    context: Session, recipe: Recipe, seed: int, plans: Sequence[_Plan], phase: str
+    context: Session, recipe: Recipe, seed: int, plans: Sequence[Plan], phase: str
 ) -> list[Sampled]:
     """What each task's teacher gave, filtered, with what is taught of it."""
     if recipe.taught_by == "labels":
@@ -324,7 +200,7 @@ def _kept_inputs(task: TaskData, examples: Sequence[Example]) -> int:
 
 
 def _train(
-    context: Session, plans: Sequence[_Plan], sampled: Sequence[Sampled], jobs: list[TrainingJob]
+    context: Session, plans: Sequence[Plan], sampled: Sequence[Sampled], jobs: list[TrainingJob]
 ) -> None:
     if context.engine.learn(_lessons(plans, sampled)):
         return
@@ -333,7 +209,7 @@ def _train(
     context.engine.wake()
 
 
-def _finish(context: Session, plans: Sequence[_Plan], sampled: Sequence[Sampled], together: bool) -> None:
+def _finish(context: Session, plans: Sequence[Plan], sampled: Sequence[Sampled], together: bool) -> None:
     """Writes record and cards beside each checkpoint; the record is last, because it marks the checkpoint
     as complete."""
     for folder in dict.fromkeys(plan.folder for plan in plans):
@@ -354,7 +230,7 @@ def _finish(context: Session, plans: Sequence[_Plan], sampled: Sequence[Sampled]
         write_record(folder, records)
 
 
-def _lessons(plans: Sequence[_Plan], sampled: Sequence[Sampled]) -> dict[Path, dict[str, str]]:
+def _lessons(plans: Sequence[Plan], sampled: Sequence[Sampled]) -> dict[Path, dict[str, str]]:
     """What each checkpoint is trained on: prompt -> target."""
     lessons: dict[Path, dict[str, str]] = {}
     for plan, found in zip(plans, sampled, strict=True):

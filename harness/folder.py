@@ -6,14 +6,10 @@ It only writes and reads files; run.py does the work of a run.
 from __future__ import annotations
 
 import json
-import os
-import platform
 import re
-import subprocess
 import time
 from contextlib import suppress
 from datetime import date
-from importlib import metadata
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -23,13 +19,13 @@ from harness import storage
 from harness.errors import UserError
 from harness.growth import OTHER_BATCHES, added, joined, kept_beyond, require_error_left
 from harness.options import RunOptions
+from harness.origin import git_commit, hardware, versions
 from harness.progress import say
 from results.files import parse_json, remove_scratch, write_whole
-from results.schema import SCHEMA, Command, Hardware, JsonObject, Manifest, Model, RunEntries, RunKind, Status
+from results.schema import SCHEMA, Command, JsonObject, Manifest, Model, RunEntries, RunKind, Status
 
 PER_CALL = frozenset({"output", "fresh", "dry_run"})
 """Options that belong to one call of the command, not to the run."""
-PACKAGES = ("s2d-bench", "torch", "transformers", "lm-eval", "peft", "trl", "datasets", "scipy", "vllm")
 
 
 def with_held(options: RunOptions) -> RunOptions:
@@ -70,7 +66,7 @@ class RunFolder:
         """Returns the folder of `--output`, else the newest unfinished run of these options, or a new one.
 
         UserError if another process uses it or its options differ."""
-        path = Path(options.output) if options.output else _find_or_name(options, kind)
+        path = place_of(options, kind)
         try:
             there = path.is_dir()
             path.mkdir(parents=True, exist_ok=True)
@@ -124,8 +120,8 @@ class RunFolder:
             "command": command,
             "options": options.as_dict(),
             "versions": versions(),
-            "git_commit": _git_commit(),
-            "hardware": _hardware(),
+            "git_commit": git_commit(),
+            "hardware": hardware(),
             # Templates that insert a date get this one, also when the run is continued tomorrow.
             "template_date": time.strftime("%Y-%m-%d", time.gmtime()),
             "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
@@ -196,6 +192,12 @@ class RunFolder:
                 (self.path / name).unlink(missing_ok=True)
             if self._is_new_folder:
                 self.path.rmdir()
+
+
+def place_of(options: RunOptions, kind: RunKind = "run") -> Path:
+    """Returns the folder of `--output`, else that of the newest unfinished run of these options, or a new
+    name."""
+    return Path(options.output) if options.output else _find_or_name(options, kind)
 
 
 def config_text(options: RunOptions) -> str:
@@ -284,41 +286,3 @@ def _is_done(path: Path, manifest: Manifest) -> bool:
     # The page is written last.
     tables = manifest.get("kind") == "distill" or (path / "leaderboard.html").is_file()
     return manifest.get("status") == "finished" and tables
-
-
-def versions() -> dict[str, str]:
-    found = {"python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
-
-
-def _git_commit() -> str | None:
-    """Returns the commit of the running source checkout; None for an installed package."""
-    here = Path(__file__).resolve().parent
-    done = subprocess.run(
-        ["git", "-C", str(here), "rev-parse", "HEAD"], capture_output=True, text=True, check=False
-    ) if (here.parent / ".git").exists() else None  # fmt: skip
-    return done.stdout.strip() or None if done else None
-
-
-def _hardware() -> Hardware:
-    import psutil
-
-    name = platform.processor() or platform.machine()
-    information = Path("/proc/cpuinfo")
-    if information.is_file():
-        for line in information.read_text().splitlines():
-            if line.startswith("model name"):
-                name = line.partition(":")[2].strip()
-                break
-    return {
-        "cpu": name,
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-        "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
-        "gpu": None,
-        "memory_bandwidth_gbs": None,
-    }

@@ -16,7 +16,7 @@ from harness.errors import UserError
 from harness.options import NOT_COMPARED, RunOptions
 from harness.programs.outside import load_files
 from harness.types import Settings
-from harness.variants import Variant, parse_variants
+from harness.variants import Variant, parse_variants, variant_names, variant_texts, with_teacher_typed
 from results.schema import JsonObject
 
 
@@ -102,9 +102,10 @@ def added(held: Settings, now: Settings) -> JsonObject:
 
 def kept_beyond(now: RunOptions, whole: RunOptions) -> list[str]:
     """Returns the options in which `now` asks for less than the run has, as they are typed."""
-    pairs = [
-        (name, getattr(now, name), getattr(whole, name)) for name in ("limit", "tasks", "models", "seeds")
-    ]
+    names = ["limit", "tasks", "models", "seeds"]
+    if set(variant_names(now.models)) == set(variant_names(whole.models)):
+        names.remove("models")  # a text that only names a teacher is not less
+    pairs = [(name, getattr(now, name), getattr(whole, name)) for name in names]
     return [
         f"--{name} {_typed(value)} (the run has {'all' if has is None else _typed(has)})"
         for name, value, has in pairs
@@ -124,25 +125,37 @@ def _typed(value: Any) -> str:
 
 
 def _models(path: Path, before: str, now: str) -> str:
-    """Returns both values of `--models` joined."""
-    held, asked = _by_name(before), _by_name(now)
+    """Returns both values of `--models` joined. A distilled variant keeps the teacher that it had: where a
+    second System 2 would make that unclear, its text names the row."""
+    held = _by_name(before)
+    kept = {
+        name: with_teacher_typed(text, held[name])
+        for name, text in zip(held, variant_texts(before), strict=True)
+    }
+    try:
+        asked = _by_name(now)
+    except UserError:
+        texts = zip(variant_names(now), variant_texts(now), strict=True)
+        now = ",".join(kept.get(name, text) if text == name else text for name, text in texts)
+        asked = _by_name(now)
     for name in held.keys() & asked.keys():
         if held[name] != asked[name]:
             raise _refusal(path, "models", before, now, f", and {name} would be two different variants")
     if held.keys() <= asked.keys():
         return now
-    new = [text for name, text in zip(asked, _parts(now), strict=True) if name not in held]
-    whole = ",".join([*_parts(before), *new])
-    try:
-        parse_variants(whole)
-    except UserError as error:
-        raise _refusal(path, "models", before, now, f", and one run cannot have both ({error})") from error
-    return whole
+    new = {name: text for name, text in zip(asked, variant_texts(now), strict=True) if name not in held}
+    named = [*kept.values(), *(with_teacher_typed(text, asked[name]) for name, text in new.items())]
+    why = ""
+    for whole in (",".join([*variant_texts(before), *new.values()]), ",".join(named)):
+        try:
+            found = _by_name(whole)
+        except UserError as error:
+            why = f" ({error})"
+            continue
+        if all(found[name] == variant for name, variant in {**held, **asked}.items()):
+            return whole
+    raise _refusal(path, "models", before, now, f", and one run cannot have both{why}")
 
 
 def _by_name(models: str) -> dict[str, Variant]:
     return {variant.name: variant for variant in parse_variants(models)}
-
-
-def _parts(models: str) -> list[str]:
-    return [part.strip() for part in models.split(",") if part.strip()]

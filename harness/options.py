@@ -72,6 +72,8 @@ class RunOptions:
     dry_run: bool = False
     sampling: Settings = field(default_factory=dict)
     task_args: Settings = field(default_factory=dict)
+    method_args: Settings = field(default_factory=dict)
+    """`METHOD.OPTION` -> value, over the task's options of that method."""
     dtype: str = "auto"
     revision: str | None = None
     trust_remote_code: bool = False

@@ -10,7 +10,8 @@ from pathlib import Path
 from harness.engines import KINDS
 from harness.engines.base import AdapterInfo, Engine, adapter_name
 from harness.errors import UserError
-from harness.models.source import ModelSource, resolve_model
+from harness.models.fetch import bytes_to_fetch
+from harness.models.source import ModelSource, check_path, is_at_hand, resolve_model
 from harness.options import RunOptions
 from harness.session import Session
 from harness.types import Settings
@@ -62,6 +63,17 @@ def source_of(options: RunOptions) -> ModelSource:
     else:
         found = resolve_model(options.pretrained, options.revision, options.dtype, options.trust_remote_code)
     return replace(found, thought_marks=options.mark_pair)
+
+
+def require_model(options: RunOptions) -> None:
+    """UserError for a wrong engine argument, and for a model that neither this machine nor the hub has. It is
+    cheap, so that a mistyped name is found before data are fetched: nothing is converted or loaded."""
+    kind = KINDS[options.engine]
+    kind.check(engine_arguments(options))
+    if kind.weights == "here":
+        check_path(options.pretrained)
+        if is_at_hand(options.pretrained):
+            bytes_to_fetch(source_of(options), f"--pretrained {options.pretrained}")
 
 
 def engine_arguments(options: RunOptions) -> Settings:

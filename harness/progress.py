@@ -6,18 +6,26 @@ phase ends. All of it goes to standard error, so standard output has only the ca
 
 from __future__ import annotations
 
+import re
 import sys
 import threading
 import time
 from types import TracebackType
+from typing import Any
 
 from harness.errors import one_line
 
 SECONDS_BETWEEN = 60.0
 """Seconds between two lines of a phase, if standard error is not a terminal."""
 
+SECONDS_OF_A_BAR = 1.0
+"""The same for a training process, if standard error is a terminal: its lines move a bar."""
+
 PACE = "S2D_TRAINING_PACE"
 """Environment variable: the same for a training process, which cannot see where its output goes."""
+
+
+_STEP = re.compile(r"(train .+): step (\d+) of (\d+), (?!validation)(.*)")
 
 
 def say(text: str) -> None:
@@ -26,8 +34,8 @@ def say(text: str) -> None:
 
 
 def pace() -> dict[str, str]:
-    """Returns `PACE` for the environment of a training process whose lines this one passes on."""
-    return {} if sys.stderr.isatty() else {PACE: str(SECONDS_BETWEEN)}
+    """Returns `PACE` for the environment of a training process whose lines this one shows."""
+    return {PACE: str(SECONDS_OF_A_BAR if sys.stderr.isatty() else SECONDS_BETWEEN)}
 
 
 def clock(seconds: float) -> str:
@@ -35,6 +43,40 @@ def clock(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+class TrainingLines:
+    """Shows the lines of a training process: on a terminal its steps are a bar, in a log each is a line."""
+
+    def __init__(self) -> None:
+        self._bar: Any = None
+
+    def show(self, line: str) -> None:
+        """Shows `train NAME: step N of M, ...` or any other line."""
+        step = _STEP.fullmatch(line)
+        if step is None or not sys.stderr.isatty():
+            self.close()
+            say(line)
+            return
+        name, done, total, rest = step.groups()
+        if self._bar is None:
+            from tqdm import tqdm
+
+            self._bar = tqdm(
+                desc=one_line(name),
+                bar_format="{desc}: {percentage:3.0f}%|{bar}| step {n_fmt} of {total_fmt}{postfix}",
+                file=sys.stderr,
+                dynamic_ncols=True,
+                leave=False,
+            )
+        self._bar.n, self._bar.total = int(done), int(total)
+        self._bar.set_postfix_str(rest)
+
+    def close(self) -> None:
+        """Ends the bar, if there is one: at the end of a training, or before another line."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
 
 
 class Progress:

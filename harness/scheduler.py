@@ -12,28 +12,26 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from harness.calls import least_of
-from harness.engines.base import AdapterInfo, Engine
+from harness.engines.base import Engine
 from harness.engines.continuous import ContinuousEngine
 from harness.errors import RunError, UserError
-from harness.programs.base import Method, Program, Running, Vote
+from harness.jobs import Call, Job, counted, started, without_ids, without_thoughts
+from harness.programs.base import Running
 from harness.progress import Progress
 from harness.store import CallStore, call_key
 from harness.thought_marks import open_in
 from harness.types import (
     Ask,
     Completion,
-    Item,
-    Message,
     Request,
     Response,
-    Sampling,
     Step,
     derive_seed,
 )
-from results.schema import CUT, SPENT, step_kind
+from results.schema import step_kind
 from tasks import thoughts
 
 REPEAT_OFFSET = 1_000_000
@@ -44,52 +42,13 @@ FEED = 500
 all prompts of a large run are tokenised."""
 
 
-Finish = Callable[[str], tuple[str, bool]]
-"""A program's last text -> the response, and whether a stop of the task left it without an answer."""
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One program on one item."""
-
-    item: Item
-    method: Method
-    sampling: Callable[[str], Sampling]
-    """Step kind -> sampling."""
-    run_seed: int = 0
-    sample_index: int = 0
-    options: Mapping[str, Any] = field(default_factory=dict)
-    vote: Vote | None = None
-    adapter: AdapterInfo | None = None
-    repeat: int = 0
-    """Jobs that differ only in this number make separate calls (the noise floor)."""
-    history: tuple[Message, ...] = ()
-    """Turns before each prompt, except in steps of `Method.without_turns`: a description or examples that
-    lm-eval puts there for a task."""
-    finish: Finish = lambda text: (text, False)
-    """What to do with the text that the program ends with."""
-
-
-class _Call(NamedTuple):
-    """The part of a request that is kept until its program continues: prompt ids are most of the memory of
-    a wave."""
-
-    key: str
-    step: str
-    messages: list[Message]
-    budget: int | None = None
-    """Tokens that the call may spend, where its maximum is a budget."""
-    shared: int = 0
-    """Ids at the beginning of its prompt that the call before counts already."""
-
-
 @dataclass(slots=True)
 class _Live:
     """A job in progress."""
 
     job: Job
     running: Running
-    calls: list[_Call] = field(default_factory=list)
+    calls: list[Call] = field(default_factory=list)
     """The calls that it waits for."""
     steps: list[Step] = field(default_factory=list)
     done: dict[str, Completion] = field(init=False)
@@ -117,7 +76,7 @@ class Scheduler:
         responses: list[Response | None] = [None] * len(jobs)
         live: dict[int, _Live] = {}
         for index, job in enumerate(jobs):
-            state, failed = _guarded(partial(Running, _started(job), job.method.name))
+            state, failed = _guarded(partial(Running, started(job), job.method.name))
             if state is None:
                 responses[index] = Response("", [], failed)
             else:
@@ -216,7 +175,7 @@ class Scheduler:
         complete = []
         for request, completion in finished:
             for index in waiting.pop(request.key):
-                live[index].done[request.key] = _without_ids(completion)
+                live[index].done[request.key] = without_ids(completion)
                 live[index].missing.discard(request.key)
                 if not live[index].missing:
                     complete.append(index)
@@ -243,7 +202,7 @@ class Scheduler:
             pairs = list(zip(missing, completions, strict=True))
             self._store.commit(phase, pairs, varied=self._engine.execution.splits > splits)
             for request, completion in pairs:
-                done[request.key] = _without_ids(completion)
+                done[request.key] = without_ids(completion)
             progress.made(len(missing), sum(completion.generated_tokens for completion in completions))
         return done
 
@@ -251,7 +210,7 @@ class Scheduler:
         """What the jobs ask first; nothing is asked or stored."""
         found: list[Request] = []
         for job in jobs:
-            asks = Running(_started(job), job.method.name).asks
+            asks = Running(started(job), job.method.name).asks
             found += [self._request(job, ask) for ask in asks]
         return found
 
@@ -259,13 +218,13 @@ class Scheduler:
         """Engine requests for the asks that this program now waits for."""
         before = {call.step: call.key for call in state.calls}
         requests: list[Request] = []
-        calls: list[_Call] = []
+        calls: list[Call] = []
         for ask in state.running.asks:
             begun, shared = ((), 0) if ask.after is None else self._begun(ask, before)
             request = self._request(state.job, ask, begun)
             requests.append(request)
             budget = ask.max_tokens if ask.spends else None
-            calls.append(_Call(request.key, request.step, request.messages, budget, shared))
+            calls.append(Call(request.key, request.step, request.messages, budget, shared))
         state.calls = calls
         return requests
 
@@ -315,7 +274,7 @@ class Scheduler:
 
     def _advance(self, state: _Live, done: Mapping[str, Completion]) -> Response | None:
         """Sends a program its completions; returns its response if that ended it."""
-        completions = [self._with_known_marks(_counted(call, done[call.key])) for call in state.calls]
+        completions = [self._with_known_marks(counted(call, done[call.key])) for call in state.calls]
         for call, completion in zip(state.calls, completions, strict=True):
             state.steps.append(Step(call.step, call.messages, completion))
         broken = [completion.error for completion in completions if completion.finish_reason == "error"]
@@ -324,7 +283,7 @@ class Scheduler:
         thinking = state.job.method.thinking
         replies = [
             # The thought of a call that goes on was closed for it.
-            _without_thoughts(completion, thinking and not call.shared)
+            without_thoughts(completion, thinking and not call.shared)
             for call, completion in zip(state.calls, completions, strict=True)
         ]
         _, failed = _guarded(partial(state.running.send, replies))
@@ -339,42 +298,6 @@ class Scheduler:
         """Replaces the marks that the user named by common ones."""
         text = thoughts.known(completion.text, self._thought_marks)
         return completion if text == completion.text else replace(completion, text=text)
-
-
-def _started(job: Job) -> Program:
-    turns = any(turn["role"] == "assistant" for turn in job.history)
-    return job.method.start(job.item, job.options, job.vote, turns)
-
-
-def _counted(call: _Call, completion: Completion) -> Completion:
-    """A completion as its program's step counts it: a budget that was used up cut nothing, and ids that an
-    earlier call has counted are not counted again (rule 1)."""
-    spent = call.budget is not None and completion.generated_tokens >= call.budget
-    if spent and completion.finish_reason == CUT:
-        completion = replace(completion, finish_reason=SPENT)
-    if call.shared:
-        cached = completion.cached_tokens
-        completion = replace(
-            completion,
-            prompt_tokens=completion.prompt_tokens - call.shared,
-            cached_tokens=None if cached is None else max(0, cached - call.shared),
-        )
-    return completion
-
-
-def _without_ids(completion: Completion) -> Completion:
-    """Ids are kept in the store; a large run must not hold them all in memory."""
-    return replace(completion, prompt_ids=(), generated_ids=())
-
-
-def _without_thoughts(completion: Completion, thinking: bool) -> Completion:
-    """The text of a completion that a program reads; its step keeps the whole text and all counts.
-
-    If thinking was switched on and the text was cut without any mark, the opening mark is in the prompt.
-    """
-    opened = thinking and completion.finish_reason in (CUT, SPENT)
-    reply = thoughts.split(completion.text, opened=opened).reply
-    return completion if reply == completion.text else replace(completion, text=reply)
 
 
 def _guarded(call: Callable[[], Any]) -> tuple[Any, str | None]:

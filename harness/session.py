@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
 
 from harness.answer_text import cut_at_stop, final_text, turn_marks
 from harness.engines.base import AdapterInfo, Engine
+from harness.jobs import Job
 from harness.limits import token_limit
 from harness.lm.task import TaskData
 from harness.models.source import ModelSource
 from harness.options import RunOptions
 from harness.programs.base import Method
-from harness.scheduler import Job, Scheduler
+from harness.progress import say
+from harness.scheduler import Scheduler
 from harness.types import Item, Message, Sampling, Settings
 from tasks.spec import TaskSpec
+
+Made = TypeVar("Made")
 
 
 @dataclass
@@ -27,6 +32,21 @@ class Session:
     engine: Engine
     scheduler: Scheduler
     tasks: list[TaskData]
+    _known: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False)
+    _said: set[str] = field(default_factory=set, init=False, repr=False)
+
+    def once(self, name: Hashable, make: Callable[[], Made]) -> Made:
+        """Returns what `make` returned under this name: it is called once, for all variants and seeds."""
+        if name not in self._known:
+            self._known[name] = make()
+        found: Made = self._known[name]
+        return found
+
+    def say_once(self, text: str) -> None:
+        """Prints a line for people that several variants and seeds would repeat."""
+        if text not in self._said:
+            self._said.add(text)
+            say(text)
 
     def sampling(
         self, task: TaskData, teacher: bool = False, votes: bool = False

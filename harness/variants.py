@@ -22,6 +22,7 @@ KNOWN = {
     "s2": "the model with the task's System 2 method (s2:METHOD names another)",
     **{recipe.name: recipe.description for recipe in RECIPES.values()},
     "distilled:METHOD": "distilled from s2:METHOD, where the run has several s2 (and distilled-...:METHOD)",
+    "distilled:ROW": "the same from the row s2 or s2:METHOD, under the name distilled",
     "NAME=PATH_OR_ID[@revision][:method]": "any checkpoint or adapter, any method (served:MODEL: a server's)",
 }
 
@@ -36,6 +37,9 @@ def listing() -> list[tuple[str, str, str, str]]:
 
 AGAIN = "base-again"
 """The second run of `base` that `--noise-floor` adds."""
+
+_ROW = "s2"
+"""`distilled:s2` and `distilled:s2:METHOD` name the System 2 row that teaches, not only its method."""
 
 SERVED = "served:"
 """The prefix of a server's name for an adapter: `mine=served:MODEL`."""
@@ -91,14 +95,35 @@ def untrained_first(variants: Sequence[Variant]) -> list[Variant]:
 def parse_variants(models: str) -> list[Variant]:
     """Variants of a `--models` value, in order. UserError for an unknown one, a repeated name, or a
     distilled one whose teacher is not clear."""
-    variants = [_parse(part.strip()) for part in models.split(",") if part.strip()]
+    texts = variant_texts(models)
+    variants = [_parse(text) for text in texts]
     if not variants:
         raise UserError("--models is empty: try --models base,s2,distilled")
     names = [variant.name for variant in variants]
     for name in names:
         if names.count(name) > 1:
             raise UserError(f"--models names {name} twice: give one of them another name (NAME=...)")
-    return [with_teacher(variant, variants) for variant in variants]
+    return [
+        variant if ":" in text else with_teacher(variant, variants)
+        for text, variant in zip(texts, variants, strict=True)
+    ]
+
+
+def variant_texts(models: str) -> list[str]:
+    """The variants of a `--models` value as they are typed."""
+    return [part.strip() for part in models.split(",") if part.strip()]
+
+
+def variant_names(models: str) -> list[str]:
+    """Their names. UserError for an unknown variant."""
+    return [_parse(text).name for text in variant_texts(models)]
+
+
+def with_teacher_typed(text: str, variant: Variant) -> str:
+    """`text`, which `variant` was parsed from, in a form that means the same beside any other variants."""
+    if ":" in text or not variant.learns_from_system_2:
+        return text
+    return f"{text}:{_ROW}" if variant.teacher is None else f"{text}:{_ROW}:{variant.teacher}"
 
 
 def with_teacher(variant: Variant, variants: Sequence[Variant]) -> Variant:
@@ -125,14 +150,11 @@ def teacher_row(variant: Variant, variants: Sequence[Variant], s2_method: str) -
     if not variant.learns_from_system_2:
         return None
     wanted = get_method(variant.teacher_for(s2_method)).name
-    return next(
-        (
-            row
-            for row in variants
-            if row.kind == "s2" and get_method(row.method_for(s2_method)).name == wanted
-        ),
-        None,
-    )
+    rows = [
+        row for row in variants if row.kind == "s2" and get_method(row.method_for(s2_method)).name == wanted
+    ]
+    # `s2` and `s2:METHOD` may run one method: then the row that was named.
+    return next((row for row in rows if row.method == variant.teacher), rows[0] if rows else None)
 
 
 def check_teachers(variants: Sequence[Variant], s2_methods: Mapping[str, str]) -> None:
@@ -206,6 +228,11 @@ def _parse(text: str) -> Variant:
         raise UserError(f"--models {text}: {head} learns from {whom} and takes no method")
     if head == "base":
         raise UserError(f"--models {text}: base takes no method; write s2:{method}")
+    if kind == "distilled" and method.partition(":")[0] == _ROW:
+        _, colon, method = method.partition(":")
+        if method or colon:
+            _known_method(method)
+        return Variant(head, kind, recipe=RECIPES[head], teacher=method or None)
     name = _known_method(method)
     if head == "s2":
         return Variant(f"s2-{name}", kind, method)

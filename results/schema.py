@@ -47,6 +47,7 @@ from results.schema_distillation import (
     Settings,
     Taught,
     TaughtBy,
+    overlap_sentence,
 )
 from results.schema_leaderboard import (
     Board,
@@ -313,6 +314,7 @@ __all__ = [
     "VariantKind",
     "Verdict",
     "drawn",
+    "overlap_sentence",
     "short_hash",
     "step_kind",
 ]

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal, NotRequired, TypedDict
 
 JsonObject = dict[str, Any]
@@ -110,3 +111,25 @@ class Distillation(DistillationAccount):
     """Its folder; null if nothing was distilled."""
     probe_change: NotRequired[float]
     """Largest change that the adapter makes to the logits of a probe prompt."""
+
+
+OVERLAPS = {
+    "exact": "same prompt",
+    "normalised": "same words",
+    "ngram": "13 words in a row",
+    "symbols": "same names or words",
+}
+"""Kind of overlap -> what a training row and a test item have in common."""
+
+
+def overlap_sentence(task: str, overlap: Mapping[str, int], allowed: bool) -> str | None:
+    """Says how many training rows of a task overlap test items, and what was done with them; None if no row
+    does."""
+    rows = sum(overlap.values())
+    if not rows:
+        return None
+    kinds = "; ".join(f"{OVERLAPS.get(kind, kind)}: {count:,}" for kind, count in overlap.items() if count)
+    what = "used for training, because of --allow-overlap" if allowed else "left out of training"
+    some = "1 training row overlaps" if rows == 1 else f"{rows:,} training rows overlap"
+    was = "was" if rows == 1 else "were"
+    return f"{task}: {some} test items ({kinds}) and {was} {what}."

@@ -20,7 +20,7 @@ from distill.papers.parts import Facts, TaskPart, WholeSample
 from distill.papers.prompts import method_prompts
 from distill.teacher.filter_kinds import FILTERS, reasons
 from distill.teacher.labels import teacher
-from harness.folder import PACKAGES
+from harness.origin import PACKAGES
 from harness.types import Response, Sampling
 from results.files import file_hash, write_whole
 from results.schema import Distillation, JsonObject

@@ -44,6 +44,10 @@ class TestItems:
 def test_items(context: Session) -> TestItems:
     """Test items of every registered task and of the user's own tasks in the run. A task without data in
     the source is reported."""
+    return context.once("test items", lambda: _test_items(context))
+
+
+def _test_items(context: Session) -> TestItems:
     options = context.options
     here = {task.name for task in context.tasks}
     arguments = json.dumps({"seed": 0, **options.task_args}, sort_keys=True)

@@ -15,7 +15,7 @@ from dataclasses import replace
 from statistics import fmean
 
 from distill.teacher.sample import Draws
-from distill.teacher.select import Reply, Sampled, answer_in
+from distill.teacher.select import Reply, Sampled
 from harness.programs.base import get_method
 from harness.recipes import Recipe
 from harness.session import Session
@@ -31,20 +31,19 @@ def choose_replies(
 ) -> None:
     """Gives each kept prompt of `sampled` the reply that is taught; an input without one is dropped."""
     task = draws.ask.inputs.task
-    chosen: dict[str, Reply] = {}
     without: list[Item] = []
     taught, means = [], []
-    for example in sampled.examples:
-        item = example.item
-        wanted = task.spec.vote_key(example.answer)
+    for place, each in enumerate(sampled.drawn):
+        if each.answer is None:
+            continue
+        item, wanted = each.item, task.spec.vote_key(each.answer)
+        responses = draws.responses[item.item_id]
         fitting = [
             index
-            for index, response in enumerate(draws.responses[item.item_id])
-            if _is_whole(response, settings["longest_reply"])
-            and (said := answer_in(task, item, response)) is not None
-            and task.spec.vote_key(said) == wanted
+            for index, (response, (vote, _)) in enumerate(zip(responses, draws.votes(item), strict=True))
+            if vote == wanted and _is_whole(response, settings["longest_reply"])
         ]
-        tokens = [_tokens(each) for each in draws.responses[item.item_id]]
+        tokens = [_tokens(response) for response in responses]
         index = pick(
             fitting,
             tokens,
@@ -53,20 +52,16 @@ def choose_replies(
         )
         if index is None:
             without.append(item)
+            continue
+        taught.append(tokens[index])
+        means.append(fmean(tokens[other] for other in fitting))
+        reply = _reply(context, draws, item, seed, index)
+        if recipe.taught == "steps":
+            sampled.drawn[place] = replace(each, reasoning=reasoning_of(reply.text, task.spec.answer_mark))
         else:
-            chosen[item.item_id] = _reply(context, draws, item, seed, index)
-            taught.append(tokens[index])
-            means.append(fmean(tokens[each] for each in fitting))
+            sampled.drawn[place] = replace(each, reply=reply)
     if taught:
         sampled.reply_tokens = {"taught": fmean(taught), "fitting": fmean(means)}
-    for place, each in enumerate(sampled.drawn):
-        reply = chosen.get(each.item.item_id)
-        if each.answer is not None and reply is not None:
-            if recipe.taught == "steps":
-                reasoning = reasoning_of(reply.text, task.spec.answer_mark)
-                sampled.drawn[place] = replace(each, reasoning=reasoning)
-            else:
-                sampled.drawn[place] = replace(each, reply=reply)
     by_cluster = task.spec.swap is not None
     for unit in dict.fromkeys(item.cluster_id if by_cluster else item.item_id for item in without):
         sampled.drop(unit, NONE_FITS, by_cluster)

@@ -7,7 +7,7 @@ The calls use the run's own scheduler and store: they resume and are counted lik
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from distill.teacher.curtail import Spelled, certain, next_wave
 from distill.teacher.inputs import TeacherInputs
@@ -37,6 +37,15 @@ class Draws:
     ask: TeacherAsk
     responses: dict[str, list[Response]]
     """By item id, in the order of the samples. Curtailed votes have fewer than were asked for."""
+    _votes: dict[str, list[Spelled]] = field(default_factory=dict, repr=False)
+
+    def votes(self, item: Item) -> list[Spelled]:
+        """What each response to an item votes for, and how it spells that; each response is read once."""
+        task, known = self.ask.inputs.task, self._votes.setdefault(item.item_id, [])
+        for response in self.responses[item.item_id][len(known) :]:
+            answer = answer_in(task, item, response)
+            known.append((None if answer is None else task.spec.vote_key(answer), answer))
+        return known
 
     @property
     def counts(self) -> tuple[int, int]:
@@ -82,7 +91,7 @@ def _missing(drawn: Draws) -> Iterator[tuple[Item, int]]:
         if ask.majority is None:
             missing = [(item, ask.samples - len(drawn.responses[item.item_id])) for item in unit]
         else:
-            votes = [spelled(ask.inputs.task, item, drawn.responses[item.item_id]) for item in unit]
+            votes = [drawn.votes(item) for item in unit]
             # Without a majority on one of its prompts the whole input is dropped.
             if any(certain(vote, ask.samples, ask.majority) == "dropped" for vote in votes):
                 continue
@@ -93,10 +102,6 @@ def _missing(drawn: Draws) -> Iterator[tuple[Item, int]]:
         yield from ((item, more) for item, more in missing if more)
 
 
-def spelled(task: TaskData, item: Item, responses: Sequence[Response]) -> list[Spelled]:
-    """What each response votes for, and how it spells that. A failure has no answer (rule 5)."""
-    found: list[Spelled] = []
-    for response in responses:
-        answer = None if response.error is not None else task.spec.answer_of(response.text, item.fields)
-        found.append((None if answer is None else task.spec.vote_key(answer), answer))
-    return found
+def answer_in(task: TaskData, item: Item, response: Response) -> str | None:
+    """The answer in a response; None for a failure, so it cannot vote (rule 5)."""
+    return None if response.error is not None else task.spec.answer_of(response.text, item.fields)

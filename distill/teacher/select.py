@@ -199,7 +199,7 @@ def _keep(draws: Draws, chosen: FilterChoice, choices: Choices) -> Sampled:
         first=next((each[0] for each in draws.responses.values()), None),
     )  # fmt: skip
     for unit in draws.ask.inputs.units:
-        answers = [[answer_in(task, item, each) for each in draws.responses[item.item_id]] for item in unit]
+        answers = [[answer for _, answer in draws.votes(item)] for item in unit]
         undrawn = [draws.ask.samples - len(each) for each in answers]
         # A sample that was not drawn counts as a failed one: the vote was certain without it.
         votes = [
@@ -259,9 +259,8 @@ def _universal_choices(context: Session, draws: Sequence[Draws], seed: int, phas
         task = drawn.ask.inputs.task
         for unit in drawn.ask.inputs.units:
             item = unit[0]
-            texts = [
-                each.text for each in drawn.responses[item.item_id] if answer_in(task, item, each) is not None
-            ]
+            read = zip(drawn.responses[item.item_id], drawn.votes(item), strict=True)
+            texts = [response.text for response, (_, answer) in read if answer is not None]
             shown = usc_fit(
                 item.question, texts, lambda prompt: len(context.engine.prompt_ids([user(prompt)])) <= room
             )
@@ -288,11 +287,6 @@ def _asks(prompt: str) -> Any:
         return str(reply.text)
 
     return program
-
-
-def answer_in(task: TaskData, item: Item, response: Response) -> str | None:
-    """The answer in a response; None for a failure, so it cannot vote (rule 5)."""
-    return None if response.error is not None else task.spec.answer_of(response.text, item.fields)
 
 
 def label_accuracy(task: TaskData, examples: Sequence[Example]) -> float | None:

@@ -28,7 +28,7 @@ from distill.training.job import TrainingJob
 from distill.training.resume import made_by, training_folder
 from harness import storage
 from harness.errors import RunError, UserError
-from harness.progress import pace, say
+from harness.progress import TrainingLines, pace, say
 from harness.telemetry import switch_off_telemetry
 
 PARENT = "S2D_TRAINING_PARENT"
@@ -79,10 +79,11 @@ def _run(command: list[str]) -> None:
     )
     assert child.stderr is not None
     killed = reason = hint = last = ""
+    shown = TrainingLines()
     try:
         for line in child.stderr:
             if line.startswith("train "):
-                say(line.rstrip())
+                shown.show(line.rstrip())
             elif line.startswith(FAILED):
                 # Of several processes the first has the reason; the others fail because it did.
                 reason = reason or line.removeprefix(FAILED).strip()
@@ -92,6 +93,7 @@ def _run(command: list[str]) -> None:
                 hint = last if ERROR_LINE.search(last) else hint
         status = child.wait()
     finally:
+        shown.close()
         if child.poll() is None:
             child.kill()
             child.wait()

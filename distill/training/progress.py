@@ -18,9 +18,10 @@ from transformers import TrainerCallback
 
 from distill.training.resume import mark_whole
 from harness.progress import PACE
+from harness.progress import SECONDS_BETWEEN as SECONDS_IN_A_LOG
 
-SECONDS_BETWEEN = float(os.environ.get(PACE) or 10)
-"""Seconds between two progress lines; at every tenth of the steps there is one after two seconds too."""
+SECONDS_BETWEEN = float(os.environ.get(PACE) or SECONDS_IN_A_LOG)
+"""Seconds between two progress lines. The first step has a line too, and the end of the training."""
 
 
 class Meter:
@@ -74,7 +75,8 @@ class Watch(TrainerCallback):
         self._meter = meter
         self._order = order
         self._first = self._shown = 0
-        self._shown_at = 0.0
+        self._shown_at: float | None = None
+        self._evaluated_at: float | None = None
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self._meter.begin()
@@ -85,11 +87,10 @@ class Watch(TrainerCallback):
         self._order.set_epoch(int(state.epoch or 0))
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        waited = self._meter.seconds - self._shown_at
-        steps = state.global_step - self._shown
-        due = waited >= SECONDS_BETWEEN or (waited >= 2 and steps >= state.max_steps / 10)
-        if not due or not state.is_world_process_zero:
+        if not self._is_due(self._shown_at) or not state.is_world_process_zero:
             return
+        waited = self._meter.seconds - (self._shown_at or 0.0)
+        steps = state.global_step - self._shown
         tokens, loss = self._meter.since_last()
         done = state.global_step - self._first
         left = (state.max_steps - state.global_step) * self._meter.seconds / done
@@ -101,7 +102,9 @@ class Watch(TrainerCallback):
         self._shown, self._shown_at = state.global_step, self._meter.seconds
 
     def on_evaluate(self, args: Any, state: Any, control: Any, metrics: dict[str, float], **_: Any) -> None:
-        if state.is_world_process_zero:
+        last = state.global_step >= state.max_steps
+        if state.is_world_process_zero and (last or self._is_due(self._evaluated_at)):
+            self._evaluated_at = self._meter.seconds
             loss, answer = metrics["eval_loss"], metrics["eval_answer"]
             self._say(
                 f"step {state.global_step} of {state.max_steps}, validation loss {loss:.3f}, "
@@ -114,6 +117,10 @@ class Watch(TrainerCallback):
         if state.is_world_process_zero:
             checkpoint = Path(args.output_dir) / f"checkpoint-{state.global_step}"
             mark_whole(checkpoint, bool(control.should_training_stop), totals)
+
+    def _is_due(self, told_at: float | None) -> bool:
+        """Whether a line may follow one that was printed at `told_at` seconds; None if there is none yet."""
+        return told_at is None or self._meter.seconds - told_at >= SECONDS_BETWEEN
 
     def _say(self, text: str) -> None:
         print(f"train {self._name}: {text}", file=sys.stderr, flush=True)

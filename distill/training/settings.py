@@ -120,6 +120,21 @@ def identity(settings: Settings, used: Sequence[str] = ()) -> Settings:
     return {name: value for name, value in settings.items() if name not in unseen}
 
 
+def in_effect(settings: Settings, used: Sequence[str] = ()) -> Settings:
+    """The settings that the training uses, as its record shows them: without those of LoRA where every weight
+    is trained, and of a validation where nothing is held out. `used` as in `identity`."""
+    unused = set(OF_RECIPES) - set(used)
+    if settings["tuning"] == "full":
+        unused |= {"rank", "alpha"}
+    if not settings["validation"]:
+        unused |= {"stop_on"}
+    if settings["stop_on"] == "none":
+        unused |= {"patience"}
+    if settings["max_steps"]:
+        unused |= {"epochs"}
+    return {name: value for name, value in settings.items() if name not in unused}
+
+
 def settings_help() -> str:
     """A line for each setting: name, default, meaning."""
     return "\n".join(

@@ -9,24 +9,16 @@ because the server's weights cannot be checked.
 
 from __future__ import annotations
 
-import calendar
 import json
-import os
-import re
-import time
-from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
+from harness.command.unchanged import is_unchanged
 from harness.engines import KINDS
-from harness.folder import held_manifest, versions, with_held
+from harness.folder import held_manifest, with_held
 from harness.options import RunOptions
 from harness.progress import say
 from results.files import file_hash
 from results.schema import Distillation, Manifest
-
-CODE = Path(__file__).resolve().parents[2]
-PACKAGES = ("harness", "tasks", "distill", "results")
 
 
 def run_or_show(options: RunOptions, command: str) -> tuple[Path, list[Distillation]]:
@@ -57,13 +49,7 @@ def finished(options: RunOptions) -> Path | None:
         now["margin"] = options.margin
     if any(name not in before or before[name] != value for name, value in now.items()):
         return None
-    if manifest.get("versions") != versions() or not _as_written(folder, manifest):
-        return None
-    try:
-        started = calendar.timegm(time.strptime(str(manifest.get("started")), "%Y-%m-%dT%H:%M:%SZ"))
-    except ValueError:
-        return None
-    return folder if all(changed < started for changed in _changes(options)) else None
+    return folder if _as_written(folder, manifest) and is_unchanged(manifest) else None
 
 
 def _as_written(folder: Path, manifest: Manifest) -> bool:
@@ -72,37 +58,3 @@ def _as_written(folder: Path, manifest: Manifest) -> bool:
     return bool(samples) and all(
         (folder / name).is_file() and file_hash(folder / name) == digest for name, digest in samples.items()
     )
-
-
-def _changes(options: RunOptions) -> Iterator[float]:
-    """When each file that could change a record was last written, moved or replaced."""
-    for place in [*(CODE / package for package in PACKAGES), *_named(options)]:
-        for path in [place] if place.is_file() else _files(place):
-            status = path.stat()
-            # A copy may keep the old mtime, but not the old ctime.
-            yield max(status.st_mtime, status.st_ctime)
-
-
-def _named(options: RunOptions) -> Iterator[Path]:
-    """Yields files and folders named anywhere in the options: `--data DIR`, `mine=./adapter`."""
-    values = {name: value for name, value in options.compared().items() if value}
-    for text in re.split(r"[\n,=@]", "\n".join(_texts(values))):
-        with suppress(OSError, ValueError):  # too long for a path, or not a path
-            path = Path(text.strip()).expanduser()
-            if text.strip() and path.exists():
-                yield path
-
-
-def _texts(value: object) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        yield from (text for each in value.values() for text in _texts(each))
-    elif isinstance(value, list | tuple):
-        yield from (text for each in value for text in _texts(each))
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    for root, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if name != "__pycache__"]
-        yield from (Path(root) / name for name in names)

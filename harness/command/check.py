@@ -8,15 +8,21 @@ Placeholders replace a model's replies; nothing is trained, sampled or written.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import takewhile
 from typing import Any
 
 from harness.answer_text import turn_marks
+from harness.command.command_line import parse_options, run_parser
+from harness.command.exit import Course
 from harness.limits import token_limit
 from harness.lm.asked import NO_ANSWER, system2_text
+from harness.lm.chosen import loaded_tasks
 from harness.lm.round_trip import RoundTrip, round_trip
 from harness.lm.task import TaskData
 from harness.options import RunOptions
 from harness.programs.base import Method, Running, get_method
+from harness.programs.outside import load_files
 from harness.types import Completion, Item, Message, user
 from harness.variants import parse_variants
 from results.schema import step_kind
@@ -28,6 +34,36 @@ ROWS = 8
 MOST_STEPS = 20
 LONGEST = 1_500
 """Characters shown of one turn, at most."""
+
+
+def check(arguments: list[str], course: Course) -> int:
+    """Prints the report of each task that is named. Returns 1 if a round trip fails."""
+    parser = run_parser(
+        "s2d-bench check TASK ...",
+        "Show one row of a task: the prompts of base, of each System 2 step and of training, stops and "
+        "limits, and whether a target is read back as the answer that it was made from. Loads no model.",
+        "examples:\n"
+        "  s2d-bench check lm_eval:triviaqa --data hub\n"
+        "  s2d-bench check lm_eval:gsm8k --data ./data --task-config blocks.yaml --models s2:rar_1step\n\n"
+        "exit status: 0 the round trip holds, 1 it fails",
+    )
+    named = list(takewhile(lambda word: not word.startswith("-"), arguments))
+    rest = arguments[len(named) :]
+    if named:
+        rest = [*rest, "--tasks", ",".join(named)]
+    options = parse_options(parser, rest)
+    if not any(word.split("=")[0] in ("--pretrained", "--config") for word in rest):
+        # Without a named model: show what real models are asked.
+        options = replace(options, engine="scripted")
+    load_files(options.method_path)
+    found = []
+    for task in loaded_tasks(options):
+        lines, facts = report(options, task)
+        print("\n".join(lines) + "\n")
+        found.append(facts)
+    fails = any(not facts["round_trip"] for facts in found)
+    course.tell({"status": "fails" if fails else "ok", "tasks": found})
+    return 1 if fails else 0
 
 
 def report(options: RunOptions, task: TaskData) -> tuple[list[str], TaskRow]:

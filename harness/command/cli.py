@@ -10,8 +10,6 @@ import shlex
 import sys
 import textwrap
 from collections.abc import Sequence
-from dataclasses import replace
-from itertools import takewhile
 from pathlib import Path
 
 from harness.command.command_line import LineParser, parse_options, path_argument, run_parser
@@ -257,70 +255,15 @@ def _gate(arguments: list[str], course: Course) -> int:
 
 
 def _ls(arguments: list[str], course: Course) -> int:
-    parser = LineParser(prog="s2d-bench ls", description="List the tasks, methods or variants.")
-    parser.add_argument("what", choices=("tasks", "methods", "variants"))
-    parser.add_argument("--method-path", action="append", default=[], metavar="FILE.py")
-    given = parser.parse_args(arguments)
-    from harness.programs.outside import load_files
+    from harness.command.listings import ls
 
-    load_files(given.method_path)
-    from tabulate import tabulate
-
-    if given.what == "tasks":
-        from tasks import registry
-
-        specs = {name: registry.spec(name) for name in registry.MODULES}
-        rows = [
-            (name, registry.lm_eval_name(name), spec.s2_method, spec.primary.name)
-            for name, spec in specs.items()
-        ]
-        print(tabulate(rows, ["task", "lm-eval name", "System 2", "primary metric"]))
-    elif given.what == "methods":
-        from harness.programs.base import methods
-
-        listed = [(method.name, " -> ".join(method.steps), method.description) for method in methods()]
-        print(tabulate(listed, ["method", "steps", "what it does"], maxcolwidths=[None, 24, 52]))
-    else:
-        from harness.variants import listing
-
-        heads = ["variant", "what it is", "cost", "source"]
-        print(tabulate(listing(), heads, maxcolwidths=[None, 28, 12, None]))
-    course.tell({"status": "ok"})
-    return 0
+    return ls(arguments, course)
 
 
 def _check(arguments: list[str], course: Course) -> int:
-    parser = run_parser(
-        "s2d-bench check TASK ...",
-        "Show one row of a task: the prompts of base, of each System 2 step and of training, stops and "
-        "limits, and whether a target is read back as the answer that it was made from. Loads no model.",
-        "examples:\n"
-        "  s2d-bench check lm_eval:triviaqa --data hub\n"
-        "  s2d-bench check lm_eval:gsm8k --data ./data --task-config blocks.yaml --models s2:rar_1step\n\n"
-        "exit status: 0 the round trip holds, 1 it fails",
-    )
-    named = list(takewhile(lambda word: not word.startswith("-"), arguments))
-    rest = arguments[len(named) :]
-    if named:
-        rest = [*rest, "--tasks", ",".join(named)]
-    options = parse_options(parser, rest)
-    if not any(word.split("=")[0] in ("--pretrained", "--config") for word in rest):
-        options = replace(
-            options, engine="scripted"
-        )  # without a named model: show what real models are asked
-    from harness.command.check import report
-    from harness.lm.chosen import loaded_tasks
-    from harness.programs.outside import load_files
+    from harness.command.check import check
 
-    load_files(options.method_path)
-    found = []
-    for task in loaded_tasks(options):
-        lines, facts = report(options, task)
-        print("\n".join(lines) + "\n")
-        found.append(facts)
-    fails = any(not facts["round_trip"] for facts in found)
-    course.tell({"status": "fails" if fails else "ok", "tasks": found})
-    return 1 if fails else 0
+    return check(arguments, course)
 
 
 def _doctor(arguments: list[str], course: Course) -> int:

@@ -73,7 +73,7 @@ VALUE_OPTIONS: tuple[tuple[str, str, str], ...] = (
     ("config", "FILE", "the same options from YAML; each run writes its own config.yaml"),
 )
 NUMBER_OPTIONS: tuple[tuple[str, type, str, str], ...] = (
-    ("limit", int, "N", "questions (clusters) per task, drawn by content hash"),
+    ("limit", int, "N", "questions (clusters) per task, drawn by content hash (default: all)"),
     ("seed", int, "N", "seed of sampling and training (default: 0)"),
     ("seeds", int, "N", "repeat sampling and training over N seeds (default: 1)"),
     (
@@ -94,7 +94,11 @@ PAIR_OPTIONS: tuple[tuple[str, str], ...] = (
     ),
     ("sampling", "temperature, top_p, top_k; max_tokens, max_tokens.STEP; teacher_temperature, ..."),
     ("task-args", "passed to the tasks, such as difficulty=3"),
-    ("train-args", "epochs, learning_rate, batch, rank, alpha, dropout, warmup, weight_decay"),
+    ("method-args", "options of System 2 methods, such as cot.wording=paper (ls methods lists them)"),
+    (
+        "train-args",
+        "training settings, such as epochs=3,learning_rate=2e-4 (s2d-bench distill --help lists all of them)",
+    ),
 )
 SWITCHES: tuple[tuple[str, str], ...] = (
     ("fresh", "start anew instead of continuing an unfinished run"),

@@ -17,19 +17,20 @@ from pathlib import Path
 
 from harness.command import cache
 from harness.command.needs import Needs, needs
-from harness.engines.vllm.install import install_command, is_installed
+from harness.engines.vllm.install import advice, is_installed
+from harness.installed import pip_command
 from harness.models.source import cache_folder
 from results.schema import JsonObject
 
-PARTS: dict[str, tuple[tuple[str, ...], str]] = {
-    "tasks and scoring": (("lm_eval", "datasets"), "pip install s2d-bench"),
-    "engine hf": (("torch", "transformers", "peft"), "pip install s2d-bench"),
-    "engine openai": (("aiohttp",), "pip install s2d-bench"),
-    "distillation": (("trl", "accelerate"), "pip install s2d-bench"),
-    "statistics": (("scipy", "numpy"), "pip install s2d-bench"),
-    "tables and page": (("matplotlib", "jinja2", "pandas"), "pip install s2d-bench"),
+PARTS: dict[str, tuple[str, ...]] = {
+    "tasks and scoring": ("lm_eval", "datasets"),
+    "engine hf": ("torch", "transformers", "peft"),
+    "engine openai": ("aiohttp",),
+    "distillation": ("trl", "accelerate"),
+    "statistics": ("scipy", "numpy"),
+    "tables and page": ("matplotlib", "jinja2", "pandas"),
 }
-"""Part -> the modules that it needs, and the command that installs them."""
+"""Part -> the modules that it needs; their packages have the same names."""
 PATIENCE = 3.0
 """Seconds to wait for the hub."""
 
@@ -39,17 +40,17 @@ def examine(pretrained: str | None = None, revision: str | None = None) -> tuple
     UserError if nothing can be found out about `pretrained`."""
     lines = [f"s2d-bench {_version('s2d-bench')}, Python {platform.python_version()}, {platform.platform()}"]
     fine = True
-    for part, (modules, command) in PARTS.items():
+    for part, modules in PARTS.items():
         missing = [module for module in modules if util.find_spec(module) is None]
         if missing:
             fine = False
-            lines.append(f"missing  {part}: {', '.join(missing)}; run: {command}")
+            lines.append(f"missing  {part}: {', '.join(missing)}; run: {pip_command(*missing)}")
         else:
             lines.append(f"ok       {part}: " + ", ".join(f"{name} {_version(name)}" for name in modules))
     if is_installed():
         lines.append(f"ok       engine vllm: vllm {_version('vllm')}")
     else:
-        lines.append(f"optional engine vllm: not installed; run: {install_command()}")
+        lines.append(f"optional engine vllm: not installed; {advice()}")
     lines.append("ok       engine scripted: for tests, no model")
     found, gpus = _gpus()
     lines += found

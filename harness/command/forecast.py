@@ -9,15 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
-from distill.pipeline import MIN_KEPT, Planned, planned
+from distill.plan import MIN_KEPT, Planned
+from harness.command.estimate import estimate
 from harness.command.needs import FULL_TRAINING
-from harness.command.plan import BEFORE, DIRECT, USC, Held, Inputs, Part, distillation, evaluation
+from harness.command.plan import BEFORE, DIRECT, USC, Held, Kind, Part, Plans, checkpoints
 from harness.command.probe import Probe, Range, probed, to_fetch
-from harness.folder import held_manifest
 from harness.lm.task import TaskData
 from harness.options import RunOptions
+from harness.progress import say
+from harness.session import Session
 from harness.variants import Variant, untrained_first
 
 KEPT = (0.3, 1.0)
@@ -96,63 +97,41 @@ def forecast(
     held: Held,
     evaluates: bool = True,
 ) -> Forecast:
-    """Probes and estimates. `held` is what the run has already; `evaluates` is False if only checkpoints are
-    made. UserError for a model or an adapter that is not available, and for a wrong argument."""
-    parts = list(distillation(options, variants, tasks))
-    if evaluates:
-        parts += evaluation(options, variants, tasks, {})
-    kinds = {part.kind: None for part in parts if part.items and part.method != USC}
-    if any(variant.kind == "distilled" for variant in variants):  # training is estimated from them
-        kinds |= {(task.name, DIRECT, False): None for task in tasks}
+    """Probes, says the size in one line, and estimates. `held` is what the run has already; `evaluates` is
+    False if only checkpoints are made. UserError for a model or an adapter that is not available, and for a
+    wrong argument."""
     source, missing = to_fetch(options)
-    if missing:
-        return Forecast(_joined([_unprobed(part) for part in parts]), {}, missing)
-    rows: list[Row] = []
-    full = False
-    with probed(options, source, variants, tasks, list(kinds)) as probe:
+    if missing:  # only a loaded model tells which checkpoints are there
+        said = estimate(options, variants, tasks, held, {}, evaluates)
+        say(said.line)
+        return Forecast(_joined([_unprobed(part) for part in said.parts]), {}, missing)
+    plans: Plans = {}
+
+    def needed(session: Session) -> list[Kind]:
+        nonlocal plans
+        plans = checkpoints(session, variants)
+        size = estimate(options, variants, tasks, held, plans, evaluates)
+        say(size.line)
+        return _measurements(size.parts, plans)
+
+    with probed(options, source, variants, tasks, needed) as probe:
+        rows: list[Row] = []
         for variant in untrained_first(variants):
-            if variant.kind == "distilled":
-                plans = [
-                    (seed, plan)
-                    for seed in options.every_seed
-                    for plan in planned(probe.session, variant, seed)
-                ]
-                rows += [_row(part, probe) for part in _asked(options, variant, tasks, plans)]
-                rows += _trainings(variant, [plan for _, plan in plans], probe)
-                full = full or any(plan.settings["tuning"] == "full" for _, plan in plans)
-                held = _of_these_checkpoints(options, variant, plans, held)
-            if evaluates:
-                rows += [_row(part, probe) for part in evaluation(options, [variant], tasks, held)]
+            parts = estimate(options, [variant], tasks, held, plans, evaluates).parts
+            rows += [_row(part, probe) for part in parts if not part.scored]
+            rows += _trainings(variant, [plan for _, plan in plans.get(variant.name, ())], probe)
+            rows += [_row(part, probe) for part in parts if part.scored]
+        full = any(plan.settings["tuning"] == "full" for found in plans.values() for _, plan in found)
         rows.append(Row(LOADING, "model", seconds=(probe.load_seconds, 2 * probe.load_seconds)))
         return Forecast(_joined(rows), _memory(probe, rows, full))
 
 
-def _asked(
-    options: RunOptions, variant: Variant, tasks: Sequence[TaskData], plans: Sequence[tuple[int, Planned]]
-) -> list[Part]:
-    """Returns what the teacher of a variant will be asked, with the actual number of inputs."""
-    known = {
-        (variant.name, plan.task.name, seed): Inputs(0, 0)
-        if plan.is_there
-        else Inputs(plan.inputs, plan.asked)
-        for seed, plan in plans
-    }
-    return list(distillation(options, [variant], tasks, known))
-
-
-def _of_these_checkpoints(
-    options: RunOptions, variant: Variant, plans: Sequence[tuple[int, Planned]], held: Held
-) -> Held:
-    """Returns `held` without the rows of `variant` that are from another checkpoint."""
-    manifest = held_manifest(Path(options.output)) if options.output else None
-    records = [] if manifest is None else manifest.get("distillation") or []
-    there = {
-        (entry["task"], entry["seed"], entry["checkpoint"])
-        for entry in records
-        if entry["variant"] == variant.name
-    }
-    other = {plan.task.name for seed, plan in plans if (plan.task.name, seed, str(plan.folder)) not in there}
-    return {names: rows for names, rows in held.items() if names[0] != variant.name or names[1] not in other}
+def _measurements(parts: Sequence[Part], plans: Plans) -> list[Kind]:
+    """Returns what the probe measures: what is still to be asked, and the answers that are trained on."""
+    asked = [part for part in parts if part.items]
+    kinds = {(part.task.name, DIRECT, False) if part.method == USC else part.kind: None for part in asked}
+    missing = [plan for found in plans.values() for _, plan in found if not plan.is_there]
+    return list(kinds | {(plan.task.name, DIRECT, False): None for plan in missing})
 
 
 def _row(part: Part, probe: Probe) -> Row:

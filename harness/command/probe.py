@@ -11,7 +11,7 @@ import json
 import resource
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from math import log2, sqrt
@@ -144,9 +144,10 @@ def probed(
     source: ModelSource,
     variants: Sequence[Variant],
     tasks: list[TaskData],
-    kinds: Sequence[Kind],
+    needed: Callable[[Session], Sequence[Kind]],
 ) -> Iterator[Probe]:
-    """Loads the model and measures `kinds` of calls. UserError for an adapter that is not available."""
+    """Loads the model and measures the kinds of calls that are `needed`. UserError for an adapter that is not
+    available."""
     kind, settings = KINDS[options.engine], engine_arguments(options)
     source = replace(source, date=time.strftime("%Y-%m-%d", time.gmtime()))
     say(f"probe: loading {source.name} ({kind.name}), then about {SECONDS:.0f} seconds of real calls")
@@ -160,6 +161,7 @@ def probed(
         store = CallStore(Path(scratch) / "calls.sqlite")
         held.callback(store.close)
         session = Session(options, source, engine, Scheduler(engine, store, options.mark_pair), tasks)
+        kinds = needed(session)
         by_name = {task.name: task for task in tasks}
         found = {
             each: _measure(session, by_name[each[0]], each[1], each[2], SECONDS / len(kinds))

@@ -11,26 +11,27 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from distill.checkpoint import Distilled
-from distill.pipeline import check_settings, find_or_make
+from distill.pipeline import check_settings, check_trainable, find_or_make
 from distill.teacher.labels import require_labels
 from harness import storage
 from harness.command import looks
-from harness.command.estimate import estimate, estimate_distillation
+from harness.command.estimate import estimate
 from harness.command.forecast import Forecast, forecast
-from harness.command.plan import held_rows
+from harness.command.plan import checkpoints, held_rows
 from harness.engines import KINDS
 from harness.engines.base import BY_IDS
 from harness.errors import UserError
 from harness.evaluate import evaluate
 from harness.folder import RunFolder, with_held
 from harness.limits import check_steps
-from harness.lm.chosen import loaded_tasks
+from harness.lm.chosen import check_sampling, loaded_tasks
 from harness.lm.task import TaskData
+from harness.method_args import check_method_args, check_start, check_used
 from harness.models.source import check_folder
 from harness.opening import opened
 from harness.options import RunOptions
-from harness.placement import placements
-from harness.programs.base import get_method
+from harness.placement import placements, require_model
+from harness.programs.base import Method, get_method
 from harness.programs.budget import budget_of
 from harness.programs.outside import load_files
 from harness.progress import say
@@ -55,10 +56,15 @@ def run(options: RunOptions, command: str = "run()") -> tuple[Path, list[Distill
     Finished work is kept after an error."""
     options, variants = _named(options)
     tasks = _checked(options, variants)
-    say(estimate(options, variants, tasks, held_rows(options)))
+    held = held_rows(options, tasks)
+    taught = any(variant.kind == "distilled" for variant in variants)
+    if options.dry_run or not taught:
+        say(estimate(options, variants, tasks, held, {}).line)
     if options.dry_run:
         return Path(options.output or "runs"), []
     with opened(options, command, "run", tasks, variants) as (session, folder):
+        if taught:  # only a loaded model tells which checkpoints are there
+            say(estimate(options, variants, tasks, held, checkpoints(session, variants)).line)
         began = time.perf_counter()
         phases = looks.phases if options.until_decided else _phases
         records, timing, samples = phases(session, folder, variants)
@@ -80,10 +86,12 @@ def distill(options: RunOptions, command: str = "distill()") -> tuple[Path, list
     Raises UserError for wrong options, and RunError if the work fails: finished work is kept."""
     options, variants = _to_distil(options)
     tasks = _checked(options, variants)
-    say(estimate_distillation(options, variants, tasks))
     if options.dry_run:
+        say(estimate(options, variants, tasks, {}, {}, evaluates=False).line)
         return Path(options.output or "runs"), []
     with opened(options, command, "distill", tasks, variants) as (session, folder):
+        plans = checkpoints(session, variants)
+        say(estimate(options, variants, tasks, {}, plans, evaluates=False).line)
         records = [
             entry.record
             for variant in variants
@@ -98,12 +106,8 @@ def dry_run(options: RunOptions, kind: RunKind = "run") -> Forecast:
     """Returns what `run` or `distill` would cost, from a short probe. Writes nothing. Same UserErrors."""
     options, variants = _named(options) if kind == "run" else _to_distil(options)
     tasks = _checked(options, variants)
-    if kind == "distill":
-        say(estimate_distillation(options, variants, tasks))
-        return forecast(options, variants, tasks, {}, evaluates=False)
-    held = held_rows(options)
-    say(estimate(options, variants, tasks, held))
-    return forecast(options, variants, tasks, held)
+    held = held_rows(options, tasks) if kind == "run" else {}
+    return forecast(options, variants, tasks, held, evaluates=kind == "run")
 
 
 def _named(options: RunOptions) -> tuple[RunOptions, list[Variant]]:
@@ -123,11 +127,16 @@ def _to_distil(options: RunOptions) -> tuple[RunOptions, list[Variant]]:
 
 def _prepare(options: RunOptions) -> RunOptions:
     """Loads the user's methods. Returns the options joined with those of the run folder. UserError for wrong
-    options."""
+    options, and for a model that is not available."""
     options.check()
     load_files(options.method_path)
     whole = with_held(options)
     check_settings(whole)
+    check_sampling(whole)
+    check_method_args(whole.method_args)
+    with storage.reading():
+        require_model(whole)
+    check_trainable(whole)
     return whole
 
 
@@ -143,16 +152,22 @@ def _checked(options: RunOptions, variants: Sequence[Variant]) -> list[TaskData]
         with storage.reading():
             require_labels(tasks)
     _check_budgets(variants, options, s2_methods.values())
-    steps = [
-        get_method(name).steps
-        for task in tasks
-        for variant in variants
-        for name in {variant.method_for(task.spec.s2_method), variant.teacher_for(task.spec.s2_method)}
-        if name != LABELS
-    ]
+    used = [(task, method) for task in tasks for method in _methods(task, variants)]
+    steps = [method.steps for _, method in used]
     if all(steps):  # a user's method may not say what its steps are
         check_steps(options.sampling, {"direct", *(kind for kinds in steps for kind in kinds)})
+    if options.method_args:
+        check_used(options.method_args, {method.options_name for _, method in used})
+        for task, method in used:
+            check_start(task.spec, method, task.scored_items()[0])
     return tasks
+
+
+def _methods(task: TaskData, variants: Sequence[Variant]) -> list[Method]:
+    """Returns the methods that the variants and their teachers run on a task."""
+    own = task.spec.s2_method
+    names = {name for variant in variants for name in (variant.method_for(own), variant.teacher_for(own))}
+    return [get_method(name) for name in sorted(names - {LABELS})]
 
 
 def _check_budgets(variants: Sequence[Variant], options: RunOptions, s2_methods: Iterable[str]) -> None:

@@ -9,6 +9,7 @@ from harness.engines import KINDS
 from harness.limits import LARGEST, OPTION
 from harness.lm.task import TaskData
 from harness.lm.tasks import load_tasks
+from harness.method_args import check_method_args, with_method_args
 from harness.options import RunOptions
 from harness.settings import Setting, unknown
 
@@ -23,13 +24,19 @@ SAMPLING = {f"{prefix}{key}": setting for prefix in ("", "teacher_") for key, se
 _TOKENS = Setting(0, low=1, high=LARGEST, whole=True)
 
 
-def loaded_tasks(options: RunOptions) -> list[TaskData]:
-    """The tasks that the options name, with the limits for the model. UserError for bad ones."""
+def check_sampling(options: RunOptions) -> None:
+    """UserError for an unknown key or an impossible value of `--sampling`."""
     for key, value in options.sampling.items():
         setting = _TOKENS if key.split(".", 1)[0] == OPTION else SAMPLING.get(key)
         if setting is None:
             raise unknown("--sampling", key, [*sorted(SAMPLING), OPTION, f"{OPTION}.STEP"])
         setting.check("--sampling", key, value)
+
+
+def loaded_tasks(options: RunOptions) -> list[TaskData]:
+    """The tasks that the options name, with the limits for the model. UserError for bad ones."""
+    check_sampling(options)
+    check_method_args(options.method_args)
     arguments = {"seed": 0, **options.task_args}
     tasks = load_tasks(
         options.tasks, options.data, options.include_path, arguments, options.limit, options.task_config
@@ -39,4 +46,5 @@ def loaded_tasks(options: RunOptions) -> list[TaskData]:
             task.spec = embedded.embedded_spec(task.spec)
         elif options.preset == "paper" and task.spec.paper is not None:
             task.spec = replace(task.spec, s2_method=task.spec.paper.method)
+        task.spec = with_method_args(task.spec, options.method_args)
     return tasks

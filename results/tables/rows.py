@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Literal
 
@@ -101,17 +102,26 @@ def score_cells(leaderboard: Leaderboard, escape: Escape, bold: str = "{}") -> l
 
 
 def narrow_score_cells(leaderboard: Leaderboard, every: bool = True) -> tuple[list[str], list[list[str]]]:
-    """Headers and cells for a terminal: the method is in the variant's cell, unless it is `direct`.
-    Without `every`, only primary metrics.
+    """Headers and cells for a terminal: the method is in the variant's cell, unless it is `direct` or in the
+    variant's name. Without `every`, only primary metrics.
     """
     method = HEADERS.index("method")
     headers = [*HEADERS[:method], *HEADERS[method + 1 :]]
     table = []
     made = zip(leaderboard["rows"], score_cells(leaderboard, cells.plain), strict=True)
-    for row in (row for one, row in made if every or one["primary"]):
-        variant = row[method - 1] if row[method] in ("", "direct") else f"{row[method - 1]} {row[method]}"
+    for one, row in made:
+        if not every and not one["primary"]:
+            continue
+        variant, ran = row[method - 1], row[method]
+        if ran not in ("", "direct") and not one["variant"].endswith(f"-{_in_a_name(one['method'])}"):
+            variant = f"{variant} {ran}"
         table.append([*row[: method - 1], variant, *row[method + 1 :]])
     return headers, table
+
+
+def _in_a_name(method: str) -> str:
+    """A method as the name of a variant has it: `cot/64` is in `s2-cot-64`."""
+    return re.sub(r"[^A-Za-z0-9._+*-]", "-", method)
 
 
 def cost_cells(leaderboard: Leaderboard, escape: Escape) -> list[list[str]]:

@@ -16,8 +16,8 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from distill.pipeline import _drop_unreadable, _plan
-from distill.teacher.inputs import test_items
+from distill.pipeline import _drop_unreadable
+from distill.plan import plan_of
 from distill.teacher.sample import sample_teachers
 from distill.teacher.select import Sampled, keep
 from harness.lm.chosen import loaded_tasks
@@ -35,7 +35,7 @@ def sampled(options: RunOptions) -> dict[str, tuple[Sampled, Ids]]:
     tasks = loaded_tasks(options)
     (variant,) = parse_variants("distilled")
     with opened(options, "benchmark", "distill", tasks, [variant]) as (session, _):
-        plans = [_plan(session, task, test_items(session), variant, options.seed) for task in tasks]
+        plans = [plan_of(session, task, variant, options.seed) for task in tasks]
         draws = sample_teachers(session, [plan.ask for plan in plans], options.seed, "teacher")
         found = keep(session, draws, [plan.filter for plan in plans], options.seed, "teacher")
         for plan, each in zip(plans, found, strict=True):

@@ -76,7 +76,7 @@ def machine(device: str = "cpu") -> Figures:
     large tensor, of five tries each."""
     import torch
 
-    from harness.folder import _hardware
+    from harness.origin import hardware
 
     tensor = torch.ones(BANDWIDTH_BYTES // 4, device=device)
     copy = torch.empty_like(tensor)
@@ -90,7 +90,7 @@ def machine(device: str = "cpu") -> Figures:
         return moved / min(timed(whole) for _ in range(5))
 
     best = max(rate(tensor.sum, BANDWIDTH_BYTES), rate(lambda: copy.copy_(tensor), 2 * BANDWIDTH_BYTES))
-    about = _hardware()
+    about = hardware()
     if device != "cpu":
         about["gpu"] = torch.cuda.get_device_name()
     return {**about, "threads": torch.get_num_threads(), "memory_bandwidth_gbs": round(best / 1e9, 1)}

@@ -30,10 +30,11 @@ from measuring import Figures, finish, median_seconds, ratios, run_command, skip
 
 from harness.engines import KINDS
 from harness.errors import RunError, UserError
+from harness.jobs import Job
 from harness.lm.tasks import load_tasks
 from harness.models.source import resolve_model
 from harness.programs.base import get_method
-from harness.scheduler import Job, Scheduler
+from harness.scheduler import Scheduler
 from harness.store import CallStore
 from harness.types import Item, Response, Sampling
 

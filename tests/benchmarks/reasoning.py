@@ -35,6 +35,7 @@ from measuring import Figures, finish
 from harness.answer_text import reasoning_words
 from harness.engines import KINDS
 from harness.engines.base import Engine
+from harness.jobs import Job
 from harness.lm.task import TaskData
 from harness.lm.tasks import load_tasks
 from harness.models.source import ModelSource, resolve_model
@@ -42,7 +43,7 @@ from harness.options import key_values
 from harness.programs import get_method, step_kind
 from harness.programs.bsm import parse_pair, parse_score
 from harness.programs.s2a import parse_rewrite
-from harness.scheduler import Job, Scheduler
+from harness.scheduler import Scheduler
 from harness.store import CallStore
 from harness.types import Response, Sampling, stable_hash
 from tasks.registry import families

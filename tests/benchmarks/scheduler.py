@@ -31,9 +31,10 @@ STEPS = ("plan", "draft", "answer")
 def measure(items: int, words: int, folder: Path) -> Figures:
     """Seconds and peak of memory of one size, in this process."""
     from harness.engines.scripted import ScriptedEngine
+    from harness.jobs import Job
     from harness.programs.base import Method, Program
     from harness.sample_rows import usage
-    from harness.scheduler import Job, Scheduler
+    from harness.scheduler import Scheduler
     from harness.store import CallStore
     from harness.types import Ask, Item, Request, Sampling, user
 

@@ -29,11 +29,12 @@ from pathlib import Path
 from typing import Any
 
 from harness.engines import KINDS
+from harness.jobs import Job
 from harness.lm.tasks import load_tasks
 from harness.models.source import ModelSource, resolve_model
 from harness.options import RunOptions
 from harness.programs.base import get_method
-from harness.scheduler import Job, Scheduler
+from harness.scheduler import Scheduler
 from harness.session import Session
 from harness.store import CallStore
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from test_end_to_end import SCRIPTS, TABLES, Done, last_line, run_command
 
-from harness.command import again
+from harness.command import unchanged
 
 SHOWN = "finished: its records are shown"
 
@@ -99,6 +99,6 @@ def test_paths_are_found_wherever_options_name_them(tmp_path: Path) -> None:
         models=f"base,mine={tmp_path}/adapter", data=f"{tmp_path}/data", include_path=(f"{tmp_path}/tasks",),
         engine_args={"script": f"{tmp_path}/script.py"}, task_config=f"{tmp_path}/blocks.yaml",
     )  # fmt: skip
-    assert {path.name for path in again._named(options)} >= {
+    assert {path.name for path in unchanged._named(options.as_dict())} >= {
         "data", "adapter", "tasks", "script.py", "blocks.yaml"
     }  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.server
 import json
 import re
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from filelock import FileLock
 from test_end_to_end import command, last_line, run_command
 
+from harness import installed
 from harness.command import doctor, needs
 
 
@@ -160,3 +162,17 @@ def test_a_model_that_is_not_there_is_refused_in_one_line(
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     done = run_command(tmp_path, ["doctor", "--pretrained", name])
     assert done.returncode == 2 and name in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_doctor_names_a_command_that_fits_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    find = installed.util.find_spec
+    without = {"lm_eval", "trl"}
+    monkeypatch.setattr(installed.util, "find_spec", lambda name: None if name in without else find(name))
+    lines, facts = doctor.examine()
+    assert facts["status"] == "incomplete"
+    [tasks] = [line for line in lines if line.startswith("missing  tasks and scoring")]
+    assert f"run: {sys.executable} -m pip install 'lm-eval<0.5,>=0.4.12'" in tasks
+    without.add("pip")  # as in an environment of uv
+    [training] = [line for line in doctor.examine()[0] if line.startswith("missing  distillation: trl")]
+    assert f"run: uv pip install --python {sys.executable} 'trl" in training
+    assert installed.requirement("of-nobody") == "of-nobody"

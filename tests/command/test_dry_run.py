@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 from pathlib import Path
 from types import SimpleNamespace
@@ -87,6 +88,65 @@ def test_no_run_exceeds_the_upper_bounds(tmp_path: Path, name: str) -> None:
         assert larger["calls_at_most"] == 3 * 14
 
 
+def size(done: Done) -> str:
+    """The line with the size of a run."""
+    return next(line for line in done.stderr.splitlines() if "scored prompts" in line or "to distil" in line)
+
+
+def test_work_that_is_done_already_is_not_promised(tmp_path: Path) -> None:
+    """Neither the teacher of a checkpoint in the cache, nor rows of a distilled variant that is finished."""
+    usual = ("paper_like.py", "--tasks", "coin_flip")
+    first = size(command(tmp_path, *usual))
+    assert "1 task x 3 variants, 18 scored prompts: at most 58 calls" in first
+    other = size(command(tmp_path, *usual, "--output", "other"))
+    assert "18 scored prompts, 1 of 1 checkpoints already made: at most 18 calls" in other
+    before = made(tmp_path)[0]
+    grown = size(command(tmp_path, *usual, "--limit", "8"))
+    assert "18 of them already done, 1 of 1 checkpoints already made: at most 6 calls" in grown
+    assert made(tmp_path)[0] - before == 6
+    more = command(
+        tmp_path, *usual, "--limit", "9", "--models", "base,s2,distilled,distilled-s1", "--dry-run"
+    )
+    assert "24 of them already done, 1 of 2 checkpoints already made: at most 42 calls" in size(more)
+
+
+def test_rows_of_another_checkpoint_are_asked_again(tmp_path: Path) -> None:
+    """A checkpoint that was removed is trained again, and nobody knows yet what it will answer."""
+    usual = ("paper_like.py", "--tasks", "coin_flip")
+    command(tmp_path, *usual)
+    shutil.rmtree(tmp_path / "cache")
+    told = size(command(tmp_path, *usual, "--dry-run"))
+    assert "18 scored prompts, 12 of them already done: at most 46 calls" in told
+
+
+def test_what_counts_as_done_is_certain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows of a run that was stopped count; rows of other items do not, nor any after the code changed."""
+    usual = ("paper_like.py", "--tasks", "coin_flip", "--models", "base")
+    command(tmp_path, *usual)
+    manifest = tmp_path / "run" / "manifest.json"
+    manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "status": "stopped", "samples": {}}))
+    file = tmp_path / "run" / "samples" / "base" / "coin_flip.jsonl"
+    first, *rest = map(json.loads, file.read_text().splitlines())
+    rows = [{**first, "item_id": "another"}, *rest]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    told = size(command(tmp_path, *usual, "--dry-run"))
+    assert "6 scored prompts, 5 of them already done: at most 1 call, " in told
+    monkeypatch.setattr("harness.command.plan.is_unchanged", lambda manifest: False)
+    assert "6 scored prompts: at most 6 calls" in size(command(tmp_path, *usual, "--dry-run"))
+
+
+def test_distill_does_not_promise_a_checkpoint_that_is_there(tmp_path: Path) -> None:
+    words = ["distill", "--engine", "scripted", "--engine-args", f"script={SCRIPTS / 'paper_like.py'}"]
+    words += ["--tasks", "coin_flip", "--distill-inputs", "10", "--output", "made"]
+    assert "and training" in size(run_command(tmp_path, words))
+    made_it = run_command(tmp_path, [*words, "--dry-run"])
+    assert last_line(made_it)["calls_at_most"] == 0
+    told = size(run_command(tmp_path, words))
+    assert "1 task to distil, 1 of 1 checkpoints already made: at most 0 calls, 0 generated tokens" in told
+    assert "less than 1 MB" in told
+    assert "training" not in told
+
+
 def test_a_users_own_method_has_no_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(base, "_METHODS", dict(base._METHODS))
     (tmp_path / "mine.py").write_text(
@@ -121,6 +181,18 @@ def test_a_dry_run_finds_what_is_not_available(
     monkeypatch.setattr("huggingface_hub.HfApi.model_info", no_such_model)
     done = run_command(tmp_path, ["--tasks", "coin_flip", "--data", "embedded", "--dry-run", *words])
     assert done.returncode == 2 and says in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("more", [["--dry-run"], [], ["--models", "base", "--tasks", "gsm8k"]])
+def test_a_mistyped_model_is_named_before_any_data_are_fetched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: list[str]
+) -> None:
+    monkeypatch.setattr("huggingface_hub.HfApi.model_info", no_such_model)
+    monkeypatch.setattr("harness.command.run.loaded_tasks", lambda options: pytest.fail("data were fetched"))
+    for name in ("org/nosuch", "nosuch.gguf", "./nosuch"):
+        done = run_command(tmp_path, ["--pretrained", name, *more])
+        assert done.returncode == 2 and f"--pretrained {name}: " in done.stderr
     assert list(tmp_path.iterdir()) == []
 
 

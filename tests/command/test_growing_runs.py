@@ -13,8 +13,9 @@ from kill_fixtures import ARGUMENTS, TABLES, calls_in, small_place, tables_in
 from test_end_to_end import SCRIPTS, last_line, manifest_of, run_command
 
 from harness.errors import UserError
-from harness.folder import RunFolder
+from harness.folder import RunFolder, with_held
 from harness.options import RunOptions
+from harness.variants import parse_variants
 from results.page.seal import OPENING
 
 SCRIPT = f"script={SCRIPTS / 'paper_like.py'}"
@@ -167,7 +168,10 @@ REFUSED = {
         {"models": "base,s2:cot,distilled"},
         "--models base,s2,distilled, now it is base,s2:cot,distilled, and distilled would be two",
     ),
-    "two teachers": ({"models": "base,s2:cot"}, "and one run cannot have both"),
+    "a new variant whose teacher is not clear": (
+        {"models": "base,s2,s2:cot,distilled,distilled-nofilter"},
+        "--models distilled-nofilter: the run has several System 2 rows (s2, s2-cot): name the one",
+    ),
 }
 
 
@@ -184,6 +188,60 @@ def test_a_run_whose_looks_are_planned_grows_by_its_limit_only(
     ):
         with pytest.raises(UserError, match=says):
             RunFolder.open(RunOptions(**planned, **other), "second")
+
+
+JOINED = {
+    "a second System 2": (
+        "base,s2,distilled", "base,s2,s2:cot,distilled", "base,s2,s2:cot,distilled:s2"
+    ),
+    "a second System 2 alone": ("base,s2,distilled", "s2:cot", "base,s2,distilled:s2,s2:cot"),
+    "a second beside a named one": (
+        "base,s2:cot,distilled,distilled-s1",
+        "base,s2,s2:cot,distilled",
+        "base,s2:cot,distilled:s2:cot,distilled-s1,s2",
+    ),
+    "a distilled variant of the second": (
+        "base,s2,distilled-all", "base,s2:cot,distilled", "base,s2,distilled-all:s2,s2:cot,distilled:s2:cot"
+    ),
+    "no teacher to be unclear about": ("base,s2", "base,s2:cot", "base,s2,s2:cot"),
+    "a vote of several samples": ("s2:cot*3,distilled", "s2:cot", "s2:cot*3,distilled:s2:cot*3,s2:cot"),
+    "a System 2 for a run that had none": ("base,distilled", "s2:cot", "base,distilled:s2,s2:cot"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", JOINED)
+def test_a_distilled_variant_keeps_its_teacher_when_its_run_grows(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    before, now, whole = JOINED[name]
+    first = {each.name: each for each in parse_variants(before)}
+    RunFolder.open(RunOptions(output="run", models=before), "first").close()
+    for _ in range(2):  # the same command once more changes nothing
+        options = with_held(RunOptions(output="run", models=now))
+        assert set(options.models.split(",")) == set(whole.split(","))
+        RunFolder.open(options, "second").close()
+    found = {each.name: each for each in parse_variants(options.models)}
+    assert first.items() <= found.items()
+    first_entry, second_entry = manifest_of(tmp_path / "run")["history"][:2]
+    assert first_entry["added"] == {} and second_entry["added"]["models"][0] == before
+
+
+def test_a_second_system_2_leaves_the_distilled_rows_as_they_are(grown: Path, tmp_path: Path) -> None:
+    shutil.copytree(grown.parent, tmp_path, dirs_exist_ok=True)
+    before = (tmp_path / "run" / "samples" / "distilled" / "coin_flip.jsonl").read_bytes()
+    done = run_command(tmp_path, words(limit="200", models="base,s2,s2:rar_2step,distilled"))
+    assert done.returncode == 0, done.stderr
+    assert "keeps all of its content" not in done.stderr
+    assert (tmp_path / "run" / "samples" / "distilled" / "coin_flip.jsonl").read_bytes() == before
+    manifest = manifest_of(tmp_path / "run")
+    assert manifest["options"]["models"] == "base,s2,s2:rar_2step,distilled:s2"
+    assert manifest["variants"]["distilled"]["teacher"] == "s2"
+    assert manifest["variants"]["s2-rar_2step"]["teacher"] is None
+    new = calls_in(tmp_path / "run").keys() - calls_in(grown).keys()
+    again = run_command(tmp_path, words(limit="200", models="base,s2,s2:rar_2step,distilled"))
+    assert again.returncode == 0 and "finished: its records are shown" in again.stderr
+    assert len(new) == 2 * 200
 
 
 @pytest.mark.parametrize("name", REFUSED)

@@ -95,6 +95,20 @@ def test_load_reads_and_writes_nothing(run: harness.Run) -> None:
     assert {path: path.stat().st_mtime_ns for path in run.folder.rglob("*")} == before
 
 
+@pytest.mark.parametrize(
+    ("name", "why"), [("nosuch", "there is no such folder"), (".", "it has no manifest")]
+)
+def test_load_says_what_a_run_folder_is(
+    name: str, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ResultsError) as caught:
+        harness.load(name)
+    said = str(caught.value)
+    assert said.startswith(f"{name} is not a run folder: {why}") and "\n" not in said
+    assert "runs/TIME-NAME" in said
+
+
 def test_compare_takes_runs_and_folders(run: harness.Run) -> None:
     compared = harness.compare(run, run.folder)
     assert len(compared.comparisons) > 0 and compared.verdicts and "A" in repr(compared)

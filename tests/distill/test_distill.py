@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -23,8 +24,9 @@ from run_fixtures import (
 from distill import pipeline
 from distill.ledger import as_trained
 from distill.pipeline import MIN_KEPT
+from distill.teacher import sample
 from distill.teacher.inputs import choose_inputs, overlap_item
-from distill.teacher.sample import TeacherAsk, sample_teachers
+from distill.teacher.sample import TeacherAsk, answer_in, sample_teachers
 from distill.teacher.select import Example, FilterChoice, Sampled, keep, label_accuracy
 from distill.training.prepare import training_job
 from distill.training.settings import training_settings
@@ -36,7 +38,7 @@ from harness.lm.tasks import load_tasks
 from harness.models.source import ModelSource
 from harness.programs.base import get_method
 from harness.session import Session
-from harness.types import Completion, Request
+from harness.types import Completion, Item, Request, Response
 
 
 def filtered(context: Session, ask: TeacherAsk, name: str = "majority") -> Sampled:
@@ -243,7 +245,9 @@ def test_training_that_leaves_nothing_is_an_error_and_keeps_no_record(
     assert not list(cache.rglob("s2d.json"))
 
 
-def test_inputs_that_overlap_the_test_are_left_out_and_counted(tmp_path: Path, cache: Path) -> None:
+def test_inputs_that_overlap_the_test_are_left_out_and_counted(
+    tmp_path: Path, cache: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     folder = write_task(tmp_path / "tasks")
     data = (folder / "data.py").read_text()
     (folder / "data.py").write_text(data.replace("rows(100, 130)", "rows(9, 30)"))
@@ -255,7 +259,35 @@ def test_inputs_that_overlap_the_test_are_left_out_and_counted(tmp_path: Path, c
     assert not prompts & {item.prompt for unit in clean.units for item in unit}
     allowed = choose_inputs(sums, 1000, tests, allow_overlap=True)
     assert (len(allowed.units), allowed.overlapping) == (21, clean.overlapping)
-    assert record(make_context(tmp_path, right_sum, [sums]))["overlap"]["exact"] == 3
+    context = make_context(tmp_path, right_sum, [sums])
+    assert record(context)["overlap"]["exact"] == 3
+    record(context)  # another variant or seed has the same rows
+    left_out = (
+        "overlap: sums: 3 training rows overlap test items (same prompt: 3) and were left out of training."
+    )
+    assert capsys.readouterr().err.splitlines().count(left_out) == 1
+    record(make_context(tmp_path, right_sum, [sums], allow_overlap=True))
+    assert (
+        "(same prompt: 3) and were used for training, because of --allow-overlap." in capsys.readouterr().err
+    )
+
+
+def test_each_reply_of_a_teacher_is_read_once_over_all_waves(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: Counter[int] = Counter()
+    held: list[Response] = []  # so that no id is used twice
+
+    def counting(task: TaskData, item: Item, response: Response) -> str | None:
+        held.append(response)
+        read[id(response)] += 1
+        return answer_in(task, item, response)
+
+    monkeypatch.setattr(sample, "answer_in", counting)
+    sums = own_task(write_task(tmp_path / "tasks"))
+    entry = record(make_context(tmp_path, right_sum, [sums], samples=8))
+    assert entry["samples_drawn"] > entry["inputs"], "there were several samples of an input"
+    assert set(read.values()) == {1} and len(read) == entry["samples_drawn"]
 
 
 def test_too_few_inputs_without_overlap_are_the_reason_why_nothing_is_distilled(

@@ -8,7 +8,14 @@ from typing import Any
 import pytest
 
 from distill.training.accelerate_config import SHIPPED, launch_command, launch_file, machines
-from distill.training.settings import DEFAULTS, SETTINGS, identity, settings_help, training_settings
+from distill.training.settings import (
+    DEFAULTS,
+    SETTINGS,
+    identity,
+    in_effect,
+    settings_help,
+    training_settings,
+)
 from harness.errors import UserError
 
 
@@ -105,3 +112,13 @@ def test_accelerate_reads_the_shipped_configurations(name: str) -> None:
     config = load_config_from_file(str(SHIPPED / f"{name}.yaml"))
     assert str(config.distributed_type).endswith({"ddp": "MULTI_GPU", "fsdp": "FSDP"}[name])
     assert config.num_processes == -1
+
+
+def test_a_record_shows_what_a_training_uses() -> None:
+    lora = in_effect(training_settings())
+    assert (lora["rank"], lora["alpha"], lora["epochs"]) == (16, 32, 4)
+    assert not {"patience", "stop_on", "shortest", "stages"} & lora.keys()
+    full = in_effect(training_settings({"tuning": "full", "max_steps": 9}))
+    assert not {"rank", "alpha", "epochs"} & full.keys() and full["learning_rate"] == 2e-5
+    held = in_effect(training_settings({"validation": 0.1, "stop_on": "loss"}), ("stages",))
+    assert {"patience", "stop_on", "stages"} <= held.keys() and "shortest" not in held

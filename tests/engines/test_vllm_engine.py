@@ -85,9 +85,14 @@ def test_without_vllm_the_error_is_the_command_that_installs_it(
 ) -> None:
     find = util.find_spec
     monkeypatch.setattr(vllm_install.util, "find_spec", lambda name: None if name == "vllm" else find(name))
-    for has_gpu, command in ((True, "pip install 's2d-bench\\[vllm\\]'"), (False, "make vllm")):
+    for has_gpu, cloned, says in (
+        (True, False, r"run: \S+ .*install .*vllm>=0\.32"),
+        (False, True, r"run: make vllm \(in this clone"),
+        (False, False, "only a clone of the repository installs .*--engine hf needs no vLLM"),
+    ):
         monkeypatch.setattr(vllm_install.Path, "exists", lambda path, found=has_gpu: found)
-        with pytest.raises(UserError, match=f"vLLM is not installed; run: {command}"):
+        monkeypatch.setattr(vllm_install, "is_checkout", lambda found=cloned: found)
+        with pytest.raises(UserError, match=f"vLLM is not installed; {says}"):
             VllmEngine.load(tiny_source, {})
 
 

@@ -17,7 +17,7 @@ import pytest
 from run_fixtures import make_context, own_task, right_sum, write_task
 from tiny_models import request
 
-from distill import pipeline
+from distill import plan
 from distill.pipeline import find_or_make
 from distill.teacher.sample import TeacherInputs
 from harness.engines.base import AdapterInfo
@@ -154,7 +154,7 @@ def test_rule_7_the_run_stops_if_an_overlap_remains(
 ) -> None:
     sums = own_task(write_task(tmp_path / "tasks"))
     leaked = [[sums.item(row)] for row in sums.rows("test")]
-    monkeypatch.setattr(pipeline, "choose_inputs", lambda task, *_, **__: TeacherInputs(task, leaked, {}))
+    monkeypatch.setattr(plan, "choose_inputs", lambda task, *_, **__: TeacherInputs(task, leaked, {}))
     with pytest.raises(RunError, match=r"overlap test items.*--allow-overlap"):
         find_or_make(make_context(tmp_path, right_sum, [sums]), DISTILLED, 0)
     allowed = make_context(tmp_path, right_sum, [sums], allow_overlap=True)

@@ -11,8 +11,9 @@ import pytest
 from harness.engines.base import AdapterInfo
 from harness.engines.scripted import ScriptedAdapter, ScriptedEngine
 from harness.errors import RunError, UserError
+from harness.jobs import Job
 from harness.programs.base import Method, Program
-from harness.scheduler import Job, Scheduler
+from harness.scheduler import Scheduler
 from harness.store import CallStore
 from harness.types import Ask, Completion, Item, Request, Response, Sampling, derive_seed, user
 

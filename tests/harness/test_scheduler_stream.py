@@ -12,8 +12,9 @@ from harness.engines.base import AdapterInfo
 from harness.engines.continuous import ContinuousEngine
 from harness.engines.scripted import ScriptedEngine
 from harness.errors import RunError, UserError
+from harness.jobs import Job
 from harness.programs.base import Program
-from harness.scheduler import FEED, Job, Scheduler
+from harness.scheduler import FEED, Scheduler
 from harness.store import CallStore
 from harness.types import Completion, Item, Message, Request, Response, Sampling
 

@@ -100,6 +100,9 @@ def test_a_distilled_variant_learns_from_the_system_2_that_is_a_row() -> None:
     assert one("distilled:cot").method_for("rar_2step") == "direct"
     assert one("distilled:cot").teacher_for("rar_2step") == "cot"
     assert one("distilled-s1").teacher_for("rar_2step") == "direct"
+    rows = "s2,s2:cot,s2:think,"
+    assert teacher(f"{rows}distilled:s2", "distilled") is None
+    assert teacher(f"{rows}distilled-all:s2:think", "distilled-all") == "think"
     for models in ("s2:cot,s2:think,distilled", "s2,s2:cot,distilled-all"):
         with pytest.raises(UserError, match=r"several System 2 rows .*such as distilled\S*:cot"):
             parse_variants(models)
@@ -117,6 +120,11 @@ def test_a_teacher_is_a_row_on_every_task() -> None:
     ):
         with pytest.raises(UserError, match=rf"on {task} it learns from {method}.*add s2:{method}"):
             check_teachers(parse_variants(models), own)
+    both = parse_variants("s2:cot,s2,distilled:s2,distilled:cot")
+    assert [row and row.name for row in (teacher_row(each, both, "cot") for each in both[2:])] == [
+        "s2",
+        "s2-cot",
+    ]
     variants = parse_variants("base,s2,distilled,distilled-s1")
     rows = [teacher_row(each, variants, "cot") for each in variants]
     assert [row and row.name for row in rows] == [None, None, "s2", None]

@@ -21,8 +21,9 @@ from harness.engines.openai.completion import completion
 from harness.engines.openai.engine import OpenAIEngine
 from harness.engines.openai.reply import Reply
 from harness.errors import RunError
+from harness.jobs import Job
 from harness.programs.base import get_method
-from harness.scheduler import Job, Scheduler
+from harness.scheduler import Scheduler
 from harness.store import CallStore
 from harness.types import Item, Sampling
 

@@ -26,10 +26,11 @@ from tiny_models import save_adapter
 
 from harness.engines.hf.engine import HuggingFaceEngine
 from harness.engines.openai.engine import OpenAIEngine
+from harness.jobs import Job
 from harness.lm.tasks import load_tasks
 from harness.models.source import resolve_model
 from harness.programs.base import get_method
-from harness.scheduler import Job, Scheduler
+from harness.scheduler import Scheduler
 from harness.store import CallStore
 from harness.types import Sampling, user
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from results_fixtures import make_run
+from results_fixtures import FakeTask, FakeVariant, make_run
 
 from results.analysis import leaderboard
 from results.page import rows as page_rows
@@ -37,3 +37,18 @@ def test_a_price_is_a_column_of_the_page_where_a_run_has_prices(tmp_path: Path) 
 def test_a_column_shows_numbers() -> None:
     with pytest.raises(TypeError, match="status is 'scored'"):
         Column("status", 1, "status", cells.number).value({"status": "scored"})  # type: ignore[typeddict-item]
+
+
+def test_a_method_that_is_in_the_name_is_not_shown_twice(tmp_path: Path) -> None:
+    variants = [
+        FakeVariant("base", 0.5, 11, "base"),
+        FakeVariant("s2", 0.7, 110, "s2", "rar_2step"),
+        FakeVariant("s2-cot", 0.7, 110, "s2", "cot"),
+        FakeVariant("s2-cot-64", 0.7, 110, "s2", "cot/64"),
+        FakeVariant("s2-cot*3", 0.7, 110, "s2", "cot*3"),
+        FakeVariant("distilled-short", 0.7, 11, "distilled", "cot"),
+    ]
+    board = leaderboard.build(make_run(tmp_path / "run", [FakeTask(clusters=40)], variants))
+    headers, table = rows.narrow_score_cells(board, every=False)
+    shown = [cells_of[headers.index("variant")] for cells_of in table]
+    assert shown == ["base", "s2 rar_2step", "s2-cot", "s2-cot-64", "s2-cot*3", "distilled-short cot"]

@@ -327,3 +327,16 @@ def test_hostile_names_do_nothing_in_any_table(tmp_path: Path) -> None:
 def test_a_margin_out_of_range_is_refused(run: Path) -> None:
     with pytest.raises(ResultsError, match="margin 0 is not between"):
         leaderboard.build(run, margin=0)
+
+
+@pytest.mark.parametrize(("allowed", "what"), [(False, "left out of training"), (True, "used for training")])
+def test_training_rows_that_overlap_test_items_are_a_note(tmp_path: Path, allowed: bool, what: str) -> None:
+    entries = [
+        distillation(variant=name, overlap={"exact": 1, "normalised": 0, "ngram": 2}, allow_overlap=allowed)
+        for name in ("distilled", "distilled-s1")
+    ]
+    variants = [*VARIANTS, FakeVariant("distilled-s1", 0.6, 11, "distilled")]
+    folder = make_run(tmp_path / "run", [FakeTask(clusters=40)], variants, distillation=entries)
+    notes = leaderboard.build(folder, None, None)["notes"]
+    said = "coin_flip: 3 training rows overlap test items (same prompt: 1; 13 words in a row: 2) and were "
+    assert [note.startswith(said + what) for note in notes].count(True) == 1

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from harness.engines.scripted import ScriptedEngine
+from harness.jobs import Job
 from harness.programs.base import get_method
 from harness.sample_rows import failure
-from harness.scheduler import Job, Scheduler
+from harness.scheduler import Scheduler
 from harness.store import CallStore
 from harness.types import Completion, Item, Request, Response, Sampling, Step
 from tasks import registry, thoughts
