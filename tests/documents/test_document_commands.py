@@ -65,7 +65,7 @@ def require_options(words: list[str], folder: Path, monkeypatch: pytest.MonkeyPa
 ABOUT_OTHERS = {"docs/servers.md"}
 """Pages that quote the options of other programs."""
 QUOTED = [(page, words) for page in PAGES if page not in ABOUT_OTHERS for words in quoted_options(page)]
-OF_OTHERS = {"--enable-lora", "--lora-modules", "--only", "--items", "--max-tokens"}
+OF_OTHERS = {"--enable-lora", "--lora-modules", "--only", "--items", "--max-tokens", "--filters"}
 """Options of vLLM and of our benchmarks on the other pages."""
 OF_THE_DOCUMENTS = ("draft_then_answer", "both_sides")
 """Methods that are only there while their snippet is tested."""
