@@ -12,11 +12,11 @@ from dataclasses import dataclass, fields
 
 from results.analysis import choose_test
 from results.analysis.clusters import Pair, Sample
-from results.analysis.table_functions import At, Difference, Fitted, seen
+from results.analysis.table_functions import At, Difference, Fitted, detectable, seen
 from results.errors import ResultsError
 from results.records.load import RunData
 from results.schema import Look, LookedTask, Manifest
-from results.statistics import bootstrap, power
+from results.statistics import bootstrap
 from results.statistics.log_ratio import log_ratio
 from results.statistics.outcomes import Interval, TestOutcome
 from results.statistics.sequential.estimates import median_unbiased
@@ -70,11 +70,9 @@ class Looked(Difference):
         interval = self.at(1 - level)
         return min(max(found, interval.low), interval.high)
 
-    def detectable(self) -> float:
+    def detectable(self) -> float | None:
         """The smallest difference that could have been shown at the last look (power 80 %)."""
-        level = self.plan.levels.nominal(len(self.z) - 1, choose_test.ALPHA)
-        fewest = power.FEWEST_DISCORDANT * self.size / self.n
-        return max(power.mde(self.spread, self.n, level), fewest)
+        return detectable(self, self.plan.levels.nominal(len(self.z) - 1, choose_test.ALPHA))
 
 
 def difference(pair: Pair, plan: Plan, margin: float | None = None, exact: bool = False) -> Looked:
