@@ -73,8 +73,8 @@ def _low_kept(record: DistillationCounts) -> str | None:
     if not inputs or kept / inputs >= LOW_KEPT:
         return None
     return (
-        f"Only {kept} of {_inputs(inputs)} were kept ({_percent(kept / inputs)}): the teacher seldom agrees "
-        f"with itself, and the kept inputs are those that are easy for it.{_commonest(record)}"
+        f"Only {kept} of {_inputs(inputs)} were kept ({_percent(kept / inputs)}): those that are easy for "
+        f"the teacher.{_commonest(record)}"
     )
 
 

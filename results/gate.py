@@ -29,7 +29,7 @@ from pathlib import Path
 
 from results.analysis.leaderboard import from_run
 from results.analysis.prices import load_prices
-from results.analysis.verdicts import Claim
+from results.analysis.verdicts import Claim, is_primary
 from results.errors import ResultsError
 from results.files import one_line
 from results.gate_pair import judge_sides
@@ -120,8 +120,7 @@ def judge(rule: Rule, run: RunData, board: Leaderboard) -> list[tuple[Status, st
     rows = [
         row
         for row in rows
-        if (row["a"], row["b"], row["claim"]) == (rule.a, rule.b, CLAIM_OF[rule.kind])
-        and (row["primary"] or row["claim"] == "cheaper" or row.get("overall"))
+        if (row["a"], row["b"], row["claim"]) == (rule.a, rule.b, CLAIM_OF[rule.kind]) and is_primary(row)
     ]
     tasks = run.tasks if rule.task is None else [rule.task]
     silent = [] if rule.task == ALL and rows else [t for t in tasks if t not in {row["task"] for row in rows}]

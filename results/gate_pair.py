@@ -14,6 +14,7 @@ from pathlib import Path
 
 from results.analysis import looks
 from results.analysis.clusters import sample
+from results.analysis.verdicts import is_primary
 from results.compare.metrics import Asked, within_one
 from results.compare.run import choose, labels, outcome
 from results.compare.sides import Side, Table, load_side
@@ -112,9 +113,7 @@ def _claimed(rule: Rule, rows: Sequence[Comparison]) -> list[tuple[Status, str]]
     wanted = [
         row
         for row in rows
-        if row["claim"] == CLAIM_OF[rule.kind]
-        and (row["primary"] or row["claim"] == "cheaper")
-        and rule.task in (None, row["task"])
+        if row["claim"] == CLAIM_OF[rule.kind] and is_primary(row) and rule.task in (None, row["task"])
     ]
     if not wanted:
         return [("cannot_tell", f"{rule.text}: the records do not hold what this rule needs.")]

@@ -39,8 +39,10 @@ def score(
     scale: float,
 ) -> tuple[Status, str]:
     """Status and reason of a rule on a score; `scale` is 100 if the rule is in percent."""
-    if value is None or low is None or high is None or rule.number is None:
+    if value is None or rule.number is None:
         return "cannot_tell", f"{rule.text}: no score of {rule.b} on {task}."
+    if low is None or high is None:
+        return "cannot_tell", f"{rule.text}: {scale * value:.4g} without an interval, on {task} ({metric})."
     reason = (
         f"{rule.text}: {scale * value:.4g}, 95 % interval {scale * low:.4g} to {scale * high:.4g}, on {task} "
         f"({metric})."

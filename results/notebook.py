@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from results.analysis.leaderboard import build
+from results.analysis.verdicts import is_primary
 from results.errors import ResultsError
 from results.schema import Compared as ComparedRuns
 from results.schema import Leaderboard
@@ -58,11 +59,7 @@ class Run:
     @property
     def verdicts(self) -> list[str]:
         """A sentence per claim on primary metrics and tokens, those over all tasks last."""
-        of_tasks = [
-            row["sentence"]
-            for row in self.leaderboard["comparisons"]
-            if row["primary"] or row["claim"] == "cheaper"
-        ]
+        of_tasks = [row["sentence"] for row in self.leaderboard["comparisons"] if is_primary(row)]
         return [*of_tasks, *(row["sentence"] for row in self.leaderboard["overall"])]
 
     def samples(self, variant: str, task: str) -> pd.DataFrame:
@@ -117,11 +114,7 @@ class Compared:
     @property
     def verdicts(self) -> list[str]:
         """A sentence per claim on primary metrics and tokens."""
-        return [
-            row["sentence"]
-            for row in self.outcome["comparisons"]
-            if row["primary"] or row["claim"] == "cheaper"
-        ]
+        return [row["sentence"] for row in self.outcome["comparisons"] if is_primary(row)]
 
     @property
     def notes(self) -> list[str]:
@@ -155,7 +148,7 @@ def compare(
 
 
 def _scalars(row: Mapping[str, object]) -> dict[str, object]:
-    """Value of one cell from a row."""
+    """The entries of a row that fit in one cell of a frame: no objects and no lists."""
     return {key: value for key, value in row.items() if not isinstance(value, Mapping | list)}
 
 

@@ -247,7 +247,7 @@ def _decide(expects: str, claims: Mapping[ClaimName, Comparison], a: str, b: str
     if expects == "cheaper":
         ratio, least, most = claim["token_ratio"], claim["token_ratio_low"], claim["token_ratio_high"]
         if ratio is None or least is None or most is None:
-            return "cannot_tell", f"no token ratio of {b} over {a}."
+            return "cannot_tell", f"no token ratio of {b} over {a} with an interval."
         why = f"tokens of {b} over those of {a}: {ratio:.2f} [{least:.2f}, {most:.2f}]."
         return _as_finding(claim["verdict"]), why
     low, high = claim["ci_low_adjusted"], claim["ci_high_adjusted"]

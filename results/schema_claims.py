@@ -34,9 +34,9 @@ class Share(TypedDict):
     value: float
     """The share."""
     low: float | None
-    """Lower end; null if it is unbounded."""
+    """Lower end; null if the items give none."""
     high: float | None
-    """Upper end; null if it is unbounded."""
+    """Upper end; null if the items give none."""
 
 
 class CutShares(TypedDict):
@@ -138,7 +138,8 @@ class ClaimHead(Sides, PairMarks):
     margin: float | None
     """Margin of `non_inferior`; else null."""
     needed_n: int | None
-    """Clusters needed to show a difference as large as this one, or the margin."""
+    """Clusters needed to show a difference as large as this one, or the margin; null if no number suffices,
+    or there are fewer than 5 to estimate it from."""
     interval: str
     """How the interval was made."""
     primary: bool
@@ -155,7 +156,8 @@ class ClaimOutcome(TypedDict):
     p: float | None
     """Its unadjusted p-value."""
     mde: float | None
-    """Smallest difference that this many clusters can detect (two-sided 5 %, power 80 %)."""
+    """Smallest difference that this many clusters can detect (two-sided 5 %, power 80 %); null if they are
+    fewer than 5 and can detect none."""
     verdict: Verdict
     """Whether the claim holds."""
     turned_by_cut: NotRequired[bool]
@@ -178,7 +180,7 @@ class TokenRatio(TypedDict):
     token_ratio: float | None
     """Generated tokens of b divided by those of a."""
     token_ratio_low: float | None
-    """Lower end of its 95 % interval."""
+    """Lower end of its 95 % interval; null with fewer than 6 clusters."""
     token_ratio_high: float | None
     """Upper end."""
 

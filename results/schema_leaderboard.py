@@ -90,7 +90,7 @@ class Scored(Planned):
     score: float | None
     """Weighted mean; null if nothing was scored."""
     ci_low: float | None
-    """Lower end of its 95 % interval."""
+    """Lower end of its 95 % interval; null if all scores are equal and not limited to 0 to 1."""
     ci_high: float | None
     """Upper end. For pooled seeds, the interval covers other items but only these checkpoints."""
     by_seed: list[SeedScore]
@@ -213,8 +213,9 @@ class FrontierPoint(TypedDict):
     """Generated tokens per item, over the same rows."""
     on_front: bool
     """Whether it is on the Pareto front: no other variant is as good in both and better in one."""
-    p_on_front: float
-    """Share of bootstrap draws, joint over variants, in which it is on the front."""
+    p_on_front: float | None
+    """Share of bootstrap draws, joint over variants, in which it is on the front; null with fewer than 6
+    clusters."""
     as_good: Verdict | None
     """Whether it is as good as `against` within the margin; null unless it generates fewer tokens."""
     uses_labels: bool

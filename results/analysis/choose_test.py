@@ -15,7 +15,7 @@ from results.analysis import table_functions as functions
 from results.analysis.clusters import Pair, Sample
 from results.analysis.table_functions import At, Combined, Combining, Difference, Fitted, SharePart
 from results.schema import MethodRow, Verdict
-from results.statistics import corpus, gain, noninferiority
+from results.statistics import bootstrap, corpus, gain, noninferiority
 from results.statistics.outcomes import Floats, Interval
 
 CONFIDENCE, ALPHA = 0.95, 0.05
@@ -65,6 +65,13 @@ SCORES: tuple[Method[Sample, At], ...] = (
         "a cluster bootstrap has width 0 if every item is right; the design effect accounts for clusters",
         run=functions.wilson_of_clusters,
         fits=lambda sample: sample.zero_one,
+    ),
+    Method(
+        "number_few", "one mean of graded scores, fewer than 6 clusters or all equal", "",
+        "Wilson at the number of clusters",
+        "a bootstrap of equal clusters has width 0, one of very few is too short",
+        run=functions.wilson_of_graded,
+        fits=functions.too_few_to_draw,
     ),
     Method(
         "number", "one mean of graded scores", "", "BCa (cluster) bootstrap",
@@ -273,13 +280,17 @@ def ratio(pair: Pair) -> tuple[float | None, Interval | None]:
 
 
 def ratio_of(first: Floats, second: Floats) -> tuple[float | None, Interval | None]:
-    """sum(second)/sum(first) over clusters, and its interval. None if the first sum is 0. No interval if so
-    few clusters of the first are not 0 (for example because calls failed) that it has no upper end.
+    """sum(second)/sum(first) over clusters, and its interval. None if the first sum is 0. No interval if
+    there are too few clusters to draw from, or if so few of the first are not 0 (for example because calls
+    failed) that it has no upper end.
     """
     if first.sum() <= 0:
         return None, None
+    value = float(second.sum() / first.sum())
+    if first.size < bootstrap.FEWEST_CLUSTERS:
+        return value, None
     interval = TOKEN_RATIO.run((first, second))
-    return float(second.sum() / first.sum()), interval if functions.has_ends(interval) else None
+    return value, interval if functions.has_ends(interval) else None
 
 
 def as_rows(used: set[str], interval: str = ADJUSTED) -> list[MethodRow]:

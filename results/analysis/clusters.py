@@ -46,6 +46,11 @@ class Sample:
         return Sample(self.total[chosen], self.weight[chosen], rows, self.zero_one)
 
     @property
+    def bounded(self) -> bool:
+        """Whether the sums over clusters allow all scores to be between 0 and 1."""
+        return bool(np.all((self.total >= 0) & (self.total <= self.weight * (1 + 1e-9))))
+
+    @property
     def binary(self) -> bool:
         """Each cluster has one value, 0 or 1, and all weigh the same: a plain proportion of n."""
         return (
@@ -90,10 +95,7 @@ class Pair:
     @property
     def bounded(self) -> bool:
         """Whether the sums over clusters allow all scores to be between 0 and 1."""
-        return all(
-            bool(np.all((one.total >= 0) & (one.total <= one.weight * (1 + 1e-9))))
-            for one in (self.first, self.second)
-        )
+        return self.first.bounded and self.second.bounded
 
     @property
     def single(self) -> bool:

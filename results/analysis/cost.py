@@ -81,7 +81,8 @@ def break_even(
 
     `taught` are the rows of teacher and student on every task that the distillation taught. Queries are
     assumed to be spread equally over the tasks, so the saving is the mean of the tasks' savings.
-    A unit that cannot be computed (no prices, unknown parameters, no rows to compare) is null as a whole.
+    A unit that cannot be computed (no prices, unknown parameters, no rows to compare or too few for an
+    interval) is null as a whole.
     """
     result: BreakEven = {"tokens": None, "flops": None, "usd": None}
     for unit in UNITS:
@@ -93,7 +94,7 @@ def break_even(
             for teacher, before, after in spent
             if before is not None and after is not None
         ]
-        if paid is None or not saved:
+        if paid is None or not saved or any(one.n < bootstrap.FEWEST_CLUSTERS for one in saved):
             continue
         ends = [bootstrap.reaching_interval(one.difference, one.weight, confidence) for one in saved]
         savings = [one.estimate for one in saved]

@@ -20,6 +20,7 @@ from results.records.columns import Columns
 from results.records.load import RunData
 from results.records.roles import missing_seeds, noise_floor, standing, taught_by
 from results.schema import Comparison, Frontier, FrontierPoint, Verdict
+from results.statistics.bootstrap import FEWEST_CLUSTERS
 from results.statistics.outcomes import Floats
 from results.statistics.pareto import front_probability, on_front
 from results.statistics.sequential.plan import Plan
@@ -46,6 +47,7 @@ def _frontier(
         return None
     scores, tokens = sums.totals.sum(axis=1) / sums.weights.sum(), sums.costs.sum(axis=1) / sums.rows.sum()
     front = on_front(sign * scores, tokens)
+    enough = int((sums.weights > 0).sum()) >= FEWEST_CLUSTERS
     chance = front_probability(sign * sums.totals, sums.weights, sums.costs, sums.rows)
     against = standing(run.manifest).get("s2")
     points: list[FrontierPoint] = [
@@ -54,7 +56,7 @@ def _frontier(
             "score": float(scores[place]),
             "tokens": float(tokens[place]),
             "on_front": bool(front[place]),
-            "p_on_front": float(chance[place]),
+            "p_on_front": float(chance[place]) if enough else None,
             "as_good": None,
             "uses_labels": taught_by(run.manifest, one.variant) == "labels",
         }

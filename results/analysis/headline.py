@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from results.analysis import undistilled
 from results.analysis.cut import percent
 from results.analysis.reasoning import between, figures
+from results.analysis.verdicts import is_primary
 from results.schema import Board, Comparison, NoReasoning
 
 MOST_NAMED = 3
@@ -75,7 +77,7 @@ def _answers(board: Board) -> dict[str, list[Answer]]:
     """Distilled variant -> its answers, on the tasks on which all three claims were tested."""
     claims: dict[tuple[str | None, ...], Comparison] = {}
     for row in board["comparisons"]:
-        if row["primary"] or row["claim"] == "cheaper":
+        if is_primary(row):
             claims[row["task"], row["claim"], row["a"], row["b"]] = row
     found: dict[str, list[Answer]] = {}
     for trio in board["trios"]:
@@ -124,7 +126,8 @@ def _open(unsure: Sequence[Answer], tasks: Sequence[str], name: str | None, behi
         (reason,) = grouped
         it = "it is" if behind and not name else f"{name or 'the distilled model'} is"
         if all(one.better["verdict"] == "yes" for one in unsure):
-            sure = f"better than base, {_kept(unsure, 'the')}{_tokens(unsure, 'System 2')}"
+            figures = f"{_kept(unsure, 'the')}{_tokens(unsure, 'System 2')}".strip()
+            sure = f"better than base{', ' if figures else ''}{figures}"
             return f"On {where} {it} {sure}; the data cannot tell whether it is {reason}."
         return f"On {where} the data cannot tell whether {it} {reason}."
     return f"On {where} the data cannot tell{'' if behind else ' whether distillation was worth it'}."
@@ -138,9 +141,10 @@ def _grouped(found: Sequence[Answer]) -> dict[str, list[Answer]]:
 
 
 def _tokens(found: Sequence[Answer], of: str = "") -> str:
+    """The share of System 2's tokens; empty if it spent none."""
     ratios = [one.cheaper["token_ratio"] for one in found if one.cheaper["token_ratio"] is not None]
     whose = f"{of}'s" if of else "its"
-    return f"at {between(ratios, percent)} of {whose} tokens" if ratios else "at unknown tokens"
+    return f"at {between(ratios, percent)} of {whose} tokens" if ratios else ""
 
 
 def _kept(found: Sequence[Answer], whose: str) -> str:
@@ -238,13 +242,21 @@ def _not_distilled(board: Board, some: bool) -> list[str]:
                 else f" on {_share(without, [r['task'] for r in rows])}"
             )
             whose = f" as {name}" if len(names) > 1 else ""
-            told = any(
-                entry.get("reason") and entry["task"] in without and entry["variant"] == name
-                for entry in board["distillation"]
-            )
-            why = "the notes say why" if told else "System 2 agreed with itself on too few inputs"
-            parts.append(f"Nothing was distilled{whose}{where}: {why}.")
+            parts.append(f"Nothing was distilled{whose}{where}: {_why_not(board, name, without)}.")
     return parts
+
+
+def _why_not(board: Board, variant: str, tasks: Sequence[str]) -> str:
+    """Why a variant was not distilled on some tasks: by task if they are few, else over all of them."""
+    found = {task: undistilled.records(board["distillation"], variant, task) for task in tasks}
+    if len(found) > MOST_NAMED:
+        return undistilled.cause([row for rows in found.values() for row in rows])
+    causes: dict[str, list[str]] = {}
+    for task, rows in found.items():
+        causes.setdefault(undistilled.cause(rows), []).append(task)
+    if len(causes) == 1:
+        return next(iter(causes))
+    return "; ".join(f"{why} ({listed(of)})" for why, of in causes.items())
 
 
 def _where(found: Sequence[Answer], tasks: Sequence[str]) -> str:

@@ -286,7 +286,10 @@ def _scored(run: RunData, columns: Columns, costs: CostModel, used: set[str]) ->
         if scored is not None:
             interval, key = looks.score_interval(scored, plan, int(asked.look.max()))
             used.add(key)
-            score, low, high, method = scored.score, interval.low, interval.high, interval.method
+            score, method = scored.score, interval.method
+            # Equal scores in a unit of their own: a bootstrap does not tell how far others may be off.
+            if interval.low < interval.high:
+                low, high = interval.low, interval.high
         of_seeds = seeds.pooled(asked, metric)
         anew = of_seeds.anew or (None, None)
         direction = description.get("direction") or "higher"

@@ -19,12 +19,12 @@ import numpy as np
 from results.analysis import choose_test
 from results.analysis.clusters import Pair, Sample
 from results.analysis.repeated import Scores, in_common, parts, sides
-from results.analysis.table_functions import Difference, Fitted, seen
+from results.analysis.table_functions import Difference, Fitted, detectable, seen
 from results.errors import ResultsError
 from results.records.columns import Columns
 from results.records.load import RunData
 from results.schema import EarlierLooks, Look, LookedTask, LooksOfTask, Manifest
-from results.statistics import bootstrap, power
+from results.statistics import bootstrap
 from results.statistics.log_ratio import log_ratio
 from results.statistics.outcomes import Interval, TestOutcome, normal_tail
 from results.statistics.sequential.estimates import median_unbiased
@@ -110,11 +110,10 @@ class Looked(Difference):
         interval = self.at(1 - level)
         return min(max(found, interval.low), interval.high)
 
-    def detectable(self) -> float:
+    def detectable(self) -> float | None:
         """The smallest difference that could have been shown at the last look (power 80 %)."""
         z = min(self.plan.bound(max(self.z), side, choose_test.ALPHA) for side in sides(self.z))
-        fewest = power.FEWEST_DISCORDANT * self.size / self.n
-        return max(power.mde(self.spread, self.n, max(2 * normal_tail(z), SMALLEST_LEVEL)), fewest)
+        return detectable(self, max(2 * normal_tail(z), SMALLEST_LEVEL))
 
 
 def difference(pair: Pair, plan: Plan, margin: float | None = None, exact: bool = False) -> Looked:

@@ -54,8 +54,7 @@ def combine(
         for claim in claims:
             parts = [
                 row for row in compared
-                if (row["a"], row["b"], row["claim"]) == (a, b, claim)
-                and (row["primary"] or claim == "cheaper")
+                if (row["a"], row["b"], row["claim"]) == (a, b, claim) and verdicts.is_primary(row)
             ]  # fmt: skip
             if len(parts) > 1:
                 whole = _tokens(parts) if claim == "cheaper" else _scores(run, parts, margin, interval)
@@ -80,7 +79,7 @@ def _scores(run: RunData, parts: Sequence[Comparison], margin: float, interval: 
     lost = [sum(one.truncated for one in side) for side in zip(*columns, strict=True)]
     row: Overall = {
         **_head(parts, margin if claim == "non_inferior" else None),
-        "mde": math.sqrt(sum(verdicts.known(part["mde"]) ** 2 for part in parts)) / len(parts),
+        "mde": _detectable(parts),
         **_decided(claim, estimates, intervals, _pairs(parts, columns), margin, in_looks),
         **_marks(in_looks),
         "cut": {"a": lost[0] / rows[0], "b": lost[1] / rows[1]},
@@ -101,6 +100,13 @@ def _scores(run: RunData, parts: Sequence[Comparison], margin: float, interval: 
         )
         turn_if(row, again["verdict"])
     return row
+
+
+def _detectable(parts: Sequence[Comparison]) -> float | None:
+    """The smallest mean difference that the tasks together could have shown; None if one of them could have
+    shown none."""
+    squares = [seen**2 for part in parts if (seen := part["mde"]) is not None]
+    return math.sqrt(sum(squares)) / len(parts) if len(squares) == len(parts) else None
 
 
 def _marks(in_looks: bool) -> InLooks:
@@ -194,13 +200,19 @@ Estimate = tuple[float | None, float | None, float | None]
 
 
 def _ratio(parts: Sequence[Estimate]) -> Estimate:
-    """The geometric mean of the tasks' ratios; empty if one of them is unknown."""
-    known = [[math.log(value) for value in part if value is not None and value > 0] for part in parts]
-    if any(len(logs) < 3 for logs in known):
+    """The geometric mean of the tasks' ratios; None if one of them is unknown or 0. The ends are None if a
+    task has no interval."""
+    values, lows, highs = (
+        [math.log(value) for value in column if value is not None and value > 0]
+        for column in zip(*parts, strict=True)
+    )
+    if len(values) < len(parts):
         return None, None, None
-    values, lows, highs = zip(*known, strict=True)
+    mean = math.exp(float(np.mean(values)))
+    if min(len(lows), len(highs)) < len(parts):
+        return mean, None, None
     interval = mover(values, lows, highs)
-    return math.exp(float(np.mean(values))), math.exp(interval.low), math.exp(interval.high)
+    return mean, math.exp(interval.low), math.exp(interval.high)
 
 
 def _head(parts: Sequence[Comparison], margin: float | None) -> OverallHead:

@@ -34,7 +34,8 @@ class Pooled:
     spread: float | None
     """Standard deviation of the scores."""
     anew: tuple[float, float] | None
-    """95 % interval that covers other seeds and other items; None with fewer than three seeds."""
+    """95 % interval that covers other seeds and other items; None with fewer than three seeds, or if all
+    scores are equal."""
 
 
 def pooled(columns: Columns, metric: str) -> Pooled:
@@ -62,7 +63,7 @@ def pooled(columns: Columns, metric: str) -> Pooled:
         low, high = interval(totals[whole] / weighed[whole], weighed[whole].sum(axis=1))
         if values[counted].min() >= 0 and values[counted].max() <= 1:
             low, high = max(0.0, low), min(1.0, high)
-        anew = (low, high)
+        anew = (low, high) if low < high else None
     return Pooled(scores, float(means.std(ddof=1)), anew)
 
 

@@ -69,6 +69,8 @@ class Difference:
     """The interval at another confidence, by the same method."""
     p_above: Callable[[float], float]
     """One-sided p-value against "the true difference is at most this"."""
+    largest: float
+    """The largest difference that is possible: 1 for scores between 0 and 1, else infinite."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,20 @@ def wilson_of(sample: Sample) -> At:
 
 def wilson_of_clusters(sample: Sample) -> At:
     return partial(wilson_clustered, sample.total, sample.weight, sample.rows)
+
+
+def too_few_to_draw(sample: Sample) -> bool:
+    """Whether a bootstrap of graded scores would be too short: few clusters, or all equal."""
+    if not sample.bounded:
+        return False
+    few = sample.n < bootstrap.FEWEST_CLUSTERS
+    return few or bootstrap.cells(sample.total, sample.weight).count.size == 1
+
+
+def wilson_of_graded(sample: Sample) -> At:
+    """Wilson at the effective number of clusters: no score between 0 and 1 spreads more than 0 and 1 do."""
+    n = float(sample.weight.sum() ** 2 / (sample.weight**2).sum())
+    return partial(wilson, sample.score * n, n)
 
 
 def bootstrapped_score(sample: Sample) -> At:
@@ -147,9 +163,21 @@ def sign_flip_score_form(pair: Pair) -> Fitted:
 
 
 def sign_flip_published(name: str, pair: Pair) -> Fitted:
-    """The permutation test with one of the published intervals."""
+    """The permutation test with one of the published intervals, within the scale of the scores. The default
+    interval where the published one has no width or no end, as with few clusters or none that differs.
+    """
     fitted = PUBLISHED[name](pair.difference, pair.weight)
-    return Fitted(sign_flip(pair.difference), fitted.interval, fitted.p_above)
+    usual = fitted.interval()
+    if pair.n < bootstrap.FEWEST_CLUSTERS or not 0 < usual.high - usual.low < math.inf:
+        return sign_flip_adjusted(pair)
+
+    def at(confidence: float) -> Interval:
+        found = fitted.interval(confidence)
+        if not pair.bounded:
+            return found
+        return Interval(max(found.low, -1.0), min(found.high, 1.0), found.method)
+
+    return Fitted(sign_flip(pair.difference), at, fitted.p_above)
 
 
 def can_be_drawn(pair: Pair) -> bool:
@@ -189,6 +217,7 @@ def seen(pair: Pair, fitted: Fitted, key: str, confidence: float, margin: float 
         None if margin is None else fitted.p_above(-margin),
         *spread(pair.difference, pair.weight), differing(pair.difference), key, fitted.at,
         fitted.p_above,
+        1.0 if pair.bounded else math.inf,
     )  # fmt: skip
 
 
@@ -201,14 +230,21 @@ def spread(values: Floats, weight: Floats) -> tuple[float, float]:
     return math.sqrt(square / values.size) / unit, math.sqrt(square / changed) / unit if changed else 1.0
 
 
-def detectable(found: Difference) -> float:
-    """The smallest difference that this many clusters could have shown (two-sided 5 %, power 80 %)."""
-    return max(power.mde(found.spread, found.n), power.FEWEST_DISCORDANT * found.size / found.n)
+def detectable(found: Difference, level: float = 0.05) -> float | None:
+    """The smallest difference that this many clusters could have shown (two-sided `level`, power 80 %); None
+    if they could have shown none, however large.
+    """
+    if found.n < power.FEWEST_DISCORDANT:
+        return None
+    fewest = power.FEWEST_DISCORDANT * found.size / found.n
+    return min(max(power.mde(found.spread, found.n, level), fewest), found.largest)
 
 
 def clusters_needed(found: Difference, target: float) -> int | None:
-    """Clusters that would show a difference (or a margin) of `target`; None where `target` is 0."""
+    """Clusters that would show a difference (or a margin) of `target`; None where `target` is 0, and where
+    there are too few clusters to know how much they spread.
+    """
     needed = power.needed_n(found.spread, target)
-    if needed is None:
+    if needed is None or found.n < power.FEWEST_DISCORDANT:
         return None
     return max(needed, math.ceil(power.FEWEST_DISCORDANT * found.size / abs(target)))

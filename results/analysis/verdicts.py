@@ -17,6 +17,7 @@ from typing import cast
 
 from results.analysis import cut, reasoning
 from results.schema import ClaimName, Comparison, CutShares, OfComparison, Overall, Verdict
+from results.statistics.bootstrap import FEWEST_CLUSTERS
 from results.statistics.noninferiority import ALPHA as NON_INFERIOR_ALPHA
 
 Claim = Comparison | Overall
@@ -45,6 +46,12 @@ def cheaper(ratio_low: float | None, ratio_high: float | None) -> Verdict:
     if ratio_high < 1:
         return "yes"
     return "no" if ratio_low >= 1 else "cannot_tell"
+
+
+def is_primary(row: Claim) -> bool:
+    """Whether tables and verdicts show a claim first: it is on a primary metric, on tokens, or over all
+    tasks."""
+    return row["primary"] or row["claim"] == "cheaper" or bool(row.get("overall"))
 
 
 def word(row: Claim) -> str:
@@ -194,10 +201,8 @@ def _superior(row: Claim) -> str:
         return f"{row['b']} is better than {row['a']} {_where(row)}: {figures}."
     if row["verdict"] == "no":
         return f"{row['b']} is worse than {row['a']} {_where(row)}: {figures}."
-    return (
-        f"Cannot tell whether {row['b']} is better than {row['a']} {_where(row)}: {figures}. "
-        f"{_could_have_shown(row)}{_would_need(row, 'a difference as large as this one')}"
-    )
+    unsure = f"Cannot tell whether {row['b']} is better than {row['a']} {_where(row)}: {figures}."
+    return f"{unsure} {could_have_shown(row)}{_would_need(row, 'a difference as large as this one')}".rstrip()
 
 
 def _non_inferior(row: Claim) -> str:
@@ -213,24 +218,34 @@ def _non_inferior(row: Claim) -> str:
     )
     if row.get("turned_by_cut") or of_compare(row).get("turned_by_missing"):
         return unsure
-    return f"{unsure} {_could_have_shown(row, 'a margin')}{_would_need(row, f'a margin of {margin}')}"
+    return f"{unsure} {could_have_shown(row)}{_would_need(row, f'a margin of {margin}')}".rstrip()
 
 
 def _cheaper(row: Claim) -> str:
     if row.get("same"):
         return f"{row['b']} and {row['a']} spend the same {_where(row)}: equally many tokens on every item."
     if row["token_ratio"] is None:
+        if row.get("overall"):
+            return (
+                f"On one of the tasks the tokens of {row['b']} and {row['a']} have no ratio, so there is "
+                "none over all."
+            )
         return f"{row['a']} generated no tokens {_where(row)}, so there is nothing to compare."
-    if row["token_ratio_high"] is None:
+    if row["token_ratio_low"] is None or row["token_ratio_high"] is None:
+        if row.get("overall"):
+            few = "one of the tasks has too few items for an interval"
+        elif row["n"] < FEWEST_CLUSTERS:
+            few = f"{items(row['n'])} cannot give an interval"
+        else:
+            few = f"so few items of {row['a']} have any that the ratio has no interval"
         return (
             f"Cannot tell whether {row['b']} is cheaper than {row['a']} {_where(row)}: "
-            f"{row['token_ratio']:.2f} times the generated tokens, but so few items of {row['a']} have any "
-            "that the ratio has no interval."
+            f"{row['token_ratio']:.2f} times the generated tokens, but {few}."
         )
-    figures = (
-        f"{row['token_ratio']:.2f} times the generated tokens, 95 % interval "
-        f"{row['token_ratio_low']:.2f} to {row['token_ratio_high']:.2f}"
-    )
+    ends = f"95 % interval {row['token_ratio_low']:.2f} to {row['token_ratio_high']:.2f}"
+    equal = same_on_every_item(row["token_ratio"], row["token_ratio_low"], row["token_ratio_high"])
+    shown = " on every item" if equal and not row.get("overall") else f", {ends}"
+    figures = f"{row['token_ratio']:.2f} times the generated tokens{shown}"
     if row["verdict"] == "yes":
         return f"{row['b']} is cheaper than {row['a']} {_where(row)}: {figures}."
     if row["verdict"] == "no":
@@ -238,10 +253,28 @@ def _cheaper(row: Claim) -> str:
     return f"Cannot tell whether {row['b']} is cheaper than {row['a']} {_where(row)}: {figures}."
 
 
-def _could_have_shown(row: Claim, what: str = "a difference") -> str:
-    if row["mde"] is None:
+def same_on_every_item(value: float | None, low: float | None, high: float | None) -> bool:
+    """Whether a ratio has an interval without width: then it is the same on every item."""
+    if value is None or low is None or high is None:
+        return False
+    return high - low <= 1e-9 * max(1.0, abs(value))
+
+
+def items(n: int) -> str:
+    """A number of items in words: `1 item`, `1,200 items`."""
+    return f"{n:,} item{'' if n == 1 else 's'}"
+
+
+def could_have_shown(row: Claim) -> str:
+    """The smallest difference (or margin) that these items could have shown; empty if unknown."""
+    what = "a margin" if row["claim"] == "non_inferior" else "a difference"
+    if row["mde"] is not None:
+        return (
+            f"{items(row['n'])} could have shown {what} of {amount(row, row['mde'])}{unit_text(row)} or more."
+        )
+    if row.get("overall"):
         return ""
-    return f"{row['n']:,} items could have shown {what} of {amount(row, row['mde'])}{unit_text(row)} or more."
+    return f"{items(row['n'])} cannot show {what} of any size."
 
 
 def _would_need(row: Claim, target: str) -> str:

@@ -104,7 +104,7 @@ def _as_difference(found: corpus.CorpusDifference, margin: float | None) -> Diff
     above = None if margin is None else found.p_above(-margin)
     return Difference(
         found.n, found.estimate, found.at(methods.CONFIDENCE), found.test, above, spread, size,
-        found.differing, methods.CORPUS.key, found.at, found.p_above,
+        found.differing, methods.CORPUS.key, found.at, found.p_above, math.inf,
     )  # fmt: skip
 
 

@@ -231,7 +231,8 @@ def _named(first: Side, second: Side, task: str, other_task: str, pairs: Sequenc
 
 
 def _matched(each: Chosen, tables: tuple[Table, Table], allow_other_targets: bool) -> Matched:
-    """Both tables paired; None if tasks of similar names share no item, because then they are two tasks."""
+    """Both tables paired. ResultsError if they share no item; if the tasks have only similar names, it says
+    that the second side does not have the task."""
     try:
         return match(*tables, allow_other_targets)
     except NoCommonItem as error:

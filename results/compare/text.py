@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Mapping, Sequence
 
-from results.analysis.verdicts import WORDS, amount, known, p_figure, shown_interval, unit, word
+from results.analysis.verdicts import WORDS, amount, is_primary, known, p_figure, shown_interval, unit, word
 from results.schema import Compared, Comparison
 from results.tables import cells, layout
 from results.tables import rows as table_rows
@@ -30,7 +30,7 @@ def render(compared: Compared, width: int = 100, every_metric: bool = False) -> 
         text += f"; {len(sources) - 3} more)" if len(sources) > 3 else ")"
         parts += textwrap.wrap(text, width, subsequent_indent="   ", break_on_hyphens=False)
     rows = compared["comparisons"]
-    shown = [row for row in rows if every_metric or row["primary"] or row["claim"] == "cheaper"]
+    shown = [row for row in rows if every_metric or is_primary(row)]
     table = [_cells(group, _pair(group[0], compared)) for group in _groups(shown)]
     parts += ["", layout.table(HEADERS, _without_repeats(table), width, RIGHT)]
     legend = [LEGEND.format(margin=100 * compared["margin"])]

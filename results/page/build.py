@@ -15,7 +15,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypedDict
@@ -27,18 +26,16 @@ from results.page import rows as page_tables
 from results.page import words as page_words
 from results.page.figure import PRINT_COLORS
 from results.page.items import BUDGET, LIMIT, TaskItems, task_items
+from results.page.kept_figures import Figures
 from results.page.latency import in_words
-from results.page.plots import primary_points, score_against_tokens, step_use, tokens_by_step, variant_styles
+from results.page.paper_table import paper_table
+from results.page.plots import variant_styles
 from results.page.scan import Scan, scan_run
-from results.paper import LEGEND, beside, cited, is_cited
-from results.paper_figures import Finding, PaperSource
 from results.records.manifest import read_manifest
 from results.schema import Leaderboard, Manifest
 from results.tables import frontier, looks, seeds
 from results.tables import rows as table_rows
 
-WIDE_TASKS = 2
-"""Up to this many tasks get wide plots."""
 HERE = Path(__file__).parent
 MANIFEST_SECTIONS = ("options", "model", "tasks", "variants", "versions", "hardware", "distillation")
 """Parts of the manifest on the page; a repeated run has the same ones."""
@@ -59,24 +56,24 @@ def write_page(run_folder: Path, leaderboard: Leaderboard, paper: bool = False) 
     inputs = seal.inputs_hash(manifest, _manifest(manifest), leaderboard, paper)
     if seal.is_current(path, inputs, chunks.count(folder)):
         return path
-    text, items = _page(folder, manifest, leaderboard, paper)
+    text, items = _page(folder, manifest, leaderboard, paper, Figures(path))
     written = chunks.write_chunks(folder, items)
     return write_whole(path, seal.sealed(text, inputs, len(written)))
 
 
 def render_page(folder: Path, leaderboard: Leaderboard, paper: bool = False) -> str:
     """The page as text."""
-    return _page(Path(folder), read_manifest(folder), leaderboard, paper)[0]
+    return _page(Path(folder), read_manifest(folder), leaderboard, paper, Figures())[0]
 
 
 def _page(
-    folder: Path, manifest: Manifest, leaderboard: Leaderboard, paper: bool
+    folder: Path, manifest: Manifest, leaderboard: Leaderboard, paper: bool, figures: Figures
 ) -> tuple[str, list[TaskItems]]:
     """The page, and its items (whose texts it holds only in part)."""
     scans = scan_run(folder, manifest)
     items = _items(manifest, scans, leaderboard)
     try:
-        context = _context(manifest, scans, items, leaderboard, paper)
+        context = _context(manifest, scans, items, leaderboard, paper, figures)
     except KeyError as error:
         raise ResultsError(
             f"the leaderboard of {folder} lacks the key {error}; run `s2d-bench report` again"
@@ -104,6 +101,7 @@ def _context(
     items: Sequence[TaskItems],
     leaderboard: Leaderboard,
     with_paper: bool,
+    drawn: Figures,
 ) -> dict[str, object]:
     """The variables of the template."""
     from markupsafe import Markup
@@ -112,10 +110,8 @@ def _context(
     styles = variant_styles([*manifest["variants"], *(row["variant"] for row in leaderboard["rows"])])
     tasks = list(dict.fromkeys(row["task"] for row in leaderboard["rows"]))
     distillation = page_tables.distillation(leaderboard)
-    paper = _paper(leaderboard) if with_paper else None
+    paper = paper_table(leaderboard) if with_paper else None
     planned = [chunks.plan(each, number) for number, each in enumerate(items)]
-    points, used = primary_points(leaderboard), step_use(leaderboard)
-    few = len(used) if len(used) <= WIDE_TASKS else 0
     sections = [("leaderboard", "Leaderboard"), ("plots", "Plots"), ("claims", "Claims")]
     sections += [("looks", "Looks")] if leaderboard.get("looks") else []
     sections += [("distillation", "Break-even")] if distillation else []
@@ -142,14 +138,7 @@ def _context(
             "rows": seeds.seed_cells(leaderboard, str),
             "legend": seeds.seed_legend(leaderboard),
         },
-        "figures": {
-            "scores": [Markup(score_against_tokens(leaderboard, task)) for task in points],
-            "wide_scores": [
-                Markup(score_against_tokens(leaderboard, task, wide=few)) for task in points if few
-            ],
-            "steps": [Markup(tokens_by_step(leaderboard, task)) for task in used],
-            "wide_steps": [Markup(tokens_by_step(leaderboard, task, wide=few)) for task in used if few],
-        },
+        "figures": drawn.of(leaderboard),
         "frontier": {
             "headers": frontier.HEADERS,
             "right": frontier.RIGHT,
@@ -257,51 +246,6 @@ def _waits(scans: Mapping[str, Mapping[str, Scan]]) -> Waits:
         for task, by_variant in scans.items()
     ]
     return {"columns": variants, "rows": rows}
-
-
-class PaperTable(TypedDict):
-    """The paper compared with the run; `silent` are findings on pairs that the run does not compare."""
-
-    source: PaperSource
-    findings: list[Finding]
-    silent: list[Finding]
-    rows: list[list[str]]
-    legend: str
-
-
-def _paper(leaderboard: Leaderboard) -> PaperTable | None:
-    laid = beside(leaderboard)
-    if not laid["tasks"]:
-        return None
-    rows = []
-    for task in laid["tasks"]:
-        for row in filter(is_cited, task["rows"]):
-            name = row["system"] + (f", {row['votes']} votes" if row["votes"] > 1 else "")
-            score = "" if row["run_score"] is None else f"{row['run_score']:.1f}"
-            score += " [{:.1f}, {:.1f}]".format(*row["run_interval"]) if row["run_interval"] else ""
-            tokens = "" if row["run_tokens"] is None else f"{row['run_tokens']:,.1f}"
-            rows.append(
-                [
-                    task["task"],
-                    name,
-                    row["metric"],
-                    cited(row["paper_score"]),
-                    score,
-                    cited(row["paper_tokens"]),
-                    tokens,
-                ]
-            )
-    findings: list[Finding] = [
-        {**found, "why": re.sub(r"(?<=[ \[])-(?=\d)", page_words.MINUS, found["why"])}
-        for found in laid["findings"]
-    ]
-    return {
-        "source": laid["source"],
-        "findings": [found for found in findings if found["compared"]],
-        "silent": [found for found in findings if not found["compared"]],
-        "rows": rows,
-        "legend": LEGEND,
-    }
 
 
 def _manifest(manifest: Manifest) -> list[tuple[str, str]]:

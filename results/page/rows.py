@@ -9,12 +9,13 @@ import math
 from collections.abc import Mapping
 from typing import TypedDict
 
-from results.analysis.verdicts import against, confidence, settles, word
+from results.analysis.verdicts import against, confidence, could_have_shown, is_primary, settles, word
 from results.page.words import MINUS, Cell, Figure, badge_of, cell, claim_words, estimate_of, figure_of
 from results.schema import USAGE, Comparison, Leaderboard, ScoreRow, Unit
 from results.tables import cells, looks
+from results.tables import distillation as tables
 from results.tables.columns import PageColumn, on_page
-from results.tables.rows import distilled_name, doubts, teacher_text
+from results.tables.rows import doubts
 
 NO_BREAK = "\N{NO-BREAK SPACE}"
 UNITS: dict[Unit, str] = {"tokens": "tokens", "flops": "FLOPs", "usd": "dollars"}
@@ -182,7 +183,7 @@ def claims(leaderboard: Leaderboard) -> ClaimLines:
             "task": claim["task"],
             "first": number == 0 or compared[number - 1]["task"] != claim["task"],
             "words": claim_words(claim),
-            "primary": claim.get("primary", True) or claim["claim"] == "cheaper",
+            "primary": is_primary(claim),
             "named": claim.get("named", False),
             "pair": f"{claim['a']} and {claim['b']}",
             "how": "; ".join(
@@ -228,7 +229,7 @@ def distillation(leaderboard: Leaderboard) -> CostLines | None:
         dropped = [_count(count, reason) for reason, count in (entry.get("dropped") or {}).items() if count]
         right, paid = entry["pseudo_label_accuracy"], entry["break_even"]
         found = [
-            teacher_text(entry),
+            tables.teacher(entry),
             f"{entry.get('kept')} of {entry.get('inputs')}"
             + (", not distilled" if entry.get("status") == "not_distilled" else ""),
             ", ".join(dropped) or "none",
@@ -239,7 +240,7 @@ def distillation(leaderboard: Leaderboard) -> CostLines | None:
             "unknown" if right is None else f"{100 * right:.1f} %",
             *(cells.pays_after(paid[unit]) for unit in UNITS),
         ]
-        rows.append({"task": distilled_name(entry), "variant": entry["variant"], "cells": found})
+        rows.append({"task": tables.named(entry), "variant": entry["variant"], "cells": found})
     known = [place for place, _ in enumerate(columns) if any(row["cells"][place] != "-" for row in rows)]
     for row in rows:
         row["cells"] = [row["cells"][place] for place in known]
@@ -288,9 +289,7 @@ def _why(claim: Comparison) -> str:
     parts = [part.strip().rstrip(".") for part in against(claim)]
     if claim["verdict"] != "cannot_tell" or claim["claim"] == "cheaper" or claim.get("turned_by_cut"):
         return "; ".join(parts)
-    if (mde := claim["mde"]) is not None:
-        what = "a margin" if claim["claim"] == "non_inferior" else "a difference"
-        parts.append(f"{claim['n']:,} items could have shown {what} of {100 * mde:.1f} points")
+    parts.append(could_have_shown(claim).rstrip("."))
     if settles(claim):
         equal = " if the two are equally good" if claim["claim"] == "non_inferior" else ""
         parts.append(f"about {claim['needed_n']:,} would be needed{equal}")

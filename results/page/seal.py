@@ -51,5 +51,14 @@ def is_current(page: Path, inputs: str | None, chunks: int) -> bool:
     return bool(opening) and rest == f"{inputs} {_hash(body)} {chunks} -->\n".encode()
 
 
+def whole(page: Path) -> str | None:
+    """The text of a page with a last line that matches it; None for any other file."""
+    if not page.is_file():
+        return None
+    body, _, rest = page.read_bytes().rpartition(OPENING.encode())
+    _, _, told = rest.partition(b" ")
+    return body.decode("utf-8") if told.startswith(_hash(body).encode()) else None
+
+
 def _hash(text: bytes) -> str:
     return hashlib.sha256(text).hexdigest()

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Literal, TypedDict
 
 from results.analysis.overall import NAME
-from results.analysis.verdicts import Claim, known, p_figure, word
+from results.analysis.verdicts import Claim, is_primary, known, p_figure, same_on_every_item, word
 from results.schema import ClaimName, Comparison, Leaderboard, Manifest, Trio
 from results.tables import cells
 from results.tables.cells import compact
@@ -78,7 +78,7 @@ def matrix(leaderboard: Leaderboard) -> Matrix:
     for listed, asked in ((by_task, trios), (whole, list(everywhere.values()))):
         claims: dict[tuple[str | None, ...], Claim] = {}
         for claim in listed:
-            if claim["primary"] or claim["claim"] == "cheaper" or claim.get("overall"):
+            if is_primary(claim):
                 claims[claim["task"], claim["claim"], claim["a"], claim["b"]] = claim
         for trio in asked:
             found = [claims.get((trio["task"], name, trio[a], trio["distilled"])) for name, a, _ in CLAIMS]
@@ -134,6 +134,8 @@ def figure_of(claim: Claim) -> Figure:
     cheaper = claim["claim"] == "cheaper"
     scale, style = (1.0, ".2f") if cheaper else (100.0, "+.1f")
     ends = "" if low is None or high is None else f"[{scale * low:{style}}, {scale * high:{style}}]"
+    if cheaper and same_on_every_item(value, low, high):
+        ends = "on every item"
     text = f"{scale * value:{style}} {'x tokens' if cheaper else 'points'}"
     return {"value": value, "text": text.replace("-", MINUS), "interval": ends.replace("-", MINUS)}
 

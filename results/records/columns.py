@@ -25,8 +25,8 @@ from results.records.lines import RESUME, Figures, read_by_line
 from results.schema import CUT, FAILURES, LARGEST, STEP_USAGE, USAGE, step_kind
 
 Floats = npt.NDArray[np.float64]
-ARROW_FROM = 2_000_000
-"""Smaller files are read by line, in bytes: importing Arrow (with pandas) takes half a second."""
+ARROW_FROM = 8_000_000
+"""Smaller files are read by line, in bytes: Arrow imports pandas, which takes as long as 40 MB by line."""
 
 
 @dataclass(frozen=True)

@@ -89,8 +89,19 @@ def write_view(folder: Path, part: Part) -> Path:
     seen["samples"] = hashes
     if part.limit is not None:
         seen["options"] = {**manifest["options"], "limit": part.limit}
+        seen["notes"] = [*_beyond(part.limit, counts), *seen["notes"]]
     write_whole(home / "manifest.json", json.dumps(seen, indent=1, ensure_ascii=False) + "\n")
     return home
+
+
+def _beyond(limit: int, counts: Mapping[str, Ids]) -> list[str]:
+    """A note if the run has fewer questions than the limit."""
+    sizes = {task: len(set(clusters)) for task, (_, clusters) in counts.items()}
+    fewer = [f"{size:,} of {task}" for task, size in sizes.items() if size < limit]
+    return [
+        f"--limit {limit:,}: the run has only {', '.join(fewer)}, and all of them are used. To ask more, "
+        "repeat the run's command with a larger --limit."
+    ] if fewer else []  # fmt: skip
 
 
 def _named(asked: Sequence[str], there: Mapping[str, object], option: str, folder: Path) -> list[str]:

@@ -29,6 +29,9 @@ from results.statistics.noninferiority import wald_p
 from results.statistics.outcomes import Floats, Interval, content_seed, normal_quantile
 
 REPLICATES = 10_000
+FEWEST_CLUSTERS = 6
+"""Minimum clusters for an interval of 95 %: the range of five values holds their median in only 94 of 100
+samples."""
 FEWEST_BEYOND = 20
 """Minimum draws beyond the two ends of an interval together."""
 LINEARISED_ABOVE = 5_000

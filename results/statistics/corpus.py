@@ -14,14 +14,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
-from results.statistics.bootstrap import LINEARISED_ABOVE, bca_limits, bca_share_below
-from results.statistics.noninferiority import wald_p
-from results.statistics.outcomes import Interval, TestOutcome, content_seed, normal_quantile, normal_tail
+from results.statistics.bootstrap import LINEARISED_ABOVE, Fitted
+from results.statistics.outcomes import Interval, TestOutcome, content_seed, normal_tail
 
 Floats = npt.NDArray[np.float64]
 DRAWS = 10_000
@@ -135,21 +133,16 @@ def difference(asked: tuple[Summed, bool]) -> CorpusDifference:
     changed = int((a != b).any(axis=1).sum())
     influence = sign * (_influence(data.figure, b) - _influence(data.figure, a))
     error = math.sqrt(float((influence**2).sum()) * n / max(n - 1, 1))
-    at: Callable[[float], Interval]
-    above: Callable[[float], float]
-    if changed == 0 or n < 2:
-        test = TestOutcome(1.0, "paired permutation of a corpus figure")
-        at, above = _point(estimate), lambda value: float(estimate <= value)
-    elif n > LINEARISED_ABOVE:
-        test = TestOutcome(
-            2 * normal_tail(abs(estimate) / error), "paired permutation of a corpus figure (normal)"
-        )
-        at, above = _linearised(estimate, error), lambda value: wald_p(estimate, error, -value)
-    else:
-        drawn, skew = sign * _drawn(data), _skew(influence)
-        test = TestOutcome(_permuted(data, estimate), "paired permutation of a corpus figure (10,000 draws)")
-        at, above = _bca(drawn, estimate, skew), partial(bca_share_below, drawn, estimate, skew)
-    return CorpusDifference(n, estimate, test, at, above, error, changed)
+    p, how = 1.0, ""
+    fitted = Fitted(estimate, np.empty(0), 0.0, 0.0, False)
+    if changed and n > LINEARISED_ABOVE:
+        p, how = 2 * normal_tail(abs(estimate) / error), " (normal)"
+        fitted = Fitted(estimate, np.empty(0), 0.0, error, True)
+    elif changed and n > 1:
+        p, how = _permuted(data, estimate), " (10,000 draws)"
+        fitted = Fitted(estimate, sign * _drawn(data), _skew(influence), 0.0, False)
+    test = TestOutcome(p, f"paired permutation of a corpus figure{how}")
+    return CorpusDifference(n, estimate, test, fitted.interval, fitted.p_above, error, changed)
 
 
 def _influence(figure: Callable[[Floats], Floats], rows: Floats) -> Floats:
@@ -193,23 +186,3 @@ def _permuted(data: Summed, estimate: float) -> float:
         beyond += int((drawn > abs(estimate) + tolerance).sum())
         at += int((np.abs(drawn - abs(estimate)) <= tolerance).sum())
     return (beyond + at / 2) / (DRAWS + 1)
-
-
-def _point(estimate: float) -> Callable[[float], Interval]:
-    return lambda confidence: Interval(estimate, estimate, "no cluster differs")
-
-
-def _linearised(estimate: float, error: float) -> Callable[[float], Interval]:
-    def at(confidence: float) -> Interval:
-        reach = normal_quantile(0.5 + confidence / 2) * error
-        return Interval(estimate - reach, estimate + reach, "linearised (normal)")
-
-    return at
-
-
-def _bca(drawn: Floats, estimate: float, skew: float) -> Callable[[float], Interval]:
-    def at(confidence: float) -> Interval:
-        low, high = bca_limits(drawn, estimate, skew, confidence)
-        return Interval(low, high, "BCa bootstrap of a corpus figure")
-
-    return at

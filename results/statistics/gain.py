@@ -6,7 +6,9 @@ has, below 0 is worse than base. The interval is BCa, as for every other ratio
 (`results.statistics.bootstrap`); over several tasks each is drawn by itself, and the mean gains are divided.
 
 If System 2 gains nothing, the share is not defined. If its gain is positive but uncertain (more than 2.5 % of
-the draws have none), the share has no bounds, so it has no interval.
+the draws have none), the share has no bounds, so it has no interval. It has none either if it is the same in
+every draw (the distilled variant equals System 2, or base, on every item), or with fewer than six clusters:
+the draws then do not show how far it may be off.
 """
 
 from __future__ import annotations
@@ -48,7 +50,7 @@ def gain_kept(parts: Sequence[tuple[Floats, Floats, float]], confidence: float =
         if normal_tail(float(gained.mean()) / error) > WITHOUT_GAIN:
             return Kept(kept / gain, None, None)
         interval = bootstrap.bca_interval(moved, gained, confidence)
-        return Kept(kept / gain, interval.low, interval.high)
+        return _kept(kept / gain, interval.low, interval.high)
     top, bottom = np.zeros(bootstrap.REPLICATES), np.zeros(bootstrap.REPLICATES)
     for number, (moved, gained, weight) in enumerate(parts):
         sums = bootstrap.draw_sums(moved, gained)
@@ -56,9 +58,17 @@ def gain_kept(parts: Sequence[tuple[Floats, Floats, float]], confidence: float =
         order = np.random.default_rng([content_seed(moved, gained), number]).permutation(top.size)
         top, bottom = top + sums[0][order] / weight, bottom + sums[1][order] / weight
     beyond_reach = (1 - confidence) * bootstrap.REPLICATES < bootstrap.FEWEST_BEYOND
-    if float((bottom <= 1e-12).mean()) > WITHOUT_GAIN or beyond_reach:
+    few = sum(moved.size for moved, _, _ in parts) < bootstrap.FEWEST_CLUSTERS
+    if few or beyond_reach or float((bottom <= 1e-12).mean()) > WITHOUT_GAIN:
         return Kept(kept / gain, None, None)
     drawn = np.where(bottom > 1e-12, top / np.where(bottom > 1e-12, bottom, 1.0), np.copysign(np.inf, top))
     skew = bootstrap.acceleration(bootstrap.cells(*parts[0][:2])) if len(parts) == 1 else 0.0
     low, high = bootstrap.bca_limits(drawn, kept / gain, skew, confidence)
-    return Kept(kept / gain, low if np.isfinite(low) else None, high if np.isfinite(high) else None)
+    return _kept(kept / gain, low, high)
+
+
+def _kept(value: float, low: float, high: float) -> Kept:
+    """The share with the ends that it has."""
+    if high - low <= 1e-9 * max(1.0, abs(value)):
+        return Kept(value, None, None)
+    return Kept(value, low if np.isfinite(low) else None, high if np.isfinite(high) else None)

@@ -9,11 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from results.analysis.verdicts import Claim, known, points, shown_interval
+from results.analysis.verdicts import Claim, known, points, same_on_every_item, shown_interval
 from results.files import one_line
 from results.schema import Comparison, Queries, ScoreRow
 
 BEST, TIE = "*", "="
+BEYOND = "> 100"
+"""A smallest difference that is beyond the scale: too few items to show any."""
 LEGEND = (
     f"{BEST} best of the task, {TIE} a tie with it within noise (the interval of their comparison holds 0)."
 )
@@ -60,7 +62,9 @@ def score(row: ScoreRow) -> str:
     """Percent with its interval: `61.5 [54.6, 68.0]`."""
     if row["score"] is None:
         return "not distilled" if row["status"] == "not_distilled" else "-"
-    return f"{points(row['score'])} [{points(known(row['ci_low']))}, {points(known(row['ci_high']))}]"
+    if row["ci_low"] is None or row["ci_high"] is None:
+        return points(row["score"])
+    return f"{points(row['score'])} [{points(row['ci_low'])}, {points(row['ci_high'])}]"
 
 
 def number(value: float | None, digits: int = 1) -> str:
@@ -71,10 +75,23 @@ def number(value: float | None, digits: int = 1) -> str:
 
 
 def token_ratio(row: Claim) -> str:
-    """The ratio of generated tokens with its interval: `x0.11 [0.10, 0.12]`."""
+    """The ratio of generated tokens with its interval: `x0.11 [0.10, 0.12]`; `x0.20 on every item` if the
+    interval has no width, `[?, ?]` if the items give none."""
     ratio, low, high = row["token_ratio"], row["token_ratio_low"], row["token_ratio_high"]
-    text = "-" if ratio is None else f"x{ratio:.2f}"
-    return text if low is None or high is None else f"{text} [{low:.2f}, {high:.2f}]"
+    if ratio is None:
+        return "-"
+    if low is None or high is None:
+        return f"x{ratio:.2f} [?, ?]"
+    if same_on_every_item(ratio, low, high):
+        return f"x{ratio:.2f} on every item"
+    return f"x{ratio:.2f} [{low:.2f}, {high:.2f}]"
+
+
+def detectable(row: Claim) -> str:
+    """The smallest difference that the items of a claim about scores could have shown, in points."""
+    if row["mde"] is not None:
+        return points(row["mde"])
+    return "-" if row.get("overall") else BEYOND
 
 
 def compact(value: float | None) -> str:
@@ -113,11 +130,14 @@ def kept(row: Claim) -> str:
 
 
 def pays_after(entry: Queries | None) -> str:
-    """`1,200 [900, 1,700]`; `never` if it does not pay; `-` if it cannot be computed."""
+    """`1,200 [900, 1,700]`; `never` if it does not pay; `-` if it cannot be computed. Without an interval if
+    the saving is the same on every item."""
     if entry is None:
         return "-"
     if entry["value"] is None:
         return "never"
+    if same_on_every_item(entry["value"], entry["low"], entry["high"]):
+        return compact(entry["value"])
     ends = ["never" if end is None else compact(end) for end in (entry["low"], entry["high"])]
     return f"{compact(entry['value'])} [{ends[0]}, {ends[1]}]"
 
@@ -158,7 +178,9 @@ def _tied(row: ScoreRow, best: ScoreRow, comparisons: Sequence[Comparison]) -> b
         ):
             low, high = shown_interval(compared)
             return low <= 0 <= high
-    (low, high), (least, most) = ((known(one["ci_low"]), known(one["ci_high"])) for one in (row, best))
+    if None in (ends := [one[end] for one in (row, best) for end in ("ci_low", "ci_high")]):
+        return False
+    low, high, least, most = map(known, ends)
     return low <= most and least <= high
 
 

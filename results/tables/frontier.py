@@ -55,7 +55,7 @@ def cells(leaderboard: Leaderboard, escape: Callable[[object], str] = str) -> li
                     f"{point['tokens']:,.1f}",
                     f"{100 * point['score']:.1f}",
                     "yes" if point["on_front"] else "",
-                    f"{100 * point['p_on_front']:.0f}",
+                    "-" if point["p_on_front"] is None else f"{100 * point['p_on_front']:.0f}",
                     _as_good(point),
                 ]
             )

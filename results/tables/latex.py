@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 
 from results.schema import Leaderboard
-from results.tables import cells, seeds
+from results.tables import cells, distillation, seeds
 from results.tables import rows as table_rows
 
 LONGEST = 40
@@ -101,8 +101,8 @@ def _verdicts(leaderboard: Leaderboard) -> list[Group]:
 
 def _break_even(leaderboard: Leaderboard) -> list[Group]:
     groups: list[Group] = []
-    for row in table_rows.distillation_cells(leaderboard, _name):
-        values = dict(zip(table_rows.DISTILLATION_HEADERS, row, strict=True))
+    for row in distillation.cells(leaderboard, _name):
+        values = dict(zip(distillation.HEADERS, row, strict=True))
         rows = [
             [unit, _figure(values[f"break-even ({name})"])]
             for unit, name in (("in tokens", "tokens"), ("in FLOPs", "FLOPs"), (r"in dollars", "$"))

@@ -1,8 +1,13 @@
 """Lays out cells as tables for a terminal, within a width and without cutting anything.
 
 Wide content is wrapped: first the headers, then the widest column of text, at spaces or, within a long name,
-after `_`, `-`, `/`. Figures are never wrapped. If the table is still too wide, its first column becomes
-headings between the rows; if that is not enough, it is split into several tables that repeat the names.
+after `_`, `-`, `/`. Figures are never wrapped, nor words that a `GLUE` holds together. Of the forms that fit,
+the one with fewest lines is taken:
+
+- one table;
+- its first column as headings between the rows, which also take what is the same in all rows below them;
+- the same, with the other names on lines of their own above the figures;
+- several tables that repeat the names.
 """
 
 from __future__ import annotations
@@ -13,10 +18,14 @@ from collections.abc import Callable, Collection, Sequence
 GUTTER = "  "
 NARROWEST = 8
 """Minimum characters of a column of text."""
+GLUE = "\N{NO-BREAK SPACE}"
+"""A space at which no cell is wrapped; it is printed as a plain one."""
 
 Paint = Callable[[str, str], str]
 """(header, cell) -> ANSI colour code, such as `32`; empty for none."""
 Rows = Sequence[Sequence[str]]
+Groups = Sequence[tuple[str, Rows]]
+"""Headings with the rows below them; an empty heading is not printed."""
 
 
 def table(
@@ -26,28 +35,32 @@ def table(
     right: Collection[str],
     names: int = 1,
     paint: Paint | None = None,
+    shared: Collection[str] = (),
 ) -> str:
     """A table of at most `width` columns; headers in `right` name the columns of figures.
 
-    The first `names` columns name the row. Columns that are completely empty are left out, except the first.
+    The first `names` columns name the row. A column in `shared` goes into the headings, if the table has any
+    and its cells are equal below each. Columns that are completely empty are left out, except the first.
     """
     kept, body = _with_content(headers, rows)
     names = sum(1 for name in headers[:names] if name in kept)
+    forms = [_parts(kept, [("", body)], width, right, names, paint)]
     if fits(kept, body, width, right):
-        return "\n".join(_lines(kept, body, width, right, paint))
-    grouped = names > 1
-    parts = []
-    for columns in _parts(kept, body, width, right, names, grouped):
-        of_part = [kept[i] for i in columns]
-        cells = [[row[i] for i in columns] for row in body]
-        told = [row for row in cells if any(cell.strip() for cell in row[names:])]
-        lines = (
-            _grouped(of_part, told, width, right, paint)
-            if grouped
-            else _lines(of_part, told, width, right, paint)
-        )
-        parts.append("\n".join(lines))
-    return "\n\n".join(parts)
+        forms = [_lines(kept, [("", body)], width, right, paint)]
+    if names > 1:
+        left, groups = _headed(kept, body, right, shared)
+        still = sum(1 for name in kept[1:names] if name in left)
+        forms.append(_parts(left, groups, width, right, still, paint))
+        figures = [row[still:] for _, of in groups for row in of]
+        if fits(left[still:], figures, width - len(GUTTER), right):
+            forms.append(_stacked(left, groups, width, right, still, paint))
+    best = min(forms, key=lambda lines: (max(map(_shown, lines)) > width, len(lines)))
+    return "\n".join(best).replace(GLUE, " ")
+
+
+def _shown(line: str) -> int:
+    """Columns that a line takes on a terminal."""
+    return len(re.sub(r"\x1b\[\d*m", "", line))
 
 
 def fits(headers: Sequence[str], rows: Rows, width: int, right: Collection[str]) -> bool:
@@ -64,49 +77,95 @@ def fits(headers: Sequence[str], rows: Rows, width: int, right: Collection[str])
     return whole and sum(widths) + len(GUTTER) * (len(names) - 1) <= width
 
 
+def _headed(
+    headers: Sequence[str], rows: Rows, right: Collection[str], shared: Collection[str]
+) -> tuple[list[str], list[tuple[str, list[list[str]]]]]:
+    """The headers and groups of a table whose first column becomes headings, with the shared cells."""
+    groups: list[tuple[str, list[Sequence[str]]]] = []
+    for row in rows:
+        if not groups or (row[0].strip() and row[0] != groups[-1][0]):
+            groups.append((row[0], []))
+        groups[-1][1].append(row)
+    told = [
+        i
+        for i, name in enumerate(headers)
+        if i and name in shared and all(len({row[i] for row in of}) == 1 for _, of in groups)
+    ]
+    left = [i for i, _ in enumerate(headers) if i and i not in told]
+    found = []
+    for name, of in groups:
+        both = [f"{headers[i]} {of[0][i]}" if headers[i] in right else of[0][i] for i in told]
+        heading = ", ".join(part.strip() for part in (name, *both) if part.strip())
+        found.append((heading, [[row[i] for i in left] for row in of]))
+    return [headers[i] for i in left], found
+
+
 def _parts(
-    headers: Sequence[str], rows: Rows, width: int, right: Collection[str], names: int, grouped: bool
-) -> list[list[int]]:
-    """Splits a table into as few as fit: the numbers of the columns of each."""
-    found: list[list[int]] = []
+    headers: Sequence[str],
+    groups: Groups,
+    width: int,
+    right: Collection[str],
+    names: int,
+    paint: Paint | None,
+) -> list[str]:
+    """The lines of one table, or of as few as fit, each with the names."""
+    body = [row for _, rows in groups for row in rows]
+    columns: list[list[int]] = []
     first = list(range(names))
     for column in range(names, len(headers)):
-        longer = [*(found[-1] if found else first), column]
-        shown = longer[1:] if grouped else longer
-        if found and not fits(
-            [headers[i] for i in shown], [[row[i] for i in shown] for row in rows], width, right
-        ):
-            found.append([*first, column])
-        elif found:
-            found[-1] = longer
+        longer = [*(columns[-1] if columns else first), column]
+        if columns and not fits([headers[i] for i in longer], _taken(body, longer), width, right):
+            columns.append([*first, column])
+        elif columns:
+            columns[-1] = longer
         else:
-            found.append(longer)
-    return found or [first]
+            columns.append(longer)
+    lines: list[str] = []
+    for of in columns or [first]:
+        told = [
+            (head, [row for row in rows if any(row[i].strip() for i in of[names:])]) for head, rows in groups
+        ]
+        part = [(head, _taken(rows, of)) for head, rows in told if rows]
+        lines += ["", *_lines([headers[i] for i in of], part, width, right, paint)]
+    return lines[1:]
 
 
-def _grouped(
-    headers: Sequence[str], rows: Rows, width: int, right: Collection[str], paint: Paint | None
-) -> list[str]:
-    """A table whose first column becomes headings above its rows."""
-    body = [row[1:] for row in rows]
-    widths = fitted(headers[1:], body, width, right)
-    lines = _head(headers[1:], widths, right)
-    previous = ""
-    for row in rows:
-        if row[0].strip() and row[0] != previous:
-            lines += pieces(f"-- {row[0]}", width)
-            previous = row[0]
-        lines += _row(headers[1:], row[1:], widths, right, paint)
-    return lines
+def _taken(rows: Rows, columns: Sequence[int]) -> list[list[str]]:
+    return [[row[i] for i in columns] for row in rows]
 
 
 def _lines(
-    headers: Sequence[str], rows: Rows, width: int, right: Collection[str], paint: Paint | None
+    headers: Sequence[str], groups: Groups, width: int, right: Collection[str], paint: Paint | None
 ) -> list[str]:
-    widths = fitted(headers, rows, width, right)
+    """One table, with the headings above the rows of each group."""
+    widths = fitted(headers, [row for _, rows in groups for row in rows], width, right)
     lines = _head(headers, widths, right)
-    for row in rows:
-        lines += _row(headers, row, widths, right, paint)
+    for heading, rows in groups:
+        lines += pieces(f"-- {heading}", width) if heading else []
+        for row in rows:
+            lines += _row(headers, row, widths, right, paint)
+    return lines
+
+
+def _stacked(
+    headers: Sequence[str],
+    groups: Groups,
+    width: int,
+    right: Collection[str],
+    names: int,
+    paint: Paint | None,
+) -> list[str]:
+    """A table whose rows have their names on a line above the figures."""
+    figures = headers[names:]
+    body = [row[names:] for _, rows in groups for row in rows]
+    widths = fitted(figures, body, width - len(GUTTER), right)
+    lines = [GUTTER.join(headers[:names])]
+    lines += [GUTTER + line for line in _head(figures, widths, right)]
+    for heading, rows in groups:
+        lines += pieces(f"-- {heading}", width) if heading else []
+        for row in rows:
+            lines += pieces(GUTTER.join(row[:names]), width)
+            lines += [GUTTER + line for line in _row(figures, row[names:], widths, right, paint)]
     return lines
 
 
@@ -148,13 +207,14 @@ def fitted(names: Sequence[str], body: Rows, width: int, right: Collection[str])
 
 
 def pieces(text: str, width: int) -> list[str]:
-    """`text` in lines: broken at spaces, within a word that is longer than `width` after `_`, `-`, `/`.
+    """`text` in lines: broken at spaces (but at no `GLUE`), and within a word that is longer than `width`
+    after `_`, `-`, `/`.
 
     A part of a word that is still longer is broken anywhere, unless `width` is below the narrowest column:
     then it stays whole, because the caller asks for the parts themselves.
     """
     lines = [""]
-    for word in re.findall(r"\S+\s*", text):
+    for word in re.findall(r"[^ ]+ *", text):
         parts = [word] if len(word.rstrip()) <= width else re.findall(r"[^_/-]*[_/-]+|[^_/-]+", word)
         for part in parts:
             if len(lines[-1]) + len(part.rstrip()) <= width:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 
+from results.analysis.verdicts import is_primary
 from results.schema import ClaimTable, Leaderboard
-from results.tables import cells, frontier, layout, looks, seeds
+from results.tables import cells, distillation, frontier, layout, looks, seeds
 from results.tables import rows as table_rows
 
 
@@ -26,7 +27,7 @@ def terminal(leaderboard: Leaderboard, width: int = 100, verbose: bool = False, 
     parts += ["", *_wrapped([_of_run(leaderboard)], width, bullet="")]
     parts += _wrapped(_verdicts(leaderboard), width) if verbose else []
     names, rows = table_rows.narrow_score_cells(leaderboard, verbose)
-    parts += ["", layout.table(names, rows, width, table_rows.RIGHT, 3, paint)]
+    parts += ["", layout.table(names, rows, width, table_rows.RIGHT, 3, paint, table_rows.SHARED)]
     parts += _wrapped([cells.LEGEND, *table_rows.footers(leaderboard)], width, bullet="")
     if rows := seeds.seed_cells(leaderboard, cells.plain):
         parts += ["", layout.table(seeds.SEED_HEADERS, rows, width, table_rows.RIGHT, 2)]
@@ -41,14 +42,7 @@ def terminal(leaderboard: Leaderboard, width: int = 100, verbose: bool = False, 
         parts += ["", layout.table(looks.HEADERS, looks.rows(leaderboard, cells.plain), width, looks.RIGHT)]
         parts += _wrapped([looks.SAVED_LEGEND], width, bullet="")
     parts += frontier.terminal(leaderboard, width)
-    if leaderboard["distillation"]:
-        headers, rows = (
-            table_rows.DISTILLATION_HEADERS,
-            table_rows.distillation_cells(leaderboard, cells.plain),
-        )
-        parts += ["", layout.table(headers, rows, width, table_rows.RIGHT, 2)]
-        if any(any(row["break_even"].values()) for row in leaderboard["distillation"]):
-            parts += _wrapped([table_rows.DISTILLATION_LEGEND], width, bullet="")
+    parts += distillation.terminal(leaderboard, width)
     if verbose:
         used = [table_rows.method_text(row) for row in leaderboard["methods"] if row["used"]]
         parts += ["", "Methods used", *_wrapped(used, width)]
@@ -122,11 +116,7 @@ def markdown(leaderboard: Leaderboard) -> str:
             ),
         ]
         parts += ["", escape(" ".join(table_rows.claim_legends(leaderboard))), ""]
-        parts += [
-            f"- {escape(row['sentence'])}"
-            for row in leaderboard["comparisons"]
-            if row["primary"] or row["claim"] == "cheaper"
-        ]
+        parts += [f"- {escape(row['sentence'])}" for row in leaderboard["comparisons"] if is_primary(row)]
     if leaderboard.get("looks"):
         history = looks.history(leaderboard, escape)
         parts += [
@@ -142,16 +132,7 @@ def markdown(leaderboard: Leaderboard) -> str:
             escape(looks.HISTORY_LEGEND),
         ]
     parts += frontier.markdown(leaderboard)
-    if leaderboard["distillation"]:
-        parts += [
-            "",
-            "## Distillation",
-            "",
-            layout.grid(
-                table_rows.DISTILLATION_HEADERS, table_rows.distillation_cells(leaderboard, escape), "pipe"
-            ),
-        ]
-        parts += ["", table_rows.DISTILLATION_LEGEND]
+    parts += distillation.markdown(leaderboard)
     parts += ["", "## Methods", ""] + [
         f"- {escape(table_rows.method_text(row))}" for row in leaderboard["methods"] if row["used"]
     ]
@@ -176,6 +157,10 @@ def _wrapped(sentences: Sequence[str], width: int, bullet: str = "- ") -> list[s
     lines = []
     for sentence in sentences:
         lines += textwrap.wrap(
-            cells.plain(sentence), width, initial_indent=bullet, subsequent_indent=" " * len(bullet)
+            cells.plain(sentence),
+            width,
+            initial_indent=bullet,
+            subsequent_indent=" " * len(bullet),
+            break_on_hyphens=False,
         )
     return lines

@@ -10,9 +10,8 @@ from collections.abc import Callable, Sequence
 from typing import Literal
 
 from results.analysis import cut, reasoning
-from results.analysis.verdicts import Claim, known, p_figure, points, shown_interval, word
-from results.records.roles import ALL_TASKS
-from results.schema import ClaimTable, Comparison, DistillationRow, Leaderboard, MethodRow, ScoreRow
+from results.analysis.verdicts import Claim, is_primary, known, p_figure, points, shown_interval, word
+from results.schema import ClaimTable, Comparison, Leaderboard, MethodRow, ScoreRow
 from results.tables import cells, looks
 from results.tables.columns import IN_TABLE
 
@@ -23,17 +22,6 @@ HEADERS = ("task", "variant", "method", "metric", "n", SCORE, "tokens", "calls",
 COST_HEADERS = ("task", "variant", *(column.header or "" for column in IN_TABLE))
 KEPT, KEPT_CLAIM = "gain kept %", "gain kept by"
 CLAIM_HEADERS = ("task", "claim", "verdict", "estimate [interval]", "p", "MDE (points)")
-DISTILLATION_HEADERS = (
-    "task",
-    "variant",
-    "teacher",
-    "inputs kept",
-    "dropped",
-    "teacher tokens",
-    "break-even (tokens)",
-    "break-even (FLOPs)",
-    "break-even ($)",
-)
 RIGHT = (
     "n",
     SCORE,
@@ -44,8 +32,9 @@ RIGHT = (
     *COST_HEADERS[2:],
     "SD",
     "trained anew [95 %]",
-    *DISTILLATION_HEADERS[5:],
 )
+SHARED = ("metric", "n")
+"""Columns of scores that are often the same in all rows of a task."""
 SHORT_CLAIM_LEGEND = (
     "Estimate: points; for cheaper, the ratio of generated tokens (x). h: after Holm; other intervals have "
     "95 %. MDE: smallest difference that these items could have shown."
@@ -54,21 +43,18 @@ CLAIM_LEGEND = (
     "Estimates: points, the first minus the second; for cheaper, the ratio of generated tokens (x). p with h "
     "is after Holm, and its interval has the level at which Holm decided; other p are unadjusted, other "
     "intervals have 95 %. Better: the interval is above 0. As good as, within {margin:g} points: it is "
-    "above -{margin:g} (p at most .025). Cheaper: it is below 1. MDE: the smallest difference that "
-    "these items could have shown."
+    "above -{margin:g} (p at most .025). Cheaper: it is below 1; ? if the items are too few. MDE: the "
+    "smallest difference that these items could have shown."
 )
 KEPT_LEGEND = (
     "Gain kept: (distilled - base) / (teacher - base), 95 % interval; not defined if the teacher gains "
-    "nothing, ? if its gain is too small to give an end."
+    "nothing, ? if the items give no end: they are too few, the teacher may gain nothing, or distilled and "
+    "teacher (or base) have equal scores on every item."
 )
 CUT_LEGEND = "(cut): with the cut texts of the losing side counted as right, the verdict would not hold."
 BRIEF_LEGEND = (
     "For pairs other than base, s2 and distilled, leaderboard.md has the tokens, and the claims that follow "
     "from a better score."
-)
-DISTILLATION_LEGEND = (
-    "Break-even: queries until the saving per item, compared with the teacher, has paid back teacher "
-    "sampling and training; with the 95 % interval of that saving."
 )
 
 
@@ -146,9 +132,7 @@ def claim_cells(
     from a better score; `short` leaves out the tokens of two variants with one method: they differ by chance.
     """
     compared: list[Claim] = [*leaderboard["comparisons"], *leaderboard["overall"]]
-    shown_rows = [
-        row for row in compared if row["primary"] or row["claim"] == "cheaper" or row.get("overall")
-    ]
+    shown_rows = [row for row in compared if is_primary(row)]
     better = {
         (row["task"], row["a"], row["b"])
         for row in shown_rows
@@ -183,7 +167,7 @@ def claim_cells(
             low, high = shown_interval(row)
             ends = f"[{points(low, True)}, {points(high, True)}]"
             estimate = f"{points(known(row['difference']), True)} {ends}"
-            shown = "-" if row["mde"] is None else points(row["mde"])
+            shown = cells.detectable(row)
         estimate += looks.MARK if row.get("looks") or row.get("in_looks") else ""
         task = "" if row["task"] == previous else row["task"]
         previous = row["task"]
@@ -274,36 +258,6 @@ def kept_by_row(leaderboard: Leaderboard) -> dict[tuple[str, str, str], Comparis
         for row in leaderboard["comparisons"]
         if "gain_kept" in row
     }
-
-
-def teacher_text(row: DistillationRow) -> str:
-    """The teacher: a variant, labels, or a method without a row in the run."""
-    if row.get("teacher_method") == "labels":
-        return LABELS
-    if row["teacher"] is not None:
-        return str(row["teacher"])
-    return f"{row['teacher_method']} (no row)" if row.get("teacher_method") else "-"
-
-
-def distillation_cells(leaderboard: Leaderboard, escape: Escape) -> list[list[str]]:
-    """Counts and break-even of each distillation."""
-    table = []
-    for row in leaderboard["distillation"]:
-        kept = f"{row['kept']} of {row['inputs']}"
-        kept += ", not distilled" if row["status"] == "not_distilled" else ""
-        dropped = [f"{reason} {count:,}".replace("_", " ") for reason, count in row["dropped"].items()]
-        paid = [cells.pays_after(row["break_even"][unit]) for unit in ("tokens", "flops", "usd")]
-        names = [escape(distilled_name(row)), escape(row["variant"]), escape(teacher_text(row))]
-        table.append(
-            [*names, kept, escape(", ".join(dropped)) or "0", cells.compact(row["teacher_tokens"]), *paid]
-        )
-    return table
-
-
-def distilled_name(row: DistillationRow) -> str:
-    """Name of a distillation: its task (or all tasks), with its seed unless that is the first."""
-    name = "all tasks" if row["task"] == ALL_TASKS else str(row["task"])
-    return f"{name}, seed {row['seed']}" if row["seed"] else name
 
 
 def method_text(row: MethodRow) -> str:

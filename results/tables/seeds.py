@@ -16,7 +16,10 @@ SEED_LEGEND = (
 ANEW_LEGEND = (
     "Trained anew: the 95 % interval that covers other seeds too. SD: spread of the seeds, in points."
 )
-TOO_FEW_SEEDS = "SD: spread of the seeds, in points. Training anew needs 3 seeds or more for an interval."
+TOO_FEW_SEEDS = (
+    "SD: spread of the seeds, in points. An interval for training anew needs 3 seeds or more, and scores "
+    "that differ."
+)
 
 
 def seed_cells(leaderboard: Leaderboard, escape: Escape) -> list[list[str]]:

@@ -124,15 +124,59 @@ def test_where_nothing_was_distilled_it_says_so(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     build_run(folder, tasks=("coin_flip", "gsm8k"), items=40)
     manifest = json.loads((folder / "manifest.json").read_text())
-    ending = "System 2 agreed with itself on too few inputs."
+    ending = "System 2 did not agree with itself on 198 of 200 inputs."
     for entry, task in zip(manifest["distillation"], ("coin_flip", "gsm8k"), strict=True):
-        entry |= {"status": "not_distilled", "kept": 2}
+        entry |= {"status": "not_distilled", "kept": 2, "dropped": {"no_majority": 198}}
         (folder / f"samples/distilled/{task}.jsonl").unlink()
         (folder / "manifest.json").write_text(json.dumps(manifest))
         said = leaderboard.build(folder)["headline"]
         if task == "coin_flip":
             assert "on gsm8k" in said.lower() and said.endswith(f"distilled on coin_flip: {ending}")
     assert said.endswith(f"Nothing was distilled: {ending}")
+
+
+@pytest.mark.parametrize(
+    ("dropped", "why"),
+    [
+        ({"all_failed": 18, "no_majority": 1}, "no answer of System 2 could be read on 18 of 20 inputs."),
+        (
+            {"no_majority": 10, "all_failed": 9},
+            "System 2 did not agree with itself on 10 of 20 inputs and no answer of System 2 could be read "
+            "on 9.",
+        ),
+        ({"my_own_filter": 19}, "my own filter on 19 of 20 inputs."),
+        ({}, "System 2 was asked about only 20 inputs."),
+    ],
+)
+def test_nothing_distilled_has_the_reason_that_the_record_counts(
+    tmp_path: Path, dropped: dict[str, int], why: str
+) -> None:
+    entry = distillation(status="not_distilled", inputs=20, kept=1, dropped=dropped, checkpoint=None)
+    folder = make_run(tmp_path / "run", [FakeTask(clusters=20)], distillation=[entry])
+    (folder / "samples/distilled/coin_flip.jsonl").unlink()
+    assert leaderboard.build(folder)["headline"].endswith(f"Nothing was distilled: {why}")
+
+
+def test_tasks_with_other_reasons_have_their_own_and_one_checkpoint_for_all_has_its_own(
+    tmp_path: Path,
+) -> None:
+    lost = {"status": "not_distilled", "inputs": 20, "kept": 1, "checkpoint": None}
+    entries = [
+        distillation("a", **lost, dropped={"all_failed": 19}),
+        distillation("b", **lost, dropped={"order_inconsistent": 19}),
+    ]
+    tasks = [FakeTask("a", 20), FakeTask("b", 20)]
+    folder = make_run(tmp_path / "run", tasks, distillation=entries)
+    for task in tasks:
+        (folder / f"samples/distilled/{task.name}.jsonl").unlink()
+    assert leaderboard.build(folder)["headline"].endswith(
+        "Nothing was distilled: no answer of System 2 could be read on 19 of 20 inputs (a); System 2's "
+        "answer changed with the order of the two responses on 19 of 20 inputs (b)."
+    )
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["distillation"] = [distillation("all", **lost, dropped={}, reason="There are no rows.")]
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    assert leaderboard.build(folder)["headline"].endswith("Nothing was distilled: the notes say why.")
 
 
 def test_a_variant_stands_for_its_kind(tmp_path: Path) -> None:

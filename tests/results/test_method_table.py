@@ -35,7 +35,10 @@ CASES: dict[str, list[tuple[str, object]]] = {
     "scores": [
         ("proportion", sample(np.array([0.0, 1.0, 1.0]))),
         ("proportion_clustered", sample(np.array([0.0, 1.0, 2.0]), np.full(3, 2.0), 6)),
-        ("number", sample(np.array([0.5, 1.0, 0.25]))),
+        ("number_few", sample(np.array([0.5, 1.0, 0.25]))),
+        ("number_few", sample(np.full(90, 0.5))),
+        ("number", sample(np.array([0.5, 1.0, 0.25] * 2))),
+        ("number", sample(np.array([0.5, 7.0, 0.25]))),
     ],
     "differences": [
         ("paired_binary", Claimed(pair(90))),

@@ -14,8 +14,9 @@ from results.analysis.leaderboard import build
 from results.errors import ResultsError
 from results.files import file_hash
 from results.page import build as page
-from results.page import items
+from results.page import items, plots
 from results.page import words as page_words
+from results.page.figure import to_svg
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +97,33 @@ def test_a_page_that_is_there_already_is_not_drawn_again(
     assert len(drawn) == 4 and list((folder / "leaderboard_items").glob("*.js")), "a chunk that is gone"
     page.write_page(folder, board, paper=True)
     assert len(drawn) == 5
+
+
+def test_figures_whose_inputs_are_the_same_are_not_drawn_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "run"
+    board = finished(folder, tasks=("coin_flip",), variants=("base", "s2"), items=40)
+    path = page.write_page(folder, board)
+    first = path.read_bytes()
+    drawn: list[str] = []
+
+    def counted(figure: Any, name: str, *given: Any) -> str:
+        drawn.append(name)
+        return to_svg(figure, name, *given)
+
+    monkeypatch.setattr(plots, "to_svg", counted)
+    page.write_page(folder, {**board, "headline": "Another."})
+    assert drawn == [] and b"Another." in path.read_bytes()
+    page.write_page(folder, board)
+    assert drawn == [] and path.read_bytes() == first, "the same bytes as drawing gives"
+    moved = json.loads(json.dumps(board))
+    moved["rows"][0]["score"] += 0.01
+    page.write_page(folder, moved)
+    assert drawn == ["score-coin_flip", "score-coin_flip-wide"], "only what shows the score"
+    path.write_bytes(path.read_bytes().replace(b"<path", b"<path ", 1))
+    page.write_page(folder, moved)
+    assert len(drawn) == 6, "no figure of a page that somebody changed"
 
 
 def test_planted_markup_stays_text(run: tuple[Path, dict[str, Any]]) -> None:

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from results_fixtures import FakeTask, make_run, wide_board
+from results_fixtures import FakeTask, distillation, make_run, wide_board
 from test_end_to_end import run_command
 
 from harness.command import screen
@@ -76,6 +76,53 @@ def test_a_part_of_a_table_repeats_the_names_and_leaves_out_empty_rows() -> None
     first, second = text.split("\n\n")
     assert "3" * 30 in first and "2" * 30 in second
     assert "variant" in second and "x" in second and "y" not in second
+
+
+def test_what_is_the_same_below_a_heading_goes_into_it() -> None:
+    rows = [["a", "x", "accuracy", "200", "1" * 20], ["a", "y", "accuracy", "200", "2" * 20]]
+    headers = ["task", "variant", "metric", "n", "score"]
+    text = layout.table(headers, rows, 36, {"n", "score"}, 3, shared=("metric", "n"))
+    assert text.splitlines()[2] == "-- a, accuracy, n 200"
+    assert "metric" not in text
+    rows[1][2] = "other"
+    text = layout.table(headers, rows, 36, {"n", "score"}, 3, shared=("metric", "n"))
+    assert "-- a, n 200" in text and "accuracy" in text and "other" in text
+
+
+def test_names_go_above_the_figures_where_that_is_shorter() -> None:
+    rows = [["a", "distilled better than base", "1" * 24, "2" * 24]]
+    rows += [["", f"b as good as c{number}", "3" * 24, "4" * 24] for number in range(2)]
+    text = layout.table(["task", "claim", "one", "two"], rows, 60, {"one", "two"}, 2)
+    assert text.splitlines()[3:5] == ["-- a", "distilled better than base"]
+    assert "1" * 24 + "  " + "2" * 24 in text and len(text.splitlines()) == 10
+
+
+def test_no_form_is_longer_than_another_that_fits(board: Leaderboard) -> None:
+    for width in WIDTHS[1:]:
+        narrower = len(tables.terminal(board, width - 20).splitlines())
+        assert len(tables.terminal(board, width).splitlines()) <= narrower
+
+
+def test_a_run_of_five_tasks_is_short_at_60_columns(tmp_path: Path) -> None:
+    names = ("last_letter", "coin_flip", "trivia_bias", "judge", "gsm8k")
+    taught = [distillation(name, dropped={"no_majority": 2, "order_inconsistent": 111}) for name in names]
+    board = leaderboard.build(
+        make_run(tmp_path / "run", [FakeTask(name, 60) for name in names], distillation=taught)
+    )
+    text = tables.terminal(board, 60)
+    assert len(text.splitlines()) <= 160
+    assert "distilled better than base\n" in text, "a claim is on one line"
+    for width in WIDTHS:
+        text = tables.terminal(board, width)
+        assert "order inconsistent 111" in text and "150 of 200" in text, "a count stays with its name"
+        assert layout.GLUE not in text
+
+
+def test_options_are_not_broken_at_their_hyphens(tmp_path: Path) -> None:
+    note = "a b c d e f g h i j k l m n o p q r s t u v w x y, z: raise --distill-inputs."
+    board = leaderboard.build(make_run(tmp_path / "run", [FakeTask(clusters=20)], notes=[note]))
+    for width in range(60, 90):
+        assert "--distill-inputs" in tables.terminal(board, width)
 
 
 def test_the_command_takes_verbose(tmp_path: Path) -> None:

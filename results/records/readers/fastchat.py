@@ -23,7 +23,7 @@ HARNESS = "FastChat"
 
 
 def log_files(path: Path) -> list[Path]:
-    """Judgments at `path`: a file, or a folder's own files."""
+    """Judgments at `path`: a file, or a folder searched with its subfolders."""
     files = [path] if path.is_file() else sorted(path.rglob("*.jsonl"))
     return [file for file in files if file.suffix == ".jsonl" and _is_ours(file)]
 
