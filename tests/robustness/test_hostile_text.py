@@ -39,6 +39,7 @@ from results.analysis import leaderboard
 from results.page import build as page
 from results.page import plots
 from results.page.figure import house_style
+from results.page.kept_figures import Figures
 from results.page.scan import scan_run
 from results.page.texts import embeddable
 from results.records.lines import lines
@@ -67,7 +68,8 @@ def context(folder: Path, board: dict[str, Any]) -> dict[str, Any]:
     """What the page's template is filled with."""
     manifest = read_manifest(folder)
     scans = scan_run(folder, manifest)
-    return page._context(manifest, scans, page._items(manifest, scans, board), board, True)
+    items = page._items(manifest, scans, board)
+    return page._context(manifest, scans, items, board, True, Figures())
 
 
 @pytest.fixture(scope="module")
