@@ -74,7 +74,8 @@ def _engine(manifest: Manifest) -> str:
     parameters = manifest["model"].get("parameters")
     if parameters:
         speed = 2.0 * float(parameters) * (generated + prompt) / seconds
-        line += f", {cells.compact(speed)}FLOP/s requested"
+        number, unit = cells.scaled(speed)
+        line += f", {number} {unit}FLOP/s requested"
     if done.get("decode_rows"):
         line += f"; {100 * float(done['useful_decode_share']):.1f} % of the rows of decode steps were useful"
     return line + "."

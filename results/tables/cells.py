@@ -96,12 +96,15 @@ def detectable(row: Claim) -> str:
 
 def compact(value: float | None) -> str:
     """Large figures to three digits: 1.23e+12 -> 1.23T."""
-    if value is None:
-        return "-"
-    for size, unit in ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+    return "-" if value is None else "".join(scaled(value))
+
+
+def scaled(value: float) -> tuple[str, str]:
+    """Three digits and the prefix of their unit: 1.23e+12 -> 1.23, T."""
+    for size, prefix in ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
         if abs(value) >= size:
-            return f"{value / size:.3g}{unit}"
-    return f"{value:.3g}"
+            return f"{value / size:.3g}", prefix
+    return f"{value:.3g}", ""
 
 
 def dollars(value: float | None) -> str:

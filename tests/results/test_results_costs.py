@@ -107,7 +107,7 @@ def test_time_stands_beside_the_limit_of_the_hardware(tmp_path: Path) -> None:
     )
     assert "8,000 tokens generated and 12,000 prompt tokens read in 40.0 s, 200 generated tokens/s" in engine
     # 2 FLOP x 1,000,000 parameters x 20,000 tokens in 40 s.
-    assert "1GFLOP/s" in engine and "87.5 % of the rows" in engine
+    assert " 1 GFLOP/s" in engine and "87.5 % of the rows" in engine
     # 8 GB/s over 1,000,000 parameters of 4 bytes.
     assert "2,000 tokens/s for one sequence" in limit
 
