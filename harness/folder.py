@@ -48,6 +48,15 @@ def with_held(options: RunOptions) -> RunOptions:
     return whole
 
 
+def sweep(path: Path) -> None:
+    """Removes temporary files that killed processes left in a run folder, unless it is in use."""
+    lock = FileLock(path / ".lock", timeout=0)
+    # Without the lock file, or the right to take it, nothing here is ours to remove.
+    if (path / ".lock").is_file():
+        with suppress(Timeout, OSError), lock:
+            remove_scratch(path)
+
+
 class RunFolder:
     """One run on disk. `open` finds or makes it."""
 

@@ -128,6 +128,7 @@ def _show(
 ) -> int:
     """Writes the tables of a finished run, prints the card and the JSON line."""
     from harness.command.screen import colored, width
+    from harness.folder import sweep
     from results.analysis.lacking import lacking
     from results.analysis.leaderboard import build
     from results.hardware import time_text
@@ -137,6 +138,7 @@ def _show(
 
     leaderboard = build(folder, margin, prices, interval=interval)
     course.writing = True
+    sweep(folder)  # a kill while tables were written
     page = publish(folder, leaderboard, paper)
     print(terminal(leaderboard, width(), verbose, colored()))
     manifest = read_manifest(folder)

@@ -44,6 +44,7 @@ def run(
     given = {"models": models, "tasks": tasks, **options}
     values = {name: _plain(value) for name, value in given.items() if value is not None}
     from harness.command.again import run_or_show
+    from harness.folder import sweep
     from results.analysis.leaderboard import build
     from results.publish import publish
 
@@ -54,6 +55,7 @@ def run(
 
         load_prices(prices)  # check now, not after hours
     folder, _ = run_or_show(chosen, _as_call(values))
+    sweep(folder)  # a kill while tables were written
     leaderboard = build(folder, chosen.margin, prices, interval=chosen.interval)
     publish(folder, leaderboard)
     return Run(folder, leaderboard)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from test_end_to_end import SCRIPTS, TABLES, Done, last_line, run_command
 
 from harness.command import unchanged
@@ -49,6 +50,17 @@ def test_a_finished_run_is_shown_and_its_files_stay(run: Path) -> None:
     assert done.returncode == 0 and SHOWN in done.stderr and "calls" not in done.stderr
     assert last_line(done)["n_rows"] == 2 and "coin_flip" in done.stdout
     assert {name: (run / "run" / name).read_bytes() for name in TABLES} == before
+
+
+def test_what_a_kill_left_beside_the_tables_is_removed(run: Path) -> None:
+    """A run is finished before its tables are written, so a kill among them leaves a finished run."""
+    left = run / "run/.leaderboard.json.9642"
+    left.write_text("{")
+    with FileLock(run / "run/.lock"):
+        assert SHOWN in repeat(run).stderr
+        assert left.is_file(), "another process may be writing it"
+    assert SHOWN in repeat(run).stderr
+    assert not left.exists()
 
 
 def test_options_of_the_tables_may_differ(run: Path) -> None:
