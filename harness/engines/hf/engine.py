@@ -21,7 +21,7 @@ from harness.engines.hf.adapters import adapter_hash, check_adapter
 from harness.engines.hf.alone import decode_alone
 from harness.engines.hf.decode import decode_batch
 from harness.engines.hf.guard import STOCK, Verdict, Way, look
-from harness.engines.hf.linear import exchange_operands
+from harness.engines.hf.linear import exchange_operands, multiply_at_once
 from harness.engines.hf.load import attentions, context_length, load_config, load_model, loading
 from harness.engines.hf.memory import Halving, budget_from_memory, is_out_of_memory
 from harness.engines.hf.passes import Passes
@@ -76,6 +76,7 @@ class HuggingFaceEngine(Engine):
             chat = Chat.load(source, model.generation_config)
         if device == "cpu":
             exchange_operands(model)
+            multiply_at_once(model.get_output_embeddings())
         longest = context_length(model.config, chat.tokenizer)
         try:
             verdict = look(model, chat.prompt_ids(STOCK), _pad_id(chat), longest, choice)
