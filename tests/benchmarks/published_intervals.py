@@ -1,10 +1,12 @@
-"""Coverage of published intervals beside ours, on the clustered and graded cells of simulate.py.
+"""Coverage of published intervals beside ours, where simulate.py checks the interval of a difference.
 
     python tests/benchmarks/published_intervals.py                  # 4,000 runs a cell (1,000 of bootstrap-t)
 
-The same kinds of data (graded scores, four templates, one to four votes), numbers of clusters (80, 200,
-1,319), discordant shares (5 to 40 %) and tilts (half, three quarters, all of the differing clusters on one
-side): 108 cells. Runs are drawn as counts of kinds of clusters, as in simulate_looks.py, and the formulas of
+The same kinds of data (0/1 items, graded scores, four templates, one to four votes), numbers of clusters
+(80, 200, 1,319), discordant shares (5 to 40 %) and tilts (half, three quarters, all of the differing clusters
+on one side): 144 cells. The other cells of simulate.py are about tests, one variant's score, and tokens.
+`ours` is what the table of methods takes: Bonett and Price for 0/1 items, else the adjusted interval. Runs
+are drawn as counts of kinds of clusters, as in simulate_looks.py, and the formulas of
 `results.statistics.published` are written for many runs at once (tests/results/test_published.py holds them
 against each other). Prints, for each interval, its lowest coverage and how many cells stay below 93.5 %.
 """
@@ -49,7 +51,9 @@ def _votes(weight: int) -> dict[float, float]:
     return {1.0 + k: comb(rest, k) * 0.6**k * 0.4 ** (rest - k) for k in range(rest + 1)}
 
 
+BINARY = "binary"
 KINDS = (
+    _kind(BINARY, {1: {1.0: 1.0}}),
     _kind("graded", {1: dict.fromkeys((0.25, 0.5, 0.75, 1.0), 0.25)}),
     _kind("templates", {4: {1.0: 0.5, 2.0: 0.2, 3.0: 0.1, 4.0: 0.2}}),
     _kind("votes", {weight: _votes(weight) for weight in (1, 2, 3, 4)}),
@@ -116,7 +120,17 @@ def bootstrap_t(kind: Kind, counts: Counts, truth: float, rng: np.random.Generat
 
 
 def ours(kind: Kind, counts: Counts, truth: float) -> npt.NDArray[np.bool_]:
+    if kind.name == BINARY:
+        return bonett_price(kind, counts, truth)
     return fitted(kind, counts).holds(truth, 0.05)
+
+
+def bonett_price(kind: Kind, counts: Counts, truth: float) -> npt.NDArray[np.bool_]:
+    """`results.statistics.bonett_price` for many runs at once."""
+    n = counts.sum(-1) + 2
+    below, above = ((counts[:, kind.lead * sign > 0].sum(-1) + 1) / n for sign in (-1, 1))
+    error = np.sqrt((below + above - (above - below) ** 2) / n)
+    return np.abs(above - below - truth) <= Z * error + 1e-12
 
 
 def coverage(kind: Kind, n: int, share: float, tilt: float, runs: int) -> dict[str, float]:

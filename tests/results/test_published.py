@@ -103,7 +103,8 @@ def test_what_is_simulated_is_what_runs(kind: many.Kind, name: str) -> None:
 
 def test_ours_keeps_its_coverage_where_the_published_ones_do_not() -> None:
     """Few differing clusters, all on one side: the cell that most of them miss."""
-    found = many.coverage(many.KINDS[1], 80, 0.05, 1.0, 1_000)
+    templates = next(kind for kind in many.KINDS if kind.name == "templates")
+    found = many.coverage(templates, 80, 0.05, 1.0, 1_000)
     assert found["ours"] >= 0.92
     for name in ("cr2", "obuchowski", "durkalski", "bootstrap-t"):
         assert found[name] < 0.92, name
@@ -136,3 +137,19 @@ def test_report_takes_another_interval(tmp_path: Path) -> None:
         assert other["interval"] == "CR2, Satterthwaite"
     refused = run_command(tmp_path, ["report", "run", "--interval", "wald"])
     assert refused.returncode == 2 and "wald" in refused.stderr
+
+
+def test_what_is_simulated_as_ours_is_what_the_table_takes() -> None:
+    """0/1 items: Bonett and Price."""
+    cell = Cell(many.KINDS[0], 80, 0.2, 0.5)
+    counts = cell.draw(np.random.default_rng(6), 60)[-1]
+    simulated = many.ours(cell.kind, counts, cell.truth)
+    assert simulated.any()
+    for run, count in enumerate(counts):
+        lead = np.repeat(cell.kind.lead, count)
+        first, second = np.maximum(-lead, 0), np.maximum(lead, 0)
+        weight = np.ones(lead.size)
+        pair = Pair(Sample(first, weight, lead.size, True), Sample(second, weight, lead.size, True))
+        found = choose_test.difference(pair)
+        assert found.interval.method == "Bonett-Price"
+        assert simulated[run] == (found.at(0.95).low <= cell.truth <= found.at(0.95).high)
