@@ -5,7 +5,8 @@ resumed training and one on several devices see the same steps. With variable-le
 examples of a batch are joined without padding; it keeps them apart by their boundaries.
 
 Loss: the same number as TRL's (a test compares them), but the vocabulary is projected only where the next id
-is a target, by transformers' own `logits_to_keep`; elsewhere the logits would be thrown away.
+is a target, by transformers' own `logits_to_keep`; elsewhere the logits would be thrown away. What all rows
+of a batch begin with is computed once (`shared.py`).
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 
 from distill.training.data import IGNORED
 from distill.training.progress import Meter
+from distill.training.shared import begin, can_share, shared_length
 from harness.types import stable_hash
 
 LARGEST_LOGITS = 2**29
@@ -101,6 +103,7 @@ class DistillTrainer(SFTTrainer):
         model = self.accelerator.unwrap_model(self.model)
         model = model.get_base_model() if hasattr(model, "get_base_model") else model
         self._can_slice = "logits_to_keep" in inspect.signature(type(model).forward).parameters
+        self._can_share = self._can_slice and can_share(model, self.args, self.accelerator.num_processes)
         self._vocabulary = model.config.get_text_config().vocab_size
 
     def _get_train_sampler(self, train_dataset: Any = None) -> BatchOrder:
@@ -167,6 +170,11 @@ class DistillTrainer(SFTTrainer):
     def _logits(self, model: Any, inputs: dict[str, torch.Tensor], positions: torch.Tensor) -> torch.Tensor:
         """Rows x positions x vocabulary, in float32 as in transformers' own loss."""
         given = {name: value for name, value in inputs.items() if name != "labels"}
+        ids, mask = inputs["input_ids"], inputs.get("attention_mask")
+        if self._can_share and (shared := shared_length(ids, mask, int(positions[0]))):
+            cache = begin(model, ids, shared)
+            rest = {"input_ids": ids[:, shared:], "attention_mask": mask, "past_key_values": cache}
+            return model(**rest, use_cache=True, logits_to_keep=positions - shared).logits.float()
         if self._can_slice:
             return model(**given, use_cache=False, logits_to_keep=positions).logits.float()
         return model(**given, use_cache=False).logits[:, positions].float()

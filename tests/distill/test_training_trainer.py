@@ -5,7 +5,10 @@ Marked `slow`: it imports TRL. On the tiny random model in float32.
 
 from __future__ import annotations
 
+import json
 import random
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -42,8 +45,9 @@ def make_trainer(
     from distill.training.progress import Meter
     from distill.training.trainer import DistillTrainer, SFTConfig
 
-    options = {"bf16": False, "gradient_checkpointing": False, "max_length": None, "report_to": "none"}
+    options = {"bf16": False, "max_length": None, "report_to": "none"}
     options |= {
+        "gradient_checkpointing": more.pop("gradient_checkpointing", False),
         "per_device_train_batch_size": 4,
         "per_device_eval_batch_size": 16,
         "data_seed": 0,
@@ -108,6 +112,83 @@ def test_the_loss_and_its_gradients_are_those_of_the_plain_path(
     assert max(gradient.abs().max() for gradient in wanted) > 1e-4
     for one, other in zip(got, wanted, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-6)
+
+
+def alike(rows: list[dict[str, list[int]]], length: int) -> list[dict[str, list[int]]]:
+    """The same examples after one beginning of `length` ids."""
+    beginning = random_ids(random.Random(8), length, length)
+    return [
+        {"input_ids": [*beginning, *row["input_ids"]], "labels": [*[IGNORED] * length, *row["labels"]]}
+        for row in rows
+    ]
+
+
+@pytest.fixture
+def positions_run(trainer: Any) -> Iterator[list[int]]:
+    """Positions that each pass through the first layer has, rows x length."""
+    seen: list[int] = []
+    layer = trainer.accelerator.unwrap_model(trainer.model).get_decoder().layers[0]
+    watching = layer.register_forward_pre_hook(lambda _, given: seen.append(given[0].shape[:2].numel()))
+    yield seen
+    watching.remove()
+
+
+@pytest.mark.parametrize("same_prompt", [False, True], ids=["own prompts", "one prompt"])
+def test_a_shared_beginning_runs_once_with_the_same_loss_and_gradients(
+    trainer: Any, rows: list[dict[str, list[int]]], same_prompt: bool, positions_run: list[int]
+) -> None:
+    several = alike(rows, 30)
+    if same_prompt:
+        prompt = several[0]["input_ids"][:40]
+        several = [example(prompt, [place + 5, END]) for place in range(6)]
+    batch = trainer.data_collator(several)
+    model = trainer.model
+    learnt = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    plain = model(**batch).loss
+    wanted = torch.autograd.grad(plain, learnt)
+    width = batch["input_ids"].shape[1]
+    assert positions_run == [len(several) * width]
+    del positions_run[:]
+    ours = loss_of(trainer, several)
+    got = torch.autograd.grad(ours, learnt)
+    # The last id of a prompt is run in each row: its logits predict the target.
+    shared = 39 if same_prompt else 30
+    assert positions_run == [shared, len(several) * (width - shared)]
+    assert ours.item() == pytest.approx(plain.item(), rel=1e-6)
+    assert max(gradient.abs().max() for gradient in wanted) > 1e-4
+    for one, other in zip(got, wanted, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=5e-5 * float(other.abs().max()))
+
+
+def test_a_short_beginning_is_not_worth_a_pass_of_its_own(
+    trainer: Any, rows: list[dict[str, list[int]]], positions_run: list[int]
+) -> None:
+    loss_of(trainer, alike(rows, 10))
+    assert len(positions_run) == 1
+
+
+@pytest.mark.parametrize(
+    "more, changed",
+    [
+        ({"gradient_checkpointing": True}, {}),
+        ({}, {"attention_dropout": 0.1}),
+    ],
+    ids=["checkpointing", "dropout"],
+)
+def test_no_beginning_is_shared_with_checkpointing_or_dropout(
+    model_folder: Path,
+    rows: list[dict[str, list[int]]],
+    tmp_path: Path,
+    more: dict[str, Any],
+    changed: dict[str, Any],
+) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(model_folder, folder)
+    described = folder / "config.json"
+    described.write_text(json.dumps({**json.loads(described.read_text()), **changed}))
+    trainer = make_trainer(folder, alike(rows, 30), False, tmp_path / "out", **more)
+    assert not trainer._can_share
+    assert loss_of(trainer, alike(rows, 30)).item() > 0
 
 
 def test_parts_of_a_step_add_up_to_the_step(trainer: Any, rows: list[dict[str, list[int]]]) -> None:

@@ -49,9 +49,13 @@ def common_beginning(pieces: Sequence[Sequence[int]]) -> int:
     at least one id."""
     least, most = min(pieces, key=tuple), max(pieces, key=tuple)
     length = min(common_prefix(least, most), min(map(len, pieces)) - 1)
-    saved = length * (len(pieces) - 1)
-    worth = length >= MIN_COMMON and saved >= MIN_COMMON_SHARE * sum(map(len, pieces))
-    return length if worth else 0
+    return length if worth_sharing(length, len(pieces), sum(map(len, pieces))) else 0
+
+
+def worth_sharing(length: int, rows: int, ids: int) -> bool:
+    """Whether a beginning of `length` ids that all `rows` share is worth a separate pass; they have `ids`
+    ids together."""
+    return length >= MIN_COMMON and length * (rows - 1) >= MIN_COMMON_SHARE * ids
 
 
 def group_by_prefix(prompts: Sequence[Sequence[int]], shortest: int = MIN_SHARED) -> list[PrefixGroup]:
