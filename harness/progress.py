@@ -1,7 +1,8 @@
 """What a person sees while a run works: phase, calls done, tokens per second, time left.
 
-A terminal gets a moving bar. A log file or CI gets a line a minute, even during a long batch, and one when a
-phase ends. All of it goes to standard error, so standard output has only the card and the last JSON line.
+A terminal gets a moving bar. A log file or CI gets a line a minute, and one when a phase ends. Both count the
+calls and tokens of a long batch while it is under way. All of it goes to standard error, so standard output
+has only the card and the last JSON line.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import re
 import sys
 import threading
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
@@ -19,7 +21,7 @@ SECONDS_BETWEEN = 60.0
 """Seconds between two lines of a phase, if standard error is not a terminal."""
 
 SECONDS_OF_A_BAR = 1.0
-"""The same for a training process, if standard error is a terminal: its lines move a bar."""
+"""The same if standard error is a terminal: there a bar moves."""
 
 PACE = "S2D_TRAINING_PACE"
 """Environment variable: the same for a training process, which cannot see where its output goes."""
@@ -82,9 +84,16 @@ class TrainingLines:
 class Progress:
     """Progress of one phase: finished calls out of the calls known so far."""
 
-    def __init__(self, title: str, planned: int = 0, quiet: bool = False) -> None:
+    def __init__(
+        self,
+        title: str,
+        planned: int = 0,
+        quiet: bool = False,
+        under_way: Callable[[], tuple[int, int]] = lambda: (0, 0),
+    ) -> None:
         """`planned` is the number of calls that the methods declare for the whole phase: in a wave only the
-        calls of one step are known. `quiet`: nothing is shown."""
+        calls of one step are known. `quiet`: nothing is shown. `under_way` says how many calls of the batch
+        in progress have ended, and how many tokens it has generated so far (`Engine.under_way`)."""
         from tqdm import tqdm
 
         self._title = title
@@ -95,57 +104,68 @@ class Progress:
         self._known = 0
         self._tokens = 0
         self._quiet = quiet
-        terminal = sys.stderr.isatty()
+        self._under_way = under_way
+        self._terminal = sys.stderr.isatty()
         self._bar = tqdm(
             total=planned,
             desc=one_line(title),
             unit="call",
             file=sys.stderr,
-            disable=quiet or not terminal,
+            disable=quiet or not self._terminal,
             dynamic_ncols=True,
             leave=False,
         )
         self._ended = threading.Event()
-        self._teller = None if quiet or terminal else threading.Thread(target=self._tell, daemon=True)
+        self._teller = None if quiet else threading.Thread(target=self._tell, daemon=True)
 
     def expect(self, calls: int) -> None:
         """Adds calls that are known now."""
         self._known += calls
-        self._bar.total = self._total
-        self._bar.refresh()
+        self._show()
 
     def replayed(self, calls: int) -> None:
         """Counts calls that were found in the store."""
         self._replayed += calls
-        self._bar.update(calls)
+        self._show()
 
     def made(self, calls: int, generated_tokens: int) -> None:
         """Counts calls that the engine has just finished."""
         self._made += calls
         self._tokens += generated_tokens
-        self._bar.set_postfix_str(f"{self._rate():.0f} tok/s")
-        self._bar.update(calls)
+        self._show()
 
     @property
     def _total(self) -> int:
         return max(self._planned, self._known)
 
-    def _rate(self) -> float:
-        return self._tokens / max(time.perf_counter() - self._began, 1e-9)
+    def _rate(self, under_way: int = 0) -> float:
+        return (self._tokens + under_way) / max(time.perf_counter() - self._began, 1e-9)
 
     def _tell(self) -> None:
-        """Prints a line at intervals until the phase ends."""
-        while not self._ended.wait(SECONDS_BETWEEN):
-            say(self._line())
+        """Shows how far the phase is, at intervals until it ends."""
+        while not self._ended.wait(SECONDS_OF_A_BAR if self._terminal else SECONDS_BETWEEN):
+            if self._terminal:
+                self._show()
+            else:
+                say(self._line())
+
+    def _show(self) -> None:
+        """Moves the bar of a terminal."""
+        ended, tokens = self._under_way()
+        self._bar.total = self._total
+        self._bar.n = self._made + self._replayed + ended
+        self._bar.set_postfix_str(f"{self._rate(tokens):.0f} tok/s")
 
     def _line(self) -> str:
         seconds = time.perf_counter() - self._began
-        done = self._made + self._replayed
+        ended, tokens = self._under_way()
+        asked = self._made + ended
+        done = asked + self._replayed
         left = "time left not known yet"
-        if self._made:
-            left = f"{clock(seconds * max(0, self._total - done) / self._made)} left"
+        if asked:
+            left = f"{clock(seconds * max(0, self._total - done) / asked)} left"
         return (
-            f"{self._title}: {done:,} of {self._total:,} calls, {self._rate():.0f} tok/s, "
+            f"{self._title}: {done:,} of {self._total:,} calls, {self._rate(tokens):.0f} tok/s, "
             f"{clock(seconds)} elapsed, {left}"
         )
 
@@ -158,6 +178,8 @@ class Progress:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._ended.set()
+        if self._teller is not None:
+            self._teller.join()
         self._bar.close()
         if self._quiet:
             return

@@ -82,7 +82,7 @@ class Scheduler:
             else:
                 live[index] = _Live(job, state)
         planned = sum(least_of(state.job.method) for state in live.values())
-        with Progress(phase, planned, quiet) as progress:
+        with Progress(phase, planned, quiet, self._engine.under_way) as progress:
             if isinstance(self._engine, ContinuousEngine):
                 self._stream(self._engine, live, responses, phase, progress)
             while live:

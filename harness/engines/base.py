@@ -129,6 +129,11 @@ class Engine(ABC):
         """Completions in the order of `batch`. A request that cannot be served becomes a completion with
         `finish_reason` "error", never an exception and never a silent cut."""
 
+    def under_way(self) -> tuple[int, int]:
+        """Calls of the batch in progress that have ended, and tokens that its calls have generated so far. It
+        is for progress lines, which another thread prints. (0, 0) where an engine cannot tell."""
+        return 0, 0
+
     def require_served(self, name: str, adapter: str | Path) -> None:
         """UserError where the weights are on a server that does not serve `adapter`, its own name of it or a
         folder, for the variant `name`."""

@@ -21,6 +21,7 @@ from harness.engines.hf import decode as hf_decode
 from harness.engines.hf.draw import draw
 from harness.engines.hf.engine import HuggingFaceEngine
 from harness.engines.hf.prefixes import MIN_COMMON, MIN_SHARED
+from harness.engines.hf.rows import Row
 from harness.engines.hf.settings import pick_dtype
 from harness.errors import RunError, UserError
 from harness.models.source import ModelSource
@@ -173,6 +174,25 @@ def test_no_decode_step_is_spent_on_a_finished_row(engine: HuggingFaceEngine) ->
     rows = engine.execution.decode_rows - before.decode_rows
     assert rows == sum(each.generated_tokens - 1 for each in done)
     assert engine.execution.as_dict()["useful_decode_share"] == 1.0
+
+
+def test_a_batch_under_way_says_how_far_it_is(
+    engine: HuggingFaceEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Read after each step, as a thread may."""
+    seen: list[tuple[int, int]] = []
+    goes_on = Row.goes_on
+
+    def watched(row: Row, *more: Any) -> bool:
+        seen.append(engine.under_way())
+        return goes_on(row, *more)
+
+    monkeypatch.setattr(Row, "goes_on", watched)
+    done = engine.generate([request(engine.prompt_ids([user(text)]), max_tokens=6) for text in questions(9)])
+    tokens = sum(each.generated_tokens for each in done)
+    assert seen[0] == (0, 0) and seen == sorted(seen)
+    assert seen[-1][0] == len(done) - 1 and seen[-1][1] == tokens - 1
+    assert engine.under_way() == (0, 0)
 
 
 def test_a_stop_ends_the_row_where_its_text_is_complete(engine: HuggingFaceEngine) -> None:

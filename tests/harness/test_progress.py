@@ -33,6 +33,29 @@ def test_a_log_gets_lines_while_a_batch_is_under_way(
     assert len(found) >= 3
 
 
+def test_a_batch_under_way_counts_in_a_log_and_on_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One batch may have all calls of a phase: until it ends, nothing else would move."""
+    for each in ("SECONDS_BETWEEN", "SECONDS_OF_A_BAR"):
+        monkeypatch.setattr(progress, each, 0.05)
+
+    def shown_by() -> None:
+        ended, tokens = iter(range(30, 1000, 10)), iter(range(500, 10_000, 500))
+        with Progress("base", planned=200, under_way=lambda: (next(ended), next(tokens))):
+            time.sleep(0.3)
+
+    shown_by()
+    lines = [match.groups() for line in capsys.readouterr().err.splitlines() if (match := LINE.match(line))]
+    assert [int(done) for done, _, _ in lines[:3]] == [30, 40, 50]
+    assert "not known" not in lines[0][2]
+    screen = _Terminal()
+    monkeypatch.setattr("sys.stderr", screen)
+    shown_by()
+    assert "30/200" in screen.getvalue() and "50/200" in screen.getvalue()
+    assert re.search(r"[1-9]\d* tok/s", screen.getvalue())
+
+
 def test_a_short_phase_and_a_quiet_one_say_little(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

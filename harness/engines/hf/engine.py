@@ -58,6 +58,8 @@ class HuggingFaceEngine(Engine):
         self._token_budget = int(arguments["batch_tokens"]) or budget_from_memory(model)
         self._halving = Halving()
         self._adapters: list[str] = []
+        self._rows: list[Row] = []
+        """Rows of the batch in progress."""
 
     @classmethod
     def load(cls, source: ModelSource, arguments: Settings) -> HuggingFaceEngine:
@@ -128,12 +130,20 @@ class HuggingFaceEngine(Engine):
         fitting = [row for row in rows if row.limit > 0]
         if fitting:
             self._switch(batch[0].adapter)
-            self._halving.decode(fitting, self._decode, self.execution)
+            self._rows = fitting
+            try:
+                self._halving.decode(fitting, self._decode, self.execution)
+            finally:
+                self._rows = []
         completions = [self._completion(row) for row in rows]
         self.execution.seconds += time.perf_counter() - began
         self.execution.generated_tokens += sum(done.generated_tokens for done in completions)
         self.execution.prompt_tokens += sum(done.prompt_tokens for done in completions)
         return completions
+
+    def under_way(self) -> tuple[int, int]:
+        rows = self._rows
+        return sum(row.ended for row in rows), sum(len(row.generated) for row in rows)
 
     def _decode(self, rows: Sequence[Row]) -> None:
         if self._verdict.way is Way.ALONE:

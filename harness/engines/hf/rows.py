@@ -32,6 +32,10 @@ class Row:
             generator = torch.Generator().manual_seed(self.seed)
             self.draws = torch.rand(self.limit, generator=generator, dtype=torch.float64)
 
+    @property
+    def ended(self) -> bool:
+        return self.ended_by_stop or self.error is not None or len(self.generated) >= self.limit
+
     def goes_on(self, token: int | None, end_ids: frozenset[int], stopped: Callable[[Row], bool]) -> bool:
         """Adds the next id (None: the logits were not finite). Returns whether the row continues."""
         if token is None:
