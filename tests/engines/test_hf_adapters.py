@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,21 @@ def test_an_adapter_says_what_plain_peft_says(
             input_ids=ids, attention_mask=torch.ones_like(ids), do_sample=False, max_new_tokens=12
         )
         assert list(done.generated_ids) == out[0, ids.shape[1] :].tolist()
+
+
+def test_an_adapter_is_computed_in_the_dtype_of_its_model(
+    tiny_source: ModelSource, tiny_adapter: Path, tmp_path: Path
+) -> None:
+    """As in training and in vLLM; PEFT's own choice is float32."""
+    engine = HuggingFaceEngine.load(replace(tiny_source, dtype="bfloat16"), {"device": "cpu"})
+    plain = engine.generate(ask(engine, None))
+    engine.add_adapter("tuned", tiny_adapter)
+    engine.add_adapter("again", copied(tiny_adapter, tmp_path / "again"))
+    found = {each.dtype for name, each in engine._model.named_parameters() if "lora_" in name}
+    assert found == {torch.bfloat16}
+    tuned, again = (engine.generate(ask(engine, name)) for name in ("tuned", "again"))
+    assert tuned == again != plain
+    assert engine.generate(ask(engine, None)) == plain
 
 
 @pytest.mark.parametrize("bias", ["all", "lora_only"])

@@ -182,10 +182,14 @@ class HuggingFaceEngine(Engine):
         try:
             # PEFT's warnings, such as missing tensors, were checked before.
             with warnings.catch_warnings(action="ignore"):
+                # PEFT would compute adapters of a bfloat16 model in float32, which is slower than the model
+                # itself on a CPU. Training and vLLM compute them in the model's dtype.
                 if isinstance(self._model, PeftModel):
-                    self._model.load_adapter(str(folder), adapter_name=name)
+                    self._model.load_adapter(str(folder), adapter_name=name, autocast_adapter_dtype=False)
                 else:
-                    self._model = PeftModel.from_pretrained(self._model, str(folder), adapter_name=name)
+                    self._model = PeftModel.from_pretrained(
+                        self._model, str(folder), adapter_name=name, autocast_adapter_dtype=False
+                    )
         except Exception as error:  # PEFT raises many kinds for settings that it did not write
             if is_out_of_memory(error):
                 raise RunError(
