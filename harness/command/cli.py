@@ -226,12 +226,21 @@ def _report(arguments: list[str], course: Course) -> int:
     parser.add_argument(
         "--limit", type=int, metavar="N", help="only N questions per task, those of a run with --limit N"
     )
+    parser.add_argument(
+        "--share",
+        type=path_argument,
+        metavar="FOLDER",
+        help="write a copy to publish: without texts of the data set, paths and addresses of this machine",
+    )
     given = parser.parse_args(arguments)
+    from results.records.share import share
     from results.records.view import Part, write_view
 
     part = Part(_names(given.variants), _names(given.tasks), given.limit)
     if part:
         given.run = write_view(given.run, part)
+    if given.share:
+        given.run = share(given.run, given.share)
     if given.paper:
         from results.analysis.leaderboard import build
         from results.paper import beside, render
