@@ -40,11 +40,10 @@ def estimate(
     variants: where they are not known, all of their work counts. `evaluates` is False if only checkpoints
     are made."""
     held = still_held(options, variants, held, plans) if evaluates else {}
-    parts: list[Part] = []
-    for variant in untrained_first(variants):
-        parts += distillation(options, [variant], tasks, plans)
-        if evaluates:
-            parts += evaluation(options, [variant], tasks, held)
+    ordered = untrained_first(variants)
+    parts = list(distillation(options, ordered, tasks, plans))
+    if evaluates:
+        parts += evaluation(options, ordered, tasks, held)
     what = f"{_counted(len(tasks), 'task')} to distil"
     if evaluates:
         prompts = sum(len(task.indices) for task in tasks) * len(variants) * options.seeds

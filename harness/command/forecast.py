@@ -106,21 +106,23 @@ def forecast(
         say(said.line)
         return Forecast(_joined([_unprobed(part) for part in said.parts]), {}, missing)
     plans: Plans = {}
+    parts: list[Part] = []
 
     def needed(session: Session) -> list[Kind]:
-        nonlocal plans
+        nonlocal plans, parts
         plans = checkpoints(session, variants)
         size = estimate(options, variants, tasks, held, plans, evaluates)
         say(size.line)
-        return _measurements(size.parts, plans)
+        parts = size.parts
+        return _measurements(parts, plans)
 
     with probed(options, source, variants, tasks, needed) as probe:
         rows: list[Row] = []
         for variant in untrained_first(variants):
-            parts = estimate(options, [variant], tasks, held, plans, evaluates).parts
-            rows += [_row(part, probe) for part in parts if not part.scored]
+            mine = [part for part in parts if part.variant == variant.name]
+            rows += [_row(part, probe) for part in mine if not part.scored]
             rows += _trainings(variant, [plan for _, plan in plans.get(variant.name, ())], probe)
-            rows += [_row(part, probe) for part in parts if part.scored]
+            rows += [_row(part, probe) for part in mine if part.scored]
         full = any(plan.settings["tuning"] == "full" for found in plans.values() for _, plan in found)
         rows.append(Row(LOADING, "model", seconds=(probe.load_seconds, 2 * probe.load_seconds)))
         return Forecast(_joined(rows), _memory(probe, rows, full))

@@ -39,6 +39,8 @@ Kind = tuple[str, str, bool]
 class Part:
     """One phase on one task."""
 
+    variant: str
+    """The variant that needs it."""
     phase: str
     """The variant, or what comes before its training."""
     task: TaskData
@@ -145,20 +147,22 @@ def evaluation(
             method = variant.method_for(task.spec.s2_method)
             items = len(task.indices) * options.seeds - held.get((variant.name, task.name), 0)
             most = _most(options, task, method)
-            yield Part(variant.name, task, method, max(0, items), most, scored=True)
+            yield Part(variant.name, variant.name, task, method, max(0, items), most, scored=True)
 
 
 def distillation(
     options: RunOptions, variants: Sequence[Variant], tasks: Sequence[TaskData], plans: Plans
 ) -> Iterator[Part]:
     """Yields for each seed the samples of the teachers, the calls of a filter that lets the model choose, and
-    those of System 1 before training. A checkpoint of `plans` that is there needs none of them."""
+    those of System 1 before training. A checkpoint of `plans` that is there needs none of them, and variants
+    with the same teacher share its samples."""
     known = {
         (variant, plan.task.name, seed): Inputs(0, 0) if plan.is_there else Inputs(plan.inputs, plan.asked)
         for variant, found in plans.items()
         for seed, plan in found
     }
     taught = [each for each in variants if each.kind == "distilled"]
+    drawn: dict[tuple[str, str, int], int] = {}
     for variant, seed, task in product(taught, options.every_seed, tasks):
         if unteachable(variant, task.spec.s2_method):
             continue
@@ -169,12 +173,16 @@ def distillation(
         samples = inputs.asked * teacher_samples(options, task, variant)
         if recipe.samples != 0:
             most = _most(options, task, method)
-            yield Part(name, task, method, samples, most, teaches=True)
+            of = task.name, method, seed
+            new = max(0, samples - drawn.get(of, 0))
+            drawn[of] = drawn.get(of, 0) + new
+            yield Part(variant.name, name, task, method, new, most, teaches=True)
         if chosen.model_chooses:
-            yield Part(f"{name}, {CHOOSING}", task, USC, inputs.units, Most(1, USC_TOKENS, True))
+            each = Most(1, USC_TOKENS, True)
+            yield Part(variant.name, f"{name}, {CHOOSING}", task, USC, inputs.units, each)
         if recipe.asks_before:
-            before = min(ASKED_BEFORE, inputs.asked)
-            yield Part(f"{name}, {BEFORE}", task, DIRECT, before, _most(options, task, DIRECT))
+            before, most = min(ASKED_BEFORE, inputs.asked), _most(options, task, DIRECT)
+            yield Part(variant.name, f"{name}, {BEFORE}", task, DIRECT, before, most)
 
 
 def _inputs_at_most(options: RunOptions, task: TaskData, chosen: Filter) -> Inputs:

@@ -88,6 +88,19 @@ def test_no_run_exceeds_the_upper_bounds(tmp_path: Path, name: str) -> None:
         assert larger["calls_at_most"] == 3 * 14
 
 
+def test_variants_of_one_teacher_share_its_samples(tmp_path: Path) -> None:
+    usual = ("paper_like.py", "--tasks", "coin_flip", "--models")
+    one = foreseen(tmp_path, *usual, "s2,distilled")
+    rest = {"ablation": "s2,distilled,distilled-nofilter", "control": "s2,distilled,distilled-s1"}
+    more = {name: foreseen(tmp_path, *usual, models) for name, models in rest.items()}
+    teacher = {name: {row[0]: row[3] for row in told["rows"]} for name, told in more.items()}
+    assert [row[3] for row in one["rows"] if row[0] == "teacher"] == [teacher["ablation"]["teacher"]]
+    assert "teacher of distilled-nofilter" not in teacher["ablation"]
+    assert teacher["control"]["teacher of distilled-s1"] == teacher["control"]["teacher"] > 0
+    command(tmp_path, *usual, rest["ablation"])
+    assert made(tmp_path)[0] <= more["ablation"]["calls_at_most"]
+
+
 def size(done: Done) -> str:
     """The line with the size of a run."""
     return next(line for line in done.stderr.splitlines() if "scored prompts" in line or "to distil" in line)
