@@ -20,7 +20,7 @@ from results.files import write_whole
 from results.records.lines import lines
 from results.records.load import require_as_written, sample_files
 from results.records.manifest import read_manifest
-from results.schema import JsonObject, Manifest
+from results.schema import Distillation, JsonObject, Manifest
 
 OF_THE_DATA = ("prompt", "target")
 """Keys of a row with texts of the data set; so have the `messages` of its steps."""
@@ -58,10 +58,17 @@ def share(run: Path, folder: Path) -> Path:
     for entry in manifest["distillation"]:
         card = Path(entry["checkpoint"] or "") / "README.md"
         if entry["checkpoint"] and card.is_file():
-            name = re.sub(r"[^\w.-]", "-", f"card-{entry.get('variant') or 'distilled'}-{entry['task']}.md")
-            write_whole(folder / name, plain(_FENCED.sub(LEFT_OUT, card.read_text(encoding="utf-8"))))
+            text = card.read_text(encoding="utf-8")
+            write_whole(folder / _card_name(entry, manifest), plain(_FENCED.sub(LEFT_OUT, text)))
     write_whole(folder / "manifest.json", json.dumps(shown, indent=1, ensure_ascii=False) + "\n")
     return folder
+
+
+def _card_name(entry: Distillation, manifest: Manifest) -> str:
+    parts = ["card", entry.get("variant") or "distilled", entry["task"]]
+    if len({each.get("seed") for each in manifest["distillation"]}) > 1:
+        parts.append(f"seed-{entry['seed']}")
+    return re.sub(r"[^\w.-]", "-", "-".join(parts)) + ".md"
 
 
 def _row(row: JsonObject) -> JsonObject:

@@ -45,7 +45,7 @@ def make_trainer(
     from distill.training.progress import Meter
     from distill.training.trainer import DistillTrainer, SFTConfig
 
-    options = {"bf16": False, "max_length": None, "report_to": "none"}
+    options = {"bf16": more.pop("bf16", False), "max_length": None, "report_to": "none"}
     options |= {
         "gradient_checkpointing": more.pop("gradient_checkpointing", False),
         "per_device_train_batch_size": 4,
@@ -158,6 +158,27 @@ def test_a_shared_beginning_runs_once_with_the_same_loss_and_gradients(
     assert max(gradient.abs().max() for gradient in wanted) > 1e-4
     for one, other in zip(got, wanted, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=5e-5 * float(other.abs().max()))
+
+
+def test_a_beginning_is_shared_in_bfloat16_too(
+    model_folder: Path, rows: list[dict[str, list[int]]], tmp_path: Path
+) -> None:
+    """As real models train: under autocast, through the wrapper that accelerate puts around the model."""
+    trainer = make_trainer(model_folder, alike(rows, 30), True, tmp_path, bf16=True)
+    model = trainer.model = trainer.accelerator.prepare_model(trainer.model)
+    learnt = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    found = []
+    for shares in (True, False):
+        trainer._can_share = shares
+        with trainer.compute_loss_context_manager():
+            loss = loss_of(trainer, alike(rows, 30))
+        found.append((loss.item(), torch.autograd.grad(loss, learnt)))
+    (loss, got), (plain, wanted) = found
+    assert loss == pytest.approx(plain, rel=0.01)
+    scale = max(float(each.abs().max()) for each in wanted)
+    assert (
+        max(float((one - other).abs().max()) for one, other in zip(got, wanted, strict=True)) < 0.05 * scale
+    )
 
 
 def test_a_short_beginning_is_not_worth_a_pass_of_its_own(

@@ -59,6 +59,16 @@ def test_nothing_of_the_data_set_or_the_machine_is_in_it(run: Path, tmp_path: Pa
     assert "vllm serve qwen.gguf" in texts["card-distilled-coin_flip.md"]
 
 
+def test_each_seed_has_its_card(run: Path, tmp_path: Path) -> None:
+    manifest = json.loads((run / "manifest.json").read_text())
+    entry = manifest["distillation"][0]
+    manifest["distillation"] = [{**entry, "seed": seed} for seed in (0, 1)]
+    (run / "manifest.json").write_text(json.dumps(manifest))
+    folder = share(run, tmp_path / "shared")
+    cards = sorted(path.name for path in folder.glob("card-*"))
+    assert cards == ["card-distilled-coin_flip-seed-0.md", "card-distilled-coin_flip-seed-1.md"]
+
+
 def test_its_tables_are_those_of_the_run_and_its_items_pair_with_it(run: Path, tmp_path: Path) -> None:
     manifest = json.loads((run / "manifest.json").read_text())
     (run / "manifest.json").write_text(json.dumps({**manifest, "distillation": []}))
