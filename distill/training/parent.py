@@ -40,6 +40,9 @@ FAILED = "failed: "
 ERROR_LINE = re.compile(r"\b\w*Error: |\bSignal \d+")
 """Finds the line with the reason, for a child, or accelerate, that could not report it itself."""
 
+NEED_LESS = "--train-args gradient_accumulation=2 (or 4, 8) or gradient_checkpointing=true need less"
+"""What to do where memory ran out. Both keep what is learnt, so the checkpoint has the same name."""
+
 KILLED = re.compile(r"\bSignal (?!15\b)\d+")
 """Accelerate's message about a process that something else ended; 15 is its own end of the others."""
 
@@ -100,7 +103,7 @@ def _run(command: list[str]) -> None:
     if status == 0:
         return
     if not reason and status == -signal.SIGKILL:
-        reason = "the system killed it, most likely because memory ran out"
+        reason = f"the system killed it, most likely because memory ran out; {NEED_LESS}"
     # Of several processes, the others say only that the killed one is gone.
     why = killed or reason or hint or last or f"exit status {status}"
     raise RunError(f"training failed ({why}): fix this and run the command again")
@@ -148,7 +151,7 @@ def _one_line(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     text = f"{type(error).__name__}: {lines[0] if lines else 'no reason given'}"
     if "out of memory" in text.lower():
-        return f"{text}; --train-args gradient_accumulation=2 or gradient_checkpointing=true need less"
+        return f"{text}; {NEED_LESS}"
     return text
 
 

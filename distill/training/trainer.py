@@ -29,9 +29,9 @@ from distill.training.progress import Meter
 from distill.training.shared import begin, can_share, shared_length
 from harness.types import stable_hash
 
-LARGEST_LOGITS = 2**29
-"""Number of logits of one batch (2 GiB in float32) from which TRL's tiled projection is used, which never
-holds them all."""
+LARGEST_LOGITS = 2**27
+"""Number of logits of one batch from which TRL's tiled projection is used, which never holds them all. A step
+holds about four copies of them, together 2 GiB at this number."""
 
 __all__ = ["BatchOrder", "DistillTrainer", "SFTConfig", "can_flatten", "exact_answers"]
 
