@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 from harness import storage
 from harness.errors import UserError
 from harness.growth import OTHER_BATCHES, added, joined, kept_beyond, require_error_left
-from harness.options import RunOptions
+from harness.options import RunOptions, comparable
 from harness.origin import git_commit, hardware, versions
 from harness.progress import say
 from results.files import parse_json, remove_scratch, write_whole
@@ -277,7 +277,7 @@ def _find_or_name(options: RunOptions, kind: str) -> Path:
                 continue
             if manifest is None or manifest.get("kind", kind) != kind or _is_done(path, manifest):
                 continue
-            before = manifest.get("options", {})
+            before = comparable(manifest.get("options", {}))
             if all(before.get(name, value) == value for name, value in same.items()):
                 return path
     # A model name may contain characters that a folder name must not.

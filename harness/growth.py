@@ -2,7 +2,7 @@
 
 More items, tasks, variants and seeds are joined with those that the run has: their calls are in the store, so
 only what is new is asked. What the command leaves out stays in the run; `report RUN --limit N` shows less.
-Every other option changes calls or training, so another value of it is refused.
+Every other option that changes calls or training has to stay, so another value of it is refused.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import UserError
-from harness.options import NOT_COMPARED, RunOptions
+from harness.options import ONLY_HOW, RunOptions
 from harness.programs.outside import load_files
 from harness.types import Settings
 from harness.variants import Variant, parse_variants, variant_names, variant_texts, with_teacher_typed
@@ -53,9 +53,10 @@ def joined(path: Path, held: Settings, now: RunOptions) -> RunOptions:
     values = now.as_dict()
     # An earlier version may lack some of them.
     before = RunOptions.from_dict({name: held.get(name, value) for name, value in values.items()})
-    for name, value in before.as_dict().items():
-        if name not in NOT_COMPARED | GROWS and value != values[name]:
-            raise _refusal(path, name, value, values[name])
+    same = now.compared()
+    for name, value in before.compared().items():
+        if name not in GROWS and value != same[name]:
+            raise _refusal(path, name, before.as_dict()[name], values[name])
     if before.task_config and now.task_config not in (None, before.task_config):
         raise _refusal(path, "task_config", before.task_config, now.task_config)
     if before.until_decided:  # its looks were planned for these claims and this number of items
@@ -95,8 +96,9 @@ def require_error_left(path: Path, manifest: Mapping[str, Any], now: RunOptions)
 
 
 def added(held: Settings, now: Settings) -> JsonObject:
-    """Returns what the options `now` add to a run with the options `held`: option -> `[before, after]`."""
-    grown = (name for name in sorted(GROWS) if name in held and held[name] != now[name])
+    """Returns what the options `now` add to a run with the options `held`, and other ways to do its work:
+    option -> `[before, after]`."""
+    grown = (name for name in sorted({*GROWS, *ONLY_HOW}) if name in held and held[name] != now[name])
     return {name: [held[name], now[name]] for name in grown}
 
 

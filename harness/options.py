@@ -44,6 +44,16 @@ NOT_COMPARED = frozenset(
 """Options that may differ when a run is continued, because none of them changes a call."""
 
 
+ONLY_HOW = {
+    "train_args": frozenset({"gradient_checkpointing", "gradient_accumulation", "launch"}),
+    "engine_args": frozenset(
+        {"concurrency", "timeout", "gpu_memory_utilization", "max_num_seqs", "max_num_batched_tokens"}
+    ),
+}
+"""Settings within options that say how the work is done, not what is asked or learnt (except for rounding).
+They may differ too: where memory ran out or a server was too slow, other values help."""
+
+
 PATHS = frozenset({"pretrained", "data", "output", "prices", "task_config"})
 """Options that may be paths."""
 
@@ -178,7 +188,7 @@ class RunOptions:
 
     def compared(self) -> Settings:
         """The options that must be equal for a run to be continued."""
-        return {name: value for name, value in self.as_dict().items() if name not in NOT_COMPARED}
+        return comparable(self.as_dict())
 
     @classmethod
     def from_dict(cls, values: Settings) -> RunOptions:
@@ -192,6 +202,15 @@ class RunOptions:
             if str(typed[name] or "").startswith("~"):  # a shell would expand it on the command line
                 typed[name] = str(expanded(typed[name]))
         return cls(**typed)
+
+
+def comparable(values: Settings) -> Settings:
+    """Those of `values` that must be equal for a run to be continued; `values` may be from a manifest."""
+    kept = {name: value for name, value in values.items() if name not in NOT_COMPARED}
+    for option, only_how in ONLY_HOW.items():
+        if isinstance(kept.get(option), dict):
+            kept[option] = {name: value for name, value in kept[option].items() if name not in only_how}
+    return kept
 
 
 _PLAIN: dict[str, tuple[type | tuple[type, ...], str]] = {

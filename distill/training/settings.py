@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from distill.training.accelerate_config import machines
 from harness.errors import UserError
+from harness.options import ONLY_HOW
 from harness.settings import Setting, shown, unknown
 from harness.types import Settings
 
@@ -69,10 +70,6 @@ DEFAULTS: Settings = {name: setting.default for name, setting in SETTINGS.items(
 FULL_LEARNING_RATE = 2e-5
 """Default with tuning=full (TRL's default for full training): LoRA's rate would destroy the weights."""
 
-ONLY_HOW = ("gradient_checkpointing", "gradient_accumulation", "launch")
-"""Settings of how the work is done, which do not change what is learnt (except for rounding)."""
-
-
 OF_RECIPES = ("shortest", "longest_reply", "stages")
 """Settings that some recipes use (`Recipe.settings`) and the others do not look at."""
 
@@ -115,7 +112,7 @@ def training_settings(*layers: Settings) -> Settings:
 def identity(settings: Settings, used: Sequence[str] = ()) -> Settings:
     """The settings that decide what is learnt: part of a checkpoint's key. `used` are those of
     OF_RECIPES that the recipe uses."""
-    unseen = {*ONLY_HOW, *(() if settings["validation"] else ("patience", "save_steps"))}
+    unseen = {*ONLY_HOW["train_args"], *(() if settings["validation"] else ("patience", "save_steps"))}
     unseen |= set(OF_RECIPES) - set(used)
     return {name: value for name, value in settings.items() if name not in unseen}
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from harness.command.unchanged import is_unchanged
 from harness.engines import KINDS
 from harness.folder import held_manifest, with_held
-from harness.options import RunOptions
+from harness.options import RunOptions, comparable
 from harness.progress import say
 from results.files import file_hash
 from results.schema import Distillation, Manifest
@@ -43,10 +43,11 @@ def finished(options: RunOptions) -> Path | None:
     manifest = held_manifest(folder)
     if manifest is None or manifest.get("status") != "finished" or manifest.get("kind") != "run":
         return None
-    before = manifest.get("options", {})
+    before = comparable(manifest.get("options", {}))
     now = json.loads(json.dumps(options.compared()))
     if options.until_decided:  # its looks were planned for a margin
         now["margin"] = options.margin
+        before["margin"] = manifest["options"].get("margin")
     if any(name not in before or before[name] != value for name, value in now.items()):
         return None
     return folder if _as_written(folder, manifest) and is_unchanged(manifest) else None
