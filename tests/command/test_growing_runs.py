@@ -175,6 +175,33 @@ REFUSED = {
 }
 
 
+HOW = {
+    "training": ("train_args", {"epochs": 2}, {"gradient_accumulation": 4, "gradient_checkpointing": True}),
+    "a slow server": ("engine_args", {"batch_rows": 8}, {"timeout": 600, "concurrency": 2}),
+}
+
+
+@pytest.mark.parametrize("name", HOW)
+@pytest.mark.parametrize("place", ["run", None], ids=["named", "found under runs/"])
+def test_how_the_work_is_done_may_change_when_a_run_is_continued(
+    name: str, place: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where memory ran out, the error advises other settings: the same run has to take them."""
+    monkeypatch.chdir(tmp_path)
+    option, before, other = HOW[name]
+    first = RunFolder.open(RunOptions(output=place, **{option: before}), "first")
+    first.close()
+    second = RunFolder.open(with_held(RunOptions(output=place, **{option: before | other})), "second")
+    second.close()
+    assert second.path == first.path
+    found = manifest_of(first.path)
+    assert found["options"][option] == before | other
+    assert found["history"][1]["added"] == {option: [before, before | other]}
+    changed = dict.fromkeys(before, 3)
+    with pytest.raises(UserError, match="now it is"):
+        RunFolder.open(RunOptions(output=str(first.path), **{option: changed | other}), "third")
+
+
 def test_a_run_whose_looks_are_planned_grows_by_its_limit_only(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
