@@ -6,11 +6,9 @@ scores as wrong and is counted (rule 5). It computes no statistics.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from harness.answer_text import reasoning_words
@@ -18,7 +16,6 @@ from harness.errors import UserError
 from harness.lm.score import Scored
 from harness.lm.task import TaskData
 from harness.types import Item, Response, Step
-from results.files import write_whole
 from results.schema import CUT, LARGEST, SPENT, Failure, SampleRow, SampleStep, Usage
 from tasks import thoughts
 from tasks.spec import RawScores
@@ -165,11 +162,3 @@ def _number(score: Any, place: str) -> float | None:
             "the task's Python and repeat the command; finished calls are kept"
         )
     return figure if math.isfinite(figure) else None
-
-
-def write_rows(path: Path, rows: Sequence[SampleRow]) -> str:
-    """Writes JSON lines in one step: the file is the old one or the new one, never a part. Returns the
-    SHA-256 of the content."""
-    text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-    write_whole(path, text)
-    return hashlib.sha256(text.encode()).hexdigest()

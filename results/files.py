@@ -11,7 +11,7 @@ import json
 import os
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,17 @@ def write_whole(path: Path, text: str) -> Path:
     with replacing(path) as scratch:
         scratch.write_text(text, encoding="utf-8", newline="\n")
     return path
+
+
+def write_hashed(path: Path, text: str) -> str:
+    """Like `write_whole`; returns the SHA-256 of the content."""
+    write_whole(path, text)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> str:
+    """Writes JSON lines as `write_whole` does; returns the SHA-256 of the content."""
+    return write_hashed(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
 
 
 def remove_scratch(folder: Path) -> None:

@@ -170,14 +170,14 @@ class DistillTrainer(SFTTrainer):
     def _logits(self, model: Any, inputs: dict[str, torch.Tensor], positions: torch.Tensor) -> torch.Tensor:
         """Rows x positions x vocabulary, in float32 as in transformers' own loss."""
         given = {name: value for name, value in inputs.items() if name != "labels"}
-        ids, mask = inputs["input_ids"], inputs.get("attention_mask")
-        if self._can_share and (shared := shared_length(ids, mask, int(positions[0]))):
-            cache = begin(model, ids, shared)
-            rest = {"input_ids": ids[:, shared:], "attention_mask": mask, "past_key_values": cache}
-            return model(**rest, use_cache=True, logits_to_keep=positions - shared).logits.float()
-        if self._can_slice:
-            return model(**given, use_cache=False, logits_to_keep=positions).logits.float()
-        return model(**given, use_cache=False).logits[:, positions].float()
+        if not self._can_slice:
+            return model(**given, use_cache=False).logits[:, positions].float()
+        ids, shared = inputs["input_ids"], 0
+        if self._can_share:
+            shared = shared_length(ids, inputs.get("attention_mask"), int(positions[0]))
+        if shared:
+            given |= {"input_ids": ids[:, shared:], "past_key_values": begin(model, ids, shared)}
+        return model(**given, use_cache=shared > 0, logits_to_keep=positions - shared).logits.float()
 
 
 def exact_answers(prediction: EvalPrediction) -> dict[str, float]:

@@ -43,11 +43,10 @@ def finished(options: RunOptions) -> Path | None:
     manifest = held_manifest(folder)
     if manifest is None or manifest.get("status") != "finished" or manifest.get("kind") != "run":
         return None
-    before = comparable(manifest.get("options", {}))
-    now = json.loads(json.dumps(options.compared()))
-    if options.until_decided:  # its looks were planned for a margin
-        now["margin"] = options.margin
-        before["margin"] = manifest["options"].get("margin")
+    held = manifest.get("options", {})
+    if options.until_decided and held.get("margin") != options.margin:  # its looks were planned for one
+        return None
+    before, now = comparable(held), json.loads(json.dumps(options.compared()))
     if any(name not in before or before[name] != value for name, value in now.items()):
         return None
     return folder if _as_written(folder, manifest) and is_unchanged(manifest) else None

@@ -44,6 +44,8 @@ def estimate(
     parts = list(distillation(options, ordered, tasks, plans))
     if evaluates:
         parts += evaluation(options, ordered, tasks, held)
+    place = {variant.name: number for number, variant in enumerate(ordered)}
+    parts.sort(key=lambda part: place[part.variant])  # as the run works: one variant after the other
     what = f"{_counted(len(tasks), 'task')} to distil"
     if evaluates:
         prompts = sum(len(task.indices) for task in tasks) * len(variants) * options.seeds

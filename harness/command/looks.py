@@ -29,10 +29,10 @@ from harness.lm.score import part
 from harness.lm.task import TaskData
 from harness.placement import Placement, placements
 from harness.progress import say
-from harness.sample_rows import write_rows
 from harness.session import Session
 from harness.variants import Variant, untrained_first
 from results.analysis.decide import standings
+from results.files import write_rows
 from results.schema import Distillation, LookPlan, SampleRow
 
 Phases = tuple[list[Distillation], dict[str, float], dict[str, str]]

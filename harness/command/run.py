@@ -36,7 +36,6 @@ from harness.programs.budget import budget_of
 from harness.programs.outside import load_files
 from harness.progress import say
 from harness.recipes import LABELS
-from harness.sample_rows import write_rows
 from harness.session import Session
 from harness.variants import (
     SERVED,
@@ -48,6 +47,7 @@ from harness.variants import (
     with_noise_floor,
     with_teacher,
 )
+from results.files import write_rows
 from results.schema import Distillation, RunKind, SampleRow
 
 

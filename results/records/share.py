@@ -8,7 +8,6 @@ runs by their ids, which are hashes of their content. Replies of the model stay:
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Callable
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from results.errors import ResultsError
-from results.files import write_whole
+from results.files import write_rows, write_whole
 from results.records.lines import lines
 from results.records.load import require_as_written, sample_files
 from results.records.manifest import read_manifest
@@ -48,9 +47,7 @@ def share(run: Path, folder: Path) -> Path:
     hashes = {}
     for path in files.values():
         name = path.relative_to(run).as_posix()
-        text = "".join(json.dumps(_row(row), ensure_ascii=False) + "\n" for row in lines(path))
-        write_whole(folder / name, text)
-        hashes[name] = hashlib.sha256(text.encode()).hexdigest()
+        hashes[name] = write_rows(folder / name, map(_row, lines(path)))
     plain = _cleaner(manifest)
     shown = {**_each_text(manifest, plain), "samples": hashes}
     if (options := run / "config.yaml").is_file():

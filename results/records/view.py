@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from results.errors import ResultsError
-from results.files import write_whole
+from results.files import write_hashed, write_whole
 from results.records.lines import RESUME, parse
 from results.records.load import require_as_written, sample_files
 from results.records.manifest import read_manifest
@@ -83,8 +83,7 @@ def write_view(folder: Path, part: Part) -> Path:
                 f"samples/{path.parent.name}/{path.name}",
                 b"".join(line for line, _ in chosen).decode(),
             )
-            write_whole(home / name, text)
-            hashes[name] = hashlib.sha256(text.encode()).hexdigest()
+            hashes[name] = write_hashed(home / name, text)
     seen = _seen(manifest, variants, tasks, counts)
     seen["samples"] = hashes
     if part.limit is not None:

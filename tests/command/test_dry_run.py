@@ -96,6 +96,8 @@ def test_variants_of_one_teacher_share_its_samples(tmp_path: Path) -> None:
     teacher = {name: {row[0]: row[3] for row in told["rows"]} for name, told in more.items()}
     assert [row[3] for row in one["rows"] if row[0] == "teacher"] == [teacher["ablation"]["teacher"]]
     assert "teacher of distilled-nofilter" not in teacher["ablation"]
+    order = [row[0] for row in more["control"]["rows"]]
+    assert order.index("distilled") < order.index("teacher of distilled-s1"), "as the run works"
     assert teacher["control"]["teacher of distilled-s1"] == teacher["control"]["teacher"] > 0
     command(tmp_path, *usual, rest["ablation"])
     assert made(tmp_path)[0] <= more["ablation"]["calls_at_most"]

@@ -12,9 +12,9 @@ import pytest
 from harness.errors import UserError
 from harness.lm.score import Scored
 from harness.lm.task import TaskData
-from harness.sample_rows import build_rows, failure, usage, write_rows
+from harness.sample_rows import build_rows, failure, usage
 from harness.types import Completion, Response, Step, user
-from results.files import write_whole
+from results.files import write_rows, write_whole
 from tasks.spec import Metric, TaskSpec
 
 ACCURACY = Metric("accuracy", "binary", "right or not")

@@ -34,8 +34,8 @@ from harness.errors import UserError, one_line
 from harness.folder import config_text
 from harness.options import RunOptions
 from harness.progress import Progress, say
-from harness.sample_rows import write_rows
 from results.analysis import leaderboard
+from results.files import write_rows
 from results.page import build as page
 from results.page import plots
 from results.page.figure import house_style
