@@ -22,15 +22,13 @@ from harness.engines.continuous import ContinuousEngine, Result
 from harness.engines.hf.adapters import adapter_hash, check_adapter
 from harness.engines.vllm.adapters import Adapters
 from harness.engines.vllm.guard import Guard
-from harness.engines.vllm.install import require
 from harness.engines.vllm.model import describe
 from harness.engines.vllm.settings import (
     adapters_that_fit,
-    check,
+    check_arguments,
     engine_config,
     least_rank,
     own_environment,
-    set_environment,
 )
 from harness.errors import RunError, UserError, first_line
 from harness.models.source import ModelSource
@@ -278,13 +276,6 @@ class VllmEngine(ContinuousEngine):
             "max_num_seqs": self._rows,
             "max_model_len": self.model.context_length,
         }
-
-
-def check_arguments(arguments: Mapping[str, Any]) -> None:
-    """UserError if vLLM is missing or an argument is wrong."""
-    require()
-    set_environment()
-    check(arguments)
 
 
 async def _started(config: Any) -> Any:

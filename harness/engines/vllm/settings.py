@@ -15,6 +15,7 @@ from typing import Any
 
 import psutil
 
+from harness.engines.vllm.install import require
 from harness.errors import UserError
 from harness.models.source import ModelSource
 from harness.types import Settings
@@ -86,8 +87,11 @@ def own_environment() -> Iterator[None]:
         os.environ.update({name: value for name, value in before.items() if os.environ.get(name) != value})
 
 
-def check(arguments: Mapping[str, Any]) -> None:
-    """UserError for an argument that vLLM does not have, or that an option of the run sets."""
+def check_arguments(arguments: Mapping[str, Any]) -> None:
+    """UserError if vLLM is missing, and for an argument that it does not have or that an option of the run
+    sets."""
+    require()
+    set_environment()
     from vllm.engine.arg_utils import AsyncEngineArgs
 
     known = {field.name: field.type for field in fields(AsyncEngineArgs)}
