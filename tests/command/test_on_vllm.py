@@ -40,7 +40,14 @@ def test_three_variants_and_a_budget_are_scored_and_the_command_again_asks_nothi
     )
     again = run(tmp_path)
     assert again.returncode == 0, again.stderr[-2000:]
-    assert "distilled: done, 0 calls, 12 from the store" in again.stderr
+    assert "finished: its records are shown" in again.stderr
+
+
+def test_a_dry_run_asks_vllm_and_leaves_nothing(tmp_path: Path) -> None:
+    done = run(tmp_path, "--dry-run")
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert json.loads(done.stdout.splitlines()[-1])["probed"]
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_wrong_argument_is_named_before_anything_is_written(tmp_path: Path) -> None:
