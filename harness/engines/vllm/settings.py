@@ -138,7 +138,7 @@ def engine_config(
     from vllm.platforms import current_platform
     from vllm.usage.usage_lib import UsageContext
 
-    settings = {**DEFAULTS, **_memory_on_cpus(arguments), **arguments}
+    settings = {**DEFAULTS, **_on_cpus(arguments), **arguments}
     if rank is None:
         settings.pop("max_loras")
     else:
@@ -174,15 +174,23 @@ def adapters_that_fit(config: Any) -> int | None:
     return int(config.lora_config.max_loras) - 1 if current_platform.is_cpu() else None
 
 
-def _memory_on_cpus(arguments: Mapping[str, Any]) -> Settings:
-    """Memory for keys and values on CPUs: an eighth of the machine, as in the `hf` engine, unless the user
-    sets it. vLLM would take nine tenths, or fail if other processes use some."""
+def _on_cpus(arguments: Mapping[str, Any]) -> Settings:
+    """What vLLM (0.32) needs on CPUs, unless the user sets it.
+
+    Memory for keys and values is an eighth of the machine, as in the `hf` engine: vLLM would take nine
+    tenths, or fail if other processes use some. A prompt stays in one step: if vLLM splits that of a call
+    that is sampled with a seed, it rewinds the call's random generator. torch cannot do that on CPUs, and
+    the engine ends.
+    """
     from vllm.platforms import current_platform
 
-    said = {"kv_cache_memory_bytes", "gpu_memory_utilization"} & arguments.keys()
-    if not current_platform.is_cpu() or said or os.environ.get("VLLM_CPU_KVCACHE_SPACE"):
+    if not current_platform.is_cpu():
         return {}
-    return {"kv_cache_memory_bytes": psutil.virtual_memory().total // 8}
+    found: Settings = {"enable_chunked_prefill": False}
+    said = {"kv_cache_memory_bytes", "gpu_memory_utilization"} & arguments.keys()
+    if not said and not os.environ.get("VLLM_CPU_KVCACHE_SPACE"):
+        found["kv_cache_memory_bytes"] = psutil.virtual_memory().total // 8
+    return found
 
 
 def rank_that_fits(rank: int) -> int:
