@@ -28,8 +28,13 @@ def run(folder: Path, *more: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_three_variants_and_a_budget_are_scored_and_the_command_again_asks_nothing(tmp_path: Path) -> None:
-    done = run(tmp_path)
+@pytest.mark.parametrize("tuning", ["lora", "full"])
+def test_three_variants_and_a_budget_are_scored_and_the_command_again_asks_nothing(
+    tmp_path: Path, tuning: str
+) -> None:
+    """An adapter joins the loaded model; all weights get an engine of their own while the other one rests."""
+    more = ("--train-args", f"tuning={tuning}")
+    done = run(tmp_path, *more)
     assert done.returncode == 0, done.stderr[-2000:]
     manifest = json.loads((tmp_path / "run" / "manifest.json").read_text())
     assert manifest["engine"]["vllm"], "the version"
@@ -38,7 +43,7 @@ def test_three_variants_and_a_budget_are_scored_and_the_command_again_asks_nothi
     assert {row["variant"]: row["n"] for row in board["rows"]} == dict.fromkeys(
         ("base", "s2", "s2-cot-6", "distilled"), 12
     )
-    again = run(tmp_path)
+    again = run(tmp_path, *more)
     assert again.returncode == 0, again.stderr[-2000:]
     assert "finished: its records are shown" in again.stderr
 
