@@ -279,8 +279,7 @@ def test_an_adapter_that_vllm_cannot_serve_is_refused_and_the_engine_goes_on(
     engine: VllmEngine, model: Path, tmp_path: Path
 ) -> None:
     before = told(engine.generate(asked(engine, 2)))
-    folder = save_adapter(tmp_path / "dora", model)
-    edit_json(folder / "adapter_config.json", use_dora=True)
+    folder = save_adapter(tmp_path / "dora", model, use_dora=True)
     with pytest.raises(UserError, match=r"dora: vLLM cannot load it .*DoRA"):
         engine.add_adapter("dora", folder)
     assert told(engine.generate(asked(engine, 2))) == before
