@@ -32,7 +32,7 @@ from pathlib import Path
 
 import psutil
 from beside_commit import commit_of
-from measuring import ROOT, Figures, finish, machine, ratios, shown_machine, take_turns
+from measuring import ROOT, Figures, finish, machine, shown_machine, take_turns
 
 POLL_SECONDS = 0.1
 TRAINING = "distill.train"
@@ -137,21 +137,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         else:
             arms = {name: partial(bench, root, options.limit) for name, root in roots.items()}
         rounds = take_turns(arms, options.rounds)
-    parts = ("seconds", "peak_bytes") if options.pretrained else ("seconds", "training", "peak_bytes")
-    shown = {"seconds": "start" if options.pretrained else "bench", "peak_bytes": "memory"}
+    shown = {"seconds": "start"} if options.pretrained else {"seconds": "bench", "training": "training"}
     card = [
         f"commit {commit_of(ROOT)} beside {commit_of(options.before)}, {options.rounds} rounds, "
         + shown_machine(machine())
     ]
-    found = {"seconds": statistics.median(ratios(rounds, "now", "before"))}
-    for part in parts:
+    found = {}
+    for part, label in {**shown, "peak_bytes": "memory"}.items():
         pairs = [(each["now"][part], each["before"][part]) for each in rounds]
         found[part] = statistics.median(now / before for now, before in pairs)
         now, before = (statistics.median(side) for side in zip(*pairs, strict=True))
         scale, unit = (1e9, "GB") if part == "peak_bytes" else (1, "s")
         card.append(
-            f"  {shown.get(part, part):<8} {found[part]:.3f}  "
-            f"({now / scale:.2f} {unit}, {before / scale:.2f} {unit})"
+            f"  {label:<8} {found[part]:.3f}  ({now / scale:.2f} {unit}, {before / scale:.2f} {unit})"
         )
     verdicts = [each[name].pop("verdicts", None) for each in rounds for name in roots]
     equal = all(each == verdicts[0] for each in verdicts)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from importlib import import_module, util
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -27,8 +27,7 @@ def test_what_an_entry_names_is_there(name: str) -> None:
 def test_a_command_without_vllm_says_how_to_install_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: list[str]
 ) -> None:
-    find = util.find_spec
-    monkeypatch.setattr(install.util, "find_spec", lambda name: None if name == "vllm" else find(name))
+    monkeypatch.setattr(install, "is_installed", lambda: False)
     done = run_command(tmp_path, ["--engine", "vllm", "--tasks", "coin_flip", *more])
     assert done.returncode == 2 and "--engine vllm: vLLM is not installed; " in done.stderr
     assert last_line(done)["status"] == "bad_input"

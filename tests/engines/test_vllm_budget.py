@@ -10,17 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from run_fixtures import make_context
+from run_fixtures import make_context, rows_with
 from vllm_models import open_vllm, save_vllm_model
 
 from harness.engines.base import Engine
 from harness.engines.hf.engine import HuggingFaceEngine
 from harness.engines.vllm.engine import VllmEngine
-from harness.evaluate import evaluate
 from harness.lm.task import TaskData
 from harness.lm.tasks import load_tasks
 from harness.models.source import ModelSource
-from harness.variants import Variant
 
 pytestmark = pytest.mark.vllm
 
@@ -50,14 +48,13 @@ def gsm8k() -> TaskData:
 
 def rows_of(folder: Path, engine: Engine, source: ModelSource, task: TaskData, method: str) -> list[Any]:
     context = make_context(folder, lambda request: "", [task], engine, source)
-    found = evaluate(context, Variant("v", "s2", method), 0, [task], {task.name: None})[task.name]
     same = ("item_id", "response", "answer", "truncated", "failure")
     return [
         {name: row[name] for name in same}
         | {"steps": [(each["finish_reason"], each["prompt_tokens"], each["text"]) for each in row["steps"]]}
         # vLLM may find the beginning of a prompt in its cache.
         | {"usage": {name: count for name, count in row["usage"].items() if name != "cached_tokens"}}
-        for row in found
+        for row in rows_with(context, method)
     ]
 
 

@@ -11,7 +11,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
-from importlib import util
 from pathlib import Path
 from typing import Any
 
@@ -83,8 +82,7 @@ def test_a_model_that_cannot_be_had_or_cannot_chat_is_named(tmp_path: Path) -> N
 def test_without_vllm_the_error_is_the_command_that_installs_it(
     monkeypatch: pytest.MonkeyPatch, tiny_source: ModelSource
 ) -> None:
-    find = util.find_spec
-    monkeypatch.setattr(vllm_install.util, "find_spec", lambda name: None if name == "vllm" else find(name))
+    monkeypatch.setattr(vllm_install, "is_installed", lambda: False)
     for has_gpu, cloned, says in (
         (True, False, r"run: \S+ .*install .*vllm>=0\.32"),
         (False, True, r"run: make vllm \(in this clone"),

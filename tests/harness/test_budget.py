@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from run_fixtures import make_context, own_task, write_task
+from run_fixtures import make_context, own_task, rows_with, write_task
 
 from harness.command.run import run
 from harness.engines.hf.engine import HuggingFaceEngine
 from harness.engines.scripted import ScriptedEngine
 from harness.errors import UserError
-from harness.evaluate import evaluate
 from harness.lm.task import TaskData
 from harness.lm.tasks import load_tasks
 from harness.models.source import ModelSource
@@ -23,7 +22,7 @@ from harness.programs.base import get_method
 from harness.programs.budget import answer_opening, budget_of
 from harness.thought_marks import open_in
 from harness.types import Request
-from harness.variants import Variant, parse_variants
+from harness.variants import parse_variants
 from tasks import thoughts
 
 LONG = " ".join(f"word{number}" for number in range(40))
@@ -45,8 +44,7 @@ def rows_of(
 
     made = ScriptedEngine(script, **engine)
     context = make_context(tmp_path, reply, [task], made)
-    found = evaluate(context, Variant("v", "s2", method), 0, [task], {task.name: None})[task.name]
-    return [dict(row) for row in found], asked
+    return [dict(row) for row in rows_with(context, method)], asked
 
 
 def test_a_budget_that_suffices_is_one_call_as_without_it(tmp_path: Path, gsm8k: TaskData) -> None:
@@ -143,7 +141,7 @@ def test_ids_go_on_where_a_real_engine_stopped(
 
     engine.generate = generate  # type: ignore[method-assign, assignment]
     context = make_context(tmp_path, lambda request: "", [gsm8k], engine, tiny_source)
-    found = evaluate(context, Variant("v", "s2", "cot/6"), 0, [gsm8k], {"gsm8k": None})["gsm8k"]
+    found = rows_with(context, "cot/6")
     second = [each for each in asked if each.step == "answer"]
     assert second, "an untrained model does not stop in six tokens"
     closing = tuple(engine._tokenizer("\nAnswer:", add_special_tokens=False)["input_ids"])
