@@ -20,6 +20,7 @@ from filelock import FileLock
 
 from harness import storage
 from harness.errors import UserError
+from harness.models import kept
 from harness.models.gguf import convert, is_converted
 from results.files import file_hash
 
@@ -182,8 +183,13 @@ def weights_fingerprint(source: ModelSource, loaded_commit: str | None) -> str:
     if not source.is_local:
         text = f"{source.location}@{loaded_commit or source.revision or 'main'}"
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+    folder = Path(source.location)
+    return kept.fingerprint(folder, lambda: _hash_of_files(folder))
+
+
+def _hash_of_files(folder: Path) -> str:
     digest = hashlib.sha256()
-    for path in sorted(Path(source.location).glob("*")):
+    for path in sorted(folder.glob("*")):
         if path.suffix in {".safetensors", ".json", ".jinja"}:
             digest.update(path.name.encode())
             with path.open("rb") as file:

@@ -26,7 +26,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,17 +35,17 @@ from measuring import Figures, finish
 from harness.answer_text import reasoning_words
 from harness.engines import KINDS
 from harness.engines.base import Engine
-from harness.jobs import Job
 from harness.lm.task import TaskData
 from harness.lm.tasks import load_tasks
 from harness.models.source import ModelSource, resolve_model
-from harness.options import key_values
+from harness.options import RunOptions, key_values
 from harness.programs import get_method, step_kind
 from harness.programs.bsm import parse_pair, parse_score
 from harness.programs.s2a import parse_rewrite
 from harness.scheduler import Scheduler
+from harness.session import Session
 from harness.store import CallStore
-from harness.types import Response, Sampling, stable_hash
+from harness.types import Response, stable_hash
 from tasks.registry import families
 
 REASONING_WORDS = 5
@@ -128,19 +128,20 @@ def look(tally: Tally, task: TaskData, row: Mapping[str, Any], response: Respons
         elif kind == "solve":
             pair = "Response B:" in step.messages[-1]["content"]
             tally.add("read", None not in parse_pair(text) if pair else parse_score(text) is not None)
-    scores = task.task.process_results(dict(row), [response.text])
-    if spec.primary.name in scores:
-        tally.scores.append(float(scores[spec.primary.name]))
+    score = task.figure(spec.primary.name, task.score_of(response.text, row).get(spec.primary.name))
+    if score is not None:
+        tally.scores.append(float(score))
     tally.answered[spec.answer(response.text) or "(none)"] += 1
 
 
 def training_rows(task: TaskData, count: int) -> list[dict[str, Any]]:
     """`count` training rows, whole clusters of them, drawn by content."""
     rows = task.rows("train")
-    clusters = list(dict.fromkeys(str(row["cluster_id"]) for row in rows))
-    clusters.sort(key=lambda cluster: stable_hash(["reasoning", task.name, cluster]))
+    cluster_of = [task.item(row).cluster_id for row in rows]
+    clusters = sorted(set(cluster_of), key=lambda cluster: stable_hash(["reasoning", task.name, cluster]))
     place = {cluster: number for number, cluster in enumerate(clusters)}
-    return sorted(rows, key=lambda row: place[str(row["cluster_id"])])[:count]
+    order = sorted(range(len(rows)), key=lambda number: place[cluster_of[number]])
+    return [rows[number] for number in order[:count]]
 
 
 def options_of(task: TaskData, name: str) -> tuple[str, Mapping[str, Any]]:
@@ -164,25 +165,24 @@ def measure(
     max_tokens: int,
     show: int = 0,
 ) -> list[Figures]:
-    """A row per task and (shown name, method, options) of `asked`; all of them in one stream of batches."""
-
-    def sampling(kind: str) -> Sampling:
-        return Sampling(max_tokens=min(max_tokens, DIRECT_TOKENS) if kind == "direct" else max_tokens)
-
-    jobs, places = [], []
-    for task in tasks:
-        for shown, name, options in asked(task):
-            method = get_method(name)
-            for row in training_rows(task, items):
-                item = task.item(row)
-                if name in JUDGES and "response_a" not in row:
-                    continue
-                jobs.append(Job(item, method, sampling, options=options, vote=task.spec.vote))
-                places.append((task, shown, row))
+    """A row per task and (shown name, method, options) of `asked`; all of them in one stream of batches,
+    asked as a run would ask them."""
+    limits = {"max_tokens": max_tokens, "max_tokens.direct": min(max_tokens, DIRECT_TOKENS)}
     with tempfile.TemporaryDirectory() as folder:
         store = CallStore(Path(folder) / "calls.sqlite")
+        scheduler = Scheduler(engine, store)
+        session = Session(RunOptions(sampling=limits), ModelSource("", ""), engine, scheduler, list(tasks))
+        jobs, places = [], []
+        for task in tasks:
+            for shown, name, options in asked(task):
+                for row in training_rows(task, items):
+                    if name in JUDGES and "response_a" not in row:
+                        continue
+                    job = session.job(task, task.item(row), get_method(name), 0, history=task.history(row))
+                    jobs.append(replace(job, options=options))
+                    places.append((task, shown, row))
         began = time.perf_counter()
-        responses = Scheduler(engine, store).run(jobs, "reasoning")
+        responses = scheduler.run(jobs, "reasoning")
         seconds = time.perf_counter() - began
         store.close()
     tallies: dict[tuple[str, str], Tally] = {}
@@ -212,7 +212,7 @@ def figures(task: str, shown: str, tally: Tally) -> Figures:
 
 
 def print_item(task: str, shown: str, row: Mapping[str, Any], response: Response) -> None:
-    print(f"===== {task} {shown} (target {row['target']})")
+    print(f"===== {task} {shown} (target {row.get('target', row.get('answer'))})")
     for step in response.steps:
         for message in step.messages:
             print(f"[{message['role']}] {message['content']}")
@@ -257,8 +257,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         else resolve_model(options.pretrained, dtype=options.dtype)
     )
     address = {"base_url": options.base_url} if options.base_url else {}
-    arguments = key_values(options.engine_args, "--engine-args")
-    engine = KINDS[options.engine].open(source, {**arguments, **address})
+    settings = key_values(options.engine_args, "--engine-args")
+    engine = KINDS[options.engine].open(source, {**settings, **address})
 
     def asked(task: TaskData) -> list[tuple[str, str, Mapping[str, Any]]]:
         return [(name, *options_of(task, name)) for name in options.methods.split(",")]

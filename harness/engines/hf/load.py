@@ -19,6 +19,7 @@ from harness.engines.chat import hub_options
 from harness.engines.hf.cache import ATTENTION
 from harness.engines.hf.memory import is_out_of_memory
 from harness.errors import RunError, UserError, one_line
+from harness.models.kept import in_bfloat16
 from harness.models.source import ModelSource, cache_folder
 
 LIBRARY_ATTENTIONS = ("sdpa", "eager")
@@ -77,7 +78,7 @@ def load_model(source: ModelSource, config: Any, dtype: torch.dtype, device: str
     RunError if memory is too small."""
     with loading(source, config):
         model, report = auto_class(config).from_pretrained(
-            source.location,
+            _weights_folder(source, config, dtype),
             config=config,
             dtype=dtype,
             attn_implementation=attention,
@@ -92,6 +93,17 @@ def load_model(source: ModelSource, config: Any, dtype: torch.dtype, device: str
             "they would be random; fetch or save the model again"
         )
     return model
+
+
+def _weights_folder(source: ModelSource, config: Any, dtype: torch.dtype) -> str:
+    """Where the weights are: the model's folder or hub id, or the copy in bfloat16 of a converted model."""
+    if dtype != torch.bfloat16 or not source.is_local:
+        return source.location
+    # Some classes compute a few layers in float32; those would come from rounded numbers.
+    kind = auto_class(config)._model_mapping.get(type(config), None)
+    if any(getattr(kind, f"_keep_in_fp32_modules{more}", None) for more in ("", "_strict")):
+        return source.location
+    return str(in_bfloat16(Path(source.location)))
 
 
 @contextmanager
