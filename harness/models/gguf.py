@@ -6,7 +6,6 @@ how text is split into words (gguf_words.py). source.py decides where a converte
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 import threading
 import time
@@ -45,24 +44,16 @@ def is_converted(home: Path) -> bool:
 def convert(gguf: Path, home: Path) -> None:
     """Converts the file and moves the finished folder into place in one step. UserError if it cannot be
     read."""
-    home.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(dir=home.parent))
-    try:
-        with _progress(gguf) as step:
-            model, tokenizer = _read(gguf, scratch, step)
-            step("writing safetensors")
-            draft = scratch / "model"
-            with storage.naming(home):
-                model.save_pretrained(draft)
-                tokenizer.save_pretrained(draft)
-                (draft / _MARK).write_text(VERSION)
-        shutil.rmtree(home, ignore_errors=True)
-        draft.rename(home)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+    with _progress(gguf) as step:
+        model, tokenizer = _read(gguf, step)
+        step("writing safetensors")
+        with storage.whole_folder(home) as draft:
+            model.save_pretrained(draft)
+            tokenizer.save_pretrained(draft)
+            (draft / _MARK).write_text(VERSION)
 
 
-def _read(gguf: Path, scratch: Path, step: Any) -> tuple[Any, Any]:
+def _read(gguf: Path, step: Any) -> tuple[Any, Any]:
     """The model without its quantisation settings, and its tokenizer."""
     from transformers import AutoModelForCausalLM
     from transformers.utils import logging as transformers_logging

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 from gguf_files import write
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from harness.engines.hf.engine import HuggingFaceEngine
 from harness.models import kept
@@ -49,6 +49,15 @@ def test_the_copy_is_made_once_and_only_where_it_is_used(home: Path, capsys: Any
     for _ in range(2):
         load(home)
     assert capsys.readouterr().err.count("keeping its weights in bfloat16") == 1
+
+
+def test_the_copy_follows_the_files_and_may_be_read_as_they_may(home: Path) -> None:
+    load(home)
+    assert (home / "bfloat16").stat().st_mode == home.stat().st_mode
+    path = home / "model.safetensors"
+    save_file({name: 2 * value for name, value in load_file(path).items()}, path, {"format": "pt"})
+    doubled = load(home)._model.model.layers[0].mlp.up_proj.weight
+    assert torch.equal(doubled, load_file(path)["model.layers.0.mlp.up_proj.weight"].to(torch.bfloat16))
 
 
 def test_a_users_folder_gets_no_copy(tiny_model: Path, home: Path) -> None:
